@@ -1,0 +1,69 @@
+# `make` lists the targets. Each one sets up what it needs, once; the second time costs nothing.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALL := scripts/install.sh
+SOURCES := setup.cfg pyproject.toml constraints.txt $(INSTALL)
+
+# Arguments for the command behind a target: make serve ARGS="--port 8000"
+ARGS ?=
+
+# An environment holds absolute paths, so one that came here with a copied tree is stale.
+ifneq ($(shell cat $(VENV)/.root 2>/dev/null),$(CURDIR))
+STALE := stale
+endif
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help install serve test test-unit test-integration test-e2e check format bench build clean stale
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+$(VENV)/.serve: $(SOURCES) $(STALE)
+	@$(INSTALL) serve
+
+$(VENV)/.dev: $(SOURCES) $(STALE)
+	@$(INSTALL) dev
+
+install: $(VENV)/.dev  ## Install everything this machine can use, and the development tools
+
+serve: $(VENV)/.serve  ## Start Athena; pass options with ARGS="..."
+	@exec $(VENV)/bin/athena serve $(ARGS)
+
+test: $(VENV)/.dev  ## Run all tests
+	@scripts/install-chromium.sh
+	@exec $(PYTHON) -m pytest $(ARGS)
+
+test-unit: $(VENV)/.dev  ## Run the tests that start no other process
+	@exec $(PYTHON) -m pytest tests/unit $(ARGS)
+
+test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which they start
+	@exec $(PYTHON) -m pytest tests/integration $(ARGS)
+
+test-e2e: $(VENV)/.dev  ## Run the tests that start the whole of Athena
+	@scripts/install-chromium.sh
+	@exec $(PYTHON) -m pytest tests/e2e $(ARGS)
+
+check: $(VENV)/.dev  ## Check style and types
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+
+format: $(VENV)/.dev  ## Format the code and fix what can be fixed
+	@$(PYTHON) -m ruff check --fix
+	@$(PYTHON) -m ruff format
+
+bench: $(VENV)/.dev  ## Measure the gateway's overhead and the OCR ability
+	@scripts/install-wrk.sh
+	@$(PYTHON) -m benchmarks.noop $(ARGS)
+	@$(PYTHON) -m benchmarks.ocr $(ARGS)
+
+build: $(VENV)/.dev  ## Build the wheel into dist/
+	@rm -rf build
+	@$(PYTHON) -m build --wheel
+
+clean:  ## Remove the environment, caches and builds; .athena/, the data, stays
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -path ./.git -prune -o -path ./.athena -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

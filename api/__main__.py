@@ -1,0 +1,54 @@
+"""Runs a gateway: `python -m api` (what `athena api` and `athena serve` start)."""
+
+import logging
+import os
+import sys
+
+import uvicorn
+
+from athena.errors import ConfigError
+from athena.logs import configure_logs
+from athena.settings import Settings, from_env
+
+from api.app import create_server
+from api.gateway import Gateway
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT."""
+    try:
+        settings = from_env(os.environ)
+    except ConfigError as error:
+        print(f"athena: {error}", file=sys.stderr)
+        return 2
+    configure_logs(settings.log_level)
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    make_server(settings).run()
+    return 0
+
+
+def make_server(settings: Settings) -> uvicorn.Server:
+    """Returns the HTTP server, not started yet."""
+    config = uvicorn.Config(
+        create_server(Gateway(settings)),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(settings.grace_s),
+        # A pipelined request starts inside the send of the one before; without a context of its own it would find that
+        # one's Flask context.
+        reset_contextvars=True,
+    )
+    return uvicorn.Server(config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The Flask application: its routes, and how errors are answered."""
+
+import logging
+from inspect import iscoroutinefunction
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from athena.errors import AthenaError, InternalError, MethodError, NotFoundError, RequestError
+
+from api.gateway import Gateway
+from api.problems import problem_response
+from api.server import AsgiServer, InlineFlask
+from api.views import abilities, jobs, probes, run
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(gateway: Gateway) -> InlineFlask:
+    """Returns the Flask application of a gateway."""
+    app = InlineFlask("api", static_folder=None)
+    for view in (probes, abilities, jobs, run):
+        app.register_blueprint(view.blueprint(gateway))
+    app.register_error_handler(AthenaError, problem_response)
+    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(Exception, _unexpected)
+    _check_hooks(app)
+    return app
+
+
+def create_server(gateway: Gateway) -> AsgiServer:
+    """Returns the gateway as an ASGI application."""
+    return AsgiServer(create_app(gateway), gateway.start, gateway.close)
+
+
+def _http_problem(error: HTTPException) -> Response:
+    description = (error.description or error.name).strip()
+    if error.code == 404:
+        return problem_response(NotFoundError("there is nothing at this path"))
+    if error.code == 405:
+        response = problem_response(MethodError("this path does not know this method"))
+        response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return response
+    problem = RequestError(description)
+    problem.http_status = error.code or 400
+    return problem_response(problem)
+
+
+def _unexpected(error: Exception) -> Response:
+    logger.error("unexpected error", exc_info=error)
+    return problem_response(InternalError("unexpected error; the gateway's log holds the details"))
+
+
+def _check_hooks(app: InlineFlask) -> None:
+    """Refuses async hooks: Flask would take the coroutine that they return for an answer."""
+    hooks = [
+        hook
+        for functions in (app.before_request_funcs, app.after_request_funcs)
+        for listed in functions.values()
+        for hook in listed
+    ]
+    for hook in hooks:
+        if iscoroutinefunction(hook):
+            raise TypeError(f"hook {hook.__name__} must not be async")

@@ -1,0 +1,231 @@
+"""What the views need: the fleet as seen from here, and the way of a job into the queue and back."""
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+
+from marshmallow import Schema
+
+from athena.errors import (
+    AthenaError,
+    NotFoundError,
+    QueueFullError,
+    RequestError,
+    RequestIdConflictError,
+    StoreError,
+)
+from athena.fleet import FleetView
+from athena.interface import Interface
+from athena.jobs import JobRecord, JobState
+from athena.schema import build_envelope_schema
+from athena.settings import Settings
+from athena.store import (
+    ABILITIES,
+    BEATS,
+    ORPHAN_TTL_S,
+    WORKERS,
+    Reply,
+    Submission,
+    find_command,
+    found_jobs,
+    job_record,
+    leave_command,
+    payload_key,
+    read_command,
+    reply_channel,
+    submit_command,
+)
+
+from api.redis_link import RedisLink, Subscriber
+from api.waiters import Waiters, reply_of
+
+logger = logging.getLogger(__name__)
+
+OBSERVE_S = 1.0
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.id = uuid.uuid4().hex
+        self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
+        self._link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        # Payloads go by a connection of their own, so that they do not hold up the small commands.
+        self._payload_link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        self._waiters = Waiters(self.recheck)
+        self._subscriber = Subscriber(
+            settings.redis_url,
+            settings.redis_timeout_s,
+            reply_channel(self.id),
+            self._waiters.on_push,
+            self._waiters.recheck,
+        )
+        self._schemas: dict[str, tuple[Interface, Schema]] = {}
+        self._raw_interfaces: dict[bytes, bytes] = {}
+        self._observer: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connects to Redis and begins to watch the fleet; does not wait for either."""
+        await self._link.start()
+        await self._payload_link.start()
+        await self._waiters.start()
+        await self._subscriber.start()
+        self._observer = asyncio.create_task(self._observe_forever())
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        if self._observer is not None:
+            self._observer.cancel()
+        await self._waiters.close()
+        await self._subscriber.close()
+        await self._payload_link.close()
+        await self._link.close()
+
+    def checks(self) -> dict[str, bool]:
+        """Returns what must hold before requests can be served."""
+        return {
+            "redis": self._link.is_connected,
+            "payloads": self._payload_link.is_connected,
+            "replies": self._subscriber.is_connected,
+        }
+
+    def ability(self, service_id: str) -> tuple[Interface, Schema]:
+        """Returns an ability's interface and the schema of its requests.
+
+        Raises:
+            NotFoundError: it was never registered.
+        """
+        known = self._schemas.get(service_id)
+        if known is None:
+            raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
+        return known
+
+    def route(self, interface: Interface, gpu_type: str) -> str:
+        """Returns the queue for a request (see `FleetView.route`)."""
+        return self.fleet.route(time.monotonic(), interface, gpu_type)
+
+    async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
+        """Puts a job into its queue.
+
+        Args:
+            payload: the inputs, when they do not ride in the message.
+
+        Returns:
+            The id of the job, another one if the request_id was known, and whether that one is final.
+
+        Raises:
+            QueueFullError: the queue holds as many jobs as it may.
+            RequestIdConflictError: the request_id belongs to another body.
+            StoreError: Redis cannot be reached or refuses writes.
+        """
+        link = self._link
+        if payload is not None:
+            link = self._payload_link
+            await link.execute(("SET", payload_key(job.job_id), payload, "EX", ORPHAN_TTL_S))
+        reply = await link.execute(submit_command(job))
+        verdict = reply[0]
+        if verdict == b"accepted":
+            return job.job_id, False
+        if verdict == b"attached":
+            return reply[1].decode(), JobState(reply[2].decode()).is_final
+        raise _refusal(verdict, reply, job)
+
+    def wait_for(self, job_id: str) -> asyncio.Future[Reply]:
+        """Returns a future that holds the job's end; call it before the job is submitted."""
+        return self._waiters.add(job_id)
+
+    async def leave(self, job_id: str, future: asyncio.Future[Reply]) -> None:
+        """Stops waiting; the job is canceled if nobody else can find it."""
+        if self._waiters.remove(job_id, future):
+            with contextlib.suppress(StoreError):
+                await self._link.execute(leave_command(job_id, self.id))
+
+    def forget(self, job_id: str, future: asyncio.Future[Reply]) -> None:
+        """Stops waiting for a job that was never submitted."""
+        self._waiters.remove(job_id, future)
+
+    async def recheck(self, job_id: str) -> None:
+        """Reads a job that somebody waits for, in case it has ended already, and attaches this gateway to it."""
+        record = await self.read(job_id, attach=True)
+        if record is not None and record.state.is_final:
+            self._waiters.resolve(reply_of(record))
+
+    async def fetch(self, reply: Reply) -> Reply:
+        """Returns the reply with its payload, which is fetched when it was too large to be sent along."""
+        if reply.payload is not None:
+            return reply
+        record = await self.read(reply.job_id)
+        return reply_of(record) if record is not None else reply
+
+    async def read(self, job_id: str, attach: bool = False) -> JobRecord | None:
+        """Reads a job's record; with `attach`, this gateway hears of its end."""
+        reply = await self._link.execute(read_command(job_id, self.id if attach else ""))
+        return job_record(job_id, reply)
+
+    async def find(self, request_id: str, app_id: str) -> str | None:
+        """Returns the id of the job that a caller knows by its own id.
+
+        Raises:
+            RequestError: several apps have a job of that id and none is named.
+        """
+        jobs = found_jobs(await self._link.execute(find_command(request_id)))
+        if app_id:
+            return jobs.get(app_id)
+        if len(jobs) > 1:
+            raise RequestError(
+                f"request_id {request_id!r} is used by {len(jobs)} apps; add ?app_id= to name one"
+            )
+        return next(iter(jobs.values()), None)
+
+    async def depths(self, queues: list[str]) -> list[int]:
+        """Returns how many jobs wait in each queue."""
+        return list(
+            await asyncio.gather(*(self._link.execute(("LLEN", queue)) for queue in queues))
+        )
+
+    async def _observe_forever(self) -> None:
+        while True:
+            try:
+                await self._observe()
+            except StoreError as error:
+                logger.debug("cannot observe the fleet: %s", error)
+            except Exception:
+                logger.exception("cannot read the registry")
+            await asyncio.sleep(OBSERVE_S if self._schemas else OBSERVE_S / 5)
+
+    async def _observe(self) -> None:
+        workers, beats, abilities = await asyncio.gather(
+            *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES))
+        )
+        self.fleet.observe(time.monotonic(), _pairs(workers), _pairs(beats))
+        for service_id, raw in _pairs(abilities).items():
+            if self._raw_interfaces.get(service_id) != raw:
+                self._learn(service_id, raw)
+
+    def _learn(self, service_id: bytes, raw: bytes) -> None:
+        interface = Interface.decode(raw)
+        self._schemas[service_id.decode()] = (interface, build_envelope_schema(interface))
+        self.fleet.interfaces[service_id.decode()] = interface
+        self._raw_interfaces[service_id] = raw
+        logger.info("learned the interface of %s", service_id.decode())
+
+
+def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _refusal(verdict: bytes, reply: list[bytes], job: Submission) -> AthenaError:
+    if verdict == b"full":
+        return QueueFullError(
+            f"the queue of {job.service_id} holds {job.max_queue_jobs} jobs, which is its limit",
+            retry_after_s=1,
+        )
+    if verdict == b"conflict":
+        return RequestIdConflictError(
+            f"request_id {job.request_id!r} belongs to job {reply[1].decode()}, whose body differs"
+        )
+    return StoreError("the inputs were lost on their way into Redis; try again")

@@ -1,0 +1,247 @@
+"""One Redis connection for all requests of a gateway: commands of many callers travel together."""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from athena.errors import StoreError
+from athena.store import SCRIPTS, Command, script_of
+
+logger = logging.getLogger(__name__)
+
+#: The first try to reconnect comes at once, the later ones after this long.
+RECONNECT_S = 0.5
+
+OnPush = Callable[[bytes], None]
+
+
+def connection_of(redis_url: str, timeout_s: float) -> AbstractConnection:
+    """Returns a connection, not connected yet, that never repeats a command by itself."""
+    pool: ConnectionPool[Any] = ConnectionPool.from_url(
+        redis_url,
+        socket_connect_timeout=timeout_s,
+        retry=None,
+        health_check_interval=0,
+        protocol=2,
+    )
+    return pool.make_connection()
+
+
+class RedisLink:
+    """Sends commands as they come and hands each caller its reply, in order, over one connection.
+
+    All commands given within one turn of the event loop leave in one write. A reply that does not come in time breaks
+    the connection: everybody who waits gets a StoreError, and the next commands use a new one. A command is never sent
+    twice by itself; scripts may be repeated by their caller, because they are idempotent.
+    """
+
+    def __init__(self, redis_url: str, timeout_s: float) -> None:
+        self._url = redis_url
+        self._timeout_s = timeout_s
+        self._connection: AbstractConnection | None = None
+        self._outbox: list[Command] = []
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._flush_planned = False
+        self._runner: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to connect, and keeps connecting until `close`."""
+        self._runner = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Ends the connection; who still waits gets a StoreError."""
+        if self._runner is not None:
+            self._runner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._runner
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether commands can be sent at this moment."""
+        return self._connection is not None
+
+    async def execute(self, command: Command) -> Any:
+        """Sends a command and returns its reply.
+
+        Raises:
+            StoreError: Redis cannot be reached, does not answer in time, or refuses the command.
+        """
+        try:
+            return await self.send(command)
+        except NoScriptError:
+            script = script_of(command)
+            assert script is not None
+            await self.send(("SCRIPT", "LOAD", script.source))
+            return await self.send(command)
+
+    def send(self, command: Command) -> asyncio.Future[Any]:
+        """Sends a command; the reply or the error comes in the future."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        if self._connection is None:
+            future.set_exception(StoreError("Redis cannot be reached"))
+            return future
+        self._outbox.append(command)
+        self._waiting.append((future, loop.time()))
+        if not self._flush_planned:
+            self._flush_planned = True
+            loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        commands, self._outbox = self._outbox, []
+        connection = self._connection
+        if connection is None or not commands:
+            return
+        writer = connection._writer
+        assert writer is not None
+        writer.writelines(connection.pack_commands(commands))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._connect_and_read()
+            except (RedisError, OSError, asyncio.TimeoutError) as error:
+                logger.warning("lost Redis: %s", error)
+            finally:
+                await self._drop()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _connect_and_read(self) -> None:
+        connection = connection_of(self._url, self._timeout_s)
+        try:
+            await connection.connect()
+            for script in SCRIPTS:
+                await connection.send_command("SCRIPT", "LOAD", script.source)
+                await connection.read_response()
+            self._connection = connection
+            watchdog = asyncio.create_task(self._watch(connection))
+            try:
+                await self._read(connection)
+            finally:
+                watchdog.cancel()
+        finally:
+            self._connection = None
+            with contextlib.suppress(Exception):
+                await connection.disconnect(nowait=True)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        while True:
+            try:
+                reply = await connection.read_response(
+                    disable_decoding=True, timeout=math.inf, disconnect_on_error=False
+                )
+            except ResponseError as error:
+                reply = error
+            self._settle(reply)
+
+    def _settle(self, reply: Any) -> None:
+        future, _ = self._waiting.popleft()
+        if future.done():
+            return
+        if isinstance(reply, NoScriptError):
+            future.set_exception(reply)
+        elif isinstance(reply, Exception):
+            future.set_exception(StoreError(f"Redis refused the command: {reply}"))
+        else:
+            future.set_result(reply)
+
+    async def _watch(self, connection: AbstractConnection) -> None:
+        """Breaks a connection on which the oldest reply is overdue."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._timeout_s / 4)
+            if self._waiting and loop.time() - self._waiting[0][1] > self._timeout_s:
+                logger.warning("Redis did not answer within %s s", self._timeout_s)
+                await connection.disconnect(nowait=True)
+                return
+
+    async def _drop(self) -> None:
+        self._outbox.clear()
+        waiting, self._waiting = self._waiting, deque()
+        for future, _ in waiting:
+            if not future.done():
+                future.set_exception(StoreError("the connection to Redis was lost"))
+
+
+class Subscriber:
+    """Listens on one channel, and tells when it listens again after a break."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        timeout_s: float,
+        channel: str,
+        on_push: OnPush,
+        on_connect: Callable[[], None],
+    ) -> None:
+        self._url = redis_url
+        self._timeout_s = timeout_s
+        self._channel = channel
+        self._on_push = on_push
+        self._on_connect = on_connect
+        self._runner: asyncio.Task[None] | None = None
+        self.is_connected = False
+
+    async def start(self) -> None:
+        """Begins to listen, and keeps listening until `close`."""
+        self._runner = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stops listening."""
+        if self._runner is not None:
+            self._runner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._runner
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._connect_and_listen()
+            except (RedisError, OSError, asyncio.TimeoutError) as error:
+                logger.warning("lost the reply channel: %s", error)
+            finally:
+                self.is_connected = False
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _connect_and_listen(self) -> None:
+        connection = connection_of(self._url, self._timeout_s)
+        try:
+            await connection.connect()
+            await connection.send_command("SUBSCRIBE", self._channel)
+            await connection.read_response(disable_decoding=True, timeout=self._timeout_s)
+            self.is_connected = True
+            self._on_connect()
+            while True:
+                await self._next(connection)
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.disconnect(nowait=True)
+
+    async def _next(self, connection: AbstractConnection) -> None:
+        """Reads one message; silence is answered with a ping, silence after that is a dead connection."""
+        try:
+            message = await self._read(connection)
+        except RedisTimeoutError:
+            await connection.send_command("PING", check_health=False)
+            try:
+                message = await self._read(connection)
+            except RedisTimeoutError:
+                raise RedisConnectionError("the reply channel does not answer a ping") from None
+        if message[0] == b"message":
+            self._on_push(message[2])
+
+    async def _read(self, connection: AbstractConnection) -> Any:
+        return await connection.read_response(
+            disable_decoding=True, timeout=self._timeout_s, disconnect_on_error=False
+        )

@@ -1,0 +1,68 @@
+"""What is served."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response
+
+from athena.broker import ANY, queue_name
+from athena.interface import Interface
+
+from api.gateway import Gateway
+from api.views.answers import json_response
+
+
+class Abilities:
+    """Answers questions about abilities."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def index(self) -> Response:
+        """Lists all abilities that were ever registered."""
+        interfaces = self._gateway.fleet.interfaces
+        return json_response(
+            {"abilities": [await self._summary(interfaces[name]) for name in sorted(interfaces)]}
+        )
+
+    async def show(self, service_id: str) -> Response:
+        """Describes one ability: interface, limits, example, workers, queues."""
+        interface, _ = self._gateway.ability(service_id)
+        described = await self._summary(interface)
+        described.update(
+            params=[asdict(spec) for spec in interface.params],
+            inputs=[asdict(spec) for spec in interface.inputs],
+            outputs=[asdict(spec) for spec in interface.outputs],
+            limits=asdict(interface.limits),
+            example=interface.example,
+        )
+        return json_response(described)
+
+    async def _summary(self, interface: Interface) -> dict[str, Any]:
+        workers = self._gateway.fleet.live_workers(time.monotonic(), interface.service_id)
+        types = sorted({*interface.gpu_types, *(worker.gpu_type for worker in workers), ANY})
+        queues = [queue_name(interface.service_id, gpu_type) for gpu_type in types]
+        depths = await self._gateway.depths(queues)
+        return {
+            "service_id": interface.service_id,
+            "version": interface.version,
+            "description": interface.description,
+            "url": f"/v1/private/{interface.service_id}",
+            "gpu_types": list(interface.gpu_types),
+            "fallback": interface.fallback,
+            "workers": [
+                {"name": worker.name, "gpu_type": worker.gpu_type, "slots": worker.slots}
+                for worker in workers
+            ],
+            "queued": {queue: depth for queue, depth in zip(queues, depths, strict=True) if depth},
+        }
+
+
+def blueprint(gateway: Gateway) -> Blueprint:
+    """Returns the routes."""
+    routes = Blueprint("abilities", __name__)
+    abilities = Abilities(gateway)
+    routes.add_url_rule("/v1/abilities", view_func=abilities.index, endpoint="index")
+    routes.add_url_rule("/v1/abilities/<service_id>", view_func=abilities.show, endpoint="show")
+    return routes

@@ -1,0 +1,61 @@
+"""Answers that several views give: a job that ended, a job that goes on."""
+
+from typing import Any
+
+import orjson
+from flask import Response
+
+from athena.errors import http_status_of
+from athena.jobs import JobRecord, JobState
+from athena.protocol import success_body
+from athena.store import Reply
+
+from api.problems import JSON
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """Returns an answer with a JSON body."""
+    return Response(orjson.dumps(body), status=status, content_type=JSON)
+
+
+def ended_response(reply: Reply) -> Response:
+    """Answers a synchronous call with the job's result or error."""
+    if reply.state is JobState.SUCCEEDED:
+        body = success_body(reply.job_id, reply.gpu_type, reply.payload or b"")
+        return Response(body, content_type=JSON)
+    header = {"code": reply.code, "message": reply.message, "sid": reply.job_id}
+    return json_response({"header": header}, http_status_of(reply.code))
+
+
+def accepted_response(record: JobRecord) -> Response:
+    """Answers 202: the job goes on, and here is where to ask for it."""
+    url = job_url(record.job_id)
+    response = json_response(
+        {
+            "header": {"code": 0, "message": "accepted", "sid": record.job_id},
+            "job": record.describe(),
+            "urls": {"job": url},
+        },
+        202,
+    )
+    response.headers["Location"] = url
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def job_response(record: JobRecord) -> Response:
+    """Answers a question about a job: its state, and what came of it once it is final."""
+    header: dict[str, Any] = {"code": record.code, "message": record.message, "sid": record.job_id}
+    body: dict[str, Any] = {"header": header, "job": record.describe()}
+    if record.state is JobState.SUCCEEDED:
+        header.update(message="success", gpu_type=record.gpu_type)
+        if record.result and record.result != b"{}":
+            body["payload"] = orjson.Fragment(record.result)
+    elif not record.state.is_final:
+        header["message"] = str(record.state)
+    return json_response(body)
+
+
+def job_url(job_id: str) -> str:
+    """Returns where a job is asked for."""
+    return f"/v1/jobs/{job_id}"

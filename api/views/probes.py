@@ -1,0 +1,25 @@
+"""Whether this process lives, and whether it can serve."""
+
+from flask import Blueprint, Response
+
+from api.gateway import Gateway
+from api.views.answers import json_response
+
+
+def blueprint(gateway: Gateway) -> Blueprint:
+    """Returns the routes."""
+    routes = Blueprint("probes", __name__)
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        """Answers as long as the event loop turns."""
+        return json_response({"live": True})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        """Answers 200 when requests can be queued and answers can come back."""
+        checks = gateway.checks()
+        ready = all(checks.values())
+        return json_response({"ready": ready, "checks": checks}, 200 if ready else 503)
+
+    return routes

@@ -1,0 +1,192 @@
+"""POST to an ability: validate, queue, wait, answer."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+
+from athena.ability import RESERVED_SERVICE_IDS
+from athena.broker import encode_message
+from athena.errors import MediaTypeError, NotFoundError, Problem, RequestError, WaitTimeoutError
+from athena.intake import prepare_job
+from athena.interface import Interface
+from athena.jobs import JobRecord
+from athena.protocol import new_job_id
+from athena.schema import validate_envelope
+from athena.store import Reply, Submission
+
+from api.gateway import Gateway
+from api.server import BODY, RequestBody
+from api.views.answers import accepted_response, ended_response
+from api.views.waiting import wait_for_end
+
+_LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
+
+#: The version in the path that always means "the one that is served".
+DEFAULT_VERSION = "v1"
+
+
+@dataclass(frozen=True)
+class Preference:
+    """What the `Prefer` header asks for (RFC 7240): `respond-async`, `wait=N`, or nothing."""
+
+    respond_async: bool = False
+    wait_s: float | None = None
+
+
+def parse_preference(header: str) -> Preference:
+    """Reads the header; what it does not know it ignores, as the RFC says."""
+    respond_async, wait_s = False, None
+    for part in header.split(","):
+        name, _, value = part.strip().partition("=")
+        value = value.partition(";")[0].strip().strip('"')
+        if name.strip().lower() == "respond-async":
+            respond_async = True
+        elif name.strip().lower() == "wait" and value.isdecimal():
+            wait_s = float(value)
+    return Preference(respond_async and wait_s is None, wait_s)
+
+
+def find_service(path: str, query: Mapping[str, str]) -> tuple[str, str]:
+    """Returns service_id and version that a request's URL names (protocol 1.1)."""
+    long_path = _LONG_PATH.fullmatch(path)
+    version = long_path["version"] if long_path else DEFAULT_VERSION
+    if "serviceId" in query:
+        return query["serviceId"], version
+    first, _, _ = path.partition("/")
+    if not long_path and first in RESERVED_SERVICE_IDS:
+        raise NotFoundError("there is nothing at this path")
+    return path.rstrip("/").rpartition("/")[2], version
+
+
+class Runner:
+    """Answers the requests that run a job."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def run(self, path: str = "") -> Response:
+        """Runs an ability on the request's body."""
+        service_id, version = find_service(path, request.args)
+        interface, schema = self._gateway.ability(service_id)
+        if version not in (DEFAULT_VERSION, interface.version):
+            raise NotFoundError(
+                f"{service_id} is not served in version {version}, but in {interface.version}"
+            )
+        if request.mimetype != "application/json":
+            raise MediaTypeError("content-type must be application/json")
+        body: RequestBody = request.environ[BODY]
+        limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
+        raw = await body.read(limit_bytes)
+        checked = validate_envelope(schema, parse_json(raw))
+        preference = parse_preference(request.headers.get("Prefer", ""))
+        submission, payload = self._prepare(interface, checked, raw, preference)
+        if preference.respond_async:
+            return await self._run_async(submission, payload)
+        return await self._run_sync(interface, submission, payload, body, preference)
+
+    def _prepare(
+        self, interface: Interface, checked: dict[str, Any], raw: bytes, preference: Preference
+    ) -> tuple[Submission, bytes | None]:
+        settings = self._gateway.settings
+        header = checked["header"]
+        job_id = new_job_id()
+        message, payload = prepare_job(job_id, interface, checked, settings.inline_payload_bytes)
+        queue = self._gateway.route(interface, message.params.get("gpu_type", ""))
+        request_id = header.get("request_id") or ""
+        is_private = not request_id and not preference.respond_async and preference.wait_s is None
+        submission = Submission(
+            job_id=job_id,
+            service_id=interface.service_id,
+            queue=queue,
+            message=encode_message(message, queue),
+            app_id=header.get("appid") or header["app_id"],
+            request_id=request_id,
+            body_hash=hashlib.blake2b(raw, digest_size=16).hexdigest() if request_id else "",
+            gateway="" if preference.respond_async else self._gateway.id,
+            abandonable=is_private,
+            claim=payload is not None,
+            max_queue_jobs=interface.limits.max_queue_jobs,
+            max_queue_s=interface.limits.max_queue_s,
+            result_ttl_s=settings.sync_ttl_s if is_private else settings.result_ttl_s,
+            record_ttl_s=settings.sync_ttl_s if is_private else settings.record_ttl_s,
+        )
+        return submission, payload
+
+    async def _run_async(self, submission: Submission, payload: bytes | None) -> Response:
+        job_id, _ = await self._gateway.submit(submission, payload)
+        return accepted_response(await self._record(job_id, submission))
+
+    async def _run_sync(
+        self,
+        interface: Interface,
+        submission: Submission,
+        payload: bytes | None,
+        body: RequestBody,
+        preference: Preference,
+    ) -> Response:
+        wait_s = interface.limits.wait_s if preference.wait_s is None else preference.wait_s
+        job_id, future = await self._submit_and_attach(submission, payload)
+        reply = await wait_for_end(self._gateway, job_id, future, body, wait_s)
+        if reply is not None:
+            return ended_response(reply)
+        if preference.wait_s is not None:
+            return accepted_response(await self._record(job_id, submission))
+        raise WaitTimeoutError(
+            f"no answer within {wait_s:g} s; send a request_id, or the header "
+            "'Prefer: respond-async', to fetch the answer later"
+        )
+
+    async def _submit_and_attach(
+        self, submission: Submission, payload: bytes | None
+    ) -> tuple[str, asyncio.Future[Reply]]:
+        """Submits a job whose end this caller hears of, also when another request has brought it in."""
+        gateway = self._gateway
+        future = gateway.wait_for(submission.job_id)
+        try:
+            job_id, _ = await gateway.submit(submission, payload)
+        except BaseException:
+            await asyncio.shield(gateway.leave(submission.job_id, future))
+            raise
+        if job_id == submission.job_id:
+            return job_id, future
+        gateway.forget(submission.job_id, future)
+        future = gateway.wait_for(job_id)
+        await gateway.recheck(job_id)
+        return job_id, future
+
+    async def _record(self, job_id: str, submission: Submission) -> JobRecord:
+        record = await self._gateway.read(job_id)
+        if record is None:
+            raise NotFoundError(f"job {job_id} of {submission.service_id} is gone")
+        return record
+
+
+def parse_json(raw: bytes) -> Any:
+    """Reads a request's body.
+
+    Raises:
+        RequestError: it is not JSON; the detail says where.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(
+            "the request is not JSON", problems=(Problem("", f"is not JSON: {error}"),)
+        ) from None
+
+
+def blueprint(gateway: Gateway) -> Blueprint:
+    """Returns the routes."""
+    routes = Blueprint("run", __name__)
+    runner = Runner(gateway)
+    routes.add_url_rule("/", view_func=runner.run, methods=["POST"], endpoint="root")
+    routes.add_url_rule("/<path:path>", view_func=runner.run, methods=["POST"], endpoint="path")
+    return routes
+
+

@@ -1,0 +1,53 @@
+"""Waiting for a job on behalf of a caller who may lose patience or go away."""
+
+import asyncio
+import contextlib
+
+from athena.store import Reply
+
+from api.gateway import Gateway
+from api.server import Disconnected, RequestBody
+
+#: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
+UNWATCHED_S = 0.25
+
+
+async def wait_for_end(
+    gateway: Gateway,
+    job_id: str,
+    future: asyncio.Future[Reply],
+    body: RequestBody,
+    wait_s: float,
+) -> Reply | None:
+    """Waits for a job's end.
+
+    Returns:
+        The end, or None when `wait_s` passed before.
+
+    Raises:
+        Disconnected: the caller went away.
+    """
+    try:
+        if not future.done():
+            await asyncio.wait((future,), timeout=min(UNWATCHED_S, wait_s))
+        if not future.done() and wait_s > UNWATCHED_S:
+            await _wait_watched(future, body, wait_s - UNWATCHED_S)
+        if future.done():
+            return await gateway.fetch(future.result())
+    finally:
+        if not future.done():
+            # Shielded: the cancel of this request must not keep the job from being canceled.
+            await asyncio.shield(gateway.leave(job_id, future))
+    return None
+
+
+async def _wait_watched(future: asyncio.Future[Reply], body: RequestBody, wait_s: float) -> None:
+    watcher = asyncio.ensure_future(body.until_disconnect())
+    try:
+        await asyncio.wait((future, watcher), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        if watcher.done() and not future.done():
+            raise Disconnected
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher

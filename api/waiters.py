@@ -1,0 +1,96 @@
+"""Callers that wait for a job, and how they hear of its end."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from athena.errors import StoreError
+from athena.jobs import JobRecord
+from athena.store import Reply, split_replies
+
+logger = logging.getLogger(__name__)
+
+#: A lost wake-up costs at most this long: so often the records of all awaited jobs are read again, in bulk.
+RECHECK_S = 10.0
+
+#: Reads a job's record and resolves those who wait for it if it is final.
+Recheck = Callable[[str], Awaitable[None]]
+
+
+class Waiters:
+    """job id -> the futures of those who wait for it in this gateway."""
+
+    def __init__(self, recheck_job: Recheck) -> None:
+        self._recheck_job = recheck_job
+        self._futures: dict[str, list[asyncio.Future[Reply]]] = {}
+        self._rechecker: asyncio.Task[None] | None = None
+        self._recheck_now = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begins to read awaited records again from time to time."""
+        self._rechecker = asyncio.create_task(self._recheck_forever())
+
+    async def close(self) -> None:
+        """Stops; who still waits is canceled with the server."""
+        if self._rechecker is not None:
+            self._rechecker.cancel()
+
+    def add(self, job_id: str) -> asyncio.Future[Reply]:
+        """Returns a future that holds the job's end."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._futures.setdefault(job_id, []).append(future)
+        return future
+
+    def remove(self, job_id: str, future: asyncio.Future[Reply]) -> bool:
+        """Forgets a future; returns whether it was the last one that waited for this job."""
+        futures = self._futures.get(job_id)
+        if futures is None or future not in futures:
+            return False
+        futures.remove(future)
+        if futures:
+            return False
+        del self._futures[job_id]
+        return True
+
+    def on_push(self, data: bytes) -> None:
+        """Wakes those whose jobs ended."""
+        for reply in split_replies(data):
+            self.resolve(reply)
+
+    def resolve(self, reply: Reply) -> None:
+        """Hands a job's end to all who wait for it."""
+        for future in self._futures.pop(reply.job_id, ()):
+            if not future.done():
+                future.set_result(reply)
+
+    def recheck(self) -> None:
+        """Reads all awaited records again soon; to be called when wake-ups may have been lost."""
+        self._recheck_now.set()
+
+    async def _recheck_forever(self) -> None:
+        while True:
+            pause_s = RECHECK_S * random.uniform(0.8, 1.2)
+            try:
+                await asyncio.wait_for(self._recheck_now.wait(), pause_s)
+            except asyncio.TimeoutError:
+                pass
+            self._recheck_now.clear()
+            results = await asyncio.gather(
+                *(self._recheck_job(job_id) for job_id in list(self._futures)), return_exceptions=True
+            )
+            for result in results:
+                if isinstance(result, Exception) and not isinstance(result, StoreError):
+                    logger.error("cannot read an awaited job again", exc_info=result)
+
+
+def reply_of(record: JobRecord) -> Reply:
+    """Returns a final record as the reply that its end published."""
+    return Reply(
+        job_id=record.job_id,
+        state=record.state,
+        code=record.code,
+        message=record.message,
+        gpu_type=record.gpu_type,
+        payload=record.result if record.result is not None else b"",
+    )

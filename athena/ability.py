@@ -1,0 +1,194 @@
+"""An ability: the folder of a `wrapper.py`, and what its `ability.toml` says about running it."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from athena.errors import ConfigError
+
+T = TypeVar("T")
+
+SERVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+#: First path segments that the gateway needs for itself.
+RESERVED_SERVICE_IDS = frozenset(
+    {"v1", "v2", "docs", "metrics", "livez", "readyz", "monitor", "openapi.json", "flower", "static"}
+)
+
+
+@dataclass(frozen=True)
+class GpuOptions:
+    """Table `[gpu]`: on what the ability may run."""
+
+    types: tuple[str, ...] = ("cpu",)
+    fallback: bool = True
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Table `[worker]`: how one worker process runs jobs."""
+
+    slots: int = 4
+    max_batch: int = 1
+    max_wait_ms: float = 0
+    concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Table `[limits]`: what is refused, and when waiting and running end."""
+
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_queue_jobs: int = 10_000
+    max_queue_s: float = 600
+    max_exec_s: float = 60
+    wait_s: float = 60
+
+
+@dataclass(frozen=True)
+class Ability:
+    """An ability's folder and options.
+
+    Attributes:
+        path: the folder; it holds `wrapper.py`.
+        service_id: the name in URLs, queues and under `parameter`.
+        version: part of the long URL.
+        config: what `wrapperInit` receives.
+    """
+
+    path: Path
+    service_id: str
+    version: str = "v1"
+    description: str = ""
+    gpu: GpuOptions = GpuOptions()
+    worker: WorkerOptions = WorkerOptions()
+    limits: Limits = Limits()
+    config: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def wrapper_path(self) -> Path:
+        """The wrapper's file."""
+        return self.path / "wrapper.py"
+
+    @property
+    def example_path(self) -> Path:
+        """A request that the ability answers; used for warm-up, documents and tests."""
+        return self.path / "example.json"
+
+
+def load_ability(path: Path) -> Ability:
+    """Reads an ability's folder without importing its wrapper.
+
+    Raises:
+        ConfigError: a file is missing or a value cannot be used; the message names file and key.
+    """
+    path = path.absolute()
+    if not path.is_dir():
+        raise ConfigError(f"{path} is not a folder; name the folder that holds wrapper.py")
+    if not (path / "wrapper.py").is_file():
+        raise ConfigError(f"{path} holds no wrapper.py; an ability is a folder with one")
+    document = _read_toml(path / "ability.toml")
+    return _parse(path, document)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _parse(path: Path, document: dict[str, Any]) -> Ability:
+    file = path / "ability.toml"
+    known = {"service_id", "version", "description", "gpu", "worker", "limits", "config"}
+    for key in document.keys() - known:
+        raise ConfigError(f"{file}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    ability = Ability(
+        path=path,
+        service_id=_service_id(file, document.get("service_id", path.name)),
+        version=_version(file, document.get("version", "v1")),
+        description=str(document.get("description", "")),
+        gpu=_table(file, "gpu", GpuOptions, document),
+        worker=_table(file, "worker", WorkerOptions, document),
+        limits=_table(file, "limits", Limits, document),
+        config={key: _config_text(value) for key, value in document.get("config", {}).items()},
+    )
+    _check(file, ability)
+    return ability
+
+
+def _service_id(file: Path, value: Any) -> str:
+    if not isinstance(value, str) or not SERVICE_ID.fullmatch(value):
+        raise ConfigError(
+            f"{file}: service_id {value!r} must be 1 to 64 letters, digits, '-' or '_'"
+        )
+    if value.lower() in RESERVED_SERVICE_IDS:
+        raise ConfigError(f"{file}: service_id {value!r} is reserved; choose another")
+    return value
+
+
+def _version(file: Path, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", value):
+        raise ConfigError(f"{file}: version {value!r} must be a short text such as \"v1\"")
+    return value
+
+
+def _table(file: Path, name: str, cls: type[T], document: dict[str, Any]) -> T:
+    given = document.get(name, {})
+    if not isinstance(given, dict):
+        raise ConfigError(f"{file}: {name} must be a table [{name}]")
+    defaults = {item.name: item.default for item in fields(cls)}  # type: ignore[arg-type]
+    for key in given.keys() - defaults.keys():
+        raise ConfigError(
+            f"{file}: unknown key {name}.{key}; known are {', '.join(sorted(defaults))}"
+        )
+    return cls(**{key: _like(file, f"{name}.{key}", given[key], defaults[key]) for key in given})
+
+
+def _like(file: Path, name: str, value: Any, default: Any) -> Any:
+    """Returns `value` if it is of the default's kind, else refuses it."""
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(f"{file}: {name} must be true or false, got {value!r}")
+    if isinstance(default, tuple):
+        if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise ConfigError(f"{file}: {name} must be a list of texts, got {value!r}")
+    number = int if isinstance(default, int) and not name.endswith(("_s", "_ms")) else (int, float)
+    if isinstance(value, number) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ConfigError(f"{file}: {name} must be a number that is not negative, got {value!r}")
+
+
+def _config_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _check(file: Path, ability: Ability) -> None:
+    worker = ability.worker
+    for name, value in (
+        ("worker.slots", worker.slots),
+        ("worker.max_batch", worker.max_batch),
+        ("worker.concurrency", worker.concurrency),
+        ("limits.max_body_bytes", ability.limits.max_body_bytes),
+        ("limits.max_queue_jobs", ability.limits.max_queue_jobs),
+        ("limits.max_queue_s", ability.limits.max_queue_s),
+        ("limits.max_exec_s", ability.limits.max_exec_s),
+        ("limits.wait_s", ability.limits.wait_s),
+    ):
+        if value <= 0:
+            raise ConfigError(f"{file}: {name} must be above 0, got {value!r}")
+    if worker.slots < 2 * worker.max_batch:
+        raise ConfigError(
+            f"{file}: worker.slots must be at least twice worker.max_batch "
+            f"({2 * worker.max_batch}), got {worker.slots}; fewer leave the model idle between batches"
+        )
+    if worker.concurrency > 1 and worker.max_batch > 1:
+        raise ConfigError(f"{file}: worker.concurrency and worker.max_batch exclude each other")

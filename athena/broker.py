@@ -1,0 +1,104 @@
+"""Celery's side of the queue: names, URLs and the message, so that any Celery tool can read it."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from athena.errors import ConfigError
+from athena.jobs import JobMessage
+
+#: Name of the one Celery task; the ability is its `shadow` name, which tools show.
+TASK_NAME = "athena.run"
+
+ANY = "any"
+
+_HEADERS: dict[str, Any] = {
+    "lang": "py",
+    "task": TASK_NAME,
+    "id": "",
+    "athena": 1,
+    "shadow": None,
+    "eta": None,
+    "expires": None,
+    "group": None,
+    "group_index": None,
+    "retries": 0,
+    "timelimit": [None, None],
+    "root_id": "",
+    "parent_id": None,
+    "argsrepr": "",
+    "kwargsrepr": "{}",
+    "origin": "athena",
+    "ignore_result": True,
+    "replaced_task_nesting": 0,
+    "stamped_headers": None,
+    "stamps": {},
+}
+
+_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+def queue_name(service_id: str, gpu_type: str) -> str:
+    """Returns the name of an ability's queue for one GPU type, or for `any`."""
+    return f"{service_id}.{gpu_type}"
+
+
+def worker_queues(service_id: str, gpu_type: str) -> list[str]:
+    """Returns the queues that a worker takes from, in that order."""
+    return [queue_name(service_id, gpu_type), queue_name(service_id, ANY)]
+
+
+def encode_message(message: JobMessage, queue: str) -> bytes:
+    """Returns the job as a message of Celery's protocol 2, as kombu's Redis transport writes it.
+
+    The body is plain UTF-8, not base64; kombu reads both. Headers come first, so that the take script finds the id
+    without reading the body.
+    """
+    job_id = message.job_id
+    body = orjson.dumps([[message.encode()], {}, _EMBED])
+    headers = dict(_HEADERS)
+    headers["id"] = headers["root_id"] = job_id
+    headers["shadow"] = message.service_id
+    headers["argsrepr"] = describe_inputs(message)
+    return orjson.dumps(
+        {
+            "headers": headers,
+            "properties": {
+                "correlation_id": job_id,
+                "reply_to": "",
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+                "priority": 0,
+                "body_encoding": "utf-8",
+                "delivery_tag": job_id,
+            },
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            "body": body.decode(),
+        }
+    )
+
+
+def describe_inputs(message: JobMessage) -> str:
+    """Returns what Flower shows as a task's arguments: names and sizes, never the data."""
+    inputs = ", ".join(f"{item.key}: {item.size} bytes" for item in message.inputs)
+    return f"({message.service_id}: {inputs or 'no input'})"
+
+
+def celery_url(redis_url: str) -> str:
+    """Returns a redis-py URL as kombu spells it: `unix://` becomes `redis+socket://`."""
+    if redis_url.startswith("unix://"):
+        return "redis+socket://" + redis_url.removeprefix("unix://")
+    return redis_url
+
+
+def check_redis_url(redis_url: str) -> str:
+    """Returns the URL if it is of a kind that Athena can use.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
+        raise ConfigError("ATHENA_REDIS_URL must start with redis://, rediss:// or unix://")
+    return redis_url

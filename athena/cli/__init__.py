@@ -1,0 +1,35 @@
+"""The command `athena`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from athena import __version__
+from athena.cli import example, parts, serve
+from athena.errors import AthenaError
+
+#: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
+EX_CONFIG = 78
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="athena", description="Hosts a wrapper.py as an HTTP API with a durable queue behind it."
+    )
+    parser.add_argument("--version", action="version", version=f"athena {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (serve, parts, example):
+        module.add_commands(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status."""
+    options = make_parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+        return status
+    except AthenaError as error:
+        print(f"athena: {error.message}", file=sys.stderr)
+        return EX_CONFIG

@@ -1,0 +1,288 @@
+"""`athena serve`: everything on one machine, with one command."""
+
+import argparse
+import dataclasses
+import fcntl
+import http.client
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from redis.exceptions import RedisError
+
+from athena.ability import Ability, load_ability
+from athena.broker import check_redis_url
+from athena.cli.flower import flower_command
+from athena.embedded import (
+    RedisServer,
+    find_server,
+    prepare_folders,
+    redis_url_of,
+    server_command,
+    socket_path,
+)
+from athena.errors import ConfigError
+from athena.logs import configure_logs
+from athena.settings import Settings, from_env
+from athena.supervisor import Child, StartError, Stop, Supervisor
+from athena.worker_child import FleetKeeper, WorkerChild
+
+START_TIMEOUT_S = 30.0
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser("serve", help="serve abilities on this machine, all parts included")
+    parser.add_argument(
+        "--ability",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
+    )
+    parser.add_argument("--host", help="address of the gateway (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port of the gateway (default 30889)")
+    parser.add_argument("--redis", metavar="URL", help="use this Redis instead of an own one")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="data folder (default ./.athena)")
+    parser.add_argument("--flower-port", type=int, help="port of Flower (default 5555)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves until Ctrl-C or SIGTERM.
+
+    Raises:
+        AthenaError: something is missing or did not start; nothing is left running.
+    """
+    settings = from_env(
+        os.environ,
+        host=options.host,
+        port=options.port,
+        redis_url=options.redis,
+        data_dir=options.data.absolute() if options.data else None,
+        flower_port=options.flower_port,
+    )
+    configure_logs("WARNING")
+    abilities = [load_ability(path) for path in options.ability or default_abilities()]
+    check_abilities(abilities)
+    check_port(settings.host, settings.port, "--port")
+    check_port("127.0.0.1", settings.flower_port, "--flower-port")
+    if settings.redis_url:
+        check_redis_url(settings.redis_url)
+        return _serve(settings, abilities, None)
+    prepare_folders(settings.data_dir)
+    with _locked(settings.data_dir):
+        return _serve(settings, abilities, find_server())
+
+
+def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer | None) -> int:
+    began_s = time.monotonic()
+    resolved = dataclasses.replace(settings, redis_url=redis_url_of(settings))
+    os.environ.update(child_environment(resolved))
+    with Supervisor(say) as supervisor:
+        try:
+            if server is not None:
+                say(f"starting {server}, data in {settings.data_dir}")
+                supervisor.start([RedisChild(server, settings.data_dir)], START_TIMEOUT_S)
+            else:
+                _ping(resolved.redis_url)
+            keeper = FleetKeeper(resolved.redis_url)
+            supervisor.add_duty(keeper.on_tick)
+            workers = [
+                WorkerChild(ability, "cpu", 0, keeper, settings.grace_s) for ability in abilities
+            ]
+            names = ", ".join(ability.service_id for ability in abilities)
+            say(f"loading {names}; starting gateway and Flower")
+            supervisor.start(
+                [*workers, GatewayChild(resolved), FlowerChild(resolved)],
+                settings.load_timeout_s + START_TIMEOUT_S,
+            )
+            _announce(resolved, abilities, time.monotonic() - began_s)
+            supervisor.run()
+        except Stop:
+            say("stopping")
+    say("stopped")
+    return 0
+
+
+class RedisChild(Child):
+    """The embedded Redis."""
+
+    def __init__(self, server: RedisServer, data_dir: Path) -> None:
+        super().__init__("redis", grace_s=20)
+        self._command = server_command(server, data_dir)
+        self._socket_path = socket_path(data_dir)
+
+    def command(self) -> Sequence[str]:
+        """Returns the server's command line."""
+        return self._command
+
+    def check_ready(self) -> bool:
+        """Whether it answers a ping; it does not while it reads its append-only file."""
+        try:
+            with redis.Redis(unix_socket_path=str(self._socket_path), socket_timeout=1) as client:
+                return bool(client.ping())
+        except (RedisError, OSError):
+            return False
+
+
+class GatewayChild(Child):
+    """The gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("gateway", grace_s=settings.grace_s + 5)
+        self._address = (connect_host(settings.host), settings.port)
+
+    def command(self) -> Sequence[str]:
+        """Returns the gateway's command line."""
+        return (sys.executable, "-P", "-m", "api")
+
+    def check_ready(self) -> bool:
+        """Whether it can serve."""
+        return _answers(self._address, "/readyz")
+
+
+class FlowerChild(Child):
+    """Flower."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("flower", grace_s=5)
+        self._settings = settings
+
+    def command(self) -> Sequence[str]:
+        """Returns Flower's command line."""
+        return flower_command(self._settings)
+
+    def check_ready(self) -> bool:
+        """Whether it answers."""
+        return _answers(("127.0.0.1", self._settings.flower_port), "/healthcheck")
+
+
+def say(text: str) -> None:
+    """Tells the operator what is going on."""
+    print(f"athena: {text}", flush=True)
+
+
+def default_abilities() -> list[Path]:
+    """Returns the folders in ./abilities that hold a wrapper.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    found = sorted(path.parent for path in Path("abilities").glob("*/wrapper.py"))
+    if not found:
+        raise ConfigError("no ability: name a folder that holds a wrapper.py with --ability DIR")
+    return found
+
+
+def check_abilities(abilities: Sequence[Ability]) -> None:
+    """Refuses two abilities of the same name.
+
+    Raises:
+        ConfigError: there are two.
+    """
+    seen: dict[str, Ability] = {}
+    for ability in abilities:
+        other = seen.setdefault(ability.service_id, ability)
+        if other is not ability:
+            raise ConfigError(
+                f"{ability.path} and {other.path} both have the service_id "
+                f"{ability.service_id!r}; change one in its ability.toml"
+            )
+
+
+def check_port(host: str, port: int, option: str) -> None:
+    """Refuses a port that cannot be listened on.
+
+    Raises:
+        ConfigError: it is in use, or the address is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another port with {option}"
+            ) from None
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Returns the variables by which child processes get the settings of this one."""
+    return {
+        "ATHENA_REDIS_URL": settings.redis_url,
+        "ATHENA_DATA_DIR": str(settings.data_dir),
+        "ATHENA_HOST": settings.host,
+        "ATHENA_PORT": str(settings.port),
+        "ATHENA_FLOWER_PORT": str(settings.flower_port),
+    }
+
+
+def connect_host(host: str) -> str:
+    """Returns the address at which a server that listens on `host` is reached from here."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another athena serve uses {data_dir}; stop it or choose another folder with --data"
+            ) from None
+        yield
+
+
+def _ping(redis_url: str) -> None:
+    try:
+        with redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5) as client:
+            client.ping()
+    except (RedisError, OSError, ValueError) as error:
+        raise StartError(f"Redis does not answer: {error}; check --redis") from None
+
+
+def _answers(address: tuple[str, int], path: str) -> bool:
+    connection = http.client.HTTPConnection(*address, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -> None:
+    host = connect_host(settings.host)
+    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    say(f"ready after {took_s:.1f} s")
+    for ability in abilities:
+        print(f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
+    print(f"  flower     http://127.0.0.1:{settings.flower_port}")
+    print(f"  celery     ATHENA_REDIS_URL={shlex.quote(settings.redis_url)} celery -A workers.celery_app …")
+    example = next((ability for ability in abilities if ability.example_path.exists()), None)
+    if example is not None:
+        print("\nTry it:\n")
+        print(f"  {curl_command(base, example)}\n", flush=True)
+
+
+def curl_command(base: str, ability: Ability) -> str:
+    """Returns a command line that sends an ability its example."""
+    path = ability.example_path
+    with_cwd = os.path.relpath(path)
+    shown = with_cwd if not with_cwd.startswith("..") else str(path)
+    return (
+        f"curl -s {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
+        f"-d @{shlex.quote(shown)}"
+    )
+
+

@@ -1,0 +1,218 @@
+"""Every error that Athena raises on purpose.
+
+AthenaError
+├── ConfigError                  a setting, a file or the machine is not as it must be; nothing starts
+├── RequestError                 400  10163  the request does not fit the envelope or the schema
+│   ├── AppIdError               400  10313  app_id is missing or empty
+│   ├── MediaTypeError           415  10163  the body is not declared as JSON
+│   ├── BodyTooLargeError        413  10163  the body is over the limit
+│   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
+│   └── MethodError              405  10163  the path exists, not with this method
+├── NotFoundError                404  10404  no such service, job or path
+│   └── ResultExpiredError       410  10404  the record is still there, its result is not
+├── QueueFullError               429  10110  the ability's queue is at its limit (retryable)
+├── UnservedError                503  10225  no worker serves the ability (retryable)
+├── StoreError                   503  10250  Redis cannot be reached or refuses writes (retryable)
+├── WaitTimeoutError             504  10114  no answer within the wait limit (retryable)
+├── WrapperError                 502  109xx  the wrapper reported, raised or returned something wrong
+│   └── OutputError              502  10106  the wrapper's answer does not fit what it declared
+├── WorkerLostError              502  10109  the worker process died under the job (retryable)
+├── ExecTimeoutError             504  10102  the job ran past its execution limit
+├── CanceledError                409  10101  the job was canceled
+├── ExpiredError                 504  10114  the job was not started in time (retryable)
+└── InternalError                500  11502  our own mistake; the log holds the traceback
+
+The numbers come from the ASF protocol (docs/protocol.md lists them all). `api/problems.py` is the only place that
+turns an error into HTTP.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a request, and where.
+
+    Attributes:
+        pointer: JSON pointer (RFC 6901) to the place in the request body, "" for the whole body.
+        detail: what is wrong there, as a sentence for the caller.
+    """
+
+    pointer: str
+    detail: str
+
+
+class AthenaError(Exception):
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        code: the ASF error code that goes into `header.code`.
+        http_status: the HTTP status that goes with it.
+        retryable: whether the same request may succeed later.
+    """
+
+    code = 11502
+    http_status = 500
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        problems: tuple[Problem, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.problems = problems
+        self.retry_after_s = retry_after_s
+        if code is not None:
+            self.code = code
+
+
+class ConfigError(AthenaError):
+    """A setting, a file or the machine is not as it must be; nothing starts."""
+
+
+class RequestError(AthenaError):
+    """The request does not fit the envelope or the ability's schema."""
+
+    code = 10163
+    http_status = 400
+
+
+class AppIdError(RequestError):
+    """`header.app_id` is missing or empty."""
+
+    code = 10313
+
+
+class MediaTypeError(RequestError):
+    """The body is not declared as JSON."""
+
+    http_status = 415
+
+
+class BodyTooLargeError(RequestError):
+    """The body is over the limit."""
+
+    http_status = 413
+
+
+class RequestIdConflictError(RequestError):
+    """The `request_id` belongs to a job with another body."""
+
+    http_status = 409
+
+
+class MethodError(RequestError):
+    """The path exists, but not with this HTTP method."""
+
+    http_status = 405
+
+
+class NotFoundError(AthenaError):
+    """No such service, job or path."""
+
+    code = 10404
+    http_status = 404
+
+
+class ResultExpiredError(NotFoundError):
+    """The job's record is still there, its result is not."""
+
+    http_status = 410
+
+
+class QueueFullError(AthenaError):
+    """The ability's queue is at its limit, by count or by bytes."""
+
+    code = 10110
+    http_status = 429
+    retryable = True
+
+
+class UnservedError(AthenaError):
+    """No worker serves the ability, or none of the GPU type that the request insists on."""
+
+    code = 10225
+    http_status = 503
+    retryable = True
+
+
+class StoreError(AthenaError):
+    """Redis cannot be reached, or refuses writes."""
+
+    code = 10250
+    http_status = 503
+    retryable = True
+
+
+class WaitTimeoutError(AthenaError):
+    """No answer came within the wait limit of a synchronous call."""
+
+    code = 10114
+    http_status = 504
+    retryable = True
+
+
+class WrapperError(AthenaError):
+    """The wrapper reported, raised or returned something wrong; `code` says in which stage."""
+
+    code = 10909
+    http_status = 502
+
+
+class OutputError(WrapperError):
+    """The wrapper's answer does not fit what it declared."""
+
+    code = 10106
+
+
+class WorkerLostError(AthenaError):
+    """The worker process died while it held the job."""
+
+    code = 10109
+    http_status = 502
+    retryable = True
+
+
+class ExecTimeoutError(AthenaError):
+    """The job ran past its execution limit and its process was ended."""
+
+    code = 10102
+    http_status = 504
+
+
+class CanceledError(AthenaError):
+    """The job was canceled before it had a result."""
+
+    code = 10101
+    http_status = 409
+
+
+class ExpiredError(AthenaError):
+    """The job was not started within the time it was allowed to queue."""
+
+    code = 10114
+    http_status = 504
+    retryable = True
+
+
+class InternalError(AthenaError):
+    """A mistake of our own; the log holds the traceback."""
+
+
+def http_status_of(code: int) -> int:
+    """Returns the HTTP status of a finished job's error code.
+
+    A job's record keeps the ASF code alone, so that its meaning does not depend on the version that wrote it.
+    """
+    return _STATUS_BY_JOB_CODE.get(code, WrapperError.http_status)
+
+
+_STATUS_BY_JOB_CODE = {
+    error.code: error.http_status
+    for error in (WorkerLostError, ExecTimeoutError, CanceledError, ExpiredError, RequestError)
+}

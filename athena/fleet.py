@@ -1,0 +1,118 @@
+"""Which workers are alive and where a request goes: pure, fed with what Redis says and a monotonic clock."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from athena.broker import ANY, queue_name
+from athena.errors import UnservedError
+from athena.interface import Interface
+
+#: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped clock or a
+#: Redis outage then declares nobody dead.
+DEAD_AFTER_S = 5.0
+
+
+@dataclass(frozen=True)
+class WorkerEntry:
+    """What a worker writes of itself when it is ready."""
+
+    incarnation: str
+    name: str
+    service_id: str
+    version: str
+    gpu_type: str
+    slots: int
+
+    def encode(self) -> bytes:
+        """Returns the entry as JSON."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "WorkerEntry":
+        """Reads what `encode` wrote; members of a later version are ignored."""
+        document = orjson.loads(raw)
+        return cls(**{name: document[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass
+class _Pulse:
+    beat: int
+    changed_s: float
+
+
+class FleetView:
+    """One observer's picture of the fleet; call `observe` about once a second.
+
+    Attributes:
+        interfaces: service_id -> interface, of all abilities that were ever registered.
+    """
+
+    def __init__(self, unserved_grace_s: float, now_s: float) -> None:
+        self.interfaces: dict[str, Interface] = {}
+        self._grace_s = unserved_grace_s
+        self._started_s = now_s
+        self._workers: dict[str, WorkerEntry] = {}
+        self._pulses: dict[str, _Pulse] = {}
+        self._seen_s: dict[str, float] = {}
+
+    def observe(
+        self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]
+    ) -> None:
+        """Takes in a fresh reading of the registry."""
+        self._workers = {
+            key.decode(): WorkerEntry.decode(value) for key, value in workers.items()
+        }
+        for incarnation in self._workers:
+            beat = int(beats.get(incarnation.encode(), 0))
+            pulse = self._pulses.get(incarnation)
+            if pulse is None or pulse.beat != beat:
+                self._pulses[incarnation] = _Pulse(beat, now_s)
+        for incarnation in self._pulses.keys() - self._workers.keys():
+            del self._pulses[incarnation]
+        for worker in self.live_workers(now_s):
+            self._seen_s[worker.service_id] = now_s
+
+    def live_workers(self, now_s: float, service_id: str | None = None) -> list[WorkerEntry]:
+        """Returns the workers whose heart beats, of one ability or of all."""
+        return [
+            worker
+            for incarnation, worker in self._workers.items()
+            if now_s - self._pulses[incarnation].changed_s <= DEAD_AFTER_S
+            and service_id in (None, worker.service_id)
+        ]
+
+    def route(self, now_s: float, interface: Interface, gpu_type: str) -> str:
+        """Returns the queue for a request.
+
+        Args:
+            gpu_type: the type that the request asks for; "" or "any" for no wish.
+
+        Raises:
+            UnservedError: no worker of the ability was seen lately, or none of the type and the ability forbids another.
+        """
+        service_id = interface.service_id
+        alive = {worker.gpu_type for worker in self.live_workers(now_s, service_id)}
+        if not alive and not self._seen_lately(now_s, service_id):
+            raise UnservedError(
+                f"no worker serves {service_id} at the moment", retry_after_s=int(DEAD_AFTER_S)
+            )
+        if gpu_type in ("", ANY):
+            return queue_name(service_id, ANY)
+        if gpu_type in alive:
+            return queue_name(service_id, gpu_type)
+        if not interface.fallback:
+            shown = ", ".join(sorted(alive)) or "none"
+            raise UnservedError(
+                f"{service_id} has no worker of type {gpu_type} and allows no other; alive: {shown}",
+                retry_after_s=int(DEAD_AFTER_S),
+            )
+        for candidate in interface.gpu_types:
+            if candidate in alive:
+                return queue_name(service_id, candidate)
+        return queue_name(service_id, ANY)
+
+    def _seen_lately(self, now_s: float, service_id: str) -> bool:
+        seen_s = self._seen_s.get(service_id, self._started_s)
+        return now_s - seen_s <= self._grace_s

@@ -1,0 +1,171 @@
+"""The ASF envelope: from a request's JSON to parameters and inputs, from outputs to a response's JSON.
+
+Pure functions; what they follow is written in docs/protocol.md. The envelope was validated before (`athena.schema`).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pybase64
+
+from athena.errors import Problem, RequestError
+
+STATUS_ONCE = 3
+
+#: Data type number -> the field of a payload object that carries the data.
+DATA_FIELDS = {0: "text", 1: "audio", 2: "image", 3: "video"}
+
+
+@dataclass(frozen=True)
+class InputValue:
+    """One input of a request.
+
+    Attributes:
+        key: its name in the request's payload.
+        type: data type number.
+        status: 3 for a whole request in one message.
+        text: the data as the caller sent it, base64.
+        data: the data decoded.
+        attributes: the other members of the payload object, as strings.
+    """
+
+    key: str
+    type: int
+    status: int
+    text: str
+    data: bytes
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OutputValue:
+    """One output of a job."""
+
+    key: str
+    type: int
+    status: int
+    data: bytes
+
+
+def new_job_id() -> str:
+    """Returns a fresh id: 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+def flatten(value: Any) -> str:
+    """Returns a scalar of the envelope as the string that a wrapper sees (protocol 1.2)."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, list):
+        return ";".join(flatten(item) for item in value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def split_parameters(
+    given: Mapping[str, Any], outputs: Mapping[str, int]
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Splits `parameter.<service_id>` into the wrapper's parameters and the expected outputs.
+
+    Args:
+        given: the object, validated.
+        outputs: output key -> data type number, as the ability declares them.
+
+    Returns:
+        The scalars as strings, and per expected output the attributes that the answer echoes.
+    """
+    params: dict[str, str] = {}
+    expected: dict[str, dict[str, Any]] = {}
+    for key, value in given.items():
+        if isinstance(value, dict):
+            expected[key] = value
+        elif key not in outputs:
+            params[key] = flatten(value)
+    return params, expected
+
+
+def read_inputs(payload: Mapping[str, Any], types: Mapping[str, int]) -> list[InputValue]:
+    """Decodes the inputs of a validated payload; an input that is null or has no data is left out.
+
+    Raises:
+        RequestError: data is not base64; the problem's pointer names the place.
+    """
+    return [
+        _read_input(key, value, types[key])
+        for key, value in payload.items()
+        if value is not None and value.get(DATA_FIELDS[types[key]]) is not None
+    ]
+
+
+def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
+    name = DATA_FIELDS[type]
+    text = value[name]
+    try:
+        data = pybase64.b64decode(text, validate=True)
+    except ValueError:
+        problem = Problem(f"/payload/{key}/{name}", "is not base64 (standard alphabet, with padding)")
+        raise RequestError("bad base64", problems=(problem,)) from None
+    status = value.get("status")
+    return InputValue(
+        key=key,
+        type=type,
+        status=STATUS_ONCE if status is None else status,
+        text=text,
+        data=data,
+        attributes={
+            attribute: flatten(item)
+            for attribute, item in value.items()
+            if attribute not in (name, "status")
+        },
+    )
+
+
+def render_payload(
+    outputs: list[OutputValue], expected: Mapping[str, Mapping[str, Any]]
+) -> bytes:
+    """Returns the JSON of the answer's `payload`: data beside the echoed attributes (protocol 1.4)."""
+    return orjson.dumps(
+        {output.key: _render_output(output, expected.get(output.key, {})) for output in outputs}
+    )
+
+
+def _render_output(output: OutputValue, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    rendered = dict(attributes)
+    rendered["seq"] = 0
+    rendered["status"] = output.status
+    rendered[DATA_FIELDS[output.type]] = _render_data(output.data, attributes.get("format"))
+    return rendered
+
+
+def _render_data(data: bytes, format: Any) -> Any:
+    if format == "json" and _is_json(data):
+        return orjson.Fragment(data)
+    return pybase64.b64encode_as_string(data)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def success_body(job_id: str, gpu_type: str, payload: bytes) -> bytes:
+    """Returns the JSON of a successful answer; `payload` is left out when the job had no output."""
+    body: dict[str, Any] = {
+        "header": {"code": 0, "message": "success", "sid": job_id, "gpu_type": gpu_type}
+    }
+    if payload and payload != b"{}":
+        body["payload"] = orjson.Fragment(payload)
+    return orjson.dumps(body)

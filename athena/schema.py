@@ -1,0 +1,314 @@
+"""marshmallow schemas for the envelope; built once per ability, used for every request.
+
+They follow the gateway of the original framework (docs/protocol.md): null passes every check, an unknown member is
+refused at any level, `required` asks only that the member is there, lengths count bytes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from athena.errors import AppIdError, Problem, RequestError
+from athena.interface import DataSpec, Interface, ParamSpec
+from athena.protocol import DATA_FIELDS
+
+STATUSES = (0, 1, 2, 3)
+MAX_SEQ = 9_999_999
+TEXT_ENCODINGS = ("utf8", "gb2312", "gbk")
+COMPRESSIONS = ("raw", "gzip")
+FORMATS = ("plain", "json", "xml")
+
+#: Scheduling hints that any ability accepts under its parameters (architecture.md, "Scheduling hints").
+HINTS = {
+    "category": 50,
+    "application_mode": 50,
+    "gpu_id": 64,
+    "gpu_type": 32,
+}
+
+
+class ByteLength(validate.Validator):
+    """Limits the length of a text, counted in UTF-8 bytes."""
+
+    def __init__(self, maximum: int, minimum: int = 0) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def __call__(self, value: str) -> str:
+        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        if size < self.minimum:
+            raise ValidationError(f"must have at least {self.minimum} bytes")
+        if size > self.maximum:
+            raise ValidationError(f"must have at most {self.maximum} bytes, has {size}")
+        return value
+
+
+class Text(fields.String):
+    """A JSON string; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError(f"must be a string, got {_json_type(value)}")
+        return value
+
+
+class WholeNumber(fields.Integer):
+    """A JSON number without a fraction; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValidationError(f"must be an integer, got {_json_type(value)}")
+        return value
+
+
+class Decimal(fields.Float):
+    """A JSON number; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValidationError(f"must be a number, got {_json_type(value)}")
+        return value
+
+
+class Truth(fields.Boolean):
+    """A JSON true or false; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError(f"must be true or false, got {_json_type(value)}")
+        return value
+
+
+class EnvelopeSchema(Schema):
+    """Base of all schemas here: unknown members are refused."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = RAISE
+
+    error_messages = {  # noqa: RUF012 - marshmallow's own declaration
+        "unknown": "is not known here",
+        "type": "must be an object",
+    }
+
+
+def text(maximum: int, required: bool = False, minimum: int = 0) -> Text:
+    """Returns a field for a string of at most `maximum` bytes."""
+    return Text(required=required, allow_none=True, validate=ByteLength(maximum, minimum))
+
+
+def choice(values: tuple[Any, ...], kind: type[fields.Field[Any]] = Text) -> fields.Field[Any]:
+    """Returns a field that holds one of `values`."""
+    shown = ", ".join(str(value) for value in values)
+    return kind(allow_none=True, validate=validate.OneOf(values, error=f"must be one of: {shown}"))
+
+
+def status_field(required: bool = False) -> WholeNumber:
+    """Returns a field for a stream status."""
+    return WholeNumber(
+        required=required,
+        allow_none=True,
+        validate=validate.OneOf((3,), error="must be 3 (the whole request in one message)"),
+    )
+
+
+HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
+    "app_id": lambda: text(50),
+    "appid": lambda: text(50),
+    "status": lambda: status_field(required=True),
+    "uid": lambda: text(50),
+    "did": lambda: text(50),
+    "imei": lambda: text(50),
+    "imsi": lambda: text(50),
+    "mac": lambda: text(50),
+    "device_id": lambda: text(50),
+    "net_type": lambda: choice(("wifi", "2G", "3G", "4G", "5G")),
+    "net_isp": lambda: choice(("CMCC", "CUCC", "CTCC", "other")),
+    "request_id": lambda: Text(
+        allow_none=True,
+        validate=validate.Regexp(
+            r"[A-Za-z0-9._:-]{1,64}\Z", error="must be 1 to 64 letters, digits, '.', '_', ':' or '-'"
+        ),
+    ),
+    "res_id": lambda: text(1024),
+    "directEngIp": lambda: text(1024),
+    "data_cleaner_ttl": lambda: text(13),
+    "patch_id": lambda: fields.List(text(1024), allow_none=True),
+    "scene": lambda: text(32),
+    "live_push_url": lambda: text(200),
+    "sid": lambda: text(64),
+    "ath_id": lambda: text(64),
+}
+
+
+def output_request_fields() -> dict[str, fields.Field[Any]]:
+    """Returns the attributes by which a caller describes an expected output."""
+    return {
+        "encoding": text(32),
+        "compress": choice(COMPRESSIONS),
+        "format": choice(FORMATS),
+        "data_type": text(32),
+        "status": WholeNumber(allow_none=True, validate=validate.OneOf(STATUSES)),
+        "sample_rate": WholeNumber(allow_none=True),
+        "channels": WholeNumber(allow_none=True),
+        "bit_depth": WholeNumber(allow_none=True),
+        "frame_size": WholeNumber(allow_none=True),
+        "frame_rate": WholeNumber(allow_none=True),
+        "width": WholeNumber(allow_none=True),
+        "height": WholeNumber(allow_none=True),
+    }
+
+
+def input_fields(spec: DataSpec) -> dict[str, fields.Field[Any]]:
+    """Returns the members of the payload object that carries an input."""
+    members: dict[str, fields.Field[Any]] = {
+        DATA_FIELDS[spec.type]: Text(allow_none=True),
+        "encoding": choice(TEXT_ENCODINGS) if spec.type == 0 else text(32),
+        "status": status_field(),
+        "seq": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SEQ)),
+        "data_type": text(32),
+    }
+    numbers: dict[int, tuple[str, ...]] = {
+        1: ("sample_rate", "channels", "bit_depth", "frame_size"),
+        2: ("width", "height"),
+        3: ("width", "height", "frame_rate"),
+    }
+    for name in numbers.get(spec.type, ()):
+        members[name] = WholeNumber(allow_none=True, validate=validate.Range(0))
+    if spec.type in (0, 1):
+        members["compress"] = choice(COMPRESSIONS)
+        members["format"] = choice(FORMATS)
+    return members
+
+
+def param_field(spec: ParamSpec) -> fields.Field[Any]:
+    """Returns the field of a declared parameter."""
+    kinds: dict[str, type[fields.Field[Any]]] = {
+        "string": Text,
+        "integer": WholeNumber,
+        "number": Decimal,
+        "boolean": Truth,
+    }
+    return kinds[spec.json_type](
+        required=spec.required, allow_none=True, validate=_param_validator(spec)
+    )
+
+
+def _param_validator(spec: ParamSpec) -> Any:
+    if spec.enum:
+        shown = ", ".join(str(value) for value in spec.enum)
+        return validate.OneOf(spec.enum, error=f"must be one of: {shown}")
+    if spec.max_length is not None:
+        return ByteLength(spec.max_length, spec.min_length or 0)
+    if spec.minimum is not None or spec.maximum is not None:
+        return validate.Range(spec.minimum, spec.maximum)
+    return None
+
+
+def parameter_fields(interface: Interface) -> dict[str, fields.Field[Any]]:
+    """Returns the members of `parameter.<service_id>`."""
+    members: dict[str, fields.Field[Any]] = {key: text(size) for key, size in HINTS.items()}
+    members.update({spec.key: param_field(spec) for spec in interface.params})
+    for output in interface.outputs:
+        members[output.key] = _nested(output_request_fields())
+    return members
+
+
+def build_envelope_schema(interface: Interface) -> Schema:
+    """Returns the schema of an ability's requests; building it is slow, using it is not."""
+    needs_parameters = any(spec.required for spec in interface.params)
+    parameters = _nested(parameter_fields(interface), required=needs_parameters)
+    inputs = {spec.key: _nested(input_fields(spec)) for spec in interface.inputs}
+    return EnvelopeSchema.from_dict(
+        {
+            "header": _nested({key: make() for key, make in HEADER_FIELDS.items()}, required=True),
+            "parameter": _nested({interface.service_id: parameters}, required=needs_parameters),
+            "payload": _nested(inputs, required=bool(interface.inputs)),
+        }
+    )()
+
+
+def _nested(members: dict[str, fields.Field[Any]], required: bool = False) -> fields.Nested:
+    return fields.Nested(EnvelopeSchema.from_dict(members)(), required=required, allow_none=True)
+
+
+def validate_envelope(schema: Schema, document: Any) -> dict[str, Any]:
+    """Checks a request.
+
+    Returns:
+        The request with `header`, `parameter` and `payload` always there as objects.
+
+    Raises:
+        RequestError: with one problem, and its pointer, for each thing that is wrong.
+    """
+    if not isinstance(document, dict):
+        raise RequestError(
+            "the request must be a JSON object",
+            problems=(Problem("", f"must be an object, got {_json_type(document)}"),),
+        )
+    try:
+        checked: dict[str, Any] = schema.load(document)
+    except ValidationError as error:
+        raise _request_error(error, document) from None
+    for part in ("header", "payload"):
+        if document.get(part, {}) is None:
+            raise RequestError(
+                "the request does not fit the schema",
+                problems=(Problem(f"/{part}", "must be an object, got null"),),
+            )
+    _check_app_id(checked["header"])
+    return checked
+
+
+def _check_app_id(header: Mapping[str, Any]) -> None:
+    if not header.get("appid") and not header.get("app_id"):
+        raise AppIdError(
+            "app_id cannot be empty",
+            problems=(Problem("/header/app_id", "must be a text that is not empty"),),
+        )
+
+
+def _request_error(error: ValidationError, document: Mapping[str, Any]) -> RequestError:
+    problems = tuple(_problems(error.messages, ""))
+    return RequestError("the request does not fit the schema", problems=problems)
+
+
+def _problems(messages: Any, pointer: str) -> list[Problem]:
+    if isinstance(messages, dict):
+        return [
+            problem
+            for key, inner in messages.items()
+            for problem in _problems(inner, pointer if key == "_schema" else f"{pointer}/{_escape(key)}")
+        ]
+    return [Problem(pointer, _sentence(message)) for message in messages]
+
+
+def _escape(key: Any) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
+
+
+def _sentence(message: Any) -> str:
+    known = {
+        "Missing data for required field.": "is required",
+        "Unknown field.": "is not known here",
+        "Not a valid list.": "must be a list",
+    }
+    text = str(message)
+    return known.get(text, text)
+
+
+def _json_type(value: Any) -> str:
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,38 @@
+-- Ends jobs: result, final state and the wake-up of those who wait, for each job whose token is current.
+--
+-- ARGV  1 incarnation   2 gpu type   3 worker name   4… per job: id, token, state, code, message, result, exec
+--       milliseconds, batch size
+-- Returns one verdict per job: 1 the outcome stands, 0 it came too late; or an error text
+
+local PER_JOB = 8
+local inflight, now, verdicts = INFLIGHT .. ARGV[1], now_ms(), {}
+
+local function finish(i)
+  local id, token, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  redis.call('HDEL', inflight, id)
+  local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'started_ms')
+  if not known[1] or known[2] ~= token then
+    return 0
+  end
+  if FINAL[known[1]] then
+    return known[1] == state and 1 or 0
+  end
+  -- Short jobs end before their start was told.
+  local started_ms = known[3] or now - tonumber(ARGV[i + 6])
+  redis.call('HSET', JOB .. id, 'gpu_type', ARGV[2])
+  settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], 'started_ms', started_ms, 'worker', ARGV[3],
+    'attempts', string.match(token, '^%d+'), 'exec_ms', ARGV[i + 6], 'batch_size', ARGV[i + 7])
+  return 1
+end
+
+for i = 4, #ARGV, PER_JOB do
+  -- One bad job never takes the others' results with it.
+  local ok, verdict = pcall(finish, i)
+  if ok then
+    verdicts[#verdicts + 1] = verdict
+  else
+    verdicts[#verdicts + 1] = type(verdict) == 'table' and verdict.err or tostring(verdict)
+  end
+end
+flush_replies()
+return verdicts

@@ -1,0 +1,71 @@
+"""What a wrapper.py imports: the base class, the field declarations and the data that goes in and out.
+
+A minimal ability::
+
+    from athena.sdk import Response, ResponseData, StringBodyField, WrapperBase
+
+
+    class UserRequest:
+        text = StringBodyField(key="text")
+
+
+    class UserResponse:
+        accept_text = StringBodyField(key="text")
+
+
+    class Wrapper(WrapperBase):
+        serviceId = "echo"
+        version = "v1"
+        requestCls = UserRequest()
+        responseCls = UserResponse()
+
+        def wrapperInit(self, config):
+            return 0
+
+        def wrapperFini(self):
+            return 0
+
+        def wrapperOnceExec(self, params, reqData, usrTag="", persId=0):
+            answer = ResponseData(key="text")
+            answer.setData(reqData.get("text").data)
+            response = Response()
+            response.list = [answer]
+            return response
+"""
+
+from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData
+from athena.sdk.fields import (
+    AudioBodyField,
+    BooleanParamField,
+    Field,
+    ImageBodyField,
+    IntegerParamField,
+    JsonBodyField,
+    NumberParamField,
+    ParamField,
+    PayloadField,
+    StringBodyField,
+    StringParamField,
+    VideoBodyField,
+)
+from athena.sdk.wrapper import WrapperBase
+
+__all__ = [
+    "AudioBodyField",
+    "BooleanParamField",
+    "DataListCls",
+    "DataListNode",
+    "Field",
+    "ImageBodyField",
+    "IntegerParamField",
+    "JsonBodyField",
+    "NumberParamField",
+    "ParamField",
+    "PayloadField",
+    "Response",
+    "ResponseData",
+    "StringBodyField",
+    "StringParamField",
+    "VideoBodyField",
+    "WrapperBase",
+]

@@ -1,0 +1,186 @@
+"""Declarations of inputs, parameters and outputs in `requestCls` and `responseCls` (contract, section 4).
+
+`value` and `path` are data for local tests of the wrapper; they are not defaults of the API.
+"""
+
+from typing import Any
+
+from athena.sdk.types import DataAudio, DataImage, DataText, DataVideo
+
+
+class Field:
+    """Base of all declarations.
+
+    Attributes:
+        key: the name in the request or the answer.
+        required: whether a request without it is refused.
+        description: one sentence for the API's documentation.
+        title: a short name for the API's documentation.
+    """
+
+    def __init__(
+        self, key: str, required: bool = False, description: str = "", title: str = ""
+    ) -> None:
+        self.key = key
+        self.required = required
+        self.description = description
+        self.title = title
+
+
+class ParamField(Field):
+    """A scalar under `parameter.<service_id>`; it reaches the wrapper as a string."""
+
+    json_type = "string"
+
+
+class StringParamField(ParamField):
+    """A text parameter, of limited length or one of `enums`."""
+
+    def __init__(
+        self,
+        key: str,
+        minLength: int = 0,
+        maxLength: int = 1024,
+        enums: list[str] | None = None,
+        required: bool = False,
+        value: Any = "",
+        description: str = "",
+        title: str = "",
+    ) -> None:
+        super().__init__(key, required, description, title)
+        self.minLength = minLength
+        self.maxLength = maxLength
+        self.enums = list(enums or [])
+        self.value = value
+
+
+class NumberParamField(ParamField):
+    """A number between `minimum` and `maximum`, or one of `enums`."""
+
+    json_type = "number"
+
+    def __init__(
+        self,
+        key: str,
+        minimum: float = 0,
+        maximum: float = 100,
+        enums: list[float] | None = None,
+        required: bool = False,
+        value: Any = 0,
+        description: str = "",
+        title: str = "",
+    ) -> None:
+        super().__init__(key, required, description, title)
+        self.minimum = minimum
+        self.maximum = maximum
+        self.enums = list(enums or [])
+        self.value = value
+
+
+class IntegerParamField(NumberParamField):
+    """An integer between `minimum` and `maximum`, or one of `enums`."""
+
+    json_type = "integer"
+
+
+class BooleanParamField(ParamField):
+    """A true-or-false parameter; the wrapper receives "true" or "false"."""
+
+    json_type = "boolean"
+
+    def __init__(
+        self, key: str, title: str = "", default: bool = False, required: bool = False
+    ) -> None:
+        super().__init__(key, required, title=title)
+        self.value = default
+
+
+class PayloadField(Field):
+    """Data under `payload.<key>`, or an output when declared in `responseCls`."""
+
+    data_type = DataText
+
+
+class StringBodyField(PayloadField):
+    """Text."""
+
+    def __init__(
+        self,
+        key: str,
+        value: Any = b" ",
+        need_base64: bool = False,
+        encoding: str = "utf8",
+        format: str = "plain",
+        compress: str = "raw",
+        status: int = 3,
+    ) -> None:
+        super().__init__(key)
+        self.value = value
+        self.need_base64 = need_base64
+        self.encoding = encoding
+        self.format = format
+        self.compress = compress
+        self.status = status
+
+
+class JsonBodyField(PayloadField):
+    """A JSON document, carried as text."""
+
+    def __init__(self, key: str, value: Any = "", need_base64: bool = False) -> None:
+        super().__init__(key)
+        self.value = value
+        self.need_base64 = need_base64
+
+
+class AudioBodyField(PayloadField):
+    """Sound."""
+
+    data_type = DataAudio
+
+    def __init__(
+        self,
+        key: str,
+        path: str = "",
+        encoding: str = "raw",
+        format: str = "plain",
+        compress: str = "raw",
+        status: int = 3,
+    ) -> None:
+        super().__init__(key)
+        self.path = path
+        self.encoding = encoding
+        self.format = format
+        self.compress = compress
+        self.status = status
+
+
+class ImageBodyField(PayloadField):
+    """A picture."""
+
+    data_type = DataImage
+
+    def __init__(
+        self,
+        key: str,
+        path: str = "",
+        need_base64: bool = False,
+        encoding: str = "jpg",
+        status: int = 3,
+    ) -> None:
+        super().__init__(key)
+        self.path = path
+        self.need_base64 = need_base64
+        self.encoding = encoding
+        self.status = status
+
+
+class VideoBodyField(PayloadField):
+    """A film."""
+
+    data_type = DataVideo
+
+    def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3) -> None:
+        super().__init__(key)
+        self.path = path
+        self.encoding = encoding
+        self.status = status

@@ -1,0 +1,154 @@
+"""All settings: one table, read once from the environment, bad values refuse to start.
+
+Each setting is an environment variable `ATHENA_<NAME>`; `ATHENA_<NAME>_FILE` names a file that holds the value, for
+secrets. docs/settings.md is generated from the table below.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from athena.errors import ConfigError
+
+PREFIX = "ATHENA_"
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _path(raw: str) -> Path:
+    return Path(raw).expanduser().absolute()
+
+
+def _positive_int(raw: str) -> int:
+    value = int(raw)
+    if value <= 0:
+        raise ValueError("must be above 0")
+    return value
+
+
+def _count(raw: str) -> int:
+    value = int(raw)
+    if value < 0:
+        raise ValueError("must not be negative")
+    return value
+
+
+def _port(raw: str) -> int:
+    value = int(raw)
+    if not 0 < value < 65536:
+        raise ValueError("must be 1 to 65535")
+    return value
+
+
+def _seconds(raw: str) -> float:
+    value = float(raw)
+    if not 0 < value < float("inf"):
+        raise ValueError("must be above 0")
+    return value
+
+
+def _log_level(raw: str) -> str:
+    value = raw.upper()
+    if value not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("must be debug, info, warning or error")
+    return value
+
+
+def _setting(default: str, parser: Callable[[str], Any], text: str, secret: bool = False) -> Any:
+    return field(metadata={"default": default, "parser": parser, "help": text, "secret": secret})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; `from_env` makes them, `setting_table` lists them."""
+
+    redis_url: str = _setting(
+        "", _text, "redis://, rediss:// or unix:// URL; empty: the embedded one", secret=True
+    )
+    data_dir: Path = _setting(".athena", _path, "folder of the embedded Redis")
+    host: str = _setting("127.0.0.1", _text, "address the gateway listens on")
+    port: int = _setting("30889", _port, "port of the gateway")
+    flower_port: int = _setting("5555", _port, "port of Flower, on 127.0.0.1")
+    max_body_bytes: int = _setting(
+        "67108864", _positive_int, "largest request body, whatever an ability allows"
+    )
+    inline_payload_bytes: int = _setting(
+        "16384", _count, "inputs up to this size ride in the queue message, larger ones beside it"
+    )
+    result_ttl_s: float = _setting("3600", _seconds, "how long an asynchronous job's result is kept")
+    record_ttl_s: float = _setting("86400", _seconds, "how long an asynchronous job's record is kept")
+    sync_ttl_s: float = _setting("60", _seconds, "how long record and result of a job without request_id are kept")
+    redis_timeout_s: float = _setting("5", _seconds, "how long to wait for an answer of Redis")
+    load_timeout_s: float = _setting("300", _seconds, "how long wrapperInit and the example may take")
+    grace_s: float = _setting("30", _seconds, "how long a stopping process may finish what runs")
+    unserved_grace_s: float = _setting(
+        "60", _seconds, "how long requests are accepted after the last worker was seen"
+    )
+    flower_jobs_per_s: int = _setting(
+        "50", _count, "jobs a second and worker that are shown in Flower; the rest is only counted"
+    )
+    log_level: str = _setting("info", _log_level, "debug, info, warning or error")
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{item.name}={'***' if item.metadata['secret'] else getattr(self, item.name)!r}"
+            for item in fields(self)
+        )
+        return f"Settings({', '.join(shown)})"
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One row of the table, for help texts and documents."""
+
+    variable: str
+    default: str
+    help: str
+
+
+def setting_table() -> list[SettingRow]:
+    """Returns all settings in the order of their declaration."""
+    return [
+        SettingRow(_variable(item.name), item.metadata["default"], item.metadata["help"])
+        for item in fields(Settings)
+    ]
+
+
+def from_env(environ: Mapping[str, str], **overrides: Any) -> Settings:
+    """Reads the settings.
+
+    Args:
+        environ: usually `os.environ`.
+        overrides: parsed values that win over the environment (command-line options); None means "not given".
+
+    Raises:
+        ConfigError: a value cannot be used; the message names the variable.
+    """
+    values = {item.name: _read(item, environ) for item in fields(Settings)}
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**values)
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _read(item: Any, environ: Mapping[str, str]) -> Any:
+    variable = _variable(item.name)
+    raw = environ.get(variable)
+    source = environ.get(variable + "_FILE")
+    if raw is None and source:
+        try:
+            raw = Path(source).read_text().strip()
+        except OSError as error:
+            raise ConfigError(f"{variable}_FILE: cannot read {source}: {error.strerror}") from None
+    if raw is None:
+        raw = item.metadata["default"]
+    try:
+        return item.metadata["parser"](raw)
+    except ValueError as error:
+        shown = "the given value" if item.metadata["secret"] else repr(raw)
+        raise ConfigError(f"{variable}: {shown} cannot be used: {error}") from None

@@ -1,0 +1,54 @@
+"""What a supervisor tells a worker process when it starts it, and what the worker reports back."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import orjson
+
+VARIABLE = "ATHENA_WORKER_LAUNCH"
+
+
+@dataclass(frozen=True)
+class WorkerLaunch:
+    """The start order of one worker process.
+
+    Attributes:
+        incarnation: fresh random id of this process; never used again.
+        name: name in Flower and in `/v1/abilities`; the same after a restart.
+        status_fd: pipe on which the worker reports, one JSON object a line.
+        progress_fd: shared memory of the `ProgressBoard`.
+    """
+
+    ability_dir: str
+    incarnation: str
+    name: str
+    gpu_type: str
+    status_fd: int
+    progress_fd: int
+
+    def environment(self) -> dict[str, str]:
+        """Returns the variable that carries the order."""
+        return {VARIABLE: orjson.dumps(asdict(self)).decode()}
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "WorkerLaunch":
+        """Reads the order."""
+        return cls(**orjson.loads(environ[VARIABLE]))
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """One line on the status pipe: the worker became ready, or says why it cannot."""
+
+    ready: bool
+    detail: str = ""
+
+    def send(self, fd: int) -> None:
+        """Writes the report."""
+        os.write(fd, orjson.dumps(asdict(self)) + b"\n")
+
+    @classmethod
+    def decode(cls, line: bytes) -> "WorkerReport":
+        """Reads a line."""
+        return cls(**orjson.loads(line))

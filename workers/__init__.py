@@ -1,0 +1,1 @@
+"""The workers: take jobs from Celery queues, run wrappers, write results."""

@@ -1,0 +1,60 @@
+"""The Celery application: `celery -A workers.celery_app inspect active`, and Flower.
+
+Tools use kombu's own Redis transport; only worker processes replace it (`workers.process`).
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+
+from athena.broker import TASK_NAME, celery_url
+from athena.embedded import redis_url_of
+from athena.settings import from_env
+
+
+class _LazyConfig:
+    """Reads the environment when Celery first asks, not when this module is imported."""
+
+    accept_content = ("json",)
+    task_serializer = "json"
+    event_serializer = "json"
+    result_backend = None
+    task_ignore_result = True
+    task_acks_late = True
+    task_default_queue = "athena.unrouted"
+    broker_connection_retry_on_startup = True
+    broker_transport_options = {"socket_timeout": 10, "socket_connect_timeout": 5}  # noqa: RUF012
+    worker_prefetch_multiplier = 0
+    worker_enable_prefetch_count_reduction = False
+    worker_cancel_long_running_tasks_on_connection_loss = False
+    worker_hijack_root_logger = False
+    worker_redirect_stdouts = False
+    worker_send_task_events = True
+    worker_enable_remote_control = True
+    worker_disable_rate_limits = True
+    enable_utc = True
+
+    @property
+    def broker_url(self) -> str:
+        return celery_url(redis_url_of(from_env(os.environ)))
+
+
+def make_app(**config: Any) -> Celery:
+    """Returns an application that knows the one task."""
+    app = Celery("athena", set_as_current=False)
+    app.config_from_object(_LazyConfig())
+    if config:
+        app.conf.update(config)
+
+    @app.task(
+        name=TASK_NAME, Request="workers.request:JobRequest", send_events=False, shared=False
+    )
+    def run(envelope: object) -> None:
+        """Runs a job; the worker's pool does it, in batches, without calling this function."""
+        raise NotImplementedError("athena.run runs only in a worker started by athena")
+
+    return app
+
+
+app = make_app()

@@ -1,0 +1,110 @@
+"""Finds the `Wrapper` of an ability and what it declares."""
+
+import importlib.util
+import os
+import sys
+from typing import Any
+
+import orjson
+
+from athena.ability import Ability
+from athena.errors import ConfigError
+from athena.interface import DataSpec, Interface, ParamSpec
+from athena.sdk import (
+    BooleanParamField,
+    NumberParamField,
+    ParamField,
+    PayloadField,
+    StringParamField,
+)
+
+#: The name under which wrappers expect to be imported.
+MODULE = "wrapper"
+
+
+def load_wrapper(ability: Ability) -> Any:
+    """Imports the ability's wrapper.py and returns an instance of its `Wrapper`.
+
+    The ability's folder becomes the working directory and comes first on `sys.path`: wrappers open files beside them
+    and import modules beside them.
+
+    Raises:
+        ConfigError: the module has no class `Wrapper`.
+        Exception: whatever the wrapper's own code raises.
+    """
+    os.chdir(ability.path)
+    sys.path.insert(0, str(ability.path))
+    spec = importlib.util.spec_from_file_location(MODULE, ability.wrapper_path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module
+    spec.loader.exec_module(module)
+    wrapper_class = getattr(module, "Wrapper", None)
+    if not isinstance(wrapper_class, type):
+        raise ConfigError(f"{ability.wrapper_path} defines no class Wrapper")
+    return wrapper_class()
+
+
+def declared_interface(ability: Ability, wrapper: Any) -> Interface:
+    """Returns what the ability accepts and answers, as its wrapper declares it."""
+    request = _fields(wrapper.requestCls)
+    response = _fields(wrapper.responseCls)
+    return Interface(
+        service_id=ability.service_id,
+        version=ability.version,
+        description=ability.description,
+        params=tuple(_param_spec(item) for item in request if isinstance(item, ParamField)),
+        inputs=_data_specs(request),
+        outputs=_data_specs(response),
+        gpu_types=ability.gpu.types,
+        fallback=ability.gpu.fallback,
+        limits=ability.limits,
+        example=read_example(ability),
+    )
+
+
+def read_example(ability: Ability) -> dict[str, Any] | None:
+    """Returns the ability's example request, if it has one.
+
+    Raises:
+        ConfigError: the file is not JSON.
+    """
+    if not ability.example_path.exists():
+        return None
+    try:
+        example: dict[str, Any] = orjson.loads(ability.example_path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(f"{ability.example_path} is not JSON: {error}") from None
+    return example
+
+
+def _fields(declaration: Any) -> list[Any]:
+    if declaration is None:
+        return []
+    cls = declaration if isinstance(declaration, type) else type(declaration)
+    return [item for item in vars(cls).values() if isinstance(item, ParamField | PayloadField)]
+
+
+def _data_specs(declared: list[Any]) -> tuple[DataSpec, ...]:
+    return tuple(
+        DataSpec(item.key, item.data_type) for item in declared if isinstance(item, PayloadField)
+    )
+
+
+def _param_spec(item: ParamField) -> ParamSpec:
+    common = {
+        "key": item.key,
+        "json_type": item.json_type,
+        "required": item.required,
+        "description": item.description or item.title,
+    }
+    if isinstance(item, StringParamField):
+        return ParamSpec(
+            **common, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums)
+        )
+    if isinstance(item, NumberParamField):
+        return ParamSpec(
+            **common, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums)
+        )
+    assert isinstance(item, BooleanParamField)
+    return ParamSpec(**common)

@@ -1,0 +1,164 @@
+"""One worker process: `python -m workers`, started by a supervisor."""
+
+import logging
+import os
+import sys
+import warnings
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+
+from celery import Celery, signals
+from celery.exceptions import SecurityWarning
+from redis.exceptions import RedisError
+
+from athena.ability import Ability, load_ability
+from athena.broker import celery_url
+from athena.errors import AthenaError, ConfigError
+from athena.fleet import WorkerEntry
+from athena.logs import configure_logs
+from athena.progress import ProgressBoard
+from athena.settings import Settings, from_env
+from athena.store import ABILITIES, WORKERS
+from athena.worker_launch import WorkerLaunch, WorkerReport
+
+from workers.batcher import Batcher, BatchOptions, Model
+from workers.celery_app import make_app
+from workers.inference import Inference
+from workers.request import EventBudget
+from workers.session import WorkerSession
+from workers.store_link import StoreLink
+from workers.transport import register_transport, worker_broker_url
+
+logger = logging.getLogger(__name__)
+
+EX_CONFIG = 78
+
+#: Threads of one process share the interpreter; a short interval lets Celery's loop answer while Python code infers.
+SWITCH_INTERVAL_S = 0.001
+
+
+class WorkerProcess:
+    """Loads an ability's wrapper and serves its queues."""
+
+    def __init__(self, launch: WorkerLaunch, settings: Settings) -> None:
+        self._launch = launch
+        self._settings = settings
+        self._ability = load_ability(Path(launch.ability_dir))
+        self._store = StoreLink(settings.redis_url, settings.redis_timeout_s)
+        self._inference = Inference(self._ability, self._store.payload)
+        self._app: Celery | None = None
+        options = self._ability.worker
+        self._batcher = Batcher(
+            Model(self._inference.load, self._inference.run, self._inference.unload),
+            BatchOptions(
+                options.max_batch,
+                options.max_wait_ms,
+                options.concurrency,
+                self._ability.limits.max_exec_s,
+            ),
+            ProgressBoard(launch.progress_fd, options.concurrency),
+            self._wake,
+        )
+
+    def run(self) -> int:
+        """Serves until SIGTERM; returns the exit status."""
+        self._batcher.start()
+        try:
+            self._batcher.loaded.result(self._settings.load_timeout_s)
+            entry = self._register()
+        except (ConfigError, FutureTimeout, RedisError) as error:
+            return self._report_failure(error)
+        session = WorkerSession(
+            entry, self._settings, self._store, self._batcher, self._inference.message_of
+        )
+        status = self._serve(session)
+        self._deregister(entry)
+        return status
+
+    def _serve(self, session: WorkerSession) -> int:
+        register_transport(session)
+        app = make_app(
+            broker_url=worker_broker_url(celery_url(self._settings.redis_url)),
+            worker_pool="workers.pool:BatchPool",
+            worker_consumer="workers.consumer:JobConsumer",
+            worker_concurrency=session.entry.slots,
+            task_create_missing_queues=True,
+        )
+        app.session = session
+        app.grace_s = self._settings.grace_s
+        app.event_budget = EventBudget(self._settings.flower_jobs_per_s)
+        self._app = app
+        signals.setup_logging.connect(_keep_logging)
+        signals.worker_ready.connect(self._report_ready)
+        worker = app.Worker(
+            hostname=session.entry.name,
+            queues=session.queues,
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            loglevel=self._settings.log_level,
+        )
+        self._worker = worker
+        worker.start()
+        return int(worker.exitcode or 0)
+
+    def _register(self) -> WorkerEntry:
+        interface = self._inference.interface
+        entry = WorkerEntry(
+            incarnation=self._launch.incarnation,
+            name=self._launch.name,
+            service_id=interface.service_id,
+            version=interface.version,
+            gpu_type=self._launch.gpu_type,
+            slots=self._ability.worker.slots,
+        )
+        self._store.run(
+            [
+                ("HSET", ABILITIES, interface.service_id, interface.encode()),
+                ("HSET", WORKERS, entry.incarnation, entry.encode()),
+            ]
+        )
+        return entry
+
+    def _deregister(self, entry: WorkerEntry) -> None:
+        try:
+            self._store.run([("HDEL", WORKERS, entry.incarnation)])
+        except RedisError as error:
+            logger.warning("cannot sign off: %s", error)
+
+    def _wake(self) -> None:
+        """Gives the session its turn, from an inference thread."""
+        hub = getattr(getattr(self, "_worker", None), "hub", None)
+        if hub is not None:
+            hub.call_soon(_nothing)
+
+    def _report_ready(self, **_: object) -> None:
+        WorkerReport(ready=True).send(self._launch.status_fd)
+
+    def _report_failure(self, error: BaseException) -> int:
+        text = error.message if isinstance(error, AthenaError) else " ".join(str(error).split())
+        if isinstance(error, FutureTimeout):
+            text = f"loading took longer than {self._settings.load_timeout_s:g} s"
+        logger.error("%s cannot be served: %s", self._ability.service_id, text, exc_info=error)
+        WorkerReport(ready=False, detail=text).send(self._launch.status_fd)
+        self._batcher.close()
+        return EX_CONFIG
+
+
+def _keep_logging(**_: object) -> None:
+    """Connected to Celery's signal so that it leaves our log handlers alone."""
+
+
+def _nothing() -> None:
+    """A callback whose only purpose is to wake the loop."""
+
+
+def main() -> int:
+    """Runs the worker that the environment describes."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    # Celery warns root because of pickle; only JSON is accepted here.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    settings = from_env(os.environ)
+    configure_logs(settings.log_level)
+    launch = WorkerLaunch.from_env(os.environ)
+    return WorkerProcess(launch, settings).run()

@@ -1,0 +1,332 @@
+"""What one worker process holds, and its exchange with Redis: ended jobs out, new jobs in, in one round trip."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery.exceptions import WorkerShutdown
+from redis.exceptions import RedisError
+
+from athena.broker import worker_queues
+from athena.errors import AthenaError, CanceledError, ExpiredError
+from athena.fleet import WorkerEntry
+from athena.jobs import JobMessage, JobState, Outcome
+from athena.settings import Settings
+from athena.store import (
+    Command,
+    TakenJob,
+    finish_command,
+    give_back_command,
+    reconcile_command,
+    start_command,
+    take_command,
+    taken_jobs,
+)
+
+from workers.batcher import Batcher, BatchJob
+from workers.store_link import StoreLink
+
+logger = logging.getLogger(__name__)
+
+#: A job's start is told to Redis and to Flower when it still runs after this long; shorter ones tell all at their end.
+ANNOUNCE_AFTER_S = 0.05
+
+#: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.
+FINISH_BYTES = 1_000_000
+
+#: Exit status of a worker that was fenced.
+EX_FENCED = 70
+
+Callback = Callable[..., Any]
+
+
+@dataclass(eq=False)
+class HeldJob:
+    """A job from its take until Redis has its outcome.
+
+    Attributes:
+        accept_callback: Celery's, called when the job has started.
+        callback: Celery's, called when it has ended.
+        on_failure: as `callback`, for a job that failed.
+    """
+
+    taken: TakenJob
+    work: BatchJob | None = None
+    outcome: Outcome | None = None
+    accept_callback: Callback | None = None
+    on_ended: Callback | None = None
+    is_announced: bool = False
+
+
+@dataclass
+class Outbox:
+    """What must be told to Redis; kept until it has answered."""
+
+    ended: list[HeldJob] = field(default_factory=list)
+    returned: list[HeldJob] = field(default_factory=list)
+    must_reconcile: bool = False
+
+
+class WorkerSession:
+    """The jobs of one worker process."""
+
+    def __init__(
+        self,
+        entry: WorkerEntry,
+        settings: Settings,
+        store: StoreLink,
+        batcher: Batcher,
+        read_foreign: Callable[[str, object], JobMessage],
+    ) -> None:
+        self.entry = entry
+        self.queues = worker_queues(entry.service_id, entry.gpu_type)
+        self._settings = settings
+        self._store = store
+        self._batcher = batcher
+        self._read_foreign = read_foreign
+        self._held: dict[str, HeldJob] = {}
+        self._outbox = Outbox()
+        self._announced_s = 0.0
+        # Whether a queue may hold a job; if not, the bell tells when it does.
+        self.may_find_jobs = True
+
+    @property
+    def free_slots(self) -> int:
+        """How many more jobs may be taken."""
+        return self.entry.slots - len(self._held)
+
+    @property
+    def has_held_jobs(self) -> bool:
+        """Whether there is a job whose end is still to be told."""
+        return bool(self._held)
+
+    def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
+        """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
+
+        Raises:
+            redis.RedisError: the connection broke; what was to be told is told on a later turn.
+            WorkerShutdown: the worker was fenced.
+        """
+        self._collect()
+        started = self._newly_started(now_s)
+        wanted = self.free_slots + len(self._outbox.ended) if self.may_find_jobs else 0
+        outbox = self._outbox
+        if not (outbox.ended or outbox.returned or started or wanted or outbox.must_reconcile):
+            return
+        commands, read = self._commands(started, wanted)
+        try:
+            replies = self._store.run(commands)
+        except RedisError:
+            outbox.must_reconcile = True
+            raise
+        ended = outbox.ended
+        self._outbox = Outbox()
+        for job in ended:
+            del self._held[job.taken.job_id]
+        for reader, reply in zip(read, replies, strict=True):
+            reader(reply)
+        if wanted:
+            self._admit(replies[-1], wanted, deliver)
+        self._tell_celery(started, ended)
+
+    def _commands(
+        self, started: list[HeldJob], wanted: int
+    ) -> tuple[list[Command], list[Callable[[Any], None]]]:
+        entry, outbox = self.entry, self._outbox
+        commands: list[Command] = []
+        read: list[Callable[[Any], None]] = []
+        if outbox.must_reconcile:
+            commands.append(reconcile_command(entry.incarnation, self._held))
+            read.append(_read_reconciled)
+        if started:
+            jobs = [(job.taken.job_id, job.taken.token) for job in started]
+            commands.append(start_command(entry.gpu_type, entry.name, jobs))
+            read.append(_raise_refusal)
+        for part in _parts(outbox.ended):
+            commands.append(
+                finish_command(
+                    entry.incarnation,
+                    entry.gpu_type,
+                    entry.name,
+                    [(job.taken.job_id, job.taken.token, _outcome(job)) for job in part],
+                )
+            )
+            read.append(_VerdictReader(part))
+        if outbox.returned:
+            jobs = [(job.taken.job_id, job.taken.token) for job in outbox.returned]
+            commands.append(give_back_command(entry.incarnation, jobs))
+            read.append(_raise_refusal)
+        if wanted:
+            settings = self._settings
+            commands.append(
+                take_command(
+                    entry.incarnation,
+                    self.queues,
+                    wanted,
+                    settings.result_ttl_s,
+                    settings.record_ttl_s,
+                )
+            )
+            read.append(_raise_refusal)
+        return commands, read
+
+    def _collect(self) -> None:
+        for work in self._batcher.collect():
+            job = self._held[work.job_id]
+            job.outcome = work.outcome
+            self._outbox.ended.append(job)
+
+    def _newly_started(self, now_s: float) -> list[HeldJob]:
+        if now_s - self._announced_s < ANNOUNCE_AFTER_S:
+            return []
+        self._announced_s = now_s
+        return [
+            job
+            for job in self._held.values()
+            if job.work and job.work.is_started and not job.is_announced and not job.outcome
+        ]
+
+    def _admit(self, reply: Any, wanted: int, deliver: Callable[[TakenJob], None]) -> None:
+        taken = taken_jobs(reply)
+        if taken is None:
+            logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
+            raise WorkerShutdown(EX_FENCED)
+        self.may_find_jobs = len(taken) == wanted
+        for job in taken:
+            self._held[job.job_id] = HeldJob(job)
+        for job in taken:
+            deliver(job)
+
+    def _tell_celery(self, started: list[HeldJob], ended: list[HeldJob]) -> None:
+        for job in started:
+            _announce(job)
+        for job in ended:
+            _announce(job)
+            if job.on_ended is not None:
+                job.on_ended(job.outcome)
+
+    def accept(
+        self, job_id: str, argument: Any, accept_callback: Callback, on_ended: Callback
+    ) -> None:
+        """Hands a job that Celery has let through to the inference threads.
+
+        Args:
+            argument: what the task's single argument is: our own message, or the envelope of a caller who used
+                send_task.
+        """
+        job = self._held.get(job_id)
+        if job is None:
+            logger.warning("job %s is not held here any more", job_id)
+            return
+        job.accept_callback, job.on_ended = accept_callback, on_ended
+        try:
+            if isinstance(argument, dict) and "v" in argument:
+                message = JobMessage.decode(argument)
+            else:
+                message = self._read_foreign(job_id, argument)
+        except AthenaError as error:
+            self.refuse(job_id, error)
+            return
+        job.work = BatchJob(job_id, message)
+        self._batcher.put(job.work)
+
+    def refuse(self, job_id: str, error: AthenaError) -> None:
+        """Ends a job that cannot be run."""
+        job = self._held.get(job_id)
+        if job is None or job.outcome is not None:
+            return
+        state = {CanceledError: JobState.CANCELED, ExpiredError: JobState.EXPIRED}.get(
+            type(error), JobState.FAILED
+        )
+        text = error.message
+        if error.problems:
+            text += f": {error.problems[0].pointer or '/'} {error.problems[0].detail}"
+        job.outcome = Outcome(state, code=error.code, message=text)
+        self._outbox.ended.append(job)
+
+    def on_acknowledged(self, job_id: str) -> None:
+        """Ends a job that Celery dropped without running it: it was revoked."""
+        job = self._held.get(job_id)
+        if job is not None and job.outcome is None and job.work is None:
+            self.refuse(job_id, CanceledError("canceled: the task was revoked"))
+
+    def on_expired(self, job_id: str) -> None:
+        """Ends a job whose task had an `expires` that has passed."""
+        self.refuse(job_id, ExpiredError("the task's time to start has passed"))
+
+    def on_connection_lost(self) -> None:
+        """Celery forgets the tasks that it has not handed to its pool: so must we."""
+        for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
+            del self._held[job.taken.job_id]
+        self._outbox.must_reconcile = True
+        self.may_find_jobs = True
+
+    def drain(self, grace_s: float) -> None:
+        """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
+        for work in self._batcher.close():
+            self._outbox.returned.append(self._held.pop(work.job_id))
+        for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
+            self._outbox.returned.append(self._held.pop(job.taken.job_id))
+        self.may_find_jobs = False
+        self._tell_quietly()
+        if not self._batcher.join(grace_s):
+            logger.error("an inference call did not end within %s s", grace_s)
+        self._tell_quietly()
+
+    def _tell_quietly(self) -> None:
+        try:
+            self.turn(time.monotonic(), lambda job: None)
+        except RedisError as error:
+            logger.error("cannot tell Redis how the last jobs ended: %s", error)
+
+
+class _VerdictReader:
+    """Logs which of the finished jobs came too late."""
+
+    def __init__(self, jobs: list[HeldJob]) -> None:
+        self._jobs = jobs
+
+    def __call__(self, reply: Any) -> None:
+        _raise_refusal(reply)
+        for job, verdict in zip(self._jobs, reply, strict=True):
+            if verdict == 0:
+                logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
+            elif verdict != 1:
+                logger.error("job %s could not be finished: %r", job.taken.job_id, verdict)
+
+
+def _announce(job: HeldJob) -> None:
+    if not job.is_announced and job.accept_callback is not None and job.work is not None:
+        job.is_announced = True
+        job.accept_callback()
+
+
+def _outcome(job: HeldJob) -> Outcome:
+    assert job.outcome is not None
+    return job.outcome
+
+
+def _parts(jobs: list[HeldJob]) -> Iterator[list[HeldJob]]:
+    part: list[HeldJob] = []
+    size = 0
+    for job in jobs:
+        part.append(job)
+        size += len(_outcome(job).payload)
+        if size >= FINISH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _read_reconciled(reply: Any) -> None:
+    _raise_refusal(reply)
+    if reply:
+        logger.warning("returned %d jobs whose take was lost on the way", len(reply))
+
+
+def _raise_refusal(reply: Any) -> None:
+    if isinstance(reply, Exception):
+        raise reply

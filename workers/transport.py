@@ -1,0 +1,156 @@
+"""kombu's Redis transport, with jobs taken by a script instead of BRPOP.
+
+An idle worker blocks on the bells of its queues and takes jobs by a script when one rings. Everything else that kombu
+does on Redis (remote control, events, reply queues) stays as it is.
+
+Private names of kombu 5.7 that are used here are checked by tests/unit/test_seams.py.
+"""
+
+import logging
+import time
+from typing import Any
+
+import orjson
+from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.transport import redis as kombu_redis
+
+from athena.errors import RequestError
+from athena.store import TakenJob, bell_key
+
+from workers.session import WorkerSession
+
+logger = logging.getLogger(__name__)
+
+#: Scheme of the broker URL of worker processes.
+SCHEME = "athena"
+
+#: A bell that was lost with the worker it woke costs at most this long.
+BELL_TIMEOUT_S = 1
+
+
+class JobQoS(virtual.QoS):
+    """Slots instead of a prefetch count; the scripts keep what kombu's ack emulation would."""
+
+    def __init__(self, channel: Any, prefetch_count: int = 0) -> None:
+        super().__init__(channel, prefetch_count)
+        self._on_collect.cancel()
+        self._job_ids: dict[str, str] = {}
+
+    def can_consume(self) -> bool:
+        """Whether an idle worker may block on its bells."""
+        session = self.channel.session
+        if not self.channel.consumes_jobs:
+            return True
+        return session.free_slots > 0 and not session.may_find_jobs
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Remembers which job a delivery is."""
+        self._job_ids[delivery_tag] = message.headers["id"]
+
+    def ack(self, delivery_tag: str) -> None:
+        """Celery is through with a task."""
+        job_id = self._job_ids.pop(delivery_tag, None)
+        if job_id is not None:
+            self.channel.session.on_acknowledged(job_id)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Celery cannot run a task: it is of an unknown name, or malformed."""
+        job_id = self._job_ids.pop(delivery_tag, None)
+        if job_id is not None:
+            error = RequestError("Celery rejected the task; the worker's log says why")
+            self.channel.session.refuse(job_id, error)
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Does nothing: held jobs go on over a reconnect, and the session returns the rest."""
+
+    def restore_visible(self, *args: Any, **kwargs: Any) -> None:
+        """Does nothing: no visibility time-out decides about jobs."""
+
+
+class JobChannel(kombu_redis.Channel):
+    """A channel whose task queues are taken from by a script."""
+
+    QoS = JobQoS
+    session: WorkerSession
+
+    @property
+    def consumes_jobs(self) -> bool:
+        """Whether this is the channel of the task queues."""
+        return any(queue in self._active_queues for queue in self.session.queues)
+
+    def turn(self) -> None:
+        """One exchange with Redis, if there is something to exchange."""
+        self.session.turn(time.monotonic(), self._deliver)
+
+    def _deliver(self, job: TakenJob) -> None:
+        try:
+            document = orjson.loads(job.message)
+            if document["headers"].get("eta"):
+                raise RequestError("eta and countdown are not supported; send the task when it is due")
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            self.session.refuse(job.job_id, RequestError("the message is not one of Celery's"))
+        except RequestError as error:
+            self.session.refuse(job.job_id, error)
+        else:
+            self.connection._deliver(document, job.queue)
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        if not self.consumes_jobs:
+            super()._brpop_start(timeout)
+            return
+        connection = self.client.connection
+        self._in_poll = connection
+        self._brpop_sent_at = time.monotonic()
+        connection.send_command("BRPOP", *map(bell_key, self.session.queues), BELL_TIMEOUT_S)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        if not self.consumes_jobs:
+            read: bool = super()._brpop_read(**options)
+            return read
+        try:
+            self.client.parse_response(self.client.connection, "BRPOP", **options)
+        except self.connection_errors:
+            self.client.connection.disconnect()
+            raise
+        finally:
+            self._in_poll = None
+        # Rung or timed out: both times the next turn looks into the queues.
+        self.session.may_find_jobs = True
+        return True
+
+
+class JobPoller(kombu_redis.MultiChannelPoller):
+    """Gives the job channel its turn before each wait of the event loop."""
+
+    def on_poll_start(self) -> None:
+        """Called on each turn of the loop."""
+        for channel in list(self._channels):
+            if channel.consumes_jobs:
+                channel.turn()
+        super().on_poll_start()
+
+
+def register_transport(session: WorkerSession) -> None:
+    """Makes kombu know the scheme `athena`, for this process and its one session."""
+
+    class BoundChannel(JobChannel):
+        pass
+
+    BoundChannel.session = session
+
+    class JobTransport(kombu_redis.Transport):
+        Channel = BoundChannel
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.cycle = JobPoller()
+
+    TRANSPORT_ALIASES[SCHEME] = lambda: JobTransport
+
+
+def worker_broker_url(celery_url: str) -> str:
+    """Returns a broker URL with our transport in place of kombu's own."""
+    _, _, rest = celery_url.partition("://")
+    if celery_url.startswith("redis+socket://"):
+        return f"{SCHEME}+socket://{rest}"
+    return f"{SCHEME}://{rest}"
