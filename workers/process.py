@@ -160,5 +160,7 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     settings = from_env(os.environ)
     configure_logs(settings.log_level)
+    # One line a task is too much; what goes wrong is logged elsewhere, with the job's id.
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
     launch = WorkerLaunch.from_env(os.environ)
     return WorkerProcess(launch, settings).run()
