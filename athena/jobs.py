@@ -224,7 +224,7 @@ class Outcome:
         code: ASF error code, 0 when succeeded.
         message: text for the caller, "" when succeeded.
         exec_ms: how long the inference call took that the job was part of.
-        batch_size: how many jobs shared that call.
+        batch_size: how many jobs shared that call; 0 for a job that was ended without being started.
     """
 
     state: JobState

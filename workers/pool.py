@@ -84,7 +84,7 @@ def _single_argument(request: dict[str, Any]) -> Any:
 def _check_foreign(body: Any, content_type: str | None, content_encoding: str | None) -> None:
     """Refuses what Celery's canvas asks for and this pool does not do, instead of ignoring it."""
     if content_type is not None:
-        body = loads(body, content_type, content_encoding, accept=["json"])
+        body = loads(body, content_type, content_encoding, accept=["application/json"])
     embed = body[2] or {}
     asked = [name for name in ("callbacks", "errbacks", "chain", "chord") if embed.get(name)]
     if asked:

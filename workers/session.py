@@ -105,10 +105,17 @@ class WorkerSession:
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
 
+        Jobs that were refused while they were taken are told at once, in a second exchange.
+
         Raises:
             redis.RedisError: the connection broke; what was to be told is told on a later turn.
             WorkerShutdown: the worker was fenced.
         """
+        self._exchange(now_s, deliver)
+        while self._outbox.ended:
+            self._exchange(now_s, deliver)
+
+    def _exchange(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         self._collect()
         started = self._newly_started(now_s)
         wanted = self.free_slots + len(self._outbox.ended) if self.may_find_jobs else 0
@@ -243,7 +250,7 @@ class WorkerSession:
         text = error.message
         if error.problems:
             text += f": {error.problems[0].pointer or '/'} {error.problems[0].detail}"
-        job.outcome = Outcome(state, code=error.code, message=text)
+        job.outcome = Outcome(state, code=error.code, message=text, batch_size=0)
         self._outbox.ended.append(job)
 
     def on_acknowledged(self, job_id: str) -> None:

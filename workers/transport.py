@@ -14,6 +14,7 @@ import orjson
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
 
+from athena.broker import TASK_NAME
 from athena.errors import RequestError
 from athena.store import TakenJob, bell_key
 
@@ -85,8 +86,7 @@ class JobChannel(kombu_redis.Channel):
     def _deliver(self, job: TakenJob) -> None:
         try:
             document = orjson.loads(job.message)
-            if document["headers"].get("eta"):
-                raise RequestError("eta and countdown are not supported; send the task when it is due")
+            check_headers(document["headers"])
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             self.session.refuse(job.job_id, RequestError("the message is not one of Celery's"))
         except RequestError as error:
@@ -128,6 +128,18 @@ class JobPoller(kombu_redis.MultiChannelPoller):
             if channel.consumes_jobs:
                 channel.turn()
         super().on_poll_start()
+
+
+def check_headers(headers: dict[str, Any]) -> None:
+    """Refuses what Celery would take in and this worker does not do.
+
+    Raises:
+        RequestError: the message says what it is.
+    """
+    if headers["task"] != TASK_NAME:
+        raise RequestError(f"there is no task {headers['task']!r} here, only {TASK_NAME!r}")
+    if headers.get("eta"):
+        raise RequestError("eta and countdown are not supported; send the task when it is due")
 
 
 def register_transport(session: WorkerSession) -> None:

@@ -12,7 +12,8 @@ from api.server import BODY
 from api.views.answers import job_response
 from api.views.waiting import wait_for_end
 
-_JOB_ID = re.compile(r"[0-9a-f]{32}")
+#: Ours are 32 digits; those of tasks that came by send_task are UUIDs with dashes.
+_JOB_ID = re.compile(r"[0-9a-f-]{32,36}")
 
 MAX_WAIT_S = 300.0
 

@@ -54,11 +54,12 @@ end
 -- Writes a final state; the caller has made sure that the job is not final yet.
 local function settle(id, now, state, code, message, result, ...)
   local key = JOB .. id
-  local known = redis.call('HMGET', key, 'gateways', 'gpu_type', 'result_ttl_ms', 'record_ttl_ms', 'request_key', 'claim')
-  if known[6] then
+  local claim = redis.call('HGET', key, 'claim')
+  if claim then
     redis.call('UNLINK', PAYLOAD .. id)
   end
   redis.call('HSET', key, 'state', state, 'finished_ms', now, 'code', code, 'message', message, ...)
+  local known = redis.call('HMGET', key, 'gateways', 'gpu_type', 'result_ttl_ms', 'record_ttl_ms', 'request_key')
   if result ~= '' then
     redis.call('SET', RESULT .. id, result, 'PX', known[3])
   end

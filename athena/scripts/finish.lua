@@ -1,7 +1,7 @@
 -- Ends jobs: result, final state and the wake-up of those who wait, for each job whose token is current.
 --
 -- ARGV  1 incarnation   2 gpu type   3 worker name   4… per job: id, token, state, code, message, result, exec
---       milliseconds, batch size
+--       milliseconds, batch size (0: never started)
 -- Returns one verdict per job: 1 the outcome stands, 0 it came too late; or an error text
 
 local PER_JOB = 8
@@ -17,11 +17,15 @@ local function finish(i)
   if FINAL[known[1]] then
     return known[1] == state and 1 or 0
   end
+  if ARGV[i + 7] == '0' then
+    settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+    return 1
+  end
   -- Short jobs end before their start was told.
   local started_ms = known[3] or now - tonumber(ARGV[i + 6])
-  redis.call('HSET', JOB .. id, 'gpu_type', ARGV[2])
-  settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], 'started_ms', started_ms, 'worker', ARGV[3],
-    'attempts', string.match(token, '^%d+'), 'exec_ms', ARGV[i + 6], 'batch_size', ARGV[i + 7])
+  settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], 'gpu_type', ARGV[2], 'worker', ARGV[3],
+    'started_ms', started_ms, 'attempts', string.match(token, '^%d+'), 'exec_ms', ARGV[i + 6],
+    'batch_size', ARGV[i + 7])
   return 1
 end
 
