@@ -117,18 +117,23 @@ def setting_table() -> list[SettingRow]:
     ]
 
 
-def from_env(environ: Mapping[str, str], **overrides: Any) -> Settings:
+def from_env(environ: Mapping[str, str], **options: str | None) -> Settings:
     """Reads the settings.
 
     Args:
         environ: usually `os.environ`.
-        overrides: parsed values that win over the environment (command-line options); None means "not given".
+        options: command-line options by the setting's name; one that is given wins over the environment.
 
     Raises:
-        ConfigError: a value cannot be used; the message names the variable.
+        ConfigError: a value cannot be used; the message names the variable or the option.
     """
-    values = {item.name: _read(item, environ) for item in fields(Settings)}
-    values.update({name: value for name, value in overrides.items() if value is not None})
+    values = {}
+    for item in fields(Settings):
+        option = options.get(item.name)
+        if option is None:
+            values[item.name] = _read(item, environ)
+        else:
+            values[item.name] = _parse(item, option, f"--{item.name.replace('_', '-')}")
     return Settings(**values)
 
 
@@ -147,8 +152,12 @@ def _read(item: Any, environ: Mapping[str, str]) -> Any:
             raise ConfigError(f"{variable}_FILE: cannot read {source}: {error.strerror}") from None
     if raw is None:
         raw = item.metadata["default"]
+    return _parse(item, raw, variable)
+
+
+def _parse(item: Any, raw: str, source: str) -> Any:
     try:
         return item.metadata["parser"](raw)
     except ValueError as error:
         shown = "the given value" if item.metadata["secret"] else repr(raw)
-        raise ConfigError(f"{variable}: {shown} cannot be used: {error}") from None
+        raise ConfigError(f"{source}: {shown} cannot be used: {error}") from None

@@ -15,7 +15,8 @@ from athena.errors import AthenaError
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.1
+#: Deaths and signals wake the supervisor at once; a tick is for everything else.
+TICK_S = 0.25
 FIRST_RESTART_S = 0.0
 MAX_RESTART_S = 30.0
 
@@ -196,7 +197,9 @@ class Supervisor:
             child.is_ready = True
             self._say(f"{child.name} is ready")
         elif returncode is not None:
-            raise StartError(f"{child.name} did not start: {describe_exit(returncode)}")
+            raise StartError(
+                f"{child.name} did not start ({describe_exit(returncode)}); its output above says why"
+            )
         elif time.monotonic() > deadline_s:
             raise StartError(f"{child.name} was not ready in time")
 

@@ -41,7 +41,7 @@ def load_wrapper(ability: Ability) -> Any:
     spec.loader.exec_module(module)
     wrapper_class = getattr(module, "Wrapper", None)
     if not isinstance(wrapper_class, type):
-        raise ConfigError(f"{ability.wrapper_path} defines no class Wrapper")
+        raise ConfigError(f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase")
     return wrapper_class()
 
 

@@ -139,7 +139,8 @@ class WorkerProcess:
         text = error.message if isinstance(error, AthenaError) else " ".join(str(error).split())
         if isinstance(error, FutureTimeout):
             text = f"loading took longer than {self._settings.load_timeout_s:g} s"
-        logger.error("%s cannot be served: %s", self._ability.service_id, text, exc_info=error)
+        # The traceback of the wrapper's own mistake shows its line; ours would only hide it.
+        logger.error("%s cannot be served", self._ability.service_id, exc_info=error.__cause__)
         WorkerReport(ready=False, detail=text).send(self._launch.status_fd)
         self._batcher.close()
         return EX_CONFIG
@@ -160,7 +161,8 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     settings = from_env(os.environ)
     configure_logs(settings.log_level)
-    # One line a task is too much; what goes wrong is logged elsewhere, with the job's id.
-    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    # At INFO, Celery writes lines for each task.
+    if logging.root.level >= logging.INFO:
+        logging.getLogger("celery").setLevel(logging.WARNING)
     launch = WorkerLaunch.from_env(os.environ)
     return WorkerProcess(launch, settings).run()

@@ -9,6 +9,7 @@ import numpy as np
 
 #: A smaller picture is enlarged for the detector until its short side has this many pixels.
 DETECTOR_MIN_SIDE = 480
+DETECTOR_MAX_ENLARGEMENT = 4
 DETECTOR_MAX_SIDE = 4096
 DETECTOR_MULTIPLE = 32
 
@@ -29,6 +30,7 @@ class Word:
 def detector_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
     """Returns the width and height at which a picture is searched for lines."""
     scale = max(1.0, DETECTOR_MIN_SIDE / min(width, height))
+    scale = min(scale, DETECTOR_MAX_ENLARGEMENT)
     scale = min(scale, math.sqrt(max_pixels / (width * height)))
     scale = min(scale, DETECTOR_MAX_SIDE / max(width, height))
     return _multiple(width * scale), _multiple(height * scale)

@@ -21,13 +21,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Adds the commands."""
     api = commands.add_parser("api", help="run a gateway alone")
     api.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    api.add_argument("--port", type=int, help="port to listen on (default 30889)")
+    api.add_argument("--port", help="port to listen on (default 30889)")
     api.set_defaults(run=run_api)
     worker = commands.add_parser("worker", help="run a worker of one ability alone")
     worker.add_argument("ability", metavar="DIR", type=Path, help="folder with a wrapper.py")
     worker.set_defaults(run=run_worker)
     flower = commands.add_parser("flower", help="run Flower alone")
-    flower.add_argument("--flower-port", type=int, help="port to listen on (default 5555)")
+    flower.add_argument("--flower-port", help="port to listen on (default 5555)")
     flower.set_defaults(run=run_flower)
     for parser in (api, worker, flower):
         parser.add_argument("--redis", metavar="URL", help="default: ATHENA_REDIS_URL")
@@ -68,8 +68,8 @@ def run_worker(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(options: argparse.Namespace, **overrides: object) -> Settings:
-    settings = from_env(os.environ, redis_url=options.redis, **overrides)
+def _settings(options: argparse.Namespace, **given: str | None) -> Settings:
+    settings = from_env(os.environ, redis_url=options.redis, **given)
     settings = dataclasses.replace(settings, redis_url=check_redis_url(redis_url_of(settings)))
     os.environ.update(child_environment(settings))
     return settings

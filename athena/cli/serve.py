@@ -47,10 +47,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
     )
     parser.add_argument("--host", help="address of the gateway (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port of the gateway (default 30889)")
+    parser.add_argument("--port", help="port of the gateway (default 30889)")
     parser.add_argument("--redis", metavar="URL", help="use this Redis instead of an own one")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="data folder (default ./.athena)")
-    parser.add_argument("--flower-port", type=int, help="port of Flower (default 5555)")
+    parser.add_argument("--data", metavar="DIR", help="data folder (default ./.athena)")
+    parser.add_argument("--flower-port", help="port of Flower (default 5555)")
     parser.set_defaults(run=run)
 
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         redis_url=options.redis,
-        data_dir=options.data.absolute() if options.data else None,
+        data_dir=options.data,
         flower_port=options.flower_port,
     )
     configure_logs("WARNING")
