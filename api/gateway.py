@@ -6,8 +6,6 @@ import logging
 import time
 import uuid
 
-from marshmallow import Schema
-
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -19,7 +17,7 @@ from athena.errors import (
 from athena.fleet import FleetView
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
-from athena.schema import build_envelope_schema
+from athena.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
 from athena.store import (
     ABILITIES,
@@ -64,7 +62,7 @@ class Gateway:
             self._waiters.on_push,
             self._waiters.recheck,
         )
-        self._schemas: dict[str, tuple[Interface, Schema]] = {}
+        self._schemas: dict[str, tuple[Interface, RequestSchema]] = {}
         self._raw_interfaces: dict[bytes, bytes] = {}
         self._observer: asyncio.Task[None] | None = None
 
@@ -93,7 +91,7 @@ class Gateway:
             "replies": self._subscriber.is_connected,
         }
 
-    def ability(self, service_id: str) -> tuple[Interface, Schema]:
+    def ability(self, service_id: str) -> tuple[Interface, RequestSchema]:
         """Returns an ability's interface and the schema of its requests.
 
         Raises:

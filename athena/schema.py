@@ -5,13 +5,16 @@ refused at any level, `required` asks only that the member is there, lengths cou
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from athena.errors import AppIdError, Problem, RequestError
 from athena.interface import DataSpec, Interface, ParamSpec
+from athena.json_fields import ByteLength, Decimal, Text, Truth, WholeNumber, json_type
 from athena.protocol import DATA_FIELDS
+from athena.quick_check import Check, compile_check
 
 STATUSES = (0, 1, 2, 3)
 MAX_SEQ = 9_999_999
@@ -26,60 +29,6 @@ HINTS = {
     "gpu_id": 64,
     "gpu_type": 32,
 }
-
-
-class ByteLength(validate.Validator):
-    """Limits the length of a text, counted in UTF-8 bytes."""
-
-    def __init__(self, maximum: int, minimum: int = 0) -> None:
-        self.minimum = minimum
-        self.maximum = maximum
-
-    def __call__(self, value: str) -> str:
-        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-        if size < self.minimum:
-            raise ValidationError(f"must have at least {self.minimum} bytes")
-        if size > self.maximum:
-            raise ValidationError(f"must have at most {self.maximum} bytes, has {size}")
-        return value
-
-
-class Text(fields.String):
-    """A JSON string; nothing is coerced."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str):
-            raise ValidationError(f"must be a string, got {_json_type(value)}")
-        return value
-
-
-class WholeNumber(fields.Integer):
-    """A JSON number without a fraction; nothing is coerced."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValidationError(f"must be an integer, got {_json_type(value)}")
-        return value
-
-
-class Decimal(fields.Float):
-    """A JSON number; nothing is coerced."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise ValidationError(f"must be a number, got {_json_type(value)}")
-        return value
-
-
-class Truth(fields.Boolean):
-    """A JSON true or false; nothing is coerced."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError(f"must be true or false, got {_json_type(value)}")
-        return value
 
 
 class EnvelopeSchema(Schema):
@@ -218,37 +167,54 @@ def parameter_fields(interface: Interface) -> dict[str, fields.Field[Any]]:
     return members
 
 
-def build_envelope_schema(interface: Interface) -> Schema:
+@dataclass(frozen=True)
+class RequestSchema:
+    """The schema of an ability's requests, and the quick check made from it."""
+
+    schema: Schema
+    quick_check: Check
+
+
+def build_envelope_schema(interface: Interface) -> RequestSchema:
     """Returns the schema of an ability's requests; building it is slow, using it is not."""
     needs_parameters = any(spec.required for spec in interface.params)
     parameters = _nested(parameter_fields(interface), required=needs_parameters)
     inputs = {spec.key: _nested(input_fields(spec)) for spec in interface.inputs}
-    return EnvelopeSchema.from_dict(
+    schema = EnvelopeSchema.from_dict(
         {
             "header": _nested({key: make() for key, make in HEADER_FIELDS.items()}, required=True),
             "parameter": _nested({interface.service_id: parameters}, required=needs_parameters),
             "payload": _nested(inputs, required=bool(interface.inputs)),
         }
     )()
+    return RequestSchema(schema, compile_check(schema))
 
 
 def _nested(members: dict[str, fields.Field[Any]], required: bool = False) -> fields.Nested:
     return fields.Nested(EnvelopeSchema.from_dict(members)(), required=required, allow_none=True)
 
 
-def validate_envelope(schema: Schema, document: Any) -> dict[str, Any]:
+def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:
     """Checks a request.
 
     Returns:
-        The request with `header`, `parameter` and `payload` always there as objects.
+        The request, numbers that are written with a needless fraction made whole.
 
     Raises:
         RequestError: with one problem, and its pointer, for each thing that is wrong.
     """
+    if not request.quick_check(document):
+        document = _load(request.schema, document)
+    checked: dict[str, Any] = document
+    _check_app_id(checked["header"])
+    return checked
+
+
+def _load(schema: Schema, document: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise RequestError(
             "the request must be a JSON object",
-            problems=(Problem("", f"must be an object, got {_json_type(document)}"),),
+            problems=(Problem("", f"must be an object, got {json_type(document)}"),),
         )
     try:
         checked: dict[str, Any] = schema.load(document)
@@ -260,7 +226,6 @@ def validate_envelope(schema: Schema, document: Any) -> dict[str, Any]:
                 "the request does not fit the schema",
                 problems=(Problem(f"/{part}", "must be an object, got null"),),
             )
-    _check_app_id(checked["header"])
     return checked
 
 
@@ -299,16 +264,3 @@ def _sentence(message: Any) -> str:
     }
     text = str(message)
     return known.get(text, text)
-
-
-def _json_type(value: Any) -> str:
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a string",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        type(None): "null",
-    }
-    return names.get(type(value), type(value).__name__)

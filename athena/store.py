@@ -64,17 +64,25 @@ def reply_channel(gateway: str) -> str:
 
 
 class Script:
-    """A Lua script of the folder `athena/scripts`, with `common.lua` before it."""
+    """A Lua script of the folder `athena/scripts`, with the parts of `scripts/lib` that it needs before it.
 
-    def __init__(self, name: str) -> None:
+    Redis runs these parts anew on each call, so a script gets no more than it uses.
+
+    A script's first writes are deletes: Redis at its memory limit refuses a script whose first write needs memory and
+    lets one pass whose first write frees some, so that a full Redis can still finish its jobs.
+    """
+
+    def __init__(self, name: str, *parts: str) -> None:
         self.name = name
+        self._parts = parts
 
     @cached_property
     def source(self) -> str:
         """The text that Redis runs."""
         folder = resources.files("athena") / "scripts"
-        common = (folder / "common.lua").read_text(encoding="utf-8")
-        return common + (folder / f"{self.name}.lua").read_text(encoding="utf-8")
+        files = [folder / "lib" / f"{part}.lua" for part in ("keys", *self._parts)]
+        files.append(folder / f"{self.name}.lua")
+        return "".join(file.read_text(encoding="utf-8") for file in files)
 
     @cached_property
     def sha(self) -> str:
@@ -87,16 +95,16 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
 
-SUBMIT = Script("submit")
-TAKE = Script("take")
-START = Script("start")
-FINISH = Script("finish")
-GIVE_BACK = Script("give_back")
-RECONCILE = Script("reconcile")
-FENCE = Script("fence")
+SUBMIT = Script("submit", "clock", "bell", "waiting")
+TAKE = Script("take", "clock", "bell", "settle")
+START = Script("start", "clock")
+FINISH = Script("finish", "clock", "settle")
+GIVE_BACK = Script("give_back", "bell", "put_back")
+RECONCILE = Script("reconcile", "bell", "put_back")
+FENCE = Script("fence", "clock", "settle")
 BEAT = Script("beat")
-READ = Script("read")
-LEAVE = Script("leave")
+READ = Script("read", "clock", "waiting", "settle")
+LEAVE = Script("leave", "clock", "settle")
 
 SCRIPTS = (SUBMIT, TAKE, START, FINISH, GIVE_BACK, RECONCILE, FENCE, BEAT, READ, LEAVE)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
 from athena.store import SCRIPTS, Command, payload_key
@@ -27,7 +27,7 @@ class StoreLink:
     """Runs commands in bulk, and fetches inputs; one connection for each, because they come from two threads."""
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._client = connect(redis_url, timeout_s)
+        self._connection = connect(redis_url, timeout_s).connection_pool.make_connection()
         self._payloads = connect(redis_url, timeout_s)
         self._lock = threading.Lock()
 
@@ -56,11 +56,24 @@ class StoreLink:
 
     def close(self) -> None:
         """Ends the connections."""
-        self._client.close()
+        self._connection.disconnect()
         self._payloads.close()
 
     def _send(self, commands: list[Command]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return pipeline.execute(raise_on_error=False)
+        """One write, then the replies; a redis-py pipeline does the same at three times the cost."""
+        connection = self._connection
+        try:
+            connection.connect()
+            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            return [_read(connection) for _ in commands]
+        except BaseException:
+            # Replies that were not read must not be taken for those of the next commands.
+            connection.disconnect()
+            raise
+
+
+def _read(connection: redis.Connection) -> Any:
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error

@@ -68,10 +68,20 @@ class JobQoS(virtual.QoS):
         """Does nothing: no visibility time-out decides about jobs."""
 
 
+class JobMessage(virtual.Message):
+    """A message of ours, whose body is decoded by orjson instead of kombu's JSON."""
+
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        super().__init__(payload, channel=channel, **options)
+        if self.headers and self.headers.get("athena"):
+            self._decoded_cache = orjson.loads(self.body)
+
+
 class JobChannel(kombu_redis.Channel):
     """A channel whose task queues are taken from by a script."""
 
     QoS = JobQoS
+    Message = JobMessage
     session: WorkerSession
 
     @property

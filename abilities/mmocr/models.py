@@ -1,5 +1,6 @@
 """Loads RapidOCR's model files into ONNX Runtime; nothing is ever downloaded."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ MODELS_FOLDER = Path(rapidocr.__file__).parent / "models"
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
 CLASSIFIER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+logger = logging.getLogger(__name__)
 
 
 class ModelError(RuntimeError):
@@ -46,7 +51,9 @@ def load_models(folder: Path, threads: int, with_classifier: bool) -> Models:
     Raises:
         ModelError: a file is missing or damaged.
     """
+    preload_cuda()
     recogniser = open_session(folder / RECOGNISER, threads)
+    logger.info("models run on %s", ", ".join(recogniser.get_providers()))
     return Models(
         detector=open_session(folder / DETECTOR, threads),
         recogniser=recogniser,
@@ -85,11 +92,17 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 def providers() -> list[Any]:
     """Returns the execution providers in order of preference."""
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        return ["CPUExecutionProvider"]
+    if CUDA not in onnxruntime.get_available_providers():
+        return [CPU]
     # The default measures every algorithm anew for every size, and each line has its own.
     cuda = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
-    return [("CUDAExecutionProvider", cuda), "CPUExecutionProvider"]
+    return [(CUDA, cuda), CPU]
+
+
+def preload_cuda() -> None:
+    """Loads CUDA's libraries from where pip put them; ONNX Runtime alone asks the system only."""
+    if CUDA in onnxruntime.get_available_providers() and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
 
 
 def characters(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class Wrapper(WrapperBase):
         try:
             picture = decode(node.data if node else b"", self._max_pixels)
         except PictureError as error:
-            return response.response_err(error.fault)
+            return response.response_err(int(error.fault))
         assert self._reader is not None, "wrapperInit comes first"
         answer = ResponseData(key="boxes")
         answer.setData(as_json(picture, self._reader.read(picture.pixels)))

@@ -13,7 +13,7 @@ redis.call('DEL', inflight)
 for _, id in ipairs(ids) do
   local known = redis.call('HMGET', JOB .. id, 'state', 'token')
   if known[1] and not FINAL[known[1]] and string.match(known[2] or '', ':(.*)$') == incarnation then
-    settle(id, now, ARGV[2], ARGV[3], ARGV[4], '')
+    settle(id, now, ARGV[2], ARGV[3], ARGV[4], '', '')
     ended[#ended + 1] = id
   end
 end

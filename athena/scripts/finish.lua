@@ -18,12 +18,12 @@ local function finish(i)
     return known[1] == state and 1 or 0
   end
   if ARGV[i + 7] == '0' then
-    settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+    settle(id, now, state, ARGV[i + 3], ARGV[i + 4], '', ARGV[i + 5])
     return 1
   end
   -- Short jobs end before their start was told.
   local started_ms = known[3] or now - tonumber(ARGV[i + 6])
-  settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], 'gpu_type', ARGV[2], 'worker', ARGV[3],
+  settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[2], ARGV[i + 5], 'gpu_type', ARGV[2], 'worker', ARGV[3],
     'started_ms', started_ms, 'attempts', string.match(token, '^%d+'), 'exec_ms', ARGV[i + 6],
     'batch_size', ARGV[i + 7])
   return 1

@@ -19,6 +19,6 @@ redis.call('HSET', key, 'gateways', table.concat(left, ','))
 if #left > 0 or not known[3] then
   return 0
 end
-settle(id, now_ms(), 'canceled', '10101', 'canceled: the caller did not wait for it', '')
+settle(id, now_ms(), 'canceled', '10101', 'canceled: the caller did not wait for it', '', '')
 flush_replies()
 return 1

@@ -41,10 +41,12 @@ if claim then
   if redis.call('PERSIST', PAYLOAD .. id) == 0 then
     return {'payload_lost'}
   end
-  redis.call('HSET', key, 'claim', 1)
 end
 redis.call('HSET', key, 'state', 'queued', 'queue', queue, 'queued_ms', now, 'expires_ms', now + tonumber(ARGV[7]),
   'gateways', gateway, 'app_id', ARGV[8], unpack(ARGV, 9))
+if claim then
+  redis.call('HSET', key, 'claim', 1)
+end
 if request_key ~= '' then
   redis.call('HSET', request_key, ARGV[8], id .. ' ' .. body_hash)
   redis.call('PERSIST', request_key)

@@ -1,0 +1,73 @@
+"""marshmallow fields for JSON values that are taken as they are; nothing is coerced from another type."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+
+class ByteLength(validate.Validator):
+    """Limits the length of a text, counted in UTF-8 bytes."""
+
+    def __init__(self, maximum: int, minimum: int = 0) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def __call__(self, value: str) -> str:
+        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        if size < self.minimum:
+            raise ValidationError(f"must have at least {self.minimum} bytes")
+        if size > self.maximum:
+            raise ValidationError(f"must have at most {self.maximum} bytes, has {size}")
+        return value
+
+
+class Text(fields.String):
+    """A JSON string; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError(f"must be a string, got {json_type(value)}")
+        return value
+
+
+class WholeNumber(fields.Integer):
+    """A JSON number without a fraction; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValidationError(f"must be an integer, got {json_type(value)}")
+        return value
+
+
+class Decimal(fields.Float):
+    """A JSON number; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValidationError(f"must be a number, got {json_type(value)}")
+        return value
+
+
+class Truth(fields.Boolean):
+    """A JSON true or false; nothing is coerced."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError(f"must be true or false, got {json_type(value)}")
+        return value
+
+
+def json_type(value: Any) -> str:
+    """Returns what a value is called in JSON."""
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    return names.get(type(value), type(value).__name__)
