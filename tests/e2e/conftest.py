@@ -1,0 +1,167 @@
+"""Starts the whole of Athena, as an operator would."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+ATHENA = [sys.executable, "-P", "-m", "athena"]
+START_TIMEOUT_S = 180.0
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
+    """Returns the condition's first true value."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
+        time.sleep(0.05)
+
+
+class Stack:
+    """A running `athena serve`."""
+
+    def __init__(self, folder: Path, port: int, flower_port: int, *arguments: str) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.flower_url = f"http://127.0.0.1:{flower_port}"
+        self.data_dir = folder / "data"
+        self.log_path = folder / "serve.log"
+        command = [*ATHENA, "serve", "--port", str(port), "--flower-port", str(flower_port)]
+        command += ["--data", str(self.data_dir), *arguments]
+        # The log goes into a file: a pipe that nobody reads would stop the server one day.
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def redis_url(self) -> str:
+        from athena.embedded import socket_path
+
+        return f"unix://{socket_path(self.data_dir)}"
+
+    def wait_ready(self) -> None:
+        def ready() -> bool:
+            assert self.process.poll() is None, f"athena serve ended:\n{self.log}"
+            return "athena: ready after" in self.log
+
+        wait_until(ready, START_TIMEOUT_S, f"ready:\n{self.log}")
+
+    def processes(self) -> list[psutil.Process]:
+        """Returns the supervisor and all that descend from it."""
+        try:
+            parent = psutil.Process(self.process.pid)
+            return [parent, *parent.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def child(self, *words: str) -> psutil.Process:
+        """Returns the child whose command line has all the words."""
+        for process in self.processes()[1:]:
+            if all(word in process.cmdline() for word in words):
+                return process
+        raise AssertionError(f"no child {words}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 60) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            for process in self.processes():
+                process.kill()
+            raise AssertionError(f"did not stop:\n{self.log}") from None
+
+    def post(self, path: str, body: Any, **options: Any) -> requests.Response:
+        options.setdefault("timeout", 90)
+        return requests.post(self.url + path, json=body, **options)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        options.setdefault("timeout", 90)
+        return requests.get(self.url + path, **options)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Both shipped abilities, on the ports that README names."""
+    running = Stack(tmp_path_factory.mktemp("stack"), 30889, 5555)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An ability that misbehaves on request, beside echo."""
+    folders = [ROOT / "tests" / "abilities" / "faulty", ROOT / "abilities" / "echo"]
+    arguments = [item for folder in folders for item in ("--ability", str(folder))]
+    running = Stack(tmp_path_factory.mktemp("faulty"), free_port(), free_port(), *arguments)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def start_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Starts stacks that end with the test."""
+    started: list[Stack] = []
+
+    def start(*arguments: str) -> Stack:
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        running = Stack(folder, free_port(), free_port(), *arguments)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+def example(service_id: str) -> Any:
+    """Returns an ability's example request."""
+    return json.loads((ROOT / "abilities" / service_id / "example.json").read_text())
+
+
+def faulty_request(**params: Any) -> dict[str, Any]:
+    """Returns a request to the ability `faulty`."""
+    return {
+        "header": {"app_id": "test", "status": 3},
+        "parameter": {"faulty": params},
+        "payload": {"text": {"text": "aGVsbG8="}},
+    }
+
+
+def tool_environment(stack: Stack) -> dict[str, str]:
+    """Returns the environment in which Celery's tools find a stack."""
+    return {**os.environ, "ATHENA_REDIS_URL": stack.redis_url}

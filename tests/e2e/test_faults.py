@@ -1,0 +1,89 @@
+"""Processes that are killed under load."""
+
+import collections
+import threading
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.conftest import Stack, example, wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+class Load:
+    """Clients that call echo until they are stopped, and what they were answered."""
+
+    def __init__(self, stack: Stack, clients: int) -> None:
+        self.answers: collections.Counter[Any] = collections.Counter()
+        self._stack = stack
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _call(self) -> None:
+        session = requests.Session()
+        request = example("echo")
+        while not self._stopped.is_set():
+            try:
+                answer = session.post(f"{self._stack.url}/echo", json=request, timeout=80)
+                self.answers[answer.json()["header"]["code"]] += 1
+            except requests.ConnectionError:
+                self.answers["connection"] += 1
+            except requests.Timeout:
+                self.answers["hung"] += 1
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:
+    load = Load(faulty, 16)
+    try:
+        for _ in range(2):
+            wait_until(lambda: load.answers[0] > 50, 60, "load")
+            before = worker_pids(faulty)
+            for process in faulty.processes():
+                if process.pid in before:
+                    process.kill()
+            wait_until(lambda: worker_pids(faulty).isdisjoint(before), 30, "workers replaced")
+            load.answers.clear()
+            wait_until(lambda: load.answers[0] > 10, 60, "service is back")
+    finally:
+        load.stop()
+
+    assert set(load.answers) <= {0, 10109}
+
+
+def test_service_comes_back_after_redis_was_killed(faulty: Stack) -> None:
+    redis_process = next(
+        process for process in faulty.processes() if "redis" in process.name().lower()
+    )
+
+    redis_process.kill()
+
+    wait_until(lambda: answered(faulty), 60, "echo answers again")
+
+
+def test_service_comes_back_after_the_gateway_was_killed(faulty: Stack) -> None:
+    faulty.child("-m", "api").kill()
+
+    wait_until(lambda: answered(faulty), 60, "echo answers again")
+
+
+def worker_pids(stack: Stack) -> set[int]:
+    return {process.pid for process in stack.processes() if "workers" in process.cmdline()}
+
+
+def answered(stack: Stack) -> bool:
+    try:
+        answer = requests.post(f"{stack.url}/echo", json=example("echo"), timeout=10)
+    except requests.RequestException:
+        time.sleep(0.2)
+        return False
+    return answer.status_code == 200
