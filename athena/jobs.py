@@ -231,5 +231,5 @@ class Outcome:
     payload: bytes = b""
     code: int = 0
     message: str = ""
-    exec_ms: int = 0
+    exec_ms: float = 0.0
     batch_size: int = 1

@@ -217,7 +217,7 @@ def finish_command(
             outcome.code,
             outcome.message,
             outcome.payload,
-            outcome.exec_ms,
+            str(outcome.exec_ms),
             outcome.batch_size,
         )
     return FINISH.call((), args)

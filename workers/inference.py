@@ -141,7 +141,7 @@ def _nodes(message: JobMessage, beside: bytes | None) -> DataListCls:
     )
 
 
-def _elapsed_ms(started_s: float) -> int:
-    return int((time.monotonic() - started_s) * 1000)
+def _elapsed_ms(started_s: float) -> float:
+    return round((time.monotonic() - started_s) * 1000, 3)
 
 

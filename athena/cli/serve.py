@@ -103,6 +103,8 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
                 [*workers, GatewayChild(resolved), FlowerChild(resolved)],
                 settings.load_timeout_s + START_TIMEOUT_S,
             )
+            # Flower learns a worker's queues only when it is asked to look, and it came up before the last worker.
+            _answers(("127.0.0.1", resolved.flower_port), "/workers?refresh=1")
             _announce(resolved, abilities, time.monotonic() - began_s)
             supervisor.run()
         except Stop:
@@ -251,7 +253,7 @@ def _ping(redis_url: str) -> None:
 
 
 def _answers(address: tuple[str, int], path: str) -> bool:
-    connection = http.client.HTTPConnection(*address, timeout=1)
+    connection = http.client.HTTPConnection(*address, timeout=2)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

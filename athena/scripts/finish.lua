@@ -22,7 +22,7 @@ local function finish(i)
     return 1
   end
   -- Short jobs end before their start was told.
-  local started_ms = known[3] or now - tonumber(ARGV[i + 6])
+  local started_ms = known[3] or now - math.floor(tonumber(ARGV[i + 6]))
   settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[2], ARGV[i + 5], 'gpu_type', ARGV[2], 'worker', ARGV[3],
     'started_ms', started_ms, 'attempts', string.match(token, '^%d+'), 'exec_ms', ARGV[i + 6],
     'batch_size', ARGV[i + 7])

@@ -144,7 +144,9 @@ def test_a_data_folder_serves_one_at_a_time(start_stack: Callable[..., Stack]) -
     stack = start_stack(*ECHO)
     stack.wait_ready()
 
-    done = _run("serve", *ECHO, "--data", str(stack.data_dir), "--port", str(free_port()))
+    ports = ("--port", str(free_port()), "--flower-port", str(free_port()))
+
+    done = _run("serve", *ECHO, "--data", str(stack.data_dir), *ports)
 
     assert done.returncode == 78
     assert "another athena serve uses" in done.stderr

@@ -1,0 +1,57 @@
+"""Fixtures for all tests: a real Redis server of the test run's own."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from athena.embedded import find_server, prepare_folders, server_command, socket_path
+
+START_TIMEOUT_S = 10.0
+
+
+def wait_until(holds: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+    """Waits for a condition; fails when it does not come true in time."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, f"not in time: {what}"
+        time.sleep(0.005)
+
+
+def _answers(path: Path) -> bool:
+    try:
+        with redis.Redis(unix_socket_path=str(path), socket_timeout=1) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """Starts the server that `athena serve` would bring along; without one the tests fail, they are not skipped."""
+    # Not pytest's own folder: a unix socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="athena-test-"))
+    prepare_folders(folder)
+    path = socket_path(folder)
+    process = subprocess.Popen(server_command(find_server(), folder))
+    try:
+        wait_until(lambda: _answers(path), "Redis answers", START_TIMEOUT_S)
+        assert process.poll() is None
+        yield f"unix://{path}"
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def redis_client(redis_server: str) -> Iterator[redis.Redis]:
+    """A client of an empty server."""
+    with redis.Redis.from_url(redis_server, protocol=2) as client:
+        client.flushall()
+        yield client

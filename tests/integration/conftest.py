@@ -1,0 +1,236 @@
+"""The store as gateways and workers use it: commands of athena.store, run on a real Redis."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from redis.exceptions import NoScriptError
+
+from athena.broker import encode_message, queue_name
+from athena.fleet import WorkerEntry
+from athena.jobs import JobRecord, JobState, Outcome, make_message
+from athena.protocol import InputValue
+from athena.store import (
+    WORKERS,
+    Command,
+    Reply,
+    Submission,
+    TakenJob,
+    finish_command,
+    give_back_command,
+    job_record,
+    leave_command,
+    payload_key,
+    read_command,
+    reconcile_command,
+    reply_channel,
+    script_of,
+    split_replies,
+    start_command,
+    submit_command,
+    take_command,
+    taken_jobs,
+)
+
+ANY_QUEUE = queue_name("echo", "any")
+CPU_QUEUE = queue_name("echo", "cpu")
+
+
+class Store:
+    """Runs commands on Redis, and knows how a job looks like."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, command: Command) -> Any:
+        """Runs a command; a script is loaded when Redis does not know it."""
+        try:
+            return self.raw(*command)
+        except NoScriptError:
+            script = script_of(command)
+            assert script is not None
+            self.raw("SCRIPT", "LOAD", script.source)
+            return self.raw(*command)
+
+    def raw(self, *command: str | bytes | int) -> Any:
+        """Runs a command and returns its reply as Redis gives it; redis-py's client would turn it into something."""
+        self._connection.send_command(*command)
+        return self._connection.read_response(disable_decoding=True)
+
+    def submit(self, job_id: str, **changes: Any) -> list[bytes]:
+        """Submits a job; what is not named is ordinary."""
+        reply: list[bytes] = self.run(submit_command(submission(job_id, **changes)))
+        return reply
+
+    def register(self, incarnation: str = "w1", gpu_type: str = "cpu") -> None:
+        """Makes a worker known, as it does itself when it is ready."""
+        entry = WorkerEntry(incarnation, "echo.cpu.0@host", "echo", "v1", gpu_type, 4)
+        self.raw("HSET", WORKERS, incarnation, entry.encode())
+
+    def take(self, count: int = 10, incarnation: str = "w1") -> list[TakenJob]:
+        """Takes jobs for a worker that is not fenced."""
+        taken = self.try_take(count, incarnation)
+        assert taken is not None
+        return taken
+
+    def try_take(self, count: int = 10, incarnation: str = "w1") -> list[TakenJob] | None:
+        """Takes jobs; None when the worker is fenced."""
+        queues = [CPU_QUEUE, ANY_QUEUE]
+        return taken_jobs(self.run(take_command(incarnation, queues, count, 3600, 86400)))
+
+    def start(self, *jobs: TakenJob) -> list[int]:
+        """Tells that jobs have started."""
+        pairs = [(job.job_id, job.token) for job in jobs]
+        verdicts: list[int] = self.run(start_command("cpu", "echo.cpu.0@host", pairs))
+        return verdicts
+
+    def finish(
+        self, job_id: str, token: str, outcome: Outcome | None = None, incarnation: str = "w1"
+    ) -> Any:
+        """Ends one job and returns its verdict."""
+        return self.finish_all((job_id, token, outcome or succeeded()), incarnation=incarnation)[0]
+
+    def finish_all(self, *jobs: tuple[str, str, Outcome], incarnation: str = "w1") -> list[Any]:
+        """Ends several jobs."""
+        verdicts: list[Any] = self.run(
+            finish_command(incarnation, "cpu", "echo.cpu.0@host", jobs)
+        )
+        return verdicts
+
+    def give_back(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
+        """Returns jobs in the order in which they were taken."""
+        pairs = [(job.job_id, job.token) for job in jobs]
+        count: int = self.run(give_back_command(incarnation, pairs))
+        return count
+
+    def reconcile(self, *job_ids: str, incarnation: str = "w1") -> list[bytes]:
+        """Compares what a worker holds with what Redis believes."""
+        returned: list[bytes] = self.run(reconcile_command(incarnation, job_ids))
+        return returned
+
+    def leave(self, job_id: str, gateway: str) -> int:
+        """A gateway has nobody left who waits."""
+        canceled: int = self.run(leave_command(job_id, gateway))
+        return canceled
+
+    def read(self, job_id: str, gateway: str = "") -> JobRecord | None:
+        """Reads a record."""
+        return job_record(job_id, self.run(read_command(job_id, gateway)))
+
+    def record(self, job_id: str) -> JobRecord:
+        """Reads a record that must be there."""
+        record = self.read(job_id)
+        assert record is not None
+        return record
+
+    def field(self, job_id: str, name: str) -> bytes | None:
+        """Reads a field of a record that `JobRecord` does not show."""
+        value: bytes | None = self.raw("HGET", f"athena:job:{job_id}", name)
+        return value
+
+    def state(self, job_id: str) -> JobState:
+        """Reads a job's state without the lazy expiry of the read script."""
+        value = self.field(job_id, "state")
+        assert value is not None
+        return JobState(value.decode())
+
+    def queued(self, queue: str = ANY_QUEUE) -> list[str]:
+        """Returns the ids in a queue, the one that is taken next first."""
+        messages = reversed(self.raw("LRANGE", queue, 0, -1))
+        return [message.split(b'"id":"')[1].split(b'"')[0].decode() for message in messages]
+
+    def pttl(self, key: str) -> int:
+        """Milliseconds that a key has left; -1 for ever, -2 no such key."""
+        value: int = self.raw("PTTL", key)
+        return value
+
+    def exists(self, key: str) -> bool:
+        """Whether a key is there."""
+        return bool(self.raw("EXISTS", key))
+
+    def put_payload(self, job_id: str, payload: bytes) -> None:
+        """Lays inputs beside a job that will be submitted, as a gateway does."""
+        self.raw("SET", payload_key(job_id), payload, "EX", 120)
+
+
+class Ear:
+    """Hears what is published to gateways."""
+
+    def __init__(self, client: Any, *gateways: str) -> None:
+        self._client = client
+        self._gateways = gateways
+        self._pubsub = client.pubsub()
+        self._pubsub.subscribe(*(reply_channel(gateway) for gateway in gateways))
+        for _ in gateways:
+            assert self._pubsub.get_message(timeout=5) is not None
+
+    def next(self) -> tuple[str, list[Reply]]:
+        """Returns the next publication: gateway and replies."""
+        message = self._pubsub.get_message(timeout=5)
+        assert message is not None, "nothing was published"
+        return message["channel"].decode().removeprefix(reply_channel("")), split_replies(
+            message["data"]
+        )
+
+    def is_silent(self) -> bool:
+        """Whether everything that was published so far has been heard: the next thing is our own empty message."""
+        self._client.publish(reply_channel(self._gateways[0]), b"")
+        return self.next() == (self._gateways[0], [])
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._pubsub.close()
+
+
+@pytest.fixture
+def store(redis_client: redis.Redis) -> Iterator[Store]:
+    """The store, with one worker registered."""
+    connection: Any = redis_client.connection_pool.make_connection()
+    store = Store(connection)
+    store.register()
+    yield store
+    connection.disconnect()
+
+
+@pytest.fixture
+def ear(redis_client: redis.Redis) -> Iterator[Ear]:
+    """Hears what is published to the gateways g1 and g2."""
+    ear = Ear(redis_client, "g1", "g2")
+    yield ear
+    ear.close()
+
+
+def submission(job_id: str, **changes: Any) -> Submission:
+    """Returns an ordinary asynchronous job, with changes."""
+    queue = changes.get("queue", ANY_QUEUE)
+    item = InputValue("text", 0, 3, "aGk=", b"hi", {})
+    limit = -1 if changes.get("claim") else 1000
+    message, _ = make_message(job_id, "echo", {}, [item], {}, limit)
+    ordinary: dict[str, Any] = {
+        "job_id": job_id,
+        "service_id": "echo",
+        "queue": queue,
+        "message": encode_message(message, queue),
+        "app_id": "demo",
+        "request_id": "",
+        "body_hash": "",
+        "gateway": "",
+        "abandonable": False,
+        "claim": False,
+        "max_queue_jobs": 100,
+        "max_queue_s": 600,
+        "result_ttl_s": 3600,
+        "record_ttl_s": 86400,
+    }
+    return Submission(**{**ordinary, **changes})
+
+
+def succeeded(payload: bytes = b'{"text":1}') -> Outcome:
+    """Returns the outcome of a job that went well."""
+    return Outcome(JobState.SUCCEEDED, payload, exec_ms=7, batch_size=2)
+
+
+def failed(message: str = "broken") -> Outcome:
+    """Returns the outcome of a job that did not."""
+    return Outcome(JobState.FAILED, code=10909, message=message, exec_ms=3)

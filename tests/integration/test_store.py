@@ -1,0 +1,823 @@
+"""The scripts of athena/scripts on a real Redis, through the builders of athena.store."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis.exceptions import ResponseError
+
+from athena.jobs import JobState, Outcome
+from athena.store import (
+    BEATS,
+    WORKERS,
+    TakenJob,
+    beat_command,
+    bell_key,
+    fence_command,
+    find_command,
+    found_jobs,
+    payload_key,
+    request_key,
+    result_key,
+)
+
+from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, succeeded
+
+pytestmark = pytest.mark.redis
+
+LOST = (JobState.FAILED, 10109, "the worker process died under the job")
+
+
+def take_one(store: Store, job_id: str, **changes: object) -> TakenJob:
+    """Submits a job and takes it."""
+    assert store.submit(job_id, **changes) == [b"accepted"]
+    (job,) = store.take(1)
+    assert job.job_id == job_id
+    return job
+
+
+# submit
+
+
+def test_accepted_job_has_a_record_a_message_and_a_bell(store: Store) -> None:
+    reply = store.submit("j1", app_id="app", gateway="g1")
+
+    record = store.record("j1")
+    assert reply == [b"accepted"]
+    assert record.state is JobState.QUEUED
+    assert (record.service_id, record.app_id, record.queue) == ("echo", "app", ANY_QUEUE)
+    assert record.attempts == 0
+    assert record.queued_ms > 0
+    assert store.queued() == ["j1"]
+    assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
+
+
+def test_bell_rings_once_for_many_jobs(store: Store) -> None:
+    for number in range(5):
+        store.submit(f"j{number}")
+
+    assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
+    assert store.queued() == ["j0", "j1", "j2", "j3", "j4"]
+
+
+def test_open_job_never_expires_by_ttl(store: Store) -> None:
+    store.put_payload("j1", b"data")
+
+    store.submit("j1", claim=True, request_id="r1", body_hash="h")
+
+    for key in ("athena:job:j1", payload_key("j1"), request_key("r1"), ANY_QUEUE):
+        assert store.pttl(key) == -1, key
+
+
+def test_same_request_id_and_body_attaches_to_the_first_job(store: Store, ear: Ear) -> None:
+    store.submit("j1", request_id="r1", body_hash="h", gateway="g1")
+
+    reply = store.submit("j2", request_id="r1", body_hash="h", gateway="g2")
+
+    assert reply == [b"attached", b"j1", b"queued"]
+    assert store.queued() == ["j1"]
+    assert store.read("j2") is None
+    assert store.field("j1", "gateways") == b"g1,g2"
+
+
+def test_attaching_twice_from_one_gateway_is_heard_once(store: Store, ear: Ear) -> None:
+    for job_id in ("j1", "j2", "j3"):
+        store.submit(job_id, request_id="r1", body_hash="h", gateway="g1")
+    (job,) = store.take()
+
+    store.finish(job.job_id, job.token)
+
+    assert ear.next()[0] == "g1"
+    assert ear.is_silent()
+
+
+def test_attach_to_a_final_job_tells_its_state(store: Store) -> None:
+    job = take_one(store, "j1", request_id="r1", body_hash="h")
+    store.finish("j1", job.token)
+
+    reply = store.submit("j2", request_id="r1", body_hash="h", gateway="g1")
+
+    assert reply == [b"attached", b"j1", b"succeeded"]
+    assert store.field("j1", "gateways") == b""
+
+
+def test_same_request_id_with_another_body_is_a_conflict(store: Store) -> None:
+    store.submit("j1", request_id="r1", body_hash="h1")
+
+    reply = store.submit("j2", request_id="r1", body_hash="h2")
+
+    assert reply == [b"conflict", b"j1"]
+    assert store.queued() == ["j1"]
+
+
+def test_same_request_id_of_another_app_is_another_job(store: Store) -> None:
+    store.submit("j1", request_id="r1", body_hash="h1", app_id="a b")
+
+    reply = store.submit("j2", request_id="r1", body_hash="h2", app_id="b")
+
+    assert reply == [b"accepted"]
+    assert found_jobs(store.run(find_command("r1"))) == {"a b": "j1", "b": "j2"}
+
+
+def test_request_id_is_free_again_when_the_record_is_gone(store: Store) -> None:
+    store.submit("j1", request_id="r1", body_hash="h1")
+    store.raw("DEL", "athena:job:j1")
+
+    reply = store.submit("j2", request_id="r1", body_hash="h2")
+
+    assert reply == [b"accepted"]
+    assert found_jobs(store.run(find_command("r1"))) == {"demo": "j2"}
+
+
+def test_full_queue_refuses_and_says_how_full_it_is(store: Store) -> None:
+    store.submit("j1", max_queue_jobs=2)
+    store.submit("j2", max_queue_jobs=2)
+    store.put_payload("j3", b"data")
+
+    reply = store.submit("j3", max_queue_jobs=2, claim=True, request_id="r3", body_hash="h")
+
+    assert reply == [b"full", 2]
+    assert store.read("j3") is None
+    assert not store.exists(payload_key("j3"))
+    assert not store.exists(request_key("r3"))
+    assert store.queued() == ["j1", "j2"]
+
+
+@pytest.mark.parametrize("body_hash", ["h", "other"])
+def test_inputs_of_a_job_that_is_not_new_are_dropped(store: Store, body_hash: str) -> None:
+    store.submit("j1", request_id="r1", body_hash="h")
+    store.put_payload("j2", b"data")
+
+    store.submit("j2", request_id="r1", body_hash=body_hash, claim=True)
+
+    assert not store.exists(payload_key("j2"))
+
+
+def test_job_whose_inputs_are_gone_is_not_accepted(store: Store) -> None:
+    reply = store.submit("j1", claim=True)
+
+    assert reply == [b"payload_lost"]
+    assert store.read("j1") is None
+    assert store.queued() == []
+
+
+# take
+
+
+def test_jobs_are_taken_in_the_order_of_queues_and_of_arrival(store: Store) -> None:
+    store.submit("any1")
+    store.submit("cpu1", queue=CPU_QUEUE)
+    store.submit("any2")
+    store.submit("cpu2", queue=CPU_QUEUE)
+
+    first = store.take(3)
+    rest = store.take(3)
+
+    assert [(job.job_id, job.queue) for job in first] == [
+        ("cpu1", CPU_QUEUE),
+        ("cpu2", CPU_QUEUE),
+        ("any1", ANY_QUEUE),
+    ]
+    assert [job.job_id for job in rest] == ["any2"]
+
+
+def test_taken_job_has_a_token_of_attempt_and_incarnation(store: Store) -> None:
+    job = take_one(store, "j1")
+
+    assert job.token == "1:w1"
+    assert store.field("j1", "token") == b"1:w1"
+    assert store.state("j1") is JobState.QUEUED
+    assert store.raw("HGET", "athena:inflight:w1", "j1") == job.message
+
+
+def test_token_counts_the_attempts_that_were_started(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.start(job)
+    store.give_back(job)
+
+    (again,) = store.take(1)
+
+    assert again.token == "2:w1"
+
+
+def test_bell_is_silent_once_the_queues_are_empty(store: Store) -> None:
+    store.submit("j1")
+
+    store.take()
+
+    assert not store.exists(bell_key(ANY_QUEUE))
+
+
+def test_bell_rings_on_when_jobs_are_left(store: Store) -> None:
+    store.submit("j1")
+    store.submit("j2")
+    store.raw("DEL", bell_key(ANY_QUEUE))
+
+    store.take(1)
+
+    assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
+
+
+def test_worker_that_is_not_registered_takes_nothing(store: Store) -> None:
+    store.submit("j1")
+
+    taken = store.try_take(incarnation="stranger")
+
+    assert taken is None
+    assert store.queued() == ["j1"]
+
+
+def test_task_of_send_task_is_adopted(store: Store) -> None:
+    message = b'{"body": "W10=", "headers": {"task": "athena.run", "id": "f-1"}, "properties": {}}'
+    store.raw("LPUSH", ANY_QUEUE, message)
+
+    (job,) = store.take()
+
+    record = store.record("f-1")
+    assert (job.job_id, job.token, job.message) == ("f-1", "1:w1", message)
+    assert (record.service_id, record.queue) == ("echo", ANY_QUEUE)
+    assert store.field("f-1", "result_ttl_ms") == b"3600000"
+    assert store.finish("f-1", job.token) == 1
+    assert 86_000_000 < store.pttl("athena:job:f-1") <= 86_400_000
+    assert 3_500_000 < store.pttl(result_key("f-1")) <= 3_600_000
+
+
+def test_our_message_without_a_record_is_dropped(store: Store) -> None:
+    store.submit("j1")
+    store.raw("DEL", "athena:job:j1")
+
+    taken = store.take()
+
+    assert taken == []
+    assert store.queued() == []
+    assert not store.exists("athena:job:j1")
+    assert not store.exists("athena:inflight:w1")
+
+
+def test_message_without_an_id_is_dropped(store: Store) -> None:
+    store.raw("LPUSH", ANY_QUEUE, b"no task at all")
+    store.submit("j1")
+
+    taken = store.take()
+
+    assert [job.job_id for job in taken] == ["j1"]
+
+
+def test_final_job_is_not_taken(store: Store) -> None:
+    store.submit("j1", abandonable=True, gateway="g1")
+    store.leave("j1", "g1")
+    store.submit("j2")
+
+    taken = store.take(1)
+
+    assert [job.job_id for job in taken] == ["j2"]
+    assert store.state("j1") is JobState.CANCELED
+
+
+def test_overdue_job_is_expired_and_not_taken(store: Store, ear: Ear) -> None:
+    store.submit("j1", max_queue_s=0, gateway="g1")
+    store.submit("j2")
+
+    taken = store.take(1)
+
+    assert [job.job_id for job in taken] == ["j2"]
+    record = store.record("j1")
+    assert (record.state, record.code) == (JobState.EXPIRED, 10114)
+    assert store.pttl("athena:job:j1") > 0
+    gateway, (reply,) = ear.next()
+    assert (gateway, reply.job_id, reply.state) == ("g1", "j1", JobState.EXPIRED)
+
+
+def test_second_copy_of_a_held_message_is_ignored(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.register("w2")
+    store.raw("LPUSH", ANY_QUEUE, job.message)
+
+    taken = store.take(incarnation="w2")
+
+    assert taken == []
+    assert store.field("j1", "token") == b"1:w1"
+    assert store.finish("j1", job.token) == 1
+
+
+# start
+
+
+def test_started_job_is_running_and_its_attempt_counts(store: Store) -> None:
+    job = take_one(store, "j1")
+
+    verdicts = store.start(job)
+
+    record = store.record("j1")
+    assert verdicts == [1]
+    assert (record.state, record.attempts) == (JobState.RUNNING, 1)
+    assert (record.gpu_type, record.worker) == ("cpu", "echo.cpu.0@host")
+    assert record.started_ms >= record.queued_ms
+
+
+def test_start_told_twice_counts_once(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.start(job)
+    store.raw("HSET", "athena:job:j1", "started_ms", 5)
+
+    verdicts = store.start(job)
+
+    assert verdicts == [1]
+    assert store.record("j1").started_ms == 5
+
+
+def test_start_of_a_job_that_is_not_ours_is_refused(store: Store) -> None:
+    store.submit("j1")
+    store.submit("j2", abandonable=True, gateway="g1")
+    held, left = store.take(2)
+    store.leave("j2", "g1")
+    stale = TakenJob("j1", "1:w0", held.queue, held.message)
+    unknown = TakenJob("nobody", "1:w1", held.queue, held.message)
+
+    verdicts = store.start(stale, left, unknown)
+
+    assert verdicts == [0, 0, 0]
+    assert store.state("j1") is JobState.QUEUED
+    assert store.state("j2") is JobState.CANCELED
+    assert not store.exists("athena:job:nobody")
+
+
+# finish
+
+
+def test_finished_job_has_result_and_how_it_ran(store: Store) -> None:
+    job = take_one(store, "j1", result_ttl_s=10, record_ttl_s=20)
+    store.start(job)
+
+    verdict = store.finish("j1", job.token, succeeded(b'{"text":"x"}'))
+
+    record = store.record("j1")
+    assert verdict == 1
+    assert (record.state, record.code, record.message) == (JobState.SUCCEEDED, 0, "")
+    assert (record.result, record.gpu_type) == (b'{"text":"x"}', "cpu")
+    assert (record.worker, record.attempts) == ("echo.cpu.0@host", 1)
+    assert record.finished_ms >= record.started_ms >= record.queued_ms > 0
+    assert store.field("j1", "exec_ms") == b"7"
+    assert store.field("j1", "batch_size") == b"2"
+    assert 9_000 < store.pttl(result_key("j1")) <= 10_000
+    assert 19_000 < store.pttl("athena:job:j1") <= 20_000
+    assert not store.exists("athena:inflight:w1")
+
+
+def test_job_that_ended_before_its_start_was_told_has_a_start(store: Store) -> None:
+    job = take_one(store, "j1")
+
+    store.finish("j1", job.token)
+
+    record = store.record("j1")
+    assert record.attempts == 1
+    assert record.finished_ms - record.started_ms == 7
+
+
+def test_failed_job_keeps_code_and_text_and_has_no_result(store: Store) -> None:
+    job = take_one(store, "j1")
+
+    store.finish("j1", job.token, failed("out of memory ü"))
+
+    record = store.record("j1")
+    assert (record.state, record.code, record.message) == (
+        JobState.FAILED,
+        10909,
+        "out of memory ü",
+    )
+    assert not store.exists(result_key("j1"))
+
+
+def test_job_that_was_never_started_has_no_start(store: Store) -> None:
+    job = take_one(store, "j1")
+
+    store.finish("j1", job.token, Outcome(JobState.CANCELED, code=10101, batch_size=0))
+
+    record = store.record("j1")
+    assert record.state is JobState.CANCELED
+    assert (record.started_ms, record.attempts, record.worker) == (0, 0, "")
+
+
+def test_answer_with_a_late_token_is_dropped(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.give_back(job)
+    store.register("w2")
+    (again,) = store.take(incarnation="w2")
+
+    late = store.finish("j1", job.token, succeeded(b'"late"'))
+    current = store.finish("j1", again.token, succeeded(b'"current"'), incarnation="w2")
+
+    assert (late, current) == (0, 1)
+    assert store.record("j1").result == b'"current"'
+
+
+def test_answer_after_another_end_is_dropped(store: Store) -> None:
+    job = take_one(store, "j1", abandonable=True, gateway="g1")
+    store.leave("j1", "g1")
+
+    verdict = store.finish("j1", job.token)
+
+    assert verdict == 0
+    assert store.record("j1").state is JobState.CANCELED
+    assert not store.exists(result_key("j1"))
+    assert not store.exists("athena:inflight:w1")
+
+
+def test_repeated_finish_is_a_success_and_changes_nothing(store: Store, ear: Ear) -> None:
+    job = take_one(store, "j1", gateway="g1")
+    store.finish("j1", job.token, succeeded(b'"first"'))
+    ear.next()
+
+    verdict = store.finish("j1", job.token, succeeded(b'"second"'))
+
+    assert verdict == 1
+    assert store.record("j1").result == b'"first"'
+    assert ear.is_silent()
+
+
+def test_unknown_job_cannot_be_finished(store: Store) -> None:
+    assert store.finish("nobody", "1:w1") == 0
+    assert not store.exists("athena:job:nobody")
+
+
+def test_end_is_published_to_every_gateway_that_waits(store: Store, ear: Ear) -> None:
+    store.submit("j1", request_id="r1", body_hash="h", gateway="g1")
+    store.read("j1", gateway="g2")
+    (job,) = store.take()
+
+    store.finish("j1", job.token, succeeded(b'{"text":"x"}'))
+
+    heard = dict([ear.next(), ear.next()])
+    assert sorted(heard) == ["g1", "g2"]
+    assert heard["g1"] == heard["g2"]
+    (reply,) = heard["g1"]
+    assert (reply.job_id, reply.state, reply.code) == ("j1", JobState.SUCCEEDED, 0)
+    assert (reply.message, reply.gpu_type, reply.payload) == ("", "cpu", b'{"text":"x"}')
+
+
+def test_ends_of_one_batch_come_in_one_publication(store: Store, ear: Ear) -> None:
+    for number in range(3):
+        store.submit(f"j{number}", gateway="g1")
+    jobs = store.take(3)
+
+    store.finish_all(*((job.job_id, job.token, failed(job.job_id)) for job in jobs))
+
+    _, replies = ear.next()
+    assert [(reply.job_id, reply.message) for reply in replies] == [
+        ("j0", "j0"),
+        ("j1", "j1"),
+        ("j2", "j2"),
+    ]
+    assert ear.is_silent()
+
+
+@pytest.mark.parametrize(("size", "is_inline"), [(65536, True), (65537, False)])
+def test_large_result_is_not_published(
+    store: Store, ear: Ear, size: int, is_inline: bool
+) -> None:
+    job = take_one(store, "j1", gateway="g1")
+    payload = b'"' + b"x" * (size - 2) + b'"'
+
+    store.finish("j1", job.token, succeeded(payload))
+
+    _, (reply,) = ear.next()
+    assert reply.payload == (payload if is_inline else None)
+    assert store.record("j1").result == payload
+
+
+def test_finish_removes_the_inputs(store: Store) -> None:
+    store.put_payload("j1", b"data")
+    job = take_one(store, "j1", claim=True)
+    assert store.raw("GET", payload_key("j1")) == b"data"
+
+    store.finish("j1", job.token)
+
+    assert not store.exists(payload_key("j1"))
+
+
+def test_request_id_lives_as_long_as_the_record(store: Store) -> None:
+    job = take_one(store, "j1", request_id="r1", body_hash="h", record_ttl_s=20)
+
+    store.finish("j1", job.token)
+
+    assert 19_000 < store.pttl(request_key("r1")) <= 20_000
+
+
+def test_one_bad_job_does_not_stop_the_others_of_a_batch(store: Store) -> None:
+    for number in range(3):
+        store.submit(f"j{number}")
+    jobs = store.take(3)
+    store.raw("SET", "athena:job:j1", "not a hash")
+
+    verdicts = store.finish_all(*((job.job_id, job.token, succeeded()) for job in jobs))
+
+    assert verdicts[0] == verdicts[2] == 1
+    assert b"WRONGTYPE" in verdicts[1]
+    assert store.record("j0").state is store.record("j2").state is JobState.SUCCEEDED
+
+
+# give back, reconcile
+
+
+def test_returned_jobs_come_first_and_in_their_order(store: Store) -> None:
+    for number in range(4):
+        store.submit(f"j{number}")
+    taken = store.take(3)
+
+    count = store.give_back(*taken)
+
+    assert count == 3
+    assert store.queued() == ["j0", "j1", "j2", "j3"]
+    assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
+    assert not store.exists("athena:inflight:w1")
+    assert [job.token for job in store.take(4)] == ["1:w1"] * 4
+
+
+def test_returned_job_goes_back_to_its_own_queue(store: Store) -> None:
+    job = take_one(store, "j1", queue=CPU_QUEUE)
+
+    store.give_back(job)
+
+    assert store.queued(CPU_QUEUE) == ["j1"]
+    assert store.queued(ANY_QUEUE) == []
+
+
+def test_job_is_returned_once(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.give_back(job)
+
+    count = store.give_back(job)
+
+    assert count == 0
+    assert store.queued() == ["j1"]
+
+
+def test_job_of_another_holder_is_not_returned(store: Store) -> None:
+    job = take_one(store, "j1")
+
+    count = store.give_back(TakenJob("j1", "1:w0", job.queue, job.message))
+
+    assert count == 0
+    assert store.queued() == []
+
+
+def test_final_job_is_not_returned(store: Store) -> None:
+    job = take_one(store, "j1", abandonable=True, gateway="g1")
+    store.leave("j1", "g1")
+
+    count = store.give_back(job)
+
+    assert count == 0
+    assert store.queued() == []
+    assert not store.exists("athena:inflight:w1")
+
+
+def test_jobs_that_a_worker_does_not_know_of_go_back(store: Store) -> None:
+    store.submit("j1")
+    store.submit("j2")
+    store.take(2)
+
+    returned = store.reconcile("j1")
+
+    assert returned == [b"j2"]
+    assert store.queued() == ["j2"]
+    assert store.raw("HKEYS", "athena:inflight:w1") == [b"j1"]
+    assert store.field("j2", "token") == b""
+
+
+def test_reconcile_leaves_alone_what_another_worker_took_over(store: Store) -> None:
+    take_one(store, "j1")
+    store.raw("HSET", "athena:job:j1", "token", "2:w2")
+
+    returned = store.reconcile()
+
+    assert returned == []
+    assert store.queued() == []
+    assert store.field("j1", "token") == b"2:w2"
+
+
+# fence, beat
+
+
+def test_fence_ends_the_jobs_of_a_dead_worker(store: Store, ear: Ear) -> None:
+    store.submit("j1", gateway="g1")
+    store.submit("j2")
+    running, _ = store.take(2)
+    store.start(running)
+    store.run(beat_command(["w1"]))
+
+    ended = store.run(fence_command("w1", *LOST))
+
+    assert sorted(ended) == [b"j1", b"j2"]
+    for job_id in ("j1", "j2"):
+        record = store.record(job_id)
+        assert (record.state, record.code, record.message) == LOST
+        assert store.pttl(f"athena:job:{job_id}") > 0
+    assert not store.exists("athena:inflight:w1")
+    assert not store.exists(WORKERS)
+    assert not store.exists(BEATS)
+    gateway, (reply,) = ear.next()
+    assert (gateway, reply.job_id, reply.code) == ("g1", "j1", 10109)
+
+
+def test_second_fence_does_nothing(store: Store) -> None:
+    take_one(store, "j1")
+    store.run(fence_command("w1", *LOST))
+
+    ended = store.run(fence_command("w1", JobState.TIMED_OUT, 10102, "later"))
+
+    assert ended == []
+    assert store.record("j1").state is JobState.FAILED
+
+
+def test_fence_leaves_alone_what_is_final_or_of_another_worker(store: Store) -> None:
+    for number in range(3):
+        store.submit(f"j{number}", abandonable=True, gateway="g1")
+    store.take(3)
+    store.leave("j0", "g1")
+    store.raw("HSET", "athena:job:j1", "token", "2:w2")
+
+    ended = store.run(fence_command("w1", *LOST))
+
+    assert ended == [b"j2"]
+    assert store.state("j0") is JobState.CANCELED
+    assert store.state("j1") is JobState.QUEUED
+
+
+def test_fenced_worker_takes_and_finishes_nothing(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.run(fence_command("w1", *LOST))
+    store.submit("j2")
+
+    verdict = store.finish("j1", job.token)
+
+    assert verdict == 0
+    assert store.try_take() is None
+    assert store.queued() == ["j2"]
+    assert store.record("j1").state is JobState.FAILED
+
+
+def test_heartbeat_counts_workers_and_names_those_that_are_fenced(store: Store) -> None:
+    store.register("w2")
+    store.run(beat_command(["w1", "w2"]))
+
+    fenced = store.run(beat_command(["w1", "gone", "w2"]))
+
+    assert fenced == [b"gone"]
+    assert store.raw("HGET", BEATS, "w1") == store.raw("HGET", BEATS, "w2") == b"2"
+    assert store.raw("HEXISTS", BEATS, "gone") == 0
+
+
+# read, leave
+
+
+def test_unknown_job_reads_as_nothing(store: Store) -> None:
+    assert store.read("nobody", gateway="g1") is None
+    assert not store.exists("athena:job:nobody")
+
+
+def test_reading_with_a_gateway_attaches_it_once(store: Store) -> None:
+    store.submit("j1", gateway="g1")
+
+    store.read("j1", gateway="g2")
+    store.read("j1", gateway="g2")
+    store.read("j1", gateway="g1")
+
+    assert store.field("j1", "gateways") == b"g1,g2"
+
+
+def test_reading_a_final_job_attaches_nobody(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.finish("j1", job.token)
+
+    record = store.read("j1", gateway="g1")
+
+    assert record is not None
+    assert record.result == b'{"text":1}'
+    assert store.field("j1", "gateways") == b""
+
+
+def test_reading_an_overdue_job_expires_it(store: Store, ear: Ear) -> None:
+    store.submit("j1", max_queue_s=0, gateway="g1")
+
+    record = store.read("j1")
+
+    assert record is not None
+    assert (record.state, record.code) == (JobState.EXPIRED, 10114)
+    _, (reply,) = ear.next()
+    assert reply.state is JobState.EXPIRED
+
+
+def test_running_job_does_not_expire(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.start(job)
+    store.raw("HSET", "athena:job:j1", "expires_ms", 1)
+
+    record = store.record("j1")
+
+    assert record.state is JobState.RUNNING
+
+
+def test_job_that_nobody_waits_for_is_canceled(store: Store, ear: Ear) -> None:
+    store.submit("j1", abandonable=True, gateway="g1")
+
+    canceled = store.leave("j1", "g1")
+
+    record = store.record("j1")
+    assert canceled == 1
+    assert (record.state, record.code) == (JobState.CANCELED, 10101)
+    assert store.take() == []
+
+
+def test_job_that_another_gateway_waits_for_goes_on(store: Store, ear: Ear) -> None:
+    store.submit("j1", abandonable=True, gateway="g1")
+    store.read("j1", gateway="g2")
+
+    first = store.leave("j1", "g1")
+    second = store.leave("j1", "g2")
+
+    assert (first, second) == (0, 1)
+    assert store.state("j1") is JobState.CANCELED
+
+
+def test_job_that_can_be_found_again_goes_on(store: Store) -> None:
+    store.submit("j1", request_id="r1", body_hash="h", gateway="g1")
+
+    canceled = store.leave("j1", "g1")
+
+    assert canceled == 0
+    assert store.state("j1") is JobState.QUEUED
+    assert store.field("j1", "gateways") == b""
+
+
+def test_leaving_a_final_job_changes_nothing(store: Store) -> None:
+    job = take_one(store, "j1", abandonable=True, gateway="g1")
+    store.finish("j1", job.token)
+
+    assert store.leave("j1", "g1") == 0
+    assert store.leave("nobody", "g1") == 0
+    assert store.record("j1").state is JobState.SUCCEEDED
+
+
+# a full Redis
+
+
+@pytest.fixture
+def fill(store: Store) -> Iterator[Callable[[], None]]:
+    """Returns a function that makes Redis believe that its memory is used up."""
+
+    def fill() -> None:
+        # All scripts are known before: loading one needs memory too.
+        store.raw("CONFIG", "SET", "maxmemory", 1)
+        with pytest.raises(ResponseError, match="OOM|maxmemory"):
+            store.raw("SET", "x", "y")
+
+    yield fill
+    store.raw("CONFIG", "SET", "maxmemory", 0)
+
+
+def test_full_redis_still_finishes_jobs(store: Store, fill: Callable[[], None]) -> None:
+    store.put_payload("j1", b"data")
+    job = take_one(store, "j1", claim=True)
+    store.finish("nobody", "1:w1")
+    fill()
+
+    verdict = store.finish("j1", job.token)
+
+    assert verdict == 1
+    store.raw("CONFIG", "SET", "maxmemory", 0)
+    assert store.record("j1").result == b'{"text":1}'
+
+
+def test_full_redis_still_hands_out_and_takes_back_jobs(
+    store: Store, fill: Callable[[], None]
+) -> None:
+    store.submit("j1")
+    store.give_back(*store.take(1))
+    fill()
+
+    (job,) = store.take(1)
+    count = store.give_back(job)
+
+    assert (job.job_id, count) == ("j1", 1)
+
+
+def test_full_redis_still_ends_the_jobs_of_a_dead_worker(
+    store: Store, fill: Callable[[], None]
+) -> None:
+    take_one(store, "j1")
+    store.run(fence_command("nobody", *LOST))
+    fill()
+
+    ended = store.run(fence_command("w1", *LOST))
+
+    assert ended == [b"j1"]
+
+
+def test_full_redis_refuses_new_jobs(store: Store, fill: Callable[[], None]) -> None:
+    store.submit("j1")
+    fill()
+
+    with pytest.raises(ResponseError, match="OOM|maxmemory"):
+        store.submit("j2")
+
+    assert store.queued() == ["j1"]

@@ -1,0 +1,307 @@
+"""The gateway's connections to Redis, on a real server, in good times and bad."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from api.redis_link import RedisLink, Subscriber
+from athena.errors import StoreError
+from athena.store import Command, beat_command, read_command
+
+pytestmark = pytest.mark.redis
+
+TIMEOUT_S = 0.4
+
+
+async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+    """Waits for a condition on the event loop."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not holds():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"not in time: {what}") from None
+
+
+@asynccontextmanager
+async def connected(redis_url: str, timeout_s: float = 5.0) -> AsyncIterator[RedisLink]:
+    """A link that is connected."""
+    link = RedisLink(redis_url, timeout_s)
+    await link.start()
+    try:
+        await eventually(lambda: link.is_connected, "the link is connected")
+        yield link
+    finally:
+        await link.close()
+
+
+@asynccontextmanager
+async def subscribed(
+    redis_url: str, on_push: Callable[[bytes], None], on_connect: Callable[[], None]
+) -> AsyncIterator[Subscriber]:
+    """A subscriber that listens on the channel `news`."""
+    subscriber = Subscriber(redis_url, TIMEOUT_S, "news", on_push, on_connect)
+    await subscriber.start()
+    try:
+        await eventually(lambda: subscriber.is_connected, "the subscriber listens")
+        yield subscriber
+    finally:
+        await subscriber.close()
+
+
+async def refused(command: Awaitable[Any]) -> str:
+    """Returns the message of the StoreError that a command ends with."""
+    with pytest.raises(StoreError) as error:
+        await asyncio.wait_for(command, 10)
+    return error.value.message
+
+
+def kill_clients(client: redis.Redis, kind: str) -> None:
+    """Makes Redis close the connections of a kind, except our own."""
+    client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+
+def test_many_callers_get_their_own_replies(redis_server: str, redis_client: redis.Redis) -> None:
+    count = 2000
+
+    async def scenario() -> list[bytes]:
+        async with connected(redis_server) as link:
+            return await asyncio.gather(
+                *(link.execute(("ECHO", f"{number}")) for number in range(count))
+            )
+
+    replies = asyncio.run(scenario())
+
+    assert replies == [str(number).encode() for number in range(count)]
+
+
+def test_commands_are_carried_out_in_the_order_in_which_they_were_given(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> list[bytes]:
+        async with connected(redis_server) as link:
+            await asyncio.gather(*(link.execute(("RPUSH", "k", number)) for number in range(100)))
+            replies: list[bytes] = await link.execute(("LRANGE", "k", 0, -1))
+            return replies
+
+    assert asyncio.run(scenario()) == [str(number).encode() for number in range(100)]
+
+
+def test_large_values_come_back_unharmed(redis_server: str, redis_client: redis.Redis) -> None:
+    value = bytes(range(256)) * 8192
+
+    async def scenario() -> list[Any]:
+        async with connected(redis_server) as link:
+            return await asyncio.gather(
+                link.execute(("SET", "k", value)), link.execute(("GET", "k")), link.execute(("PING",))
+            )
+
+    assert asyncio.run(scenario()) == [b"OK", value, b"PONG"]
+
+
+def test_refused_command_is_a_store_error_of_its_caller_alone(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> tuple[str, list[bytes]]:
+        async with connected(redis_server) as link:
+            before = link.send(("ECHO", "before"))
+            bad = link.send(("INCR", "a", "b"))
+            after = link.send(("ECHO", "after"))
+            return await refused(bad), [await before, await after]
+
+    message, others = asyncio.run(scenario())
+
+    assert "wrong number of arguments" in message
+    assert others == [b"before", b"after"]
+
+
+def test_script_that_redis_forgot_is_loaded_again(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> list[Any]:
+        async with connected(redis_server) as link:
+            await link.execute(("SCRIPT", "FLUSH"))
+            return await asyncio.gather(
+                link.execute(read_command("nobody")), link.execute(beat_command(["nobody"]))
+            )
+
+    assert asyncio.run(scenario()) == [[[], None], [b"nobody"]]
+
+
+def test_caller_who_gives_up_does_not_shift_the_replies(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> bytes:
+        async with connected(redis_server) as link:
+            task = asyncio.create_task(link.execute(("ECHO", "first")))
+            await asyncio.sleep(0)
+            second = link.send(("ECHO", "second"))
+            task.cancel()
+            reply: bytes = await second
+            return reply
+
+    assert asyncio.run(scenario()) == b"second"
+
+
+def test_link_without_redis_refuses_at_once(redis_server: str) -> None:
+    async def scenario() -> str:
+        link = RedisLink(redis_server + ".nowhere", 5)
+        await link.start()
+        message = await refused(link.execute(("PING",)))
+        assert not link.is_connected
+        await link.close()
+        return message
+
+    assert "cannot be reached" in asyncio.run(scenario())
+
+
+def test_link_connects_again_after_a_break(redis_server: str, redis_client: redis.Redis) -> None:
+    async def scenario() -> tuple[str, bytes]:
+        async with connected(redis_server) as link:
+            pending = link.send(("BLPOP", "nothing", 0))
+            await eventually(
+                lambda: redis_client.info("clients")["blocked_clients"] == 1, "BLPOP has arrived"
+            )
+            kill_clients(redis_client, "normal")
+            message = await refused(pending)
+            await eventually(lambda: link.is_connected, "the link is connected again")
+            return message, await link.execute(("ECHO", "again"))
+
+    message, reply = asyncio.run(scenario())
+
+    assert "lost" in message
+    assert reply == b"again"
+
+
+def test_scripts_are_loaded_on_every_connection(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    command: Command = read_command("nobody")
+
+    async def scenario() -> Any:
+        async with connected(redis_server) as link:
+            redis_client.script_flush()
+            kill_clients(redis_client, "normal")
+            await eventually(lambda: not link.is_connected, "the break is noticed")
+            await eventually(lambda: link.is_connected, "the link is connected again")
+            # `send` does not load scripts.
+            return await link.send(command)
+
+    assert asyncio.run(scenario()) == [[], None]
+
+
+def test_redis_that_does_not_answer_breaks_the_connection(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> tuple[str, bytes]:
+        async with connected(redis_server, TIMEOUT_S) as link:
+            redis_client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
+            message = await refused(link.execute(("PING",)))
+            assert not link.is_connected
+            redis_client.execute_command("CLIENT", "UNPAUSE")
+            await eventually(lambda: link.is_connected, "the link is connected again")
+            return message, await link.execute(("ECHO", "again"))
+
+    message, reply = asyncio.run(scenario())
+
+    assert "lost" in message
+    assert reply == b"again"
+
+
+def test_closing_the_link_ends_what_is_pending(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> str:
+        async with connected(redis_server) as link:
+            pending = link.send(("BLPOP", "nothing", 0))
+            await asyncio.sleep(0)
+        return await refused(pending)
+
+    assert "lost" in asyncio.run(scenario())
+
+
+def test_subscriber_hears_everything_in_order(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    heard: list[bytes] = []
+
+    async def scenario() -> None:
+        async with subscribed(redis_server, heard.append, lambda: None):
+            for number in range(100):
+                redis_client.publish("news", str(number))
+            redis_client.publish("other", "not for us")
+            await eventually(lambda: len(heard) >= 100, "all is heard")
+
+    asyncio.run(scenario())
+
+    assert heard == [str(number).encode() for number in range(100)]
+
+
+def test_subscriber_says_when_it_listens_again(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    heard: list[bytes] = []
+    connects: list[int] = []
+
+    async def scenario() -> None:
+        async with subscribed(redis_server, heard.append, lambda: connects.append(1)):
+            assert len(connects) == 1
+            kill_clients(redis_client, "pubsub")
+            await eventually(lambda: len(connects) == 2, "it listens again")
+            redis_client.publish("news", "after")
+            await eventually(lambda: heard, "it hears again")
+
+    asyncio.run(scenario())
+
+    assert heard == [b"after"]
+
+
+def test_subscriber_that_is_told_nothing_stays_connected(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    connects: list[int] = []
+    heard: list[bytes] = []
+
+    async def scenario() -> None:
+        async with subscribed(redis_server, heard.append, lambda: connects.append(1)):
+            # Two times the silence after which it makes sure that Redis is still there.
+            await asyncio.sleep(2.5 * TIMEOUT_S)
+            redis_client.publish("news", "late")
+            await eventually(lambda: heard, "it hears")
+
+    asyncio.run(scenario())
+
+    assert (heard, len(connects)) == ([b"late"], 1)
+
+def test_BUG_sub_dead(redis_server: str, redis_client: redis.Redis) -> None:
+    connects: list[int] = []
+    async def scenario() -> None:
+        async with subscribed(redis_server, lambda d: None, lambda: connects.append(1)) as s:
+            redis_client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
+            try:
+                await eventually(lambda: not s.is_connected, "silence noticed", 3)
+            finally:
+                redis_client.execute_command("CLIENT", "UNPAUSE")
+            await eventually(lambda: len(connects) == 2, "listens again")
+    asyncio.run(scenario())
+def test_BUG_window(redis_server: str, redis_client: redis.Redis) -> None:
+    errs=[]
+    async def scenario():
+        asyncio.get_running_loop().set_exception_handler(lambda l,c: errs.append(c))
+        async with connected(redis_server, TIMEOUT_S) as link:
+            redis_client.execute_command("CLIENT", "PAUSE", 3_000, "ALL")
+            async def spam():
+                n=0
+                while link.is_connected:
+                    link.send(("PING",)).add_done_callback(lambda f: f.exception()); n+=1
+                    await asyncio.sleep(0)
+                return n
+            t=await asyncio.gather(*(spam() for _ in range(20)))
+            redis_client.execute_command("CLIENT", "UNPAUSE")
+            await eventually(lambda: link.is_connected, "the link is connected again")
+    asyncio.run(scenario())
+    assert not errs, errs[:2]
