@@ -1,0 +1,202 @@
+"""The documents say what the code does."""
+
+import re
+import runpy
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from api.gateway import Gateway
+from athena import ability, errors, store
+from athena.cli import main
+from athena.errors import AthenaError, ConfigError
+from athena.jobs import JobState
+from athena.settings import from_env, setting_table
+from workers import dispatcher
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+#: Tables of ability.toml, beside the keys of `Ability` itself.
+TABLES = {
+    "gpu": [item.name for item in fields(ability.GpuOptions)],
+    "worker": [item.name for item in fields(ability.WorkerOptions)],
+    "limits": [item.name for item in fields(ability.Limits)],
+}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(text: str) -> list[list[str]]:
+    """Returns the cells of all table rows of a page."""
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+
+
+def first_cells(text: str) -> set[str]:
+    return {row[0].strip("`") for row in rows(text)}
+
+
+def subclasses(cls: type[AthenaError]) -> list[type[AthenaError]]:
+    """Returns the classes of athena/errors.py below `cls`; other modules may derive more."""
+    found = [item for item in cls.__subclasses__() if item.__module__ == errors.__name__]
+    return [*found, *(below for item in found for below in subclasses(item))]
+
+
+ERRORS = subclasses(AthenaError)
+
+
+def test_settings_page_is_what_its_script_writes() -> None:
+    script = runpy.run_path(str(ROOT / "scripts/make_settings_doc.py"))
+
+    assert page("docs/settings.md") == script["render"](), "run python scripts/make_settings_doc.py"
+
+
+def test_every_setting_is_on_the_settings_page() -> None:
+    assert {row.variable for row in setting_table()} <= first_cells(page("docs/settings.md"))
+
+
+def test_every_key_of_ability_toml_is_on_the_settings_page() -> None:
+    keys = {f"{table}.{name}" for table, names in TABLES.items() for name in names}
+    keys |= {item.name for item in fields(ability.Ability)} - TABLES.keys() - {"path"}
+
+    assert keys <= first_cells(page("docs/settings.md"))
+
+
+def test_echo_shows_every_key_of_ability_toml() -> None:
+    text = page("abilities/echo/ability.toml")
+
+    for table, names in TABLES.items():
+        assert f"[{table}]" in text
+        for name in names:
+            assert re.search(rf"^{name} = ", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_error_is_described(error: type[AthenaError]) -> None:
+    described = {row[0]: row[1:4] for row in rows(page("docs/protocol.md")) if len(row) == 6}
+
+    retryable = "yes" if error.retryable else "no"
+    # A ConfigError ends a process before it can answer anybody.
+    never = error is ConfigError
+    shown = ("none", "none") if never else (str(error.code), str(error.http_status))
+    assert described[f"`{error.__name__}`"] == [*shown, retryable]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_error_is_in_the_tree_of_its_module(error: type[AthenaError]) -> None:
+    found = re.search(rf"─ {error.__name__} +(\d+)?(?: +(\w+))?", errors.__doc__ or "")
+
+    assert found, error
+    if error is ConfigError:
+        return
+    assert int(found[1]) == error.http_status
+    assert re.fullmatch(found[2].replace("xx", r"\d\d"), str(error.code))
+
+
+def test_codes_of_the_wrapper_stages_are_described() -> None:
+    constants = {name: value for name, value in vars(dispatcher).items() if name.isupper()}
+    codes = {str(value) for value in constants.values() if isinstance(value, int)}
+
+    assert codes
+    assert codes <= first_cells(page("docs/protocol.md"))
+
+
+def test_every_route_is_described() -> None:
+    described = first_cells(page("docs/protocol.md"))
+    app = create_app(Gateway(from_env({})))
+
+    routes = {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes <= described
+    assert {item for item in described if re.match("[A-Z]+ /", item)} <= routes
+
+
+def test_every_job_state_is_described() -> None:
+    assert {str(state) for state in JobState} <= first_cells(page("docs/protocol.md"))
+
+
+def test_every_redis_key_is_in_the_table_of_the_store() -> None:
+    table = store.__doc__ or ""
+    sources = [Path(store.__file__), *Path(store.__file__).parent.glob("scripts/**/*.lua")]
+    assert len(sources) > len(store.SCRIPTS)
+
+    for source in sources:
+        code = source.read_text(encoding="utf-8").replace(table, "")
+        for prefix in re.findall(r"athena:[a-z]+\b:?", code):
+            assert re.search(rf"^\| `{prefix}[<`]", table, re.MULTILINE), (source.name, prefix)
+
+
+def test_no_other_module_names_a_redis_key() -> None:
+    rooms = ("athena", "api", "workers")
+    modules = {module for room in rooms for module in ROOT.glob(f"{room}/**/*.py")}
+
+    for module in modules - {Path(store.__file__)}:
+        assert not re.search(r"[\"'{]athena:[a-z]", module.read_text(encoding="utf-8")), module
+
+
+def test_commands_in_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = set(re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE))
+    assert "serve" in known
+
+    text = page("docs/operations.md") + page("README.md")
+    named = re.findall(r"[`/ ]athena ([a-z]+)(?=[ `])", text)
+    assert {"serve", "api", "worker", "flower"} <= set(named) <= known
+
+
+def test_make_targets_in_the_pages_exist() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):.*##", page("Makefile"), re.MULTILINE))
+
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        for target in re.findall(r"(?:`|^    )make ([a-z0-9-]+)", text, re.MULTILINE):
+            assert target in targets, (path.name, target)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://", "#")):
+            continue
+        assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/design.md", "docs/operations.md"])
+def test_files_that_a_page_names_exist(name: str) -> None:
+    text = page(name)
+
+    for file in re.findall(r"`((?:api|athena|workers|abilities|scripts|docs)/[\w./-]*)`", text):
+        assert (ROOT / file).exists(), file
+    scripts = {path.name for path in ROOT.glob("athena/scripts/**/*.lua")}
+    for script in re.findall(r"`(\w+\.lua)`", text):
+        assert script in scripts
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_page_names_no_path_of_a_developers_machine(path: Path) -> None:
+    assert not re.search(r"(?<![\w.-])/(work|tmp|home|root)\b", path.read_text(encoding="utf-8"))
+
+
+def test_readme_is_short() -> None:
+    assert len(page("README.md").splitlines()) <= 130
+
+
+def test_both_readmes_show_the_same_client() -> None:
+    english, chinese = (
+        re.findall(r"^```python\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL)
+        for name in ("README.md", "README.zh.md")
+    )
+
+    assert english[0] == chinese[0]
