@@ -6,12 +6,11 @@ import sys
 
 import uvicorn
 
+from api.app import create_server
+from api.gateway import Gateway
 from athena.errors import ConfigError
 from athena.logs import configure_logs
 from athena.settings import Settings, from_env
-
-from api.app import create_server
-from api.gateway import Gateway
 
 
 def main() -> int:
@@ -43,8 +42,8 @@ def make_server(settings: Settings) -> uvicorn.Server:
         date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.grace_s),
-        # A pipelined request starts inside the send of the one before; without a context of its own it would find that
-        # one's Flask context.
+        # A pipelined request starts inside the send of the one before; without a context of its own it
+        # would find that one's Flask context.
         reset_contextvars=True,
     )
     return uvicorn.Server(config)

@@ -6,12 +6,11 @@ from inspect import iscoroutinefunction
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from athena.errors import AthenaError, InternalError, MethodError, NotFoundError, RequestError
-
 from api.gateway import Gateway
 from api.problems import problem_response
 from api.server import AsgiServer, InlineFlask
 from api.views import abilities, jobs, probes, run
+from athena.errors import AthenaError, InternalError, MethodError, NotFoundError, RequestError
 
 logger = logging.getLogger(__name__)
 

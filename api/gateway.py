@@ -6,6 +6,8 @@ import logging
 import time
 import uuid
 
+from api.redis_link import RedisLink, Subscriber
+from api.waiters import Waiters, reply_of
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -35,9 +37,6 @@ from athena.store import (
     reply_channel,
     submit_command,
 )
-
-from api.redis_link import RedisLink, Subscriber
-from api.waiters import Waiters, reply_of
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +109,7 @@ class Gateway:
         """Puts a job into its queue.
 
         Args:
+            job: the job, its message included.
             payload: the inputs, when they do not ride in the message.
 
         Returns:
@@ -147,7 +147,7 @@ class Gateway:
         self._waiters.remove(job_id, future)
 
     async def recheck(self, job_id: str) -> None:
-        """Reads a job that somebody waits for, in case it has ended already, and attaches this gateway to it."""
+        """Reads a job that somebody waits for, in case it has ended, and attaches this gateway to it."""
         record = await self.read(job_id, attach=True)
         if record is not None and record.state.is_final:
             self._waiters.resolve(reply_of(record))
@@ -181,9 +181,7 @@ class Gateway:
 
     async def depths(self, queues: list[str]) -> list[int]:
         """Returns how many jobs wait in each queue."""
-        return list(
-            await asyncio.gather(*(self._link.execute(("LLEN", queue)) for queue in queues))
-        )
+        return list(await asyncio.gather(*(self._link.execute(("LLEN", queue)) for queue in queues)))
 
     async def _observe_forever(self) -> None:
         while True:

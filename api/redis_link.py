@@ -39,9 +39,10 @@ def connection_of(redis_url: str, timeout_s: float) -> AbstractConnection:
 class RedisLink:
     """Sends commands as they come and hands each caller its reply, in order, over one connection.
 
-    All commands given within one turn of the event loop leave in one write. A reply that does not come in time breaks
-    the connection: everybody who waits gets a StoreError, and the next commands use a new one. A command is never sent
-    twice by itself; scripts may be repeated by their caller, because they are idempotent.
+    All commands given within one turn of the event loop leave in one write. A reply that does not come in
+    time breaks the connection: everybody who waits gets a StoreError, and the next commands use a new one.
+    A command is never sent twice by itself; scripts may be repeated by their caller, because they are
+    idempotent.
     """
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
@@ -111,7 +112,7 @@ class RedisLink:
         while True:
             try:
                 await self._connect_and_read()
-            except (RedisError, OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, RedisError, OSError) as error:
                 logger.warning("lost Redis: %s", error)
             finally:
                 await self._drop()
@@ -208,7 +209,7 @@ class Subscriber:
         while True:
             try:
                 await self._connect_and_listen()
-            except (RedisError, OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, RedisError, OSError) as error:
                 logger.warning("lost the reply channel: %s", error)
             finally:
                 self.is_connected = False

@@ -1,6 +1,7 @@
 """An ASGI application that runs Flask on the event loop, so that a view may wait without holding a thread.
 
-Views may be `async def`; hooks, error handlers and signal receivers must be plain functions, which `create_app` checks.
+Views may be `async def`; hooks, error handlers and signal receivers must be plain functions, which
+`create_app` checks.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ Hook = Callable[[], Awaitable[None]]
 #: Where a view finds its `RequestBody` in the WSGI environment.
 BODY = "athena.body"
 
-#: After a refusal, how much and how long is still read and thrown away, so that a caller who sends first and reads
-#: later gets to see the answer.
+#: After a refusal, how much and how long is still read and thrown away, so that a caller who sends first
+#: and reads later gets to see the answer.
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_S = 5.0
 
@@ -212,9 +213,7 @@ def _content_length(environ: dict[str, Any]) -> int | None:
     return int(raw) if raw.isdecimal() else None
 
 
-async def _send_response(
-    response: Response, environ: dict[str, Any], body: RequestBody, send: Send
-) -> None:
+async def _send_response(response: Response, environ: dict[str, Any], body: RequestBody, send: Send) -> None:
     must_drain = response.status_code == BodyTooLargeError.http_status and not body.is_complete
     if must_drain:
         response.headers["Connection"] = "close"
@@ -223,9 +222,7 @@ async def _send_response(
         {
             "type": "http.response.start",
             "status": response.status_code,
-            "headers": [
-                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
-            ],
+            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         }
     )
     try:

@@ -1,6 +1,7 @@
 """Callers that wait for a job, and how they hear of its end."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -71,10 +72,8 @@ class Waiters:
     async def _recheck_forever(self) -> None:
         while True:
             pause_s = RECHECK_S * random.uniform(0.8, 1.2)
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._recheck_now.wait(), pause_s)
-            except asyncio.TimeoutError:
-                pass
             self._recheck_now.clear()
             results = await asyncio.gather(
                 *(self._recheck_job(job_id) for job_id in list(self._futures)), return_exceptions=True

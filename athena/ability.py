@@ -123,9 +123,7 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
 
 def _service_id(file: Path, value: Any) -> str:
     if not isinstance(value, str) or not SERVICE_ID.fullmatch(value):
-        raise ConfigError(
-            f"{file}: service_id {value!r} must be 1 to 64 letters, digits, '-' or '_'"
-        )
+        raise ConfigError(f"{file}: service_id {value!r} must be 1 to 64 letters, digits, '-' or '_'")
     if value.lower() in RESERVED_SERVICE_IDS:
         raise ConfigError(f"{file}: service_id {value!r} is reserved; choose another")
     return value
@@ -133,7 +131,7 @@ def _service_id(file: Path, value: Any) -> str:
 
 def _version(file: Path, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", value):
-        raise ConfigError(f"{file}: version {value!r} must be a short text such as \"v1\"")
+        raise ConfigError(f'{file}: version {value!r} must be a short text such as "v1"')
     return value
 
 
@@ -143,9 +141,7 @@ def _table(file: Path, name: str, cls: type[T], document: dict[str, Any]) -> T:
         raise ConfigError(f"{file}: {name} must be a table [{name}]")
     defaults = {item.name: item.default for item in fields(cls)}  # type: ignore[arg-type]
     for key in given.keys() - defaults.keys():
-        raise ConfigError(
-            f"{file}: unknown key {name}.{key}; known are {', '.join(sorted(defaults))}"
-        )
+        raise ConfigError(f"{file}: unknown key {name}.{key}; known are {', '.join(sorted(defaults))}")
     return cls(**{key: _like(file, f"{name}.{key}", given[key], defaults[key]) for key in given})
 
 

@@ -52,8 +52,8 @@ def worker_queues(service_id: str, gpu_type: str) -> list[str]:
 def encode_message(message: JobMessage, queue: str) -> bytes:
     """Returns the job as a message of Celery's protocol 2, as kombu's Redis transport writes it.
 
-    The body is plain UTF-8, not base64; kombu reads both. Headers come first, so that the take script finds the id
-    without reading the body.
+    The body is plain UTF-8, not base64; kombu reads both. Headers come first, so that the take script finds
+    the id without reading the body.
     """
     job_id = message.job_id
     body = orjson.dumps([[message.encode()], {}, _EMBED])

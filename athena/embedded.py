@@ -1,4 +1,4 @@
-"""The Redis that `athena serve` brings along: a real server process on a unix socket, durable, not reachable from outside."""
+"""The Redis that `athena serve` brings along: a real server process, durable, on a unix socket of its own."""
 
 import hashlib
 import importlib.util

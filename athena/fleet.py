@@ -9,8 +9,8 @@ from athena.broker import ANY, queue_name
 from athena.errors import UnservedError
 from athena.interface import Interface
 
-#: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped clock or a
-#: Redis outage then declares nobody dead.
+#: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped
+#: clock or a Redis outage then declares nobody dead.
 DEAD_AFTER_S = 5.0
 
 
@@ -57,13 +57,9 @@ class FleetView:
         self._pulses: dict[str, _Pulse] = {}
         self._seen_s: dict[str, float] = {}
 
-    def observe(
-        self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]
-    ) -> None:
+    def observe(self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]) -> None:
         """Takes in a fresh reading of the registry."""
-        self._workers = {
-            key.decode(): WorkerEntry.decode(value) for key, value in workers.items()
-        }
+        self._workers = {key.decode(): WorkerEntry.decode(value) for key, value in workers.items()}
         for incarnation in self._workers:
             beat = int(beats.get(incarnation.encode(), 0))
             pulse = self._pulses.get(incarnation)
@@ -87,10 +83,13 @@ class FleetView:
         """Returns the queue for a request.
 
         Args:
+            now_s: the monotonic clock.
+            interface: the ability.
             gpu_type: the type that the request asks for; "" or "any" for no wish.
 
         Raises:
-            UnservedError: no worker of the ability was seen lately, or none of the type and the ability forbids another.
+            UnservedError: no worker of the ability was seen lately, or none of the type and the ability
+            forbids another.
         """
         service_id = interface.service_id
         alive = {worker.gpu_type for worker in self.live_workers(now_s, service_id)}

@@ -1,4 +1,4 @@
-"""From a validated envelope to the queue message; used by gateways, and by workers for tasks that came by send_task."""
+"""From a validated envelope to the queue message; for gateways, and for tasks that came by send_task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +21,4 @@ def prepare_job(
     params, expected = split_parameters(given, outputs)
     types = {spec.key: spec.type for spec in interface.inputs}
     inputs = read_inputs(checked.get("payload") or {}, types)
-    return make_message(
-        job_id, interface.service_id, params, inputs, expected, inline_limit_bytes
-    )
+    return make_message(job_id, interface.service_id, params, inputs, expected, inline_limit_bytes)

@@ -47,8 +47,8 @@ class JobMessage:
     """What a worker needs to run a job; the single argument of the Celery task.
 
     Attributes:
-        inputs: in the order of the request. When `claim` is set, their bytes lie one after the other in the payload
-            key of the job.
+        inputs: in the order of the request. When `claim` is set, their bytes lie one after the other in the
+            payload key of the job.
         expected: output key -> attributes that the answer echoes.
     """
 
@@ -168,9 +168,7 @@ class JobRecord:
     result: bytes | None = None
 
     @classmethod
-    def decode(
-        cls, job_id: str, record: Mapping[bytes, bytes], result: bytes | None
-    ) -> "JobRecord":
+    def decode(cls, job_id: str, record: Mapping[bytes, bytes], result: bytes | None) -> "JobRecord":
         """Reads the fields of the record's hash."""
 
         def text(name: bytes) -> str:

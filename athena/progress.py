@@ -1,7 +1,7 @@
 """What a worker is doing right now, told to its supervisor through a few bytes of shared memory.
 
-Memory, not messages: it costs nothing per job, and the supervisor can read it while the worker's interpreter is held
-by a wrapper, or after the worker was killed. One slot for each inference thread.
+Memory, not messages: it costs nothing per job, and the supervisor can read it while the worker's
+interpreter is held by a wrapper, or after the worker was killed. One slot for each inference thread.
 """
 
 import mmap
@@ -14,7 +14,7 @@ _SLOT = struct.Struct("<dd")
 
 @dataclass(frozen=True)
 class Busy:
-    """An inference call that is going on: since when (monotonic clock, which all processes share), how long it may."""
+    """An inference call that is going on: since when (monotonic clock, common to all processes), how long it may."""
 
     since_s: float
     limit_s: float
@@ -49,9 +49,7 @@ class ProgressBoard:
 
     def busy(self) -> list[Busy]:
         """Returns the calls that are going on."""
-        slots = (
-            _SLOT.unpack_from(self._memory, thread * _SLOT.size) for thread in range(self._threads)
-        )
+        slots = (_SLOT.unpack_from(self._memory, thread * _SLOT.size) for thread in range(self._threads))
         return [Busy(since_s, limit_s) for since_s, limit_s in slots if since_s]
 
     def close(self) -> None:

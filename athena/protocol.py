@@ -1,6 +1,7 @@
 """The ASF envelope: from a request's JSON to parameters and inputs, from outputs to a response's JSON.
 
-Pure functions; what they follow is written in docs/protocol.md. The envelope was validated before (`athena.schema`).
+Pure functions; what they follow is written in docs/protocol.md. The envelope was validated before
+(`athena.schema`).
 """
 
 import os
@@ -123,16 +124,12 @@ def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
         text=text,
         data=data,
         attributes={
-            attribute: flatten(item)
-            for attribute, item in value.items()
-            if attribute not in (name, "status")
+            attribute: flatten(item) for attribute, item in value.items() if attribute not in (name, "status")
         },
     )
 
 
-def render_payload(
-    outputs: list[OutputValue], expected: Mapping[str, Mapping[str, Any]]
-) -> bytes:
+def render_payload(outputs: list[OutputValue], expected: Mapping[str, Mapping[str, Any]]) -> bytes:
     """Returns the JSON of the answer's `payload`: data beside the echoed attributes (protocol 1.4)."""
     return orjson.dumps(
         {output.key: _render_output(output, expected.get(output.key, {})) for output in outputs}
@@ -163,9 +160,7 @@ def _is_json(data: bytes) -> bool:
 
 def success_body(job_id: str, gpu_type: str, payload: bytes) -> bytes:
     """Returns the JSON of a successful answer; `payload` is left out when the job had no output."""
-    body: dict[str, Any] = {
-        "header": {"code": 0, "message": "success", "sid": job_id, "gpu_type": gpu_type}
-    }
+    body: dict[str, Any] = {"header": {"code": 0, "message": "success", "sid": job_id, "gpu_type": gpu_type}}
     if payload and payload != b"{}":
         body["payload"] = orjson.Fragment(payload)
     return orjson.dumps(body)

@@ -1,8 +1,9 @@
 """A fast yes to ordinary requests, made from the marshmallow schema itself.
 
-marshmallow costs several times what the rest of a small request does. The check says yes only to a document that the
-schema accepts and would return unchanged; everything else, the merely unusual included, is marshmallow's to judge, and
-so are all error messages. tests/unit/test_quick_check.py holds the two together.
+marshmallow costs several times what the rest of a small request does. The check says yes only to a document
+that the schema accepts and would return unchanged; everything else, the merely unusual included, is
+marshmallow's to judge, and so are all error messages. tests/unit/test_quick_check.py holds the two
+together.
 """
 
 from collections.abc import Callable

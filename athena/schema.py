@@ -1,7 +1,7 @@
 """marshmallow schemas for the envelope; built once per ability, used for every request.
 
-They follow the gateway of the original framework (docs/protocol.md): null passes every check, an unknown member is
-refused at any level, `required` asks only that the member is there, lengths count bytes.
+They follow the gateway of the original framework (docs/protocol.md): null passes every check, an unknown
+member is refused at any level, `required` asks only that the member is there, lengths count bytes.
 """
 
 from collections.abc import Callable, Mapping
@@ -142,9 +142,7 @@ def param_field(spec: ParamSpec) -> fields.Field[Any]:
         "number": Decimal,
         "boolean": Truth,
     }
-    return kinds[spec.json_type](
-        required=spec.required, allow_none=True, validate=_param_validator(spec)
-    )
+    return kinds[spec.json_type](required=spec.required, allow_none=True, validate=_param_validator(spec))
 
 
 def _param_validator(spec: ParamSpec) -> Any:

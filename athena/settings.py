@@ -1,7 +1,7 @@
 """All settings: one table, read once from the environment, bad values refuse to start.
 
-Each setting is an environment variable `ATHENA_<NAME>`; `ATHENA_<NAME>_FILE` names a file that holds the value, for
-secrets. docs/settings.md is generated from the table below.
+Each setting is an environment variable `ATHENA_<NAME>`; `ATHENA_<NAME>_FILE` names a file that holds the
+value, for secrets. docs/settings.md is generated from the table below.
 """
 
 from collections.abc import Callable, Mapping
@@ -80,7 +80,9 @@ class Settings:
     )
     result_ttl_s: float = _setting("3600", _seconds, "how long an asynchronous job's result is kept")
     record_ttl_s: float = _setting("86400", _seconds, "how long an asynchronous job's record is kept")
-    sync_ttl_s: float = _setting("60", _seconds, "how long record and result of a job without request_id are kept")
+    sync_ttl_s: float = _setting(
+        "60", _seconds, "how long record and result of a job without request_id are kept"
+    )
     redis_timeout_s: float = _setting("5", _seconds, "how long to wait for an answer of Redis")
     load_timeout_s: float = _setting("300", _seconds, "how long wrapperInit and the example may take")
     grace_s: float = _setting("30", _seconds, "how long a stopping process may finish what runs")

@@ -7,12 +7,12 @@
 | `athena:job:<id>` | hash | the job's record | record TTL after its final state |
 | `athena:payload:<id>` | string | inputs that are too large for the message | the final state |
 | `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
-| `athena:request:<request_id>` | hash | app_id -> id of the job and hash of its body | as the last job's record |
-| `athena:inflight:<incarnation>` | hash | job id -> message, of the jobs a worker holds | given back, finished, fenced |
-| `athena:workers` | hash | incarnation -> what serves there (JSON); who is not in it is fenced | stopped or fenced |
-| `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped or fenced |
+| `athena:request:<request_id>` | hash | app_id -> job id, hash of its body | as the last job's record |
+| `athena:inflight:<incarnation>` | hash | job id -> message, of the held jobs | given back, finished, fenced |
+| `athena:workers` | hash | incarnation -> what serves there; who is not in it is fenced | stopped, fenced |
+| `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
-| `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | – |
+| `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
 Every script is atomic and may be repeated: what was done already by the same token counts as done.
 """
@@ -68,8 +68,8 @@ class Script:
 
     Redis runs these parts anew on each call, so a script gets no more than it uses.
 
-    A script's first writes are deletes: Redis at its memory limit refuses a script whose first write needs memory and
-    lets one pass whose first write frees some, so that a full Redis can still finish its jobs.
+    A script's first writes are deletes: Redis at its memory limit refuses a script whose first write needs
+    memory and lets one pass whose first write frees some, so that a full Redis can still finish its jobs.
     """
 
     def __init__(self, name: str, *parts: str) -> None:
@@ -194,9 +194,7 @@ def taken_jobs(reply: Any) -> list[TakenJob] | None:
     """Reads the answer of `take_command`; None means that the worker is fenced."""
     if reply is None:
         return None
-    return [
-        TakenJob(item[0].decode(), item[1].decode(), item[2].decode(), item[3]) for item in reply
-    ]
+    return [TakenJob(item[0].decode(), item[1].decode(), item[2].decode(), item[3]) for item in reply]
 
 
 def start_command(gpu_type: str, worker: str, jobs: Iterable[tuple[str, str]]) -> Command:

@@ -76,10 +76,10 @@ class Child(ABC):
             StartError: it never will.
         """
 
-    def on_tick(self, now_s: float) -> None:
+    def on_tick(self, now_s: float) -> None:  # noqa: B027 - few children have duties
         """Regular duties while the process runs."""
 
-    def on_exit(self, returncode: int) -> None:
+    def on_exit(self, returncode: int) -> None:  # noqa: B027 - as above
         """Called once for each process that has ended."""
 
     @property

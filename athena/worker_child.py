@@ -1,4 +1,4 @@
-"""Worker processes as their supervisor sees them: start order, heartbeat, time limits, what follows a death."""
+"""Worker processes as their supervisor sees them: start order, heartbeat, time limits, death."""
 
 import logging
 import os
@@ -180,9 +180,7 @@ class WorkerChild(Child):
         if self._is_overdue:
             limit_s = self._ability.limits.max_exec_s
             text = f"ran longer than {limit_s:g} s (limits.max_exec_s); its process was ended"
-            command = fence_command(
-                self.incarnation, JobState.TIMED_OUT, ExecTimeoutError.code, text
-            )
+            command = fence_command(self.incarnation, JobState.TIMED_OUT, ExecTimeoutError.code, text)
         else:
             text = f"the worker process died under the job ({describe_exit(returncode)})"
             command = fence_command(self.incarnation, JobState.FAILED, WorkerLostError.code, text)

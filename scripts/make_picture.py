@@ -57,9 +57,7 @@ def draw() -> Image.Image:
     pen.rounded_rectangle((8, 8, SIZE[0] - 9, SIZE[1] - 9), radius=18, outline=FRAME, width=4)
     top = 30
     for height, text in LINES:
-        pen.text(
-            (SIZE[0] / 2, top), text, fill=INK, font=ImageFont.load_default(height), anchor="ma"
-        )
+        pen.text((SIZE[0] / 2, top), text, fill=INK, font=ImageFont.load_default(height), anchor="ma")
         top += height + 24
     return poster
 

@@ -61,7 +61,8 @@ class Dispatcher:
         """Runs one job.
 
         Raises:
-            WrapperError: the wrapper raised, or returned an error code, nothing, or something that does not fit its
+            WrapperError: the wrapper raised, or returned an error code, nothing, or something that does not
+            fit its
                 declaration.
         """
         try:
@@ -79,9 +80,7 @@ class Dispatcher:
         if response is None:
             raise WrapperError("wrapperOnceExec returned nothing", code=EXEC_RETURNED_NOTHING)
         if not isinstance(response, Response):
-            raise OutputError(
-                f"wrapperOnceExec returned {type(response).__name__} instead of Response"
-            )
+            raise OutputError(f"wrapperOnceExec returned {type(response).__name__} instead of Response")
         if response.error_code:
             code = response.error_code
             raise WrapperError(f"{self._error_text(code)};code={code}", code=EXEC_FAILED)

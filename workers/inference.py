@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable
 
-
 from athena.ability import Ability
 from athena.errors import AthenaError, ConfigError, InternalError
 from athena.intake import prepare_job
@@ -14,7 +13,6 @@ from athena.jobs import JobMessage, JobState, Outcome, input_bytes
 from athena.protocol import new_job_id, render_payload
 from athena.schema import build_envelope_schema, validate_envelope
 from athena.sdk.data import DataListCls, DataListNode
-
 from workers.batcher import BatchJob
 from workers.dispatcher import Dispatcher
 from workers.loader import declared_interface, load_wrapper
@@ -79,9 +77,7 @@ class Inference:
             logger.exception("job %s failed", message.job_id)
             error = InternalError("unexpected error; the worker's log holds the details")
             return self._failed(error, started_s, batch_size)
-        return Outcome(
-            JobState.SUCCEEDED, payload, exec_ms=_elapsed_ms(started_s), batch_size=batch_size
-        )
+        return Outcome(JobState.SUCCEEDED, payload, exec_ms=_elapsed_ms(started_s), batch_size=batch_size)
 
     def _failed(self, error: AthenaError, started_s: float, batch_size: int) -> Outcome:
         return Outcome(
@@ -143,5 +139,3 @@ def _nodes(message: JobMessage, beside: bytes | None) -> DataListCls:
 
 def _elapsed_ms(started_s: float) -> float:
     return round((time.monotonic() - started_s) * 1000, 3)
-
-

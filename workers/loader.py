@@ -25,8 +25,8 @@ MODULE = "wrapper"
 def load_wrapper(ability: Ability) -> Any:
     """Imports the ability's wrapper.py and returns an instance of its `Wrapper`.
 
-    The ability's folder becomes the working directory and comes first on `sys.path`: wrappers open files beside them
-    and import modules beside them.
+    The ability's folder becomes the working directory and comes first on `sys.path`: wrappers open files
+    beside them and import modules beside them.
 
     Raises:
         ConfigError: the module has no class `Wrapper`.
@@ -41,7 +41,9 @@ def load_wrapper(ability: Ability) -> Any:
     spec.loader.exec_module(module)
     wrapper_class = getattr(module, "Wrapper", None)
     if not isinstance(wrapper_class, type):
-        raise ConfigError(f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase")
+        raise ConfigError(
+            f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase"
+        )
     return wrapper_class()
 
 
@@ -86,9 +88,7 @@ def _fields(declaration: Any) -> list[Any]:
 
 
 def _data_specs(declared: list[Any]) -> tuple[DataSpec, ...]:
-    return tuple(
-        DataSpec(item.key, item.data_type) for item in declared if isinstance(item, PayloadField)
-    )
+    return tuple(DataSpec(item.key, item.data_type) for item in declared if isinstance(item, PayloadField))
 
 
 def _param_spec(item: ParamField) -> ParamSpec:
@@ -103,8 +103,6 @@ def _param_spec(item: ParamField) -> ParamSpec:
             **common, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums)
         )
     if isinstance(item, NumberParamField):
-        return ParamSpec(
-            **common, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums)
-        )
+        return ParamSpec(**common, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums))
     assert isinstance(item, BooleanParamField)
     return ParamSpec(**common)

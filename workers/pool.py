@@ -9,7 +9,6 @@ from kombu.serialization import loads
 
 from athena.errors import RequestError
 from athena.jobs import JobState, Outcome
-
 from workers.session import WorkerSession
 
 
@@ -20,7 +19,8 @@ class JobFailed(Exception):
 class BatchPool(BasePool):
     """Celery's view of the batcher.
 
-    Tasks run in batches on the session's own threads; Celery's tracer, which runs one task at a time, is not used.
+    Tasks run in batches on the session's own threads; Celery's tracer, which runs one task at a time, is
+    not used.
     """
 
     # Shutdown waits for the running batch, which a signal handler must not.

@@ -11,7 +11,7 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from redis.exceptions import RedisError
 
-from athena.ability import Ability, load_ability
+from athena.ability import load_ability
 from athena.broker import celery_url
 from athena.errors import AthenaError, ConfigError
 from athena.fleet import WorkerEntry
@@ -20,7 +20,6 @@ from athena.progress import ProgressBoard
 from athena.settings import Settings, from_env
 from athena.store import ABILITIES, WORKERS
 from athena.worker_launch import WorkerLaunch, WorkerReport
-
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
 from workers.inference import Inference
@@ -33,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 EX_CONFIG = 78
 
-#: Threads of one process share the interpreter; a short interval lets Celery's loop answer while Python code infers.
+#: Threads of one process share the interpreter; a short interval lets Celery's loop answer while Python
+#: code infers.
 SWITCH_INTERVAL_S = 0.001
 
 
@@ -68,9 +68,7 @@ class WorkerProcess:
             entry = self._register()
         except (ConfigError, FutureTimeout, RedisError) as error:
             return self._report_failure(error)
-        session = WorkerSession(
-            entry, self._settings, self._store, self._batcher, self._inference.message_of
-        )
+        session = WorkerSession(entry, self._settings, self._store, self._batcher, self._inference.message_of)
         status = self._serve(session)
         self._deregister(entry)
         return status

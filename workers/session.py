@@ -1,4 +1,4 @@
-"""What one worker process holds, and its exchange with Redis: ended jobs out, new jobs in, in one round trip."""
+"""What one worker process holds, and its exchange with Redis: ended jobs out, new jobs in, one round trip."""
 
 import logging
 import time
@@ -24,13 +24,13 @@ from athena.store import (
     take_command,
     taken_jobs,
 )
-
 from workers.batcher import Batcher, BatchJob
 from workers.store_link import StoreLink
 
 logger = logging.getLogger(__name__)
 
-#: A job's start is told to Redis and to Flower when it still runs after this long; shorter ones tell all at their end.
+#: A job's start is told to Redis and to Flower when it still runs after this long; shorter ones tell all at
+#: their end.
 ANNOUNCE_AFTER_S = 0.05
 
 #: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.
@@ -214,14 +214,15 @@ class WorkerSession:
             if job.on_ended is not None:
                 job.on_ended(job.outcome)
 
-    def accept(
-        self, job_id: str, argument: Any, accept_callback: Callback, on_ended: Callback
-    ) -> None:
+    def accept(self, job_id: str, argument: Any, accept_callback: Callback, on_ended: Callback) -> None:
         """Hands a job that Celery has let through to the inference threads.
 
         Args:
-            argument: what the task's single argument is: our own message, or the envelope of a caller who used
-                send_task.
+            job_id: the task's id.
+            accept_callback: Celery's, to be called when the job has started.
+            on_ended: to be called with the outcome when the job has ended.
+            argument: what the task's single argument is: our own message, or the envelope of a caller who
+                used send_task.
         """
         job = self._held.get(job_id)
         if job is None:

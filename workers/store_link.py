@@ -24,7 +24,7 @@ def connect(redis_url: str, timeout_s: float) -> redis.Redis:
 
 
 class StoreLink:
-    """Runs commands in bulk, and fetches inputs; one connection for each, because they come from two threads."""
+    """Runs commands in bulk, and fetches inputs; a connection for each, as they come from two threads."""
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
         self._connection = connect(redis_url, timeout_s).connection_pool.make_connection()
@@ -42,9 +42,7 @@ class StoreLink:
             replies = self._send(commands)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 self._send([("SCRIPT", "LOAD", script.source) for script in SCRIPTS])
-                again = [
-                    index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)
-                ]
+                again = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 for index, reply in zip(again, self._send([commands[i] for i in again]), strict=True):
                     replies[index] = reply
         return replies

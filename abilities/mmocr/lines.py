@@ -87,9 +87,7 @@ def part_of(box: np.ndarray, start: float, end: float, is_vertical: bool) -> np.
     )
 
 
-def split_words(
-    text: str, scores: list[float], columns: list[int], used_columns: float
-) -> list[Word]:
+def split_words(text: str, scores: list[float], columns: list[int], used_columns: float) -> list[Word]:
     """Splits a line at its blanks only.
 
     A line of a script without blanks, such as Chinese, therefore stays one piece: where its words

@@ -119,8 +119,7 @@ def characters(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, 
 
 def _model_error(path: Path, problem: str) -> ModelError:
     return ModelError(
-        f"model {path} {problem}; "
-        "restore it with: pip install --force-reinstall 'rapidocr>=3.10,<4'"
+        f"model {path} {problem}; restore it with: pip install --force-reinstall 'rapidocr>=3.10,<4'"
     )
 
 

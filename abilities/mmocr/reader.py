@@ -62,9 +62,7 @@ class Reader:
     def __init__(self, models: Models, settings: ReaderSettings) -> None:
         self._models = models
         self._settings = settings
-        self._find_boxes = DBPostProcess(
-            box_thresh=BOX_THRESHOLD, unclip_ratio=1.6, use_dilation=True
-        )
+        self._find_boxes = DBPostProcess(box_thresh=BOX_THRESHOLD, unclip_ratio=1.6, use_dilation=True)
         self._decode = CTCLabelDecode(character=list(models.characters))
 
     def read(self, picture: np.ndarray) -> list[Reading]:
@@ -83,9 +81,7 @@ class Reader:
         lines = sorted(zip(boxes, scores, strict=True), key=lambda line: -line[1])
         return in_reading_order(lines[: self._settings.max_lines])
 
-    def _read_line(
-        self, picture: np.ndarray, box: np.ndarray, box_score: float
-    ) -> Iterator[Reading]:
+    def _read_line(self, picture: np.ndarray, box: np.ndarray, box_score: float) -> Iterator[Reading]:
         crop, is_vertical = cut_out(picture, box)
         is_upside_down = self._is_upside_down(crop)
         if is_upside_down:

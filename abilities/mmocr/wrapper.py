@@ -101,8 +101,7 @@ class Wrapper(WrapperBase):
         formats = ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
         texts = {
             Fault.MISSING: "payload.data holds no picture",
-            Fault.UNREADABLE: f"payload.data is not a whole {formats} picture; "
-            "it may be cut off or damaged",
+            Fault.UNREADABLE: f"payload.data is not a whole {formats} picture; it may be cut off or damaged",
             Fault.TOO_LARGE: f"the picture has more than {self._max_pixels} pixels "
             "(width x height); send a smaller one",
         }
@@ -119,9 +118,7 @@ def reader_settings(config: dict[str, str]) -> ReaderSettings:
     return ReaderSettings(
         text_score=_number(config, "text_score", standard.text_score, minimum=0),
         max_lines=_number(config, "max_lines", standard.max_lines, minimum=1),
-        detector_pixels=_number(
-            config, "detector_pixels", standard.detector_pixels, minimum=10_000
-        ),
+        detector_pixels=_number(config, "detector_pixels", standard.detector_pixels, minimum=10_000),
     )
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from athena.broker import ANY, queue_name
-from athena.interface import Interface
-
 from api.gateway import Gateway
 from api.views.answers import json_response
+from athena.broker import ANY, queue_name
+from athena.interface import Interface
 
 
 class Abilities:

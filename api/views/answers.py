@@ -5,12 +5,11 @@ from typing import Any
 import orjson
 from flask import Response
 
+from api.problems import JSON
 from athena.errors import http_status_of
 from athena.jobs import JobRecord, JobState
 from athena.protocol import success_body
 from athena.store import Reply
-
-from api.problems import JSON
 
 
 def json_response(body: Any, status: int = 200) -> Response:

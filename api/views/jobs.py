@@ -4,13 +4,12 @@ import re
 
 from flask import Blueprint, Response, request
 
-from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
-from athena.jobs import JobRecord, JobState
-
 from api.gateway import Gateway
 from api.server import BODY
 from api.views.answers import job_response
 from api.views.waiting import wait_for_end
+from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
+from athena.jobs import JobRecord, JobState
 
 #: Ours are 32 digits; those of tasks that came by send_task are UUIDs with dashes.
 _JOB_ID = re.compile(r"[0-9a-f-]{32,36}")

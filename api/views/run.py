@@ -10,6 +10,10 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, request
 
+from api.gateway import Gateway
+from api.server import BODY, RequestBody
+from api.views.answers import accepted_response, ended_response
+from api.views.waiting import wait_for_end
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.broker import encode_message
 from athena.errors import MediaTypeError, NotFoundError, Problem, RequestError, WaitTimeoutError
@@ -19,11 +23,6 @@ from athena.jobs import JobRecord
 from athena.protocol import new_job_id
 from athena.schema import validate_envelope
 from athena.store import Reply, Submission
-
-from api.gateway import Gateway
-from api.server import BODY, RequestBody
-from api.views.answers import accepted_response, ended_response
-from api.views.waiting import wait_for_end
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
@@ -188,5 +187,3 @@ def blueprint(gateway: Gateway) -> Blueprint:
     routes.add_url_rule("/", view_func=runner.run, methods=["POST"], endpoint="root")
     routes.add_url_rule("/<path:path>", view_func=runner.run, methods=["POST"], endpoint="path")
     return routes
-
-

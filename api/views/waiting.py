@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 
-from athena.store import Reply
-
 from api.gateway import Gateway
 from api.server import Disconnected, RequestBody
+from athena.store import Reply
 
 #: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
 UNWATCHED_S = 0.25

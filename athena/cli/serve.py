@@ -94,16 +94,15 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
                 _ping(resolved.redis_url)
             keeper = FleetKeeper(resolved.redis_url)
             supervisor.add_duty(keeper.on_tick)
-            workers = [
-                WorkerChild(ability, "cpu", 0, keeper, settings.grace_s) for ability in abilities
-            ]
+            workers = [WorkerChild(ability, "cpu", 0, keeper, settings.grace_s) for ability in abilities]
             names = ", ".join(ability.service_id for ability in abilities)
             say(f"loading {names}; starting gateway and Flower")
             supervisor.start(
                 [*workers, GatewayChild(resolved), FlowerChild(resolved)],
                 settings.load_timeout_s + START_TIMEOUT_S,
             )
-            # Flower learns a worker's queues only when it is asked to look, and it came up before the last worker.
+            # Flower learns a worker's queues only when it is asked to look, and it came up before the last
+            # worker.
             _answers(("127.0.0.1", resolved.flower_port), "/workers?refresh=1")
             _announce(resolved, abilities, time.monotonic() - began_s)
             supervisor.run()
@@ -286,5 +285,3 @@ def curl_command(base: str, ability: Ability) -> str:
         f"curl -s {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
         f"-d @{shlex.quote(shown)}"
     )
-
-

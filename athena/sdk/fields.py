@@ -18,9 +18,7 @@ class Field:
         title: a short name for the API's documentation.
     """
 
-    def __init__(
-        self, key: str, required: bool = False, description: str = "", title: str = ""
-    ) -> None:
+    def __init__(self, key: str, required: bool = False, description: str = "", title: str = "") -> None:
         self.key = key
         self.required = required
         self.description = description
@@ -88,9 +86,7 @@ class BooleanParamField(ParamField):
 
     json_type = "boolean"
 
-    def __init__(
-        self, key: str, title: str = "", default: bool = False, required: bool = False
-    ) -> None:
+    def __init__(self, key: str, title: str = "", default: bool = False, required: bool = False) -> None:
         super().__init__(key, required, title=title)
         self.value = default
 

@@ -26,8 +26,10 @@ def producer(stack: Stack) -> Celery:
 @pytest.mark.parametrize("command", ["ping", "active", "stats", "active_queues", "reserved"])
 def test_inspect_is_answered_by_all_workers(stack: Stack, command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "celery", "-A", "workers.celery_app"]
-        + ["inspect", command, "--json", "--timeout", "10"],
+        [
+            *(sys.executable, "-m", "celery", "-A", "workers.celery_app"),
+            *("inspect", command, "--json", "--timeout", "10"),
+        ],
         cwd=ROOT,
         env=tool_environment(stack),
         capture_output=True,
@@ -73,9 +75,7 @@ def test_what_is_not_supported_is_refused_clearly(
 
 
 @pytest.mark.parametrize("arguments", [[], [{"header": {}}], [1], [{"v": 99}], ["a", "b"]])
-def test_a_task_with_a_bad_argument_fails(
-    stack: Stack, producer: Celery, arguments: list[Any]
-) -> None:
+def test_a_task_with_a_bad_argument_fails(stack: Stack, producer: Celery, arguments: list[Any]) -> None:
     sent = producer.send_task("athena.run", args=arguments, queue=QUEUE)
 
     final = _final(stack, sent.id)

@@ -51,7 +51,7 @@ def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:
             for process in faulty.processes():
                 if process.pid in before:
                     process.kill()
-            wait_until(lambda: worker_pids(faulty).isdisjoint(before), 30, "workers replaced")
+            wait_until(lambda gone=before: worker_pids(faulty).isdisjoint(gone), 30, "replaced")
             load.answers.clear()
             wait_until(lambda: load.answers[0] > 10, 60, "service is back")
     finally:
@@ -61,9 +61,7 @@ def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:
 
 
 def test_service_comes_back_after_redis_was_killed(faulty: Stack) -> None:
-    redis_process = next(
-        process for process in faulty.processes() if "redis" in process.name().lower()
-    )
+    redis_process = next(process for process in faulty.processes() if "redis" in process.name().lower())
 
     redis_process.kill()
 

@@ -125,12 +125,8 @@ def test_null_passes_where_the_protocol_lets_it(stack: Stack) -> None:
         (b"{}", "application/json; charset=utf-8", 400),
     ],
 )
-def test_what_is_not_json_is_refused(
-    stack: Stack, body: bytes, content_type: str, status: int
-) -> None:
-    answer = requests.post(
-        f"{stack.url}/echo", data=body, headers={"Content-Type": content_type}, timeout=30
-    )
+def test_what_is_not_json_is_refused(stack: Stack, body: bytes, content_type: str, status: int) -> None:
+    answer = requests.post(f"{stack.url}/echo", data=body, headers={"Content-Type": content_type}, timeout=30)
 
     assert answer.status_code == status
     assert answer.json()["header"]["code"] == 10163
@@ -139,8 +135,7 @@ def test_what_is_not_json_is_refused(
 def test_a_body_over_the_limit_is_refused_before_it_is_read(stack: Stack) -> None:
     size = 10**12
     head = (
-        f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {size}\r\n\r\n"
+        f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
     )
 
     with socket.create_connection(("127.0.0.1", stack.port), timeout=30) as connection:
@@ -269,9 +264,7 @@ def test_probes_answer(stack: Stack) -> None:
         ("undeclared", 10106, "'surprise' is not declared"),
     ],
 )
-def test_a_failing_wrapper_fails_its_job_alone(
-    faulty: Stack, mode: str, code: int, text: str
-) -> None:
+def test_a_failing_wrapper_fails_its_job_alone(faulty: Stack, mode: str, code: int, text: str) -> None:
     answer = faulty.post("/faulty", faulty_request(mode=mode))
 
     assert answer.status_code == 502
@@ -297,24 +290,18 @@ def test_a_wrapper_that_kills_its_process_costs_only_its_job(faulty: Stack, mode
 
     assert answer.status_code == 502
     assert answer.json()["header"]["code"] == 10109
-    wait_until(
-        lambda: faulty.post("/faulty", faulty_request()).status_code == 200, 60, "worker is back"
-    )
+    wait_until(lambda: faulty.post("/faulty", faulty_request()).status_code == 200, 60, "worker is back")
 
 
 def test_a_run_past_its_limit_is_ended(faulty: Stack) -> None:
-    accepted = faulty.post(
-        "/faulty", faulty_request(seconds=600), headers={"Prefer": "respond-async"}
-    ).json()
+    accepted = faulty.post("/faulty", faulty_request(seconds=600), headers={"Prefer": "respond-async"}).json()
 
     final = faulty.get(accepted["urls"]["job"], params={"wait": 60}).json()
 
     assert final["job"]["state"] == "timed_out"
     assert final["header"]["code"] == 10102
     assert "max_exec_s" in final["header"]["message"]
-    wait_until(
-        lambda: faulty.post("/faulty", faulty_request()).status_code == 200, 60, "worker is back"
-    )
+    wait_until(lambda: faulty.post("/faulty", faulty_request()).status_code == 200, 60, "worker is back")
 
 
 def test_a_call_that_waits_too_long_is_answered_504_and_its_job_canceled(faulty: Stack) -> None:
@@ -333,9 +320,7 @@ def test_wait_answers_202_when_the_job_goes_on(faulty: Stack) -> None:
 
 
 def test_a_running_job_is_shown_as_running(faulty: Stack) -> None:
-    accepted = faulty.post(
-        "/faulty", faulty_request(seconds=3), headers={"Prefer": "respond-async"}
-    ).json()
+    accepted = faulty.post("/faulty", faulty_request(seconds=3), headers={"Prefer": "respond-async"}).json()
 
     def state() -> Any:
         return faulty.get(accepted["urls"]["job"]).json()["job"]["state"]
@@ -346,9 +331,7 @@ def test_a_running_job_is_shown_as_running(faulty: Stack) -> None:
 
 def test_a_caller_who_hangs_up_cancels_the_job(faulty: Stack) -> None:
     faulty.post("/faulty", faulty_request())
-    blocker = faulty.post(
-        "/faulty", faulty_request(seconds=5), headers={"Prefer": "respond-async"}
-    ).json()
+    blocker = faulty.post("/faulty", faulty_request(seconds=5), headers={"Prefer": "respond-async"}).json()
     marker = f"gone-{time.time_ns()}"
     body = copy.deepcopy(faulty_request())
     body["header"]["uid"] = marker
@@ -392,9 +375,7 @@ def test_a_full_queue_refuses_at_once(faulty: Stack) -> None:
     accepted = []
     refused = None
     for _ in range(60):
-        answer = faulty.post(
-            "/faulty", faulty_request(seconds=0.3), headers={"Prefer": "respond-async"}
-        )
+        answer = faulty.post("/faulty", faulty_request(seconds=0.3), headers={"Prefer": "respond-async"})
         if answer.status_code == 429:
             refused = answer
             break

@@ -70,9 +70,7 @@ def test_without_format_json_the_text_is_base64(stack: Stack) -> None:
     ],
     ids=["half", "head only", "no bytes", "rubbish", "10000x10000"],
 )
-def test_a_bad_picture_is_the_abilitys_own_error(
-    stack: Stack, picture: bytes, words: str
-) -> None:
+def test_a_bad_picture_is_the_abilitys_own_error(stack: Stack, picture: bytes, words: str) -> None:
     answer = stack.post("/mmocr", request(picture))
 
     assert answer.status_code == 502

@@ -29,9 +29,7 @@ def client_script(readme: str) -> str:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_the_client_script_prints_the_words_of_the_picture(
-    stack: Stack, tmp_path: Path, readme: str
-) -> None:
+def test_the_client_script_prints_the_words_of_the_picture(stack: Stack, tmp_path: Path, readme: str) -> None:
     shutil.copy(ROOT / "abilities" / "mmocr" / "picture.jpg", tmp_path / "picture.jpg")
     (tmp_path / "client.py").write_text(client_script(readme))
 
@@ -67,9 +65,7 @@ def test_the_shell_blocks_work(stack: Stack, tmp_path: Path, readme: str) -> Non
             assert answer["job"]["state"] == "succeeded"
 
 
-def test_the_wrapper_of_the_readme_is_served(
-    tmp_path: Path, start_stack: Callable[..., Stack]
-) -> None:
+def test_the_wrapper_of_the_readme_is_served(tmp_path: Path, start_stack: Callable[..., Stack]) -> None:
     folder = tmp_path / "shout"
     folder.mkdir()
     source = next(block for block in blocks("README.md", "python") if "class Wrapper" in block)

@@ -19,9 +19,7 @@ ECHO = ("--ability", str(ROOT / "abilities" / "echo"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_processes(
-    start_stack: Callable[..., Stack], number: signal.Signals
-) -> None:
+def test_a_signal_ends_all_processes(start_stack: Callable[..., Stack], number: signal.Signals) -> None:
     stack = start_stack(*ECHO)
     stack.wait_ready()
     processes = stack.processes()
@@ -130,9 +128,7 @@ def test_a_port_in_use_is_named_with_its_remedy(tmp_path: Path) -> None:
         ((*ECHO, *ECHO), "both have the service_id"),
     ],
 )
-def test_a_wrong_option_is_one_clear_line(
-    tmp_path: Path, arguments: tuple[str, ...], remedy: str
-) -> None:
+def test_a_wrong_option_is_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], remedy: str) -> None:
     done = _serve(tmp_path, *arguments)
 
     assert done.returncode == 78
@@ -153,9 +149,7 @@ def test_a_data_folder_serves_one_at_a_time(start_stack: Callable[..., Stack]) -
 
 
 def test_the_embedded_redis_cannot_be_reached_from_outside(stack: Stack) -> None:
-    redis_process = next(
-        process for process in stack.processes() if "redis" in process.name().lower()
-    )
+    redis_process = next(process for process in stack.processes() if "redis" in process.name().lower())
 
     assert redis_process.net_connections("inet") == []
     mode = (stack.data_dir / "redis.sock").stat().st_mode & 0o777
@@ -211,6 +205,4 @@ def _serve(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*ATHENA, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([*ATHENA, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)

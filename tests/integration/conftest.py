@@ -85,17 +85,13 @@ class Store:
         verdicts: list[int] = self.run(start_command("cpu", "echo.cpu.0@host", pairs))
         return verdicts
 
-    def finish(
-        self, job_id: str, token: str, outcome: Outcome | None = None, incarnation: str = "w1"
-    ) -> Any:
+    def finish(self, job_id: str, token: str, outcome: Outcome | None = None, incarnation: str = "w1") -> Any:
         """Ends one job and returns its verdict."""
         return self.finish_all((job_id, token, outcome or succeeded()), incarnation=incarnation)[0]
 
     def finish_all(self, *jobs: tuple[str, str, Outcome], incarnation: str = "w1") -> list[Any]:
         """Ends several jobs."""
-        verdicts: list[Any] = self.run(
-            finish_command(incarnation, "cpu", "echo.cpu.0@host", jobs)
-        )
+        verdicts: list[Any] = self.run(finish_command(incarnation, "cpu", "echo.cpu.0@host", jobs))
         return verdicts
 
     def give_back(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
@@ -169,9 +165,7 @@ class Ear:
         """Returns the next publication: gateway and replies."""
         message = self._pubsub.get_message(timeout=5)
         assert message is not None, "nothing was published"
-        return message["channel"].decode().removeprefix(reply_channel("")), split_replies(
-            message["data"]
-        )
+        return message["channel"].decode().removeprefix(reply_channel("")), split_replies(message["data"])
 
     def is_silent(self) -> bool:
         """Whether everything that was published so far has been heard: the next thing is our own empty message."""

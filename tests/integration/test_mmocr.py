@@ -140,9 +140,7 @@ def test_a_picture_without_text_gives_an_empty_result(read: Read, size: tuple[in
         pytest.param(b"GIF89a" + bytes(40), UNREADABLE, id="another format"),
     ],
 )
-def test_a_bad_picture_gives_an_error_that_explains(
-    wrapper: Any, read: Read, data: bytes, code: int
-) -> None:
+def test_a_bad_picture_gives_an_error_that_explains(wrapper: Any, read: Read, data: bytes, code: int) -> None:
     assert read(data).error_code == code
     assert len(wrapper.wrapperError(code)) > 20
 

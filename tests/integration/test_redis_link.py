@@ -83,9 +83,7 @@ def test_many_callers_get_their_own_replies(redis_server: str, redis_client: red
 
     async def scenario() -> Any:
         async with connected(redis_server) as link:
-            return await asyncio.gather(
-                *(link.execute(("ECHO", f"{number}")) for number in range(count))
-            )
+            return await asyncio.gather(*(link.execute(("ECHO", f"{number}")) for number in range(count)))
 
     replies = asyncio.run(scenario())
 
@@ -132,9 +130,7 @@ def test_refused_command_is_a_store_error_of_its_caller_alone(
     assert others == [b"before", b"after"]
 
 
-def test_script_that_redis_forgot_is_loaded_again(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_script_that_redis_forgot_is_loaded_again(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> Any:
         async with connected(redis_server) as link:
             await link.execute(("SCRIPT", "FLUSH"))
@@ -145,9 +141,7 @@ def test_script_that_redis_forgot_is_loaded_again(
     assert asyncio.run(scenario()) == [[[], None], [b"nobody"]]
 
 
-def test_caller_who_gives_up_does_not_shift_the_replies(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_caller_who_gives_up_does_not_shift_the_replies(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> bytes:
         async with connected(redis_server) as link:
             task = asyncio.create_task(link.execute(("ECHO", "first")))
@@ -190,9 +184,7 @@ def test_link_connects_again_after_a_break(redis_server: str, redis_client: redi
     assert reply == b"again"
 
 
-def test_scripts_are_loaded_on_every_connection(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_scripts_are_loaded_on_every_connection(redis_server: str, redis_client: redis.Redis) -> None:
     command: Command = read_command("nobody")
 
     async def scenario() -> Any:
@@ -224,9 +216,7 @@ def test_redis_that_does_not_answer_breaks_the_connection(
     assert reply == b"again"
 
 
-def test_closing_the_link_ends_what_is_pending(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_closing_the_link_ends_what_is_pending(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> str:
         async with connected(redis_server) as link:
             pending = link.send(("BLPOP", "nothing", 0))
@@ -236,9 +226,7 @@ def test_closing_the_link_ends_what_is_pending(
     assert "lost" in asyncio.run(scenario())
 
 
-def test_subscriber_hears_everything_in_order(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_subscriber_hears_everything_in_order(redis_server: str, redis_client: redis.Redis) -> None:
     heard: list[bytes] = []
 
     async def scenario() -> None:
@@ -253,9 +241,7 @@ def test_subscriber_hears_everything_in_order(
     assert heard == [str(number).encode() for number in range(100)]
 
 
-def test_subscriber_says_when_it_listens_again(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_subscriber_says_when_it_listens_again(redis_server: str, redis_client: redis.Redis) -> None:
     heard: list[bytes] = []
     connects: list[int] = []
 

@@ -471,9 +471,7 @@ def test_ends_of_one_batch_come_in_one_publication(store: Store, ear: Ear) -> No
 
 
 @pytest.mark.parametrize(("size", "is_inline"), [(65536, True), (65537, False)])
-def test_large_result_is_not_published(
-    store: Store, ear: Ear, size: int, is_inline: bool
-) -> None:
+def test_large_result_is_not_published(store: Store, ear: Ear, size: int, is_inline: bool) -> None:
     job = take_one(store, "j1", gateway="g1")
     payload = b'"' + b"x" * (size - 2) + b'"'
 
@@ -788,9 +786,7 @@ def test_full_redis_still_finishes_jobs(store: Store, fill: Callable[[], None]) 
     assert store.record("j1").result == b'{"text":1}'
 
 
-def test_full_redis_still_hands_out_and_takes_back_jobs(
-    store: Store, fill: Callable[[], None]
-) -> None:
+def test_full_redis_still_hands_out_and_takes_back_jobs(store: Store, fill: Callable[[], None]) -> None:
     store.submit("j1")
     store.give_back(*store.take(1))
     fill()
@@ -801,9 +797,7 @@ def test_full_redis_still_hands_out_and_takes_back_jobs(
     assert (job.job_id, count) == ("j1", 1)
 
 
-def test_full_redis_still_ends_the_jobs_of_a_dead_worker(
-    store: Store, fill: Callable[[], None]
-) -> None:
+def test_full_redis_still_ends_the_jobs_of_a_dead_worker(store: Store, fill: Callable[[], None]) -> None:
     take_one(store, "j1")
     store.run(fence_command("nobody", *LOST))
     fill()

@@ -83,9 +83,7 @@ def test_many_callers_get_their_own_replies(redis_server: str, redis_client: red
 
     async def scenario() -> Any:
         async with connected(redis_server) as link:
-            return await asyncio.gather(
-                *(link.execute(("ECHO", f"{number}")) for number in range(count))
-            )
+            return await asyncio.gather(*(link.execute(("ECHO", f"{number}")) for number in range(count)))
 
     replies = asyncio.run(scenario())
 
@@ -132,9 +130,7 @@ def test_refused_command_is_a_store_error_of_its_caller_alone(
     assert others == [b"before", b"after"]
 
 
-def test_script_that_redis_forgot_is_loaded_again(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_script_that_redis_forgot_is_loaded_again(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> Any:
         async with connected(redis_server) as link:
             await link.execute(("SCRIPT", "FLUSH"))
@@ -145,9 +141,7 @@ def test_script_that_redis_forgot_is_loaded_again(
     assert asyncio.run(scenario()) == [[[], None], [b"nobody"]]
 
 
-def test_caller_who_gives_up_does_not_shift_the_replies(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_caller_who_gives_up_does_not_shift_the_replies(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> bytes:
         async with connected(redis_server) as link:
             task = asyncio.create_task(link.execute(("ECHO", "first")))
@@ -190,9 +184,7 @@ def test_link_connects_again_after_a_break(redis_server: str, redis_client: redi
     assert reply == b"again"
 
 
-def test_scripts_are_loaded_on_every_connection(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_scripts_are_loaded_on_every_connection(redis_server: str, redis_client: redis.Redis) -> None:
     command: Command = read_command("nobody")
 
     async def scenario() -> Any:
@@ -224,9 +216,7 @@ def test_redis_that_does_not_answer_breaks_the_connection(
     assert reply == b"again"
 
 
-def test_closing_the_link_ends_what_is_pending(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_closing_the_link_ends_what_is_pending(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> str:
         async with connected(redis_server) as link:
             pending = link.send(("BLPOP", "nothing", 0))
@@ -236,9 +226,7 @@ def test_closing_the_link_ends_what_is_pending(
     assert "lost" in asyncio.run(scenario())
 
 
-def test_subscriber_hears_everything_in_order(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_subscriber_hears_everything_in_order(redis_server: str, redis_client: redis.Redis) -> None:
     heard: list[bytes] = []
 
     async def scenario() -> None:
@@ -253,9 +241,7 @@ def test_subscriber_hears_everything_in_order(
     assert heard == [str(number).encode() for number in range(100)]
 
 
-def test_subscriber_says_when_it_listens_again(
-    redis_server: str, redis_client: redis.Redis
-) -> None:
+def test_subscriber_says_when_it_listens_again(redis_server: str, redis_client: redis.Redis) -> None:
     heard: list[bytes] = []
     connects: list[int] = []
 
@@ -289,41 +275,54 @@ def test_subscriber_that_is_told_nothing_stays_connected(
 
     assert (heard, len(connects)) == ([b"late"], 1)
 
+
 def test_BUG_sub_dead(redis_server: str, redis_client: redis.Redis) -> None:
     connects: list[int] = []
+
     async def scenario() -> None:
         async with subscribed(redis_server, lambda d: None, lambda: connects.append(1)) as s:
             with stopped(redis_client):
                 await eventually(lambda: not s.is_connected, "silence noticed", 3)
             await eventually(lambda: len(connects) == 2, "listens again")
+
     asyncio.run(scenario())
+
+
 def test_BUG_window(redis_server: str, redis_client: redis.Redis) -> None:
-    errs=[]
+    errs = []
+
     async def scenario():
-        asyncio.get_running_loop().set_exception_handler(lambda l,c: errs.append(c))
+        asyncio.get_running_loop().set_exception_handler(lambda l, c: errs.append(c))
         async with connected(redis_server, TIMEOUT_S) as link:
-          with stopped(redis_client):
-            async def spam():
-                n=0
-                while link.is_connected:
-                    link.send(("PING",)).add_done_callback(lambda f: f.exception()); n+=1
-                    await asyncio.sleep(0)
-                return n
-            t=await asyncio.gather(*(spam() for _ in range(20)))
-          await eventually(lambda: link.is_connected, "the link is connected again")
+            with stopped(redis_client):
+
+                async def spam():
+                    n = 0
+                    while link.is_connected:
+                        link.send(("PING",)).add_done_callback(lambda f: f.exception())
+                        n += 1
+                        await asyncio.sleep(0)
+                    return n
+
+                t = await asyncio.gather(*(spam() for _ in range(20)))
+            await eventually(lambda: link.is_connected, "the link is connected again")
+
     asyncio.run(scenario())
     assert not errs, errs[:2]
+
+
 def test_BUG_connect_hang(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario():
         link = RedisLink(redis_server, TIMEOUT_S)
         with stopped(redis_client):
             await link.start()
-            s=Subscriber(redis_server, TIMEOUT_S, "x", lambda d: None, lambda: None)
+            s = Subscriber(redis_server, TIMEOUT_S, "x", lambda d: None, lambda: None)
             await s.start()
             await asyncio.sleep(2)
-            x=s.is_connected
-        await eventually(lambda: link.is_connected, "link",3)
+            x = s.is_connected
+        await eventually(lambda: link.is_connected, "link", 3)
         await link.close()
         await s.close()
         assert not x
+
     asyncio.run(scenario())

@@ -68,5 +68,3 @@ class Wrapper(WrapperBase):
         answer.setData(f"{os.getpid()}")
         response.list = [answer]
         return response
-
-
