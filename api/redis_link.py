@@ -26,7 +26,7 @@ OnPush = Callable[[bytes], None]
 
 def connection_of(redis_url: str, timeout_s: float) -> AbstractConnection:
     """Returns a connection, not connected yet, that never repeats a command by itself."""
-    pool: ConnectionPool[Any] = ConnectionPool.from_url(
+    pool = ConnectionPool.from_url(
         redis_url,
         socket_connect_timeout=timeout_s,
         retry=None,

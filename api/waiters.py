@@ -91,5 +91,5 @@ def reply_of(record: JobRecord) -> Reply:
         code=record.code,
         message=record.message,
         gpu_type=record.gpu_type,
-        payload=record.result if record.result is not None else b"",
+        payload=record.result,
     )

@@ -10,6 +10,9 @@ from athena.errors import ConfigError
 
 T = TypeVar("T")
 
+#: Far above any sensible limit, and a number that milliseconds of it still are exact.
+MAX_NUMBER = 10**12
+
 SERVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 #: First path segments that the gateway needs for itself.
@@ -107,6 +110,9 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
     known = {"service_id", "version", "description", "gpu", "worker", "limits", "config"}
     for key in document.keys() - known:
         raise ConfigError(f"{file}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    config = document.get("config", {})
+    if not isinstance(config, dict):
+        raise ConfigError(f"{file}: config must be a table [config]")
     ability = Ability(
         path=path,
         service_id=_service_id(file, document.get("service_id", path.name)),
@@ -115,7 +121,7 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         gpu=_table(file, "gpu", GpuOptions, document),
         worker=_table(file, "worker", WorkerOptions, document),
         limits=_table(file, "limits", Limits, document),
-        config={key: _config_text(value) for key, value in document.get("config", {}).items()},
+        config={key: _config_text(value) for key, value in config.items()},
     )
     _check(file, ability)
     return ability
@@ -156,9 +162,9 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
             return tuple(value)
         raise ConfigError(f"{file}: {name} must be a list of texts, got {value!r}")
     number = int if isinstance(default, int) and not name.endswith(("_s", "_ms")) else (int, float)
-    if isinstance(value, number) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, number) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER:
         return value
-    raise ConfigError(f"{file}: {name} must be a number that is not negative, got {value!r}")
+    raise ConfigError(f"{file}: {name} must be a number from 0 to {MAX_NUMBER:g}, got {value!r}")
 
 
 def _config_text(value: Any) -> str:

@@ -126,7 +126,7 @@ class ResultExpiredError(NotFoundError):
 
 
 class QueueFullError(AthenaError):
-    """The ability's queue is at its limit, by count or by bytes."""
+    """The ability's queue holds as many jobs as it may."""
 
     code = 10110
     http_status = 429
@@ -214,5 +214,12 @@ def http_status_of(code: int) -> int:
 
 _STATUS_BY_JOB_CODE = {
     error.code: error.http_status
-    for error in (WorkerLostError, ExecTimeoutError, CanceledError, ExpiredError, RequestError)
+    for error in (
+        WorkerLostError,
+        ExecTimeoutError,
+        CanceledError,
+        ExpiredError,
+        RequestError,
+        InternalError,
+    )
 }

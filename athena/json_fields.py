@@ -13,6 +13,7 @@ class ByteLength(validate.Validator):
         self.maximum = maximum
 
     def __call__(self, value: str) -> str:
+        """Returns the text, or raises a ValidationError."""
         size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
         if size < self.minimum:
             raise ValidationError(f"must have at least {self.minimum} bytes")

@@ -14,7 +14,7 @@ _SLOT = struct.Struct("<dd")
 
 @dataclass(frozen=True)
 class Busy:
-    """An inference call that is going on: since when (monotonic clock, common to all processes), how long it may."""
+    """An inference call that is going on: since when (on the monotonic clock), and how long it may."""
 
     since_s: float
     limit_s: float

@@ -67,7 +67,7 @@ def _validator_check(types: tuple[type, ...], validator: Any) -> Check:
         choices = frozenset(validator.choices)
         return lambda value: type(value) in types and value in choices
     if isinstance(validator, validate.Regexp):
-        match = validator.regex.match
+        match: Any = validator.regex.match
         return lambda value: type(value) is str and match(value) is not None
     if isinstance(validator, validate.Range):
         return _range_check(types, validator)

@@ -188,8 +188,8 @@ def build_envelope_schema(interface: Interface) -> RequestSchema:
     return RequestSchema(schema, compile_check(schema))
 
 
-def _nested(members: dict[str, fields.Field[Any]], required: bool = False) -> fields.Nested:
-    return fields.Nested(EnvelopeSchema.from_dict(members)(), required=required, allow_none=True)
+def _nested(members: Mapping[str, fields.Field[Any]], required: bool = False) -> fields.Nested:
+    return fields.Nested(EnvelopeSchema.from_dict(dict(members))(), required=required, allow_none=True)
 
 
 def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 | key | type | holds | lives until |
 |---|---|---|---|
 | `<service_id>.<gpu type>`, `<service_id>.any` | list | Celery messages, newest left | taken |
+| `athena:none` | - | never anything: some scripts begin by deleting it | - |
 | `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
 | `athena:job:<id>` | hash | the job's record | record TTL after its final state |
 | `athena:payload:<id>` | string | inputs that are too large for the message | the final state |
 | `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
 | `athena:request:<request_id>` | hash | app_id -> job id, hash of its body | as the last job's record |
 | `athena:inflight:<incarnation>` | hash | job id -> message, of the held jobs | given back, finished, fenced |
-| `athena:workers` | hash | incarnation -> what serves there; who is not in it is fenced | stopped, fenced |
+| `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
@@ -25,6 +26,7 @@ from functools import cached_property
 from importlib import resources
 from typing import Any
 
+from athena.errors import WorkerLostError
 from athena.jobs import JobRecord, JobState, Outcome
 
 Arg = str | bytes | int
@@ -233,8 +235,9 @@ def reconcile_command(incarnation: str, job_ids: Iterable[str]) -> Command:
 
 
 def fence_command(incarnation: str, state: JobState, code: int, message: str) -> Command:
-    """Shuts a dead worker out and ends its jobs in `state`."""
-    return FENCE.call((), (incarnation, str(state), code, message))
+    """Shuts a dead worker out and ends its jobs: those that ran in `state`, the others as lost with it."""
+    lost = "the worker process died before it came to the job"
+    return FENCE.call((), (incarnation, str(state), code, message, WorkerLostError.code, lost))
 
 
 def beat_command(incarnations: Iterable[str]) -> Command:

@@ -75,8 +75,8 @@ class Inference:
             return self._failed(error, started_s, batch_size)
         except Exception:
             logger.exception("job %s failed", message.job_id)
-            error = InternalError("unexpected error; the worker's log holds the details")
-            return self._failed(error, started_s, batch_size)
+            unexpected = InternalError("unexpected error; the worker's log holds the details")
+            return self._failed(unexpected, started_s, batch_size)
         return Outcome(JobState.SUCCEEDED, payload, exec_ms=_elapsed_ms(started_s), batch_size=batch_size)
 
     def _failed(self, error: AthenaError, started_s: float, batch_size: int) -> Outcome:

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +12,6 @@ from athena.ability import Ability
 from athena.errors import ConfigError
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.sdk import (
-    BooleanParamField,
     NumberParamField,
     ParamField,
     PayloadField,
@@ -92,17 +92,9 @@ def _data_specs(declared: list[Any]) -> tuple[DataSpec, ...]:
 
 
 def _param_spec(item: ParamField) -> ParamSpec:
-    common = {
-        "key": item.key,
-        "json_type": item.json_type,
-        "required": item.required,
-        "description": item.description or item.title,
-    }
+    spec = ParamSpec(item.key, item.json_type, item.required, description=item.description or item.title)
     if isinstance(item, StringParamField):
-        return ParamSpec(
-            **common, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums)
-        )
+        return replace(spec, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums))
     if isinstance(item, NumberParamField):
-        return ParamSpec(**common, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums))
-    assert isinstance(item, BooleanParamField)
-    return ParamSpec(**common)
+        return replace(spec, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums))
+    return spec

@@ -33,6 +33,8 @@ class EventBudget:
 class JobRequest(Request):
     """A task of ours: named after its ability, shown without its data."""
 
+    name: str
+
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
         self._is_shown: bool | None = None

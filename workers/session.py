@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
@@ -36,6 +37,9 @@ ANNOUNCE_AFTER_S = 0.05
 #: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.
 FINISH_BYTES = 1_000_000
 
+#: How long to leave Redis alone after it has refused a command; it is full, or still loading.
+REFUSED_PAUSE_S = 1.0
+
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
 
@@ -47,9 +51,10 @@ class HeldJob:
     """A job from its take until Redis has its outcome.
 
     Attributes:
+        work: the job as the batcher has it; None while Celery has not let it through.
         accept_callback: Celery's, called when the job has started.
-        callback: Celery's, called when it has ended.
-        on_failure: as `callback`, for a job that failed.
+        on_ended: called with the outcome when Redis has it.
+        is_announced: whether Celery and Redis know that it has started.
     """
 
     taken: TakenJob
@@ -67,6 +72,11 @@ class Outbox:
     ended: list[HeldJob] = field(default_factory=list)
     returned: list[HeldJob] = field(default_factory=list)
     must_reconcile: bool = False
+
+    def keep(self, step: "_Step") -> None:
+        """Takes back what a refused command was to tell."""
+        self.ended += step.ended
+        self.returned += step.returned
 
 
 class WorkerSession:
@@ -89,6 +99,7 @@ class WorkerSession:
         self._held: dict[str, HeldJob] = {}
         self._outbox = Outbox()
         self._announced_s = 0.0
+        self._resume_s = 0.0
         # Whether a queue may hold a job; if not, the bell tells when it does.
         self.may_find_jobs = True
 
@@ -96,11 +107,6 @@ class WorkerSession:
     def free_slots(self) -> int:
         """How many more jobs may be taken."""
         return self.entry.slots - len(self._held)
-
-    @property
-    def has_held_jobs(self) -> bool:
-        """Whether there is a job whose end is still to be told."""
-        return bool(self._held)
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
@@ -112,72 +118,62 @@ class WorkerSession:
             WorkerShutdown: the worker was fenced.
         """
         self._exchange(now_s, deliver)
-        while self._outbox.ended:
+        while self._outbox.ended and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
 
     def _exchange(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         self._collect()
         started = self._newly_started(now_s)
-        wanted = self.free_slots + len(self._outbox.ended) if self.may_find_jobs else 0
         outbox = self._outbox
-        if not (outbox.ended or outbox.returned or started or wanted or outbox.must_reconcile):
+        wanted = self.free_slots + len(outbox.ended) if self.may_find_jobs else 0
+        is_idle = not (outbox.ended or outbox.returned or started or wanted or outbox.must_reconcile)
+        if is_idle or now_s < self._resume_s:
             return
-        commands, read = self._commands(started, wanted)
+        steps = [*self._tell_steps(started), *self._take_steps(wanted, deliver)]
         try:
-            replies = self._store.run(commands)
+            replies = self._store.run([step.command for step in steps])
         except RedisError:
             outbox.must_reconcile = True
             raise
-        ended = outbox.ended
         self._outbox = Outbox()
-        for job in ended:
-            del self._held[job.taken.job_id]
-        for reader, reply in zip(read, replies, strict=True):
-            reader(reply)
-        if wanted:
-            self._admit(replies[-1], wanted, deliver)
-        self._tell_celery(started, ended)
+        for step, reply in zip(steps, replies, strict=True):
+            if isinstance(reply, Exception):
+                logger.error("Redis refused to %s: %s", step.purpose, reply)
+                self._outbox.keep(step)
+                self._resume_s = now_s + REFUSED_PAUSE_S
+            else:
+                step.read(reply)
+        self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
 
-    def _commands(
-        self, started: list[HeldJob], wanted: int
-    ) -> tuple[list[Command], list[Callable[[Any], None]]]:
+    def _tell_steps(self, started: list[HeldJob]) -> Iterator["_Step"]:
         entry, outbox = self.entry, self._outbox
-        commands: list[Command] = []
-        read: list[Callable[[Any], None]] = []
         if outbox.must_reconcile:
-            commands.append(reconcile_command(entry.incarnation, self._held))
-            read.append(_read_reconciled)
+            command = reconcile_command(entry.incarnation, self._held)
+            yield _Step("reconcile", command, _read_reconciled)
         if started:
-            jobs = [(job.taken.job_id, job.taken.token) for job in started]
-            commands.append(start_command(entry.gpu_type, entry.name, jobs))
-            read.append(_raise_refusal)
+            command = start_command(entry.gpu_type, entry.name, map(_ticket, started))
+            yield _Step("mark jobs as running", command, _ignore)
         for part in _parts(outbox.ended):
-            commands.append(
-                finish_command(
-                    entry.incarnation,
-                    entry.gpu_type,
-                    entry.name,
-                    [(job.taken.job_id, job.taken.token, _outcome(job)) for job in part],
-                )
-            )
-            read.append(_VerdictReader(part))
+            jobs = [(*_ticket(job), _outcome(job)) for job in part]
+            command = finish_command(entry.incarnation, entry.gpu_type, entry.name, jobs)
+            yield _Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
         if outbox.returned:
-            jobs = [(job.taken.job_id, job.taken.token) for job in outbox.returned]
-            commands.append(give_back_command(entry.incarnation, jobs))
-            read.append(_raise_refusal)
+            command = give_back_command(entry.incarnation, map(_ticket, outbox.returned))
+            yield _Step("return jobs", command, _ignore, returned=outbox.returned)
+
+    def _take_steps(self, wanted: int, deliver: Callable[[TakenJob], None]) -> Iterator["_Step"]:
         if wanted:
-            settings = self._settings
-            commands.append(
-                take_command(
-                    entry.incarnation,
-                    self.queues,
-                    wanted,
-                    settings.result_ttl_s,
-                    settings.record_ttl_s,
-                )
-            )
-            read.append(_raise_refusal)
-        return commands, read
+            ttls = self._settings.result_ttl_s, self._settings.record_ttl_s
+            command = take_command(self.entry.incarnation, self.queues, wanted, *ttls)
+            yield _Step("take jobs", command, partial(self._admit, wanted, deliver))
+
+    def _read_verdicts(self, jobs: list[HeldJob], verdicts: Any) -> None:
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            del self._held[job.taken.job_id]
+            if verdict == 0:
+                logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
+            elif verdict != 1:
+                logger.error("job %s could not be finished: %r", job.taken.job_id, verdict)
 
     def _collect(self) -> None:
         for work in self._batcher.collect():
@@ -195,7 +191,7 @@ class WorkerSession:
             if job.work and job.work.is_started and not job.is_announced and not job.outcome
         ]
 
-    def _admit(self, reply: Any, wanted: int, deliver: Callable[[TakenJob], None]) -> None:
+    def _admit(self, wanted: int, deliver: Callable[[TakenJob], None], reply: Any) -> None:
         taken = taken_jobs(reply)
         if taken is None:
             logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
@@ -290,19 +286,15 @@ class WorkerSession:
             logger.error("cannot tell Redis how the last jobs ended: %s", error)
 
 
-class _VerdictReader:
-    """Logs which of the finished jobs came too late."""
+@dataclass(frozen=True)
+class _Step:
+    """One command of an exchange; the jobs in it are told again if Redis refuses it."""
 
-    def __init__(self, jobs: list[HeldJob]) -> None:
-        self._jobs = jobs
-
-    def __call__(self, reply: Any) -> None:
-        _raise_refusal(reply)
-        for job, verdict in zip(self._jobs, reply, strict=True):
-            if verdict == 0:
-                logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
-            elif verdict != 1:
-                logger.error("job %s could not be finished: %r", job.taken.job_id, verdict)
+    purpose: str
+    command: Command
+    read: Callable[[Any], None]
+    ended: Sequence[HeldJob] = ()
+    returned: Sequence[HeldJob] = ()
 
 
 def _announce(job: HeldJob) -> None:
@@ -329,12 +321,14 @@ def _parts(jobs: list[HeldJob]) -> Iterator[list[HeldJob]]:
         yield part
 
 
+def _ticket(job: HeldJob) -> tuple[str, str]:
+    return job.taken.job_id, job.taken.token
+
+
 def _read_reconciled(reply: Any) -> None:
-    _raise_refusal(reply)
     if reply:
         logger.warning("returned %d jobs whose take was lost on the way", len(reply))
 
 
-def _raise_refusal(reply: Any) -> None:
-    if isinstance(reply, Exception):
-        raise reply
+def _ignore(reply: Any) -> None:
+    """For commands whose answer changes nothing here."""

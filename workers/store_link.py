@@ -27,7 +27,7 @@ class StoreLink:
     """Runs commands in bulk, and fetches inputs; a connection for each, as they come from two threads."""
 
     def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._connection = connect(redis_url, timeout_s).connection_pool.make_connection()
+        self._connection: Any = connect(redis_url, timeout_s).connection_pool.make_connection()
         self._payloads = connect(redis_url, timeout_s)
         self._lock = threading.Lock()
 
@@ -70,7 +70,7 @@ class StoreLink:
             raise
 
 
-def _read(connection: redis.Connection) -> Any:
+def _read(connection: Any) -> Any:
     try:
         return connection.read_response(disable_decoding=True)
     except ResponseError as error:

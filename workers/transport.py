@@ -67,7 +67,7 @@ class JobQoS(virtual.QoS):
         """Does nothing: no visibility time-out decides about jobs."""
 
 
-class JobMessage(virtual.Message):
+class TaskMessage(virtual.Message):
     """A message of ours, whose body is decoded by orjson instead of kombu's JSON."""
 
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
@@ -79,9 +79,13 @@ class JobMessage(virtual.Message):
 class JobChannel(kombu_redis.Channel):
     """A channel whose task queues are taken from by a script."""
 
-    QoS = JobQoS
-    Message = JobMessage
+    QoS = JobQoS  # type: ignore[assignment]  # kombu declares its own as the type
+    Message = TaskMessage
     session: WorkerSession
+
+    # What kombu keeps in these depends on the moment.
+    _in_poll: Any
+    _brpop_sent_at: Any
 
     @property
     def consumes_jobs(self) -> bool:
@@ -164,9 +168,10 @@ def register_transport(session: WorkerSession) -> None:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.cycle = JobPoller()
+            self.cycle: Any = JobPoller()
 
-    TRANSPORT_ALIASES[SCHEME] = lambda: JobTransport
+    aliases: dict[str, Any] = TRANSPORT_ALIASES
+    aliases[SCHEME] = lambda: JobTransport
 
 
 def worker_broker_url(celery_url: str) -> str:

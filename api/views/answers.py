@@ -6,7 +6,7 @@ import orjson
 from flask import Response
 
 from api.problems import JSON
-from athena.errors import http_status_of
+from athena.errors import ResultExpiredError, http_status_of
 from athena.jobs import JobRecord, JobState
 from athena.protocol import success_body
 from athena.store import Reply
@@ -20,7 +20,9 @@ def json_response(body: Any, status: int = 200) -> Response:
 def ended_response(reply: Reply) -> Response:
     """Answers a synchronous call with the job's result or error."""
     if reply.state is JobState.SUCCEEDED:
-        body = success_body(reply.job_id, reply.gpu_type, reply.payload or b"")
+        if reply.payload is None:
+            raise ResultExpiredError(result_gone(reply.job_id))
+        body = success_body(reply.job_id, reply.gpu_type, reply.payload)
         return Response(body, content_type=JSON)
     header = {"code": reply.code, "message": reply.message, "sid": reply.job_id}
     return json_response({"header": header}, http_status_of(reply.code))
@@ -53,6 +55,11 @@ def job_response(record: JobRecord) -> Response:
     elif not record.state.is_final:
         header["message"] = str(record.state)
     return json_response(body)
+
+
+def result_gone(job_id: str) -> str:
+    """Returns what a caller is told whose job's result has expired."""
+    return f"the result of job {job_id} was kept until its TTL and is gone"
 
 
 def job_url(job_id: str) -> str:

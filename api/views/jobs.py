@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
 from api.server import BODY
-from api.views.answers import job_response
+from api.views.answers import job_response, result_gone
 from api.views.waiting import wait_for_end
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.jobs import JobRecord, JobState
@@ -30,7 +30,7 @@ class Jobs:
         if not record.state.is_final and wait_s > 0:
             record = await self._wait(record, wait_s)
         if record.state is JobState.SUCCEEDED and record.result is None:
-            raise ResultExpiredError(f"the result of job {record.job_id} was kept until its TTL and is gone")
+            raise ResultExpiredError(result_gone(record.job_id))
         return job_response(record)
 
     async def _find(self, name: str, app_id: str) -> JobRecord:

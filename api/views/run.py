@@ -53,6 +53,7 @@ def parse_preference(header: str) -> Preference:
 
 def find_service(path: str, query: Mapping[str, str]) -> tuple[str, str]:
     """Returns service_id and version that a request's URL names (protocol 1.1)."""
+    path = path.rstrip("/")
     long_path = _LONG_PATH.fullmatch(path)
     version = long_path["version"] if long_path else DEFAULT_VERSION
     if "serviceId" in query:
@@ -60,7 +61,7 @@ def find_service(path: str, query: Mapping[str, str]) -> tuple[str, str]:
     first, _, _ = path.partition("/")
     if not long_path and first in RESERVED_SERVICE_IDS:
         raise NotFoundError("there is nothing at this path")
-    return path.rstrip("/").rpartition("/")[2], version
+    return path.rpartition("/")[2], version
 
 
 class Runner:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from redis.exceptions import RedisError
@@ -269,11 +270,21 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
     for ability in abilities:
         print(f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
     print(f"  flower     http://127.0.0.1:{settings.flower_port}")
-    print(f"  celery     ATHENA_REDIS_URL={shlex.quote(settings.redis_url)} celery -A workers.celery_app …")
+    shown_url = shlex.quote(without_password(settings.redis_url))
+    print(f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)
     if example is not None:
         print("\nTry it:\n")
         print(f"  {curl_command(base, example)}\n", flush=True)
+
+
+def without_password(url: str) -> str:
+    """Returns a URL that may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{address}"))
 
 
 def curl_command(base: str, ability: Ability) -> str:

@@ -3,6 +3,7 @@
 -- ARGV  incarnations
 -- Returns those that are fenced
 
+admit_writes()
 local fenced = {}
 for _, incarnation in ipairs(ARGV) do
   if redis.call('HEXISTS', WORKERS, incarnation) == 1 then

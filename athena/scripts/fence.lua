@@ -1,6 +1,6 @@
 -- Shuts a dead worker out and ends the jobs it held. Done twice, the second time does nothing.
 --
--- ARGV  1 incarnation   2 final state of its jobs   3 code   4 message
+-- ARGV  1 incarnation   2 final state of the jobs that ran   3 code   4 message   5 code, 6 message for the others
 -- Returns the ids of the jobs that were ended
 
 local incarnation = ARGV[1]
@@ -13,7 +13,11 @@ redis.call('DEL', inflight)
 for _, id in ipairs(ids) do
   local known = redis.call('HMGET', JOB .. id, 'state', 'token')
   if known[1] and not FINAL[known[1]] and string.match(known[2] or '', ':(.*)$') == incarnation then
-    settle(id, now, ARGV[2], ARGV[3], ARGV[4], '', '')
+    if known[1] == 'running' then
+      settle(id, now, ARGV[2], ARGV[3], ARGV[4], '', '')
+    else
+      settle(id, now, 'failed', ARGV[5], ARGV[6], '', '')
+    end
     ended[#ended + 1] = id
   end
 end

@@ -3,6 +3,7 @@
 -- ARGV  1 job id   2 gateway
 -- Returns 1 when the job was canceled
 
+admit_writes()
 local id, gateway = ARGV[1], ARGV[2]
 local key = JOB .. id
 local known = redis.call('HMGET', key, 'state', 'gateways', 'abandonable')

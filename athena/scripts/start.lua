@@ -3,6 +3,7 @@
 -- ARGV  1 gpu type   2 worker name   3… job id, token
 -- Returns one verdict per job: 1 started, 0 not ours any more or final
 
+admit_writes()
 local now, verdicts = now_ms(), {}
 for i = 3, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]

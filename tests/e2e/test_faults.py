@@ -3,6 +3,7 @@
 import collections
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:
             for process in faulty.processes():
                 if process.pid in before:
                     process.kill()
-            wait_until(lambda gone=before: worker_pids(faulty).isdisjoint(gone), 30, "replaced")
+            wait_until(partial(workers_replaced, faulty, before), 30, "workers replaced")
             load.answers.clear()
             wait_until(lambda: load.answers[0] > 10, 60, "service is back")
     finally:
@@ -76,6 +77,10 @@ def test_service_comes_back_after_the_gateway_was_killed(faulty: Stack) -> None:
 
 def worker_pids(stack: Stack) -> set[int]:
     return {process.pid for process in stack.processes() if "workers" in process.cmdline()}
+
+
+def workers_replaced(stack: Stack, before: set[int]) -> bool:
+    return worker_pids(stack).isdisjoint(before)
 
 
 def answered(stack: Stack) -> bool:

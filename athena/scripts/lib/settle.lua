@@ -54,6 +54,7 @@ local function expire_if_overdue(id, now, state, expires_ms)
   if state ~= 'queued' or not expires_ms or tonumber(expires_ms) > now then
     return false
   end
+  admit_writes()
   settle(id, now, 'expired', '10114', 'the job was not started within the time it was allowed to queue', '', '')
   return true
 end
