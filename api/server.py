@@ -7,11 +7,13 @@ Views may be `async def`; hooks, error handlers and signal receivers must be pla
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from inspect import isawaitable
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.routing import MapAdapter
 
 from athena.errors import BodyTooLargeError, Problem
 
@@ -31,9 +33,37 @@ BODY = "athena.body"
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_S = 5.0
 
+#: Answers that have no body (RFC 9110).
+BODILESS = (204, 304)
+
+
+class NoSessions(SessionInterface):
+    """The API keeps no sessions, so none is looked for in a request or written into an answer."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        """Returns no session; Flask then uses `make_null_session`."""
+
+    def make_null_session(self, app: Flask) -> NullSession:
+        """Returns the one session that is never used."""
+        return _NULL_SESSION
+
+
+_NULL_SESSION = NullSession()
+
 
 class InlineFlask(Flask):
     """Flask whose async views are awaited by `AsgiServer` instead of being wrapped in a thread."""
+
+    session_interface = NoSessions()
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Returns what matches a request's path. Hosts play no part here, so they are not parsed."""
+        if request is None:
+            return None
+        query = request.environ["QUERY_STRING"]
+        return MapAdapter(
+            self.url_map, "athena", "/", "", request.scheme, request.path, request.method, query
+        )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Returns the function itself; a coroutine that it returns is awaited by the server."""
@@ -217,23 +247,15 @@ async def _send_response(response: Response, environ: dict[str, Any], body: Requ
     must_drain = response.status_code == BodyTooLargeError.http_status and not body.is_complete
     if must_drain:
         response.headers["Connection"] = "close"
-    app_iter, _, headers = response.get_wsgi_response(environ)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status_code,
-            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-        }
-    )
-    try:
-        content = b"".join(_chunks(app_iter))
-    finally:
-        response.close()
+    content = response.get_data()
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers]
+    if response.content_length is None and response.status_code not in BODILESS:
+        headers.append((b"content-length", str(len(content)).encode()))
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    if environ["REQUEST_METHOD"] == "HEAD" or response.status_code in BODILESS:
+        content = b""
     await send({"type": "http.response.body", "body": content, "more_body": must_drain})
+    response.close()
     if must_drain:
         await body.drain()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _chunks(app_iter: Any) -> Iterator[bytes]:
-    yield from app_iter

@@ -6,10 +6,10 @@
 | `athena:none` | - | never anything: some scripts begin by deleting it | - |
 | `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
 | `athena:job:<id>` | hash | the job's record | record TTL after its final state |
-| `athena:payload:<id>` | string | inputs that are too large for the message | the final state |
+| `athena:payload:<id>` | string | inputs too large for the message | the final state |
 | `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
-| `athena:request:<request_id>` | hash | app_id -> job id, hash of its body | as the last job's record |
-| `athena:inflight:<incarnation>` | hash | job id -> message, of the held jobs | given back, finished, fenced |
+| `athena:request:<request_id>` | hash | app_id -> job id, body hash | as its job's record |
+| `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |

@@ -33,7 +33,7 @@ def _answers(path: Path) -> bool:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
-    """Starts the server that `athena serve` would bring along; without one the tests fail, they are not skipped."""
+    """Starts the server that `athena serve` would bring along; where there is none the tests fail."""
     # Not pytest's own folder: a unix socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix="athena-test-"))
     prepare_folders(folder)

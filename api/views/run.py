@@ -38,8 +38,13 @@ class Preference:
     wait_s: float | None = None
 
 
+NO_PREFERENCE = Preference()
+
+
 def parse_preference(header: str) -> Preference:
     """Reads the header; what it does not know it ignores, as the RFC says."""
+    if not header:
+        return NO_PREFERENCE
     respond_async, wait_s = False, None
     for part in header.split(","):
         name, _, value = part.strip().partition("=")

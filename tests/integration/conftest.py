@@ -54,7 +54,7 @@ class Store:
             return self.raw(*command)
 
     def raw(self, *command: str | bytes | int) -> Any:
-        """Runs a command and returns its reply as Redis gives it; redis-py's client would turn it into something."""
+        """Runs a command and returns its reply as Redis gives it, which redis-py's client would not."""
         self._connection.send_command(*command)
         return self._connection.read_response(disable_decoding=True)
 
@@ -168,7 +168,7 @@ class Ear:
         return message["channel"].decode().removeprefix(reply_channel("")), split_replies(message["data"])
 
     def is_silent(self) -> bool:
-        """Whether everything that was published so far has been heard: the next thing is our own empty message."""
+        """Whether all that was published so far has been heard: what comes next is our own message."""
         self._client.publish(reply_channel(self._gateways[0]), b"")
         return self.next() == (self._gateways[0], [])
 

@@ -603,18 +603,20 @@ def test_fence_ends_the_jobs_of_a_dead_worker(store: Store, ear: Ear) -> None:
     store.start(running)
     store.run(beat_command(["w1"]))
 
-    ended = store.run(fence_command("w1", *LOST))
+    ended = store.run(fence_command("w1", JobState.TIMED_OUT, 10102, "too slow"))
 
     assert sorted(ended) == [b"j1", b"j2"]
-    for job_id in ("j1", "j2"):
-        record = store.record(job_id)
-        assert (record.state, record.code, record.message) == LOST
-        assert store.pttl(f"athena:job:{job_id}") > 0
+    started, waiting = store.record("j1"), store.record("j2")
+    assert (started.state, started.code, started.message) == (JobState.TIMED_OUT, 10102, "too slow")
+    assert (waiting.state, waiting.code) == (JobState.FAILED, 10109)
+    assert waiting.message == "the worker process died before it came to the job"
+    assert store.pttl("athena:job:j1") > 0
+    assert store.pttl("athena:job:j2") > 0
     assert not store.exists("athena:inflight:w1")
     assert not store.exists(WORKERS)
     assert not store.exists(BEATS)
     gateway, (reply,) = ear.next()
-    assert (gateway, reply.job_id, reply.code) == ("g1", "j1", 10109)
+    assert (gateway, reply.job_id, reply.code) == ("g1", "j1", 10102)
 
 
 def test_second_fence_does_nothing(store: Store) -> None:
@@ -766,7 +768,7 @@ def fill(store: Store) -> Iterator[Callable[[], None]]:
     def fill() -> None:
         # All scripts are known before: loading one needs memory too.
         store.raw("CONFIG", "SET", "maxmemory", 1)
-        with pytest.raises(ResponseError, match="OOM|maxmemory"):
+        with pytest.raises(ResponseError, match=r"OOM|maxmemory"):
             store.raw("SET", "x", "y")
 
     yield fill
@@ -811,7 +813,7 @@ def test_full_redis_refuses_new_jobs(store: Store, fill: Callable[[], None]) -> 
     store.submit("j1")
     fill()
 
-    with pytest.raises(ResponseError, match="OOM|maxmemory"):
+    with pytest.raises(ResponseError, match=r"OOM|maxmemory"):
         store.submit("j2")
 
     assert store.queued() == ["j1"]

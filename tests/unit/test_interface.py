@@ -1,0 +1,82 @@
+"""The interface that workers announce and gateways read."""
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from athena.ability import Limits
+from athena.interface import DataSpec, Interface, ParamSpec
+
+GOLDEN = Path(__file__).parents[1] / "contract" / "interface.json"
+
+names = st.text(min_size=1, max_size=8)
+numbers = st.integers(-1000, 1000) | st.floats(-1e6, 1e6)
+params = st.builds(
+    ParamSpec,
+    key=names,
+    json_type=st.sampled_from(["string", "integer", "number", "boolean"]),
+    required=st.booleans(),
+    min_length=st.none() | st.integers(0, 9),
+    max_length=st.none() | st.integers(0, 9),
+    minimum=st.none() | numbers,
+    maximum=st.none() | numbers,
+    enum=st.lists(names | numbers, max_size=3).map(tuple),
+    description=st.text(max_size=8),
+)
+data = st.lists(st.builds(DataSpec, key=names, type=st.integers(0, 3)), max_size=3).map(tuple)
+positive = st.integers(1, 10**9)
+interfaces = st.builds(
+    Interface,
+    service_id=names,
+    version=names,
+    description=st.text(max_size=8),
+    params=st.lists(params, max_size=3).map(tuple),
+    inputs=data,
+    outputs=data,
+    gpu_types=st.lists(names, max_size=3).map(tuple),
+    fallback=st.booleans(),
+    limits=st.builds(
+        Limits,
+        max_body_bytes=positive,
+        max_queue_jobs=positive,
+        max_queue_s=st.floats(0.1, 1e6),
+        max_exec_s=st.floats(0.1, 1e6),
+        wait_s=st.floats(0.1, 1e6),
+    ),
+    example=st.none() | st.dictionaries(names, names, max_size=2),
+)
+
+
+@given(interfaces)
+def test_interface_survives_its_way_through_redis(interface: Interface) -> None:
+    assert Interface.decode(interface.encode()) == interface
+
+
+def test_interface_is_written_as_the_contract_says() -> None:
+    golden = json.loads(GOLDEN.read_text())
+
+    interface = Interface.decode(GOLDEN.read_bytes())
+
+    assert interface.params[0] == ParamSpec("suffix", max_length=100, min_length=0)
+    assert interface.params[1].enum == (1, 2)
+    assert interface.outputs == (DataSpec("text", 0),)
+    assert interface.limits == Limits(max_queue_jobs=7, wait_s=2.5)
+    assert json.loads(interface.encode()) == golden
+
+
+def test_members_of_a_later_version_are_ignored() -> None:
+    document = json.loads(GOLDEN.read_text())
+    document["later"] = 1
+    document["params"][0]["later"] = 1
+    document["inputs"][0]["later"] = 1
+    document["limits"]["later"] = 1
+
+    assert Interface.decode(json.dumps(document).encode()) == Interface.decode(GOLDEN.read_bytes())
+
+
+def test_same_interface_has_the_same_bytes() -> None:
+    raw = Interface.decode(GOLDEN.read_bytes()).encode()
+
+    assert Interface.decode(raw).encode() == raw
