@@ -1,5 +1,6 @@
 """Starts the whole of Athena, as an operator would."""
 
+import contextlib
 import json
 import os
 import signal
@@ -81,12 +82,19 @@ class Stack:
         except psutil.NoSuchProcess:
             return []
 
-    def child(self, *words: str) -> psutil.Process:
-        """Returns the child whose command line has all the words."""
+    def children(self, *words: str) -> list[psutil.Process]:
+        """Returns the children whose command line has all the words. One that has ended has none."""
+        found = []
         for process in self.processes()[1:]:
-            if all(word in process.cmdline() for word in words):
-                return process
-        raise AssertionError(f"no child {words}")
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if set(words) <= set(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def child(self, *words: str) -> psutil.Process:
+        """Returns the one child whose command line has all the words."""
+        (process,) = self.children(*words)
+        return process
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 60) -> int:
         if self.process.poll() is None:

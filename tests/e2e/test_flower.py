@@ -78,7 +78,7 @@ def test_a_task_page_shows_no_payload(stack: Stack, browse: Browse) -> None:
     secret = request["payload"]["text"]["text"] = "c2VjcmV0IHdvcmRz"
     sid = stack.post("/echo", request).json()["header"]["sid"]
 
-    page = wait_until(lambda: _with(browse(f"/task/{sid}"), sid), 60, "the task's page")
+    page = wait_until(lambda: _with(browse(f"/task/{sid}"), "SUCCESS"), 60, "the task's page")
 
     assert "text: 12 bytes" in page
     assert secret not in page and "secret words" not in page
