@@ -16,6 +16,8 @@ from athena.settings import Settings
 #: A unix socket's path may have 107 bytes on Linux.
 MAX_SOCKET_PATH = 100
 
+LOG_NAME = "redis.log"
+
 SERVERS = ("valkey-server", "redis-server")
 
 
@@ -82,7 +84,7 @@ def server_command(server: RedisServer, data_dir: Path) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
-        "logfile": str(data_dir / "redis.log"),
+        "logfile": str(data_dir / LOG_NAME),
         # Many gateways' replies may queue up for a moment; the default closes a slow reader at 32 MB.
         "client-output-buffer-limit": "pubsub 256mb 64mb 60",
     }

@@ -44,7 +44,10 @@ class Child(ABC):
     Attributes:
         name: for messages.
         grace_s: how long it may take to end after SIGTERM.
+        log: where it says what goes wrong.
     """
+
+    log = "its output above"
 
     def __init__(self, name: str, grace_s: float) -> None:
         self.name = name
@@ -198,7 +201,7 @@ class Supervisor:
             self._say(f"{child.name} is ready")
         elif returncode is not None:
             raise StartError(
-                f"{child.name} did not start ({describe_exit(returncode)}); its output above says why"
+                f"{child.name} did not start ({describe_exit(returncode)}); {child.log} says why"
             )
         elif time.monotonic() > deadline_s:
             raise StartError(f"{child.name} was not ready in time")

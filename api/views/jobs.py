@@ -7,14 +7,12 @@ from flask import Blueprint, Response, request
 from api.gateway import Gateway
 from api.server import BODY
 from api.views.answers import job_response, result_gone
-from api.views.waiting import wait_for_end
+from api.views.waiting import MAX_WAIT_S, wait_for_end
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.jobs import JobRecord, JobState
 
 #: Ours are 32 digits; those of tasks that came by send_task are UUIDs with dashes.
 _JOB_ID = re.compile(r"[0-9a-f-]{32,36}")
-
-MAX_WAIT_S = 300.0
 
 
 class Jobs:

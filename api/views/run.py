@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from api.gateway import Gateway
 from api.server import BODY, RequestBody
 from api.views.answers import accepted_response, ended_response
-from api.views.waiting import wait_for_end
+from api.views.waiting import MAX_WAIT_S, wait_for_end
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.broker import encode_message
 from athena.errors import MediaTypeError, NotFoundError, Problem, RequestError, WaitTimeoutError
@@ -52,7 +52,7 @@ def parse_preference(header: str) -> Preference:
         if name.strip().lower() == "respond-async":
             respond_async = True
         elif name.strip().lower() == "wait" and value.isdecimal():
-            wait_s = float(value)
+            wait_s = min(float(value), MAX_WAIT_S)
     return Preference(respond_async and wait_s is None, wait_s)
 
 

@@ -10,6 +10,9 @@ from athena.store import Reply
 #: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
 UNWATCHED_S = 0.25
 
+#: The longest wait that a caller may name; proxies and clients give up sooner.
+MAX_WAIT_S = 300.0
+
 
 async def wait_for_end(
     gateway: Gateway,

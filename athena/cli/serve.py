@@ -21,6 +21,7 @@ from athena.ability import Ability, load_ability
 from athena.broker import check_redis_url
 from athena.cli.flower import flower_command
 from athena.embedded import (
+    LOG_NAME,
     RedisServer,
     find_server,
     prepare_folders,
@@ -120,6 +121,7 @@ class RedisChild(Child):
         super().__init__("redis", grace_s=20)
         self._command = server_command(server, data_dir)
         self._socket_path = socket_path(data_dir)
+        self.log = str(data_dir / LOG_NAME)
 
     def command(self) -> Sequence[str]:
         """Returns the server's command line."""

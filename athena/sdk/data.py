@@ -1,4 +1,4 @@
-"""The data that a wrapper is handed and hands back (wrapper contract, section 3)."""
+"""The data that a wrapper is handed and hands back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Declarations of inputs, parameters and outputs in `requestCls` and `responseCls` (contract, section 4).
+"""Declarations of inputs, parameters and outputs in `requestCls` and `responseCls`.
 
 `value` and `path` are data for local tests of the wrapper; they are not defaults of the API.
 """

@@ -1,4 +1,4 @@
-"""The base class of an ability's `Wrapper` (wrapper contract, section 4)."""
+"""The base class of an ability's `Wrapper`."""
 
 from typing import Any
 
