@@ -98,14 +98,10 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             supervisor.add_duty(keeper.on_tick)
             workers = [WorkerChild(ability, "cpu", 0, keeper, settings.grace_s) for ability in abilities]
             names = ", ".join(ability.service_id for ability in abilities)
-            say(f"loading {names}; starting gateway and Flower")
-            supervisor.start(
-                [*workers, GatewayChild(resolved), FlowerChild(resolved)],
-                settings.load_timeout_s + START_TIMEOUT_S,
-            )
-            # Flower learns a worker's queues only when it is asked to look, and it came up before the last
-            # worker.
-            _answers(("127.0.0.1", resolved.flower_port), "/workers?refresh=1")
+            say(f"loading {names}; starting the gateway")
+            supervisor.start([*workers, GatewayChild(resolved)], settings.load_timeout_s + START_TIMEOUT_S)
+            # Flower asks workers for their queues once, when it starts; so it starts after them.
+            supervisor.start([FlowerChild(resolved)], START_TIMEOUT_S)
             _announce(resolved, abilities, time.monotonic() - began_s)
             supervisor.run()
         except Stop:
