@@ -101,6 +101,6 @@ def check_redis_url(redis_url: str) -> str:
     """
     if urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
         raise ConfigError(
-            "the URL of Redis (--redis, ATHENA_REDIS_URL) must be redis://, rediss:// or unix://"
+            "the URL of Redis (--redis, ATHENA_REDIS_URL) must start with redis://, rediss:// or unix://"
         )
     return redis_url
