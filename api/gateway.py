@@ -15,8 +15,9 @@ from athena.errors import (
     RequestError,
     RequestIdConflictError,
     StoreError,
+    UnservedError,
 )
-from athena.fleet import FleetView
+from athena.fleet import DEAD_AFTER_S, FleetView
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.schema import RequestSchema, build_envelope_schema
@@ -24,6 +25,7 @@ from athena.settings import Settings
 from athena.store import (
     ABILITIES,
     BEATS,
+    FAILURES,
     ORPHAN_TTL_S,
     WORKERS,
     Reply,
@@ -95,8 +97,12 @@ class Gateway:
 
         Raises:
             NotFoundError: it was never registered.
+            UnservedError: it was never registered because its worker does not start.
         """
         known = self._schemas.get(service_id)
+        if known is None and service_id in self.fleet.failures:
+            failure = self.fleet.failures[service_id]
+            raise UnservedError(f"{service_id} does not start: {failure}", retry_after_s=int(DEAD_AFTER_S))
         if known is None:
             raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
         return known
@@ -194,10 +200,11 @@ class Gateway:
             await asyncio.sleep(OBSERVE_S if self._schemas else OBSERVE_S / 5)
 
     async def _observe(self) -> None:
-        workers, beats, abilities = await asyncio.gather(
-            *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES))
+        workers, beats, abilities, failures = await asyncio.gather(
+            *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES, FAILURES))
         )
         self.fleet.observe(time.monotonic(), _pairs(workers), _pairs(beats))
+        self.fleet.observe_failures(time.time(), _pairs(failures))
         for service_id, raw in _pairs(abilities).items():
             if self._raw_interfaces.get(service_id) != raw:
                 self._learn(service_id, raw)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from athena.errors import ConfigError
+from athena.wrapper_source import read_wrapper_source
 
 T = TypeVar("T")
 
@@ -14,6 +15,7 @@ T = TypeVar("T")
 MAX_NUMBER = 10**12
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+VERSION = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 #: First path segments that the gateway needs for itself.
 RESERVED_SERVICE_IDS = frozenset(
@@ -40,6 +42,14 @@ class WorkerOptions:
 
 
 @dataclass(frozen=True)
+class ResourceOptions:
+    """Table `[resources]`: where personalised resources are, and how many are loaded at once."""
+
+    dir: str = "resources"
+    max_loaded: int = 16
+
+
+@dataclass(frozen=True)
 class Limits:
     """Table `[limits]`: what is refused, and when waiting and running end."""
 
@@ -56,8 +66,9 @@ class Ability:
 
     Attributes:
         path: the folder; it holds `wrapper.py`.
-        service_id: the name in URLs, queues and under `parameter`.
-        version: part of the long URL.
+        service_id: the name in URLs, queues and under `parameter`; from ability.toml, else the wrapper's
+            `serviceId`, else the folder's name.
+        version: part of the long URL; from ability.toml, else the wrapper's `version`.
         config: what `wrapperInit` receives.
     """
 
@@ -68,6 +79,7 @@ class Ability:
     gpu: GpuOptions = GpuOptions()
     worker: WorkerOptions = WorkerOptions()
     limits: Limits = Limits()
+    resources: ResourceOptions = ResourceOptions()
     config: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -107,20 +119,24 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _parse(path: Path, document: dict[str, Any]) -> Ability:
     file = path / "ability.toml"
-    known = {"service_id", "version", "description", "gpu", "worker", "limits", "config"}
+    known = {"service_id", "version", "description", "gpu", "worker", "limits", "resources", "config"}
     for key in document.keys() - known:
         raise ConfigError(f"{file}: unknown key {key!r}; known are {', '.join(sorted(known))}")
     config = document.get("config", {})
     if not isinstance(config, dict):
         raise ConfigError(f"{file}: config must be a table [config]")
+    source = read_wrapper_source(path / "wrapper.py")
+    own_id = source.service_id if SERVICE_ID.fullmatch(source.service_id) else ""
+    own_version = source.version if VERSION.fullmatch(source.version) else ""
     ability = Ability(
         path=path,
-        service_id=_service_id(file, document.get("service_id", path.name)),
-        version=_version(file, document.get("version", "v1")),
+        service_id=_service_id(file, document.get("service_id", own_id or path.name)),
+        version=_version(file, document.get("version", own_version or "v1")),
         description=str(document.get("description", "")),
         gpu=_table(file, "gpu", GpuOptions, document),
         worker=_table(file, "worker", WorkerOptions, document),
         limits=_table(file, "limits", Limits, document),
+        resources=_table(file, "resources", ResourceOptions, document),
         config={key: _config_text(value) for key, value in config.items()},
     )
     _check(file, ability)
@@ -136,7 +152,7 @@ def _service_id(file: Path, value: Any) -> str:
 
 
 def _version(file: Path, value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", value):
+    if not isinstance(value, str) or not VERSION.fullmatch(value):
         raise ConfigError(f'{file}: version {value!r} must be a short text such as "v1"')
     return value
 
@@ -157,6 +173,10 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
         if isinstance(value, bool):
             return value
         raise ConfigError(f"{file}: {name} must be true or false, got {value!r}")
+    if isinstance(default, str):
+        if isinstance(value, str):
+            return value
+        raise ConfigError(f"{file}: {name} must be a text, got {value!r}")
     if isinstance(default, tuple):
         if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
             return tuple(value)
@@ -179,6 +199,7 @@ def _check(file: Path, ability: Ability) -> None:
         ("worker.slots", worker.slots),
         ("worker.max_batch", worker.max_batch),
         ("worker.concurrency", worker.concurrency),
+        ("resources.max_loaded", ability.resources.max_loaded),
         ("limits.max_body_bytes", ability.limits.max_body_bytes),
         ("limits.max_queue_jobs", ability.limits.max_queue_jobs),
         ("limits.max_queue_s", ability.limits.max_queue_s),

@@ -13,6 +13,9 @@ from athena.interface import Interface
 #: clock or a Redis outage then declares nobody dead.
 DEAD_AFTER_S = 5.0
 
+#: So long it is said why a worker did not start. Its supervisor tries again, and says so again, before.
+FAILURE_SHOWN_S = 900.0
+
 
 @dataclass(frozen=True)
 class WorkerEntry:
@@ -36,6 +39,23 @@ class WorkerEntry:
         return cls(**{name: document[name] for name in cls.__dataclass_fields__})
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why the last attempt to start an ability's worker failed; `at_s` is seconds since 1970."""
+
+    detail: str
+    at_s: float
+
+    def encode(self) -> bytes:
+        """Returns the failure as JSON."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Failure":
+        """Reads what `encode` wrote."""
+        return cls(**orjson.loads(raw))
+
+
 @dataclass
 class _Pulse:
     beat: int
@@ -47,10 +67,12 @@ class FleetView:
 
     Attributes:
         interfaces: service_id -> interface, of all abilities that were ever registered.
+        failures: service_id -> why its worker does not start, in one line.
     """
 
     def __init__(self, unserved_grace_s: float, now_s: float) -> None:
         self.interfaces: dict[str, Interface] = {}
+        self.failures: dict[str, str] = {}
         self._grace_s = unserved_grace_s
         self._started_s = now_s
         self._workers: dict[str, WorkerEntry] = {}
@@ -69,6 +91,15 @@ class FleetView:
             del self._pulses[incarnation]
         for worker in self.live_workers(now_s):
             self._seen_s[worker.service_id] = now_s
+
+    def observe_failures(self, wall_clock_s: float, failures: Mapping[bytes, bytes]) -> None:
+        """Takes in why workers did not start; what is old is that of abilities that are served no more."""
+        read = {service_id.decode(): Failure.decode(raw) for service_id, raw in failures.items()}
+        self.failures = {
+            service_id: failure.detail
+            for service_id, failure in read.items()
+            if wall_clock_s - failure.at_s <= FAILURE_SHOWN_S
+        }
 
     def live_workers(self, now_s: float, service_id: str | None = None) -> list[WorkerEntry]:
         """Returns the workers whose heart beats, of one ability or of all."""
@@ -94,8 +125,10 @@ class FleetView:
         service_id = interface.service_id
         alive = {worker.gpu_type for worker in self.live_workers(now_s, service_id)}
         if not alive and not self._seen_lately(now_s, service_id):
+            failure = self.failures.get(service_id)
+            why = f"; it does not start: {failure}" if failure else ""
             raise UnservedError(
-                f"no worker serves {service_id} at the moment", retry_after_s=int(DEAD_AFTER_S)
+                f"no worker serves {service_id} at the moment{why}", retry_after_s=int(DEAD_AFTER_S)
             )
         if gpu_type in ("", ANY):
             return queue_name(service_id, ANY)

@@ -21,4 +21,12 @@ def prepare_job(
     params, expected = split_parameters(given, outputs)
     types = {spec.key: spec.type for spec in interface.inputs}
     inputs = read_inputs(checked.get("payload") or {}, types)
-    return make_message(job_id, interface.service_id, params, inputs, expected, inline_limit_bytes)
+    return make_message(
+        job_id,
+        interface.service_id,
+        params,
+        inputs,
+        expected,
+        inline_limit_bytes,
+        resource_id=(checked.get("header") or {}).get("res_id") or "",
+    )

@@ -50,6 +50,7 @@ class JobMessage:
         inputs: in the order of the request. When `claim` is set, their bytes lie one after the other in the
             payload key of the job.
         expected: output key -> attributes that the answer echoes.
+        resource_id: the personalised resource that the caller named; "" for none.
     """
 
     job_id: str
@@ -58,10 +59,11 @@ class JobMessage:
     inputs: tuple[MessageInput, ...]
     expected: dict[str, dict[str, Any]]
     claim: bool = False
+    resource_id: str = ""
 
     def encode(self) -> dict[str, Any]:
         """Returns the message as a JSON object."""
-        return {
+        document: dict[str, Any] = {
             "v": MESSAGE_VERSION,
             "id": self.job_id,
             "service_id": self.service_id,
@@ -73,6 +75,9 @@ class JobMessage:
             "expected": self.expected,
             "claim": self.claim,
         }
+        if self.resource_id:
+            document["resource_id"] = self.resource_id
+        return document
 
     @classmethod
     def decode(cls, document: Mapping[str, Any]) -> "JobMessage":
@@ -93,6 +98,7 @@ class JobMessage:
             inputs=tuple(MessageInput(*item) for item in document["inputs"]),
             expected=document["expected"],
             claim=document["claim"],
+            resource_id=document.get("resource_id", ""),
         )
 
 
@@ -103,6 +109,7 @@ def make_message(
     inputs: list[InputValue],
     expected: dict[str, dict[str, Any]],
     inline_limit_bytes: int,
+    resource_id: str = "",
 ) -> tuple[JobMessage, bytes | None]:
     """Returns the queue message, and the bytes that must lie beside it when they are over the limit."""
     claim = sum(len(item.data) for item in inputs) > inline_limit_bytes
@@ -123,6 +130,7 @@ def make_message(
         ),
         expected=expected,
         claim=claim,
+        resource_id=resource_id,
     )
     return message, _join(inputs) if claim else None
 

@@ -12,6 +12,7 @@
 | `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
+| `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
@@ -35,6 +36,7 @@ Command = tuple[Arg, ...]
 WORKERS = "athena:workers"
 BEATS = "athena:beats"
 ABILITIES = "athena:abilities"
+FAILURES = "athena:failures"
 
 #: How long inputs may lie beside a message that was not submitted yet.
 ORPHAN_TTL_S = 120

@@ -45,9 +45,11 @@ class Child(ABC):
         name: for messages.
         grace_s: how long it may take to end after SIGTERM.
         log: where it says what goes wrong.
+        is_optional: whether the others are started without it; it is tried again while they run.
     """
 
     log = "its output above"
+    is_optional = False
 
     def __init__(self, name: str, grace_s: float) -> None:
         self.name = name
@@ -159,19 +161,25 @@ class Supervisor:
         self._duties.append(duty)
 
     def start(self, children: Sequence[Child], timeout_s: float) -> None:
-        """Starts children side by side and waits until all are ready.
+        """Starts children side by side and waits until all are ready, or only optional ones are not.
 
         Raises:
-            StartError: one ended, or was not ready in time.
+            StartError: one ended, or was not ready in time, and is not optional, or no optional one is left.
             Stop: a signal came meanwhile.
         """
         for child in children:
             self._children.append(child)
             child.spawn()
         deadline_s = time.monotonic() + timeout_s
-        while not all(child.is_ready for child in children):
-            for child in children:
-                self._check_start(child, deadline_s)
+        waiting = list(children)
+        while waiting:
+            for child in waiting:
+                try:
+                    self._check_start(child, deadline_s)
+                except StartError as error:
+                    waiting = [other for other in waiting if other is not child]
+                    self._do_without(child, waiting, error)
+            waiting = [child for child in waiting if not child.is_ready]
             self._tick()
 
     def run(self) -> None:
@@ -190,6 +198,14 @@ class Supervisor:
         groups = _groups(self._children)
         for group in reversed(groups):
             self._stop_group(group)
+
+    def _do_without(self, child: Child, waiting: Sequence[Child], error: StartError) -> None:
+        """Goes on without an optional child that did not start, as long as there is another one."""
+        others = [other for other in self._children if other.is_optional and other is not child]
+        if not child.is_optional or not any(other.is_ready or other in waiting for other in others):
+            raise error
+        self._say(error.message)
+        child.signal(signal.SIGKILL)
 
     def _check_start(self, child: Child, deadline_s: float) -> None:
         if child.is_ready:

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +16,10 @@ from redis.retry import Retry
 
 from athena.ability import Ability
 from athena.errors import ExecTimeoutError, WorkerLostError
+from athena.fleet import Failure
 from athena.jobs import JobState
 from athena.progress import ProgressBoard
-from athena.store import Command, beat_command, fence_command, script_of
+from athena.store import FAILURES, Command, beat_command, fence_command, script_of
 from athena.supervisor import Child, StartError, describe_exit
 from athena.worker_launch import WorkerLaunch, WorkerReport
 
@@ -55,6 +57,20 @@ class FleetKeeper:
         """Ends the jobs of a dead worker, now or as soon as Redis can be reached."""
         self._fences.append(command)
         self._send_fences()
+
+    def tell_failure(self, service_id: str, detail: str) -> None:
+        """Lets gateways know why an ability has no worker."""
+        self._note(("HSET", FAILURES, service_id, Failure(detail, time.time()).encode()))
+
+    def forget_failure(self, service_id: str) -> None:
+        """Lets gateways know that it has one now."""
+        self._note(("HDEL", FAILURES, service_id))
+
+    def _note(self, command: Command) -> None:
+        try:
+            self._client.execute_command(*command)
+        except RedisError as error:
+            logger.info("cannot tell gateways how a worker started: %s", error)
 
     def on_tick(self, now_s: float) -> None:
         """Sends what is due; called by the supervisor."""
@@ -110,7 +126,7 @@ class WorkerChild(Child):
     ) -> None:
         super().__init__(f"worker {ability.service_id}", grace_s + 5)
         self.incarnation = ""
-        self._ability = ability
+        self.ability = ability
         self._gpu_type = gpu_type
         self._node_name = f"{ability.service_id}.{gpu_type}.{index}@{socket.gethostname()}"
         self._keeper = keeper
@@ -118,6 +134,7 @@ class WorkerChild(Child):
         self._status_read = self._status_write = -1
         self._status_text = b""
         self._is_overdue = False
+        self._has_reported = False
         keeper.add(self)
 
     def command(self) -> Sequence[str]:
@@ -131,7 +148,7 @@ class WorkerChild(Child):
     def environment(self) -> Mapping[str, str]:
         """Returns the start order and what pins the process to its device."""
         launch = WorkerLaunch(
-            ability_dir=str(self._ability.path),
+            ability_dir=str(self.ability.path),
             incarnation=self.incarnation,
             name=self._node_name,
             gpu_type=self._gpu_type,
@@ -145,8 +162,9 @@ class WorkerChild(Child):
         """Starts a process as a fresh incarnation."""
         self.incarnation = uuid.uuid4().hex
         self._is_overdue = False
+        self._has_reported = False
         self._status_text = b""
-        for thread in range(self._ability.worker.concurrency):
+        for thread in range(self.ability.worker.concurrency):
             self._board.end(thread)
         self._status_read, self._status_write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._status_read, False)
@@ -162,9 +180,12 @@ class WorkerChild(Child):
         line, newline, _ = self._status_text.partition(b"\n")
         if not newline:
             return False
+        self._has_reported = True
         report = WorkerReport.decode(line)
         if not report.ready:
-            raise StartError(f"ability {self._ability.service_id}: {report.detail}")
+            self._keeper.tell_failure(self.ability.service_id, report.detail)
+            raise StartError(f"ability {self.ability.service_id}: {report.detail}")
+        self._keeper.forget_failure(self.ability.service_id)
         return True
 
     def on_tick(self, now_s: float) -> None:
@@ -177,8 +198,11 @@ class WorkerChild(Child):
     def on_exit(self, returncode: int) -> None:
         """Ends the jobs that the process held."""
         os.close(self._status_read)
+        if not (self._has_reported or self._is_overdue or self.is_stopping):
+            text = f"the worker process ended while it started ({describe_exit(returncode)})"
+            self._keeper.tell_failure(self.ability.service_id, text)
         if self._is_overdue:
-            limit_s = self._ability.limits.max_exec_s
+            limit_s = self.ability.limits.max_exec_s
             text = f"ran longer than {limit_s:g} s (limits.max_exec_s); its process was ended"
             command = fence_command(self.incarnation, JobState.TIMED_OUT, ExecTimeoutError.code, text)
         else:

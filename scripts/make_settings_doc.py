@@ -5,7 +5,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from athena.ability import Ability, GpuOptions, Limits, WorkerOptions
+from athena.ability import Ability, GpuOptions, Limits, ResourceOptions, WorkerOptions
 from athena.settings import setting_table
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
@@ -39,9 +39,14 @@ ABILITY_RULES = """\
 """
 
 #: Not values of their own: where the file lies, and the tables.
-NOT_KEYS = {"path", "gpu", "worker", "limits"}
+NOT_KEYS = {"path", "gpu", "worker", "limits", "resources"}
 
-TABLES: dict[str, type] = {"gpu": GpuOptions, "worker": WorkerOptions, "limits": Limits}
+TABLES: dict[str, type] = {
+    "gpu": GpuOptions,
+    "worker": WorkerOptions,
+    "limits": Limits,
+    "resources": ResourceOptions,
+}
 
 MEANING = {
     "service_id": "name in URLs, queues and under `parameter`: 1 to 64 letters, digits, `-`, `_`",
@@ -59,6 +64,8 @@ MEANING = {
     "limits.max_queue_s": "a job that was not started by then expires",
     "limits.max_exec_s": "an inference call that takes longer is ended with its process",
     "limits.wait_s": "how long a synchronous call waits; then 504",
+    "resources.dir": "folder of personalised resources, in the ability's own",
+    "resources.max_loaded": "personalised resources that a worker keeps loaded",
 }
 
 
@@ -80,9 +87,10 @@ def _ability_keys() -> str:
 
 def ability_keys() -> Iterator[tuple[str, str]]:
     """Yields each key of ability.toml and its default, as the page shows them."""
-    yield "service_id", "the folder's name"
+    yield "service_id", "the wrapper's `serviceId`, or the folder's name"
+    yield "version", 'the wrapper\'s `version`, or `"v1"`'
     for item in fields(Ability):
-        if item.name not in NOT_KEYS | {"service_id"}:
+        if item.name not in NOT_KEYS | {"service_id", "version"}:
             yield item.name, _default(item)
     for table, options in TABLES.items():
         for item in fields(options):

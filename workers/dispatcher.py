@@ -1,40 +1,73 @@
 """Calls a wrapper's methods and turns whatever comes of it into outputs or an error."""
 
-import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from athena.errors import AthenaError, ConfigError, OutputError, WrapperError
+from athena.errors import AthenaError, ConfigError, OutputError, WrapperError, one_line
 from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
+from workers.async_results import AsyncResults
+from workers.binding import Binding
+from workers.once_call import EXEC_FAILED, make_once_call, own_method
+from workers.streams import Stream, StreamMethods
 
 logger = logging.getLogger(__name__)
 
 INIT_RAISED = 30001
 INIT_FAILED = 30002
 EXEC_RETURNED_NOTHING = 30003
-EXEC_FAILED = 10909
 
-#: Names under which wrappers of different SDK versions take the job's id and the personalised resource.
-_TAG_NAMES = frozenset({"usrTag", "userTag", "sid", "tag"})
-_RESOURCE_NAMES = frozenset({"persId", "psrId", "psrID"})
+#: How long an asynchronous result is waited for where no limit is given.
+DEFAULT_LIMIT_S = 60.0
 
-OnceExec = Callable[[dict[str, str], DataListCls, str], Any]
+
+@dataclass(frozen=True)
+class OnceArguments:
+    """What one job hands to a wrapper; `resource` is 0 without a personalised one."""
+
+    params: dict[str, str]
+    inputs: DataListCls
+    job_id: str
+    resource: Any = 0
+
+
+#: What came of one job of a batch.
+BatchItem = list[OutputValue] | AthenaError
 
 
 class Dispatcher:
-    """One wrapper instance; its signatures are looked at once, when it is loaded.
+    """One wrapper; its signatures are looked at once, when it is loaded.
 
     Args:
-        wrapper: the instance.
+        wrapper: an instance of `Wrapper`, or a module with the functions of the first generation.
         outputs: output key -> data type number, as declared; empty when nothing is declared.
+        results: where results of `wrapperOnceExecAsync` arrive.
+
+    Raises:
+        ConfigError: a method wants an argument that no SDK version passes.
     """
 
-    def __init__(self, wrapper: Any, outputs: dict[str, int]) -> None:
+    def __init__(self, wrapper: Any, outputs: dict[str, int], results: AsyncResults | None = None) -> None:
         self._wrapper = wrapper
         self._outputs = outputs
-        self._once_exec = bind_once_exec(wrapper.wrapperOnceExec)
+        results = results or AsyncResults(DEFAULT_LIMIT_S)
+        self._once_call = make_once_call(wrapper, results, self.error_text)
+        self._streams = StreamMethods(wrapper, results, self.read_part, self.error_text)
+        self._batch_call = _bind(wrapper, "wrapperBatchExec", ("params_list", "inputs_list"))
+        self._load_resource = _bind(wrapper, "wrapperLoadRes", ("inputs", "resource_name"))
+        self._unload_resource = _bind(wrapper, "wrapperUnloadRes", ("resource_name",))
+
+    @property
+    def runs_batches(self) -> bool:
+        """Whether the wrapper has a batch method of its own."""
+        return self._batch_call is not None
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether the wrapper takes personalised resources."""
+        return self._load_resource is not None
 
     def init(self, config: dict[str, str]) -> None:
         """Runs wrapperInit.
@@ -42,53 +75,121 @@ class Dispatcher:
         Raises:
             ConfigError: it raised or returned an error code; the message says which, in one line.
         """
+        init = getattr(self._wrapper, "wrapperInit", None)
+        if init is None:
+            return
         try:
-            code = self._wrapper.wrapperInit(config)
-        except Exception as error:
-            raise ConfigError(f"wrapperInit raised {_one_line(error)}", code=INIT_RAISED) from error
+            code = init(config)
+        except BaseException as error:
+            raise ConfigError(f"wrapperInit raised {one_line(error)}", code=INIT_RAISED) from error
         if code:
-            text = self._error_text(code)
+            text = self.error_text(code)
             raise ConfigError(f"wrapperInit returned {code}{': ' if text else ''}{text}", code=INIT_FAILED)
 
     def fini(self) -> None:
         """Runs wrapperFini; what it raises is only logged."""
+        fini = own_method(self._wrapper, "wrapperFini")
+        if fini is None:
+            return
         try:
-            self._wrapper.wrapperFini()
-        except Exception:
+            fini()
+        except BaseException:
             logger.exception("wrapperFini raised")
 
-    def once(self, params: dict[str, str], inputs: DataListCls, job_id: str) -> list[OutputValue]:
+    def load_resource(self, inputs: DataListCls, name: Any) -> Any:
+        """Runs wrapperLoadRes; its code."""
+        return self._load_resource(inputs, name) if self._load_resource else 0
+
+    def unload_resource(self, name: Any) -> Any:
+        """Runs wrapperUnloadRes; its code."""
+        return self._unload_resource(name) if self._unload_resource else 0
+
+    def once(self, given: OnceArguments) -> list[OutputValue]:
         """Runs one job.
 
         Raises:
-            WrapperError: the wrapper raised, or returned an error code, nothing, or something that does not
-            fit its
-                declaration.
+            AthenaError: the wrapper raised, or returned an error code, nothing, or something that does not
+                fit its declaration.
         """
         try:
-            response = self._once_exec(params, inputs, job_id)
+            response = self._once_call(given.params, given.inputs, given.job_id, given.resource)
         except AthenaError:
             raise
         except BaseException as error:
             # BaseException: sys.exit() in a wrapper must end its job, not the worker.
-            logger.exception("job %s: wrapperOnceExec raised", job_id)
-            raise WrapperError(_one_line(error), code=EXEC_FAILED) from None
-        return self.read_response(response)
+            logger.exception("job %s: wrapperOnceExec raised", given.job_id)
+            raise WrapperError(one_line(error), code=EXEC_FAILED) from None
+        return self.read_response(response, "wrapperOnceExec")
 
-    def read_response(self, response: Any) -> list[OutputValue]:
+    def batch(self, jobs: Sequence[OnceArguments]) -> list[BatchItem]:
+        """Runs jobs in one call of wrapperBatchExec.
+
+        When the call as a whole fails, each job is run in a call of its own, so that one bad input does not
+        fail its neighbours.
+        """
+        assert self._batch_call is not None
+        try:
+            responses = self._batch_call([job.params for job in jobs], [job.inputs for job in jobs])
+            if not isinstance(responses, list | tuple) or len(responses) != len(jobs):
+                raise OutputError(
+                    f"wrapperBatchExec returned {_describe(responses)} for {len(jobs)} jobs; "
+                    "it must return a list with one Response for each"
+                )
+        except BaseException as error:
+            if len(jobs) > 1:
+                logger.warning("a batch of %d failed (%s); running each alone", len(jobs), one_line(error))
+                return [item for job in jobs for item in self.batch([job])]
+            if isinstance(error, AthenaError):
+                return [error]
+            logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
+            return [WrapperError(one_line(error), code=EXEC_FAILED)]
+        return [self._read_item(response) for response in responses]
+
+    def open_stream(self, params: dict[str, str], sid: str, resource: Any = 0) -> Stream:
+        """Begins a session (see `StreamMethods.open`)."""
+        return self._streams.open(params, sid, resource)
+
+    def read_part(self, response: Any, method: str) -> list[OutputValue]:
+        """Returns the outputs of a part of a stream; each keeps its status."""
+        outputs = self.read_response(response, method)
+        return [
+            replace(output, status=item.status)
+            for output, item in zip(outputs, response.list or (), strict=True)
+        ]
+
+    def read_response(self, response: Any, method: str) -> list[OutputValue]:
         """Returns a response's outputs (see `once` for what it raises)."""
         if response is None:
-            raise WrapperError("wrapperOnceExec returned nothing", code=EXEC_RETURNED_NOTHING)
+            raise WrapperError(f"{method} returned nothing", code=EXEC_RETURNED_NOTHING)
         if not isinstance(response, Response):
-            raise OutputError(f"wrapperOnceExec returned {type(response).__name__} instead of Response")
+            raise OutputError(f"{method} returned {type(response).__name__} instead of Response")
         if response.error_code:
             code = response.error_code
-            raise WrapperError(f"{self._error_text(code)};code={code}", code=EXEC_FAILED)
+            raise WrapperError(f"{self.error_text(code)};code={code}", code=EXEC_FAILED)
         outputs = [self._read_output(item) for item in response.list or ()]
         keys = [output.key for output in outputs]
         if len(set(keys)) != len(keys):
             raise OutputError(f"the answer has an output twice: {', '.join(keys)}")
         return outputs
+
+    def error_text(self, code: int) -> str:
+        """Returns wrapperError's text for a code; "" when it has none."""
+        describe = getattr(self._wrapper, "wrapperError", None)
+        if describe is None:
+            return ""
+        try:
+            return str(describe(code) or "")
+        except Exception:
+            logger.exception("wrapperError(%s) raised", code)
+            return ""
+
+    def _read_item(self, response: Any) -> BatchItem:
+        if isinstance(response, Exception):
+            return WrapperError(one_line(response), code=EXEC_FAILED)
+        try:
+            return self.read_response(response, "wrapperBatchExec")
+        except AthenaError as error:
+            return error
 
     def _read_output(self, item: Any) -> OutputValue:
         key = getattr(item, "key", "")
@@ -104,33 +205,16 @@ class Dispatcher:
         except TypeError as error:
             raise OutputError(f"output {key!r}: {error}") from None
 
-    def _error_text(self, code: int) -> str:
-        try:
-            return str(self._wrapper.wrapperError(code) or "")
-        except Exception:
-            logger.exception("wrapperError(%s) raised", code)
-            return ""
+
+def _bind(wrapper: Any, name: str, order: tuple[str, ...]) -> Callable[..., Any] | None:
+    method = own_method(wrapper, name)
+    if method is None:
+        return None
+    aliases = {"resource": "resource_name"} if "resource_name" in order else {}
+    return Binding(method, (order,), aliases).compile(method, order)
 
 
-def bind_once_exec(method: Callable[..., Any]) -> OnceExec:
-    """Returns a function of (params, inputs, job id) that calls `method` as its own signature wants it.
-
-    Arguments are found by name, because their order changed between SDK versions.
-    """
-    names = list(inspect.signature(method).parameters)
-    extra = {name: name in _TAG_NAMES for name in names[2:] if name in _TAG_NAMES | _RESOURCE_NAMES}
-    if not extra:
-        return lambda params, inputs, job_id: method(params, inputs)
-    if names[2:] == ["usrTag", "persId"]:
-        return lambda params, inputs, job_id: method(params, inputs, job_id, 0)
-
-    def call(params: dict[str, str], inputs: DataListCls, job_id: str) -> Any:
-        named = {name: job_id if is_tag else 0 for name, is_tag in extra.items()}
-        return method(params, inputs, **named)
-
-    return call
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _describe(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"{len(value)} items"
+    return type(value).__name__

@@ -4,18 +4,23 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from athena.ability import Ability
-from athena.errors import AthenaError, ConfigError, InternalError
+from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, one_line
 from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobMessage, JobState, Outcome, input_bytes
-from athena.protocol import new_job_id, render_payload
+from athena.protocol import OutputValue, new_job_id, render_payload
 from athena.schema import build_envelope_schema, validate_envelope
+from athena.sdk.callback import set_sink
 from athena.sdk.data import DataListCls, DataListNode
+from workers.async_results import AsyncResults
 from workers.batcher import BatchJob
-from workers.dispatcher import Dispatcher
+from workers.dispatcher import Dispatcher, OnceArguments
 from workers.loader import declared_interface, load_wrapper
+from workers.resources import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +36,7 @@ class Inference:
         self._read_payload = read_payload
         self._dispatcher: Dispatcher | None = None
         self._interface: Interface | None = None
+        self._resources: Resources | None = None
 
     @property
     def interface(self) -> Interface:
@@ -48,52 +54,97 @@ class Inference:
             wrapper = load_wrapper(self._ability)
             self._interface = declared_interface(self._ability, wrapper)
             outputs = {spec.key: spec.type for spec in self._interface.outputs}
-            dispatcher = Dispatcher(wrapper, outputs)
+            results = AsyncResults(self._ability.limits.max_exec_s)
+            dispatcher = Dispatcher(wrapper, outputs, results)
         except ConfigError:
             raise
         except BaseException as error:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ConfigError(f"{self._ability.wrapper_path} cannot be loaded: {text}") from error
+            text = f"{self._ability.wrapper_path} cannot be loaded: {one_line(error)}"
+            raise ConfigError(text) from error
+        set_sink(results.deliver)
         dispatcher.init(self._ability.config)
         self._dispatcher = dispatcher
-        self._answer_example()
+        self._resources = Resources(
+            dispatcher.load_resource,
+            dispatcher.unload_resource,
+            self._ability.path / self._ability.resources.dir,
+            self._ability.resources.max_loaded,
+        )
+        try:
+            self._answer_example()
+        except ConfigError:
+            self.unload()
+            raise
 
     def unload(self) -> None:
-        """Runs wrapperFini."""
+        """Runs wrapperUnloadRes for each resource, and wrapperFini."""
+        if self._resources is not None:
+            self._resources.close()
         if self._dispatcher is not None:
             self._dispatcher.fini()
 
     def run(self, batch: list[BatchJob]) -> list[Outcome]:
-        """Runs jobs one after the other and returns an outcome for each; one that fails fails alone."""
-        return [self._run_one(job.message, len(batch)) for job in batch]
+        """Runs jobs and returns an outcome for each; one that fails fails alone.
+
+        They run in one call of wrapperBatchExec where the wrapper has it, else one after the other.
+        """
+        messages = [job.message for job in batch]
+        is_plain = not any(self._wants_resource(message) for message in messages)
+        if len(batch) > 1 and self._loaded.runs_batches and is_plain:
+            return self._run_together(messages)
+        return [self._run_one(message, len(batch)) for message in messages]
+
+    @property
+    def _loaded(self) -> Dispatcher:
+        assert self._dispatcher is not None
+        return self._dispatcher
 
     def _run_one(self, message: JobMessage, batch_size: int) -> Outcome:
-        started_s = time.monotonic()
+        timer = _Timer(batch_size)
         try:
-            payload = self._execute(message)
+            with self._resource(message) as resource:
+                outputs = self._loaded.once(self._arguments(message, resource))
+            return timer.succeeded(outputs, message)
         except AthenaError as error:
-            return self._failed(error, started_s, batch_size)
+            return timer.failed(error)
         except Exception:
-            logger.exception("job %s failed", message.job_id)
-            unexpected = InternalError("unexpected error; the worker's log holds the details")
-            return self._failed(unexpected, started_s, batch_size)
-        return Outcome(JobState.SUCCEEDED, payload, exec_ms=_elapsed_ms(started_s), batch_size=batch_size)
+            return timer.failed(_unexpected(message))
 
-    def _failed(self, error: AthenaError, started_s: float, batch_size: int) -> Outcome:
-        return Outcome(
-            JobState.FAILED,
-            code=error.code,
-            message=error.message,
-            exec_ms=_elapsed_ms(started_s),
-            batch_size=batch_size,
-        )
+    def _run_together(self, messages: list[JobMessage]) -> list[Outcome]:
+        """Runs jobs in one call; one that cannot even be put into it does not keep the others from it."""
+        timer = _Timer(len(messages))
+        outcomes: dict[str, Outcome] = {}
+        ready: list[JobMessage] = []
+        arguments: list[OnceArguments] = []
+        for message in messages:
+            try:
+                arguments.append(self._arguments(message, 0))
+                ready.append(message)
+            except Exception:
+                outcomes[message.job_id] = timer.failed(_unexpected(message))
+        items = self._loaded.batch(arguments) if arguments else []
+        for message, item in zip(ready, items, strict=True):
+            try:
+                outcomes[message.job_id] = (
+                    timer.failed(item) if isinstance(item, AthenaError) else timer.succeeded(item, message)
+                )
+            except Exception:
+                outcomes[message.job_id] = timer.failed(_unexpected(message))
+        return [outcomes[message.job_id] for message in messages]
 
-    def _execute(self, message: JobMessage) -> bytes:
-        assert self._dispatcher is not None
+    def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
         beside = self._read_payload(message.job_id) if message.claim else None
         params = {**message.params, "sid": message.job_id}
-        outputs = self._dispatcher.once(params, _nodes(message, beside), message.job_id)
-        return render_payload(outputs, message.expected)
+        return OnceArguments(params, _nodes(message, beside), message.job_id, resource)
+
+    def _wants_resource(self, message: JobMessage) -> bool:
+        return bool(message.resource_id) and self._loaded.has_resources
+
+    def _resource(self, message: JobMessage) -> AbstractContextManager[Any]:
+        if not self._wants_resource(message):
+            return nullcontext(0)
+        assert self._resources is not None
+        return self._resources.use(message.resource_id)
 
     def _answer_example(self) -> None:
         example = self.interface.example
@@ -137,5 +188,33 @@ def _nodes(message: JobMessage, beside: bytes | None) -> DataListCls:
     )
 
 
-def _elapsed_ms(started_s: float) -> float:
-    return round((time.monotonic() - started_s) * 1000, 3)
+def _unexpected(message: JobMessage) -> InternalError:
+    """Logs the exception that is being handled and returns what the caller is told of it."""
+    logger.exception("job %s failed", message.job_id)
+    return InternalError("unexpected error; the worker's log holds the details")
+
+
+class _Timer:
+    """Makes the outcomes of the jobs of one inference call."""
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._started_s = time.monotonic()
+
+    def succeeded(self, outputs: list[OutputValue], message: JobMessage) -> Outcome:
+        payload = render_payload(outputs, message.expected)
+        return Outcome(JobState.SUCCEEDED, payload, exec_ms=self._elapsed_ms, batch_size=self._batch_size)
+
+    def failed(self, error: AthenaError) -> Outcome:
+        state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED
+        return Outcome(
+            state,
+            code=error.code,
+            message=error.message,
+            exec_ms=self._elapsed_ms,
+            batch_size=self._batch_size,
+        )
+
+    @property
+    def _elapsed_ms(self) -> float:
+        return round((time.monotonic() - self._started_s) * 1000, 3)

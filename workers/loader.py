@@ -25,6 +25,8 @@ MODULE = "wrapper"
 def load_wrapper(ability: Ability) -> Any:
     """Imports the ability's wrapper.py and returns an instance of its `Wrapper`.
 
+    A wrapper of the first generation has functions instead of a class; then the module is returned.
+
     The ability's folder becomes the working directory and comes first on `sys.path`: wrappers open files
     beside them and import modules beside them.
 
@@ -40,17 +42,19 @@ def load_wrapper(ability: Ability) -> Any:
     sys.modules[MODULE] = module
     spec.loader.exec_module(module)
     wrapper_class = getattr(module, "Wrapper", None)
-    if not isinstance(wrapper_class, type):
-        raise ConfigError(
-            f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase"
-        )
-    return wrapper_class()
+    if isinstance(wrapper_class, type):
+        return wrapper_class()
+    if callable(getattr(module, "wrapperOnceExec", None)):
+        return module
+    raise ConfigError(
+        f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase"
+    )
 
 
 def declared_interface(ability: Ability, wrapper: Any) -> Interface:
     """Returns what the ability accepts and answers, as its wrapper declares it."""
-    request = _fields(wrapper.requestCls)
-    response = _fields(wrapper.responseCls)
+    request = _fields(getattr(wrapper, "requestCls", None))
+    response = _fields(getattr(wrapper, "responseCls", None))
     return Interface(
         service_id=ability.service_id,
         version=ability.version,

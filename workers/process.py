@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+import threading
+import time
 import warnings
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -22,6 +24,7 @@ from athena.store import ABILITIES, WORKERS
 from athena.worker_launch import WorkerLaunch, WorkerReport
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
+from workers.guards import install_guards
 from workers.inference import Inference
 from workers.request import EventBudget
 from workers.session import WorkerSession
@@ -35,6 +38,9 @@ EX_CONFIG = 78
 #: Threads of one process share the interpreter; a short interval lets Celery's loop answer while Python
 #: code infers.
 SWITCH_INTERVAL_S = 0.001
+
+#: How long threads that a wrapper has started may take to end after wrapperFini.
+LEAVE_S = 2.0
 
 
 class WorkerProcess:
@@ -152,8 +158,19 @@ def _nothing() -> None:
     """A callback whose only purpose is to wake the loop."""
 
 
+def _end_soon(status: int) -> None:
+    """Ends the process where threads that a wrapper has left behind keep it alive."""
+    time.sleep(LEAVE_S)
+    main_thread = threading.main_thread()
+    left = [item.name for item in threading.enumerate() if not item.daemon and item is not main_thread]
+    logger.warning("ending with threads that still run: %s", ", ".join(left))
+    logging.shutdown()
+    os._exit(status)
+
+
 def main() -> int:
     """Runs the worker that the environment describes."""
+    install_guards()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # Celery warns root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -163,4 +180,6 @@ def main() -> int:
     if logging.root.level >= logging.INFO:
         logging.getLogger("celery").setLevel(logging.WARNING)
     launch = WorkerLaunch.from_env(os.environ)
-    return WorkerProcess(launch, settings).run()
+    status = WorkerProcess(launch, settings).run()
+    threading.Thread(target=_end_soon, args=(status,), daemon=True).start()
+    return status

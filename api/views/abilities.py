@@ -19,11 +19,14 @@ class Abilities:
         self._gateway = gateway
 
     async def index(self) -> Response:
-        """Lists all abilities that were ever registered."""
-        interfaces = self._gateway.fleet.interfaces
-        return json_response(
-            {"abilities": [await self._summary(interfaces[name]) for name in sorted(interfaces)]}
-        )
+        """Lists all abilities that were ever registered, and those that do not start."""
+        fleet = self._gateway.fleet
+        listed = [await self._summary(fleet.interfaces[name]) for name in sorted(fleet.interfaces)]
+        listed += [
+            {"service_id": name, "workers": [], "failure": fleet.failures[name]}
+            for name in sorted(fleet.failures.keys() - fleet.interfaces.keys())
+        ]
+        return json_response({"abilities": listed})
 
     async def show(self, service_id: str) -> Response:
         """Describes one ability: interface, limits, example, workers, queues."""
@@ -54,6 +57,7 @@ class Abilities:
                 {"name": worker.name, "gpu_type": worker.gpu_type, "slots": worker.slots}
                 for worker in workers
             ],
+            "failure": self._gateway.fleet.failures.get(interface.service_id),
             "queued": {queue: depth for queue, depth in zip(queues, depths, strict=True) if depth},
         }
 

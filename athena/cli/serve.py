@@ -97,12 +97,15 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             keeper = FleetKeeper(resolved.redis_url)
             supervisor.add_duty(keeper.on_tick)
             workers = [WorkerChild(ability, "cpu", 0, keeper, settings.grace_s) for ability in abilities]
+            for worker in workers:
+                worker.is_optional = True
             names = ", ".join(ability.service_id for ability in abilities)
             say(f"loading {names}; starting the gateway")
             supervisor.start([*workers, GatewayChild(resolved)], settings.load_timeout_s + START_TIMEOUT_S)
             # Flower asks workers for their queues once, when it starts; so it starts after them.
             supervisor.start([FlowerChild(resolved)], START_TIMEOUT_S)
-            _announce(resolved, abilities, time.monotonic() - began_s)
+            served = [worker.ability for worker in workers if worker.is_ready]
+            _announce(resolved, served, time.monotonic() - began_s)
             supervisor.run()
         except Stop:
             say("stopping")

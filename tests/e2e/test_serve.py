@@ -84,6 +84,7 @@ def test_jobs_survive_a_restart_of_everything(tmp_path: Path) -> None:
             "from athena.sdk import WrapperBase\n"
             "class Wrapper(WrapperBase):\n"
             "    def wrapperInit(self, config): return 7\n"
+            "    def wrapperOnceExec(self, params, reqData): pass\n"
             "    def wrapperError(self, ret): return 'the licence has expired'\n",
             "wrapperInit returned 7: the licence has expired",
         ),

@@ -24,6 +24,7 @@ TABLES = {
     "gpu": [item.name for item in fields(ability.GpuOptions)],
     "worker": [item.name for item in fields(ability.WorkerOptions)],
     "limits": [item.name for item in fields(ability.Limits)],
+    "resources": [item.name for item in fields(ability.ResourceOptions)],
 }
 
 

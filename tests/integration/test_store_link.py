@@ -1,0 +1,89 @@
+"""A worker's own connection to Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from athena.store import BEAT, READ, beat_command, read_command
+from tests.conftest import wait_until
+from workers.store_link import StoreLink
+
+from .conftest import Store
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def link(store: Store, redis_server: str) -> Iterator[StoreLink]:
+    link = StoreLink(redis_server, 0.3)
+    yield link
+    link.close()
+
+
+def test_replies_come_in_the_order_of_the_commands(link: StoreLink) -> None:
+    replies = link.run([("SET", "a", b"\xff\x00"), ("GET", "a"), ("INCR", "n"), ("GET", "b")])
+
+    assert replies == [b"OK", b"\xff\x00", 1, None]
+
+
+def test_refused_command_does_not_stop_the_others(link: StoreLink) -> None:
+    replies = link.run([("SET", "a", "x"), ("INCR", "a"), ("GET", "a")])
+
+    assert (replies[0], replies[2]) == (b"OK", b"x")
+    assert isinstance(replies[1], ResponseError)
+
+
+def test_scripts_that_redis_does_not_know_are_loaded(link: StoreLink, store: Store) -> None:
+    store.raw("SCRIPT", "FLUSH")
+
+    replies = link.run([beat_command(["w1", "gone"]), ("PING",), read_command("nobody")])
+
+    assert replies == [[b"gone"], b"PONG", [[], None]]
+    assert store.raw("HGET", "athena:beats", "w1") == b"1"
+
+
+def test_only_what_was_not_run_is_run_again(link: StoreLink, store: Store) -> None:
+    store.raw("SCRIPT", "FLUSH")
+    store.raw("SCRIPT", "LOAD", BEAT.source)
+
+    link.run([beat_command(["w1"]), read_command("nobody")])
+
+    assert store.raw("HGET", "athena:beats", "w1") == b"1"
+    assert store.raw("SCRIPT", "EXISTS", READ.sha) == [1]
+
+
+def test_unknown_script_of_somebody_else_is_an_error(link: StoreLink) -> None:
+    (reply,) = link.run([("EVALSHA", "0" * 40, 0)])
+
+    assert isinstance(reply, NoScriptError)
+
+
+def test_broken_connection_is_an_error_and_the_next_call_has_a_new_one(link: StoreLink, store: Store) -> None:
+    link.run([("PING",)])
+    store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    with pytest.raises(redis.ConnectionError):
+        link.run([("INCR", "a")])
+
+    assert link.run([("PING",)]) == [b"PONG"]
+    assert not store.exists("a")
+
+
+def test_late_reply_is_not_taken_for_that_of_the_next_command(link: StoreLink, store: Store) -> None:
+    link.run([("PING",)])
+    store.raw("CLIENT", "PAUSE", 500)
+
+    with pytest.raises(redis.TimeoutError):
+        link.run([("INCR", "a")])
+    wait_until(lambda: store.raw("PING"), "Redis goes on")
+
+    assert link.run([("SET", "b", "2"), ("GET", "b")]) == [b"OK", b"2"]
+
+
+def test_inputs_beside_a_message_are_fetched(link: StoreLink, store: Store) -> None:
+    store.put_payload("j1", b"\x00data")
+
+    assert link.payload("j1") == b"\x00data"
+    assert link.payload("j2") is None

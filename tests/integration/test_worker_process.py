@@ -1,0 +1,211 @@
+"""Whole worker processes (`python -m workers`) on a real Redis, started and fenced as by their supervisor."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from athena.ability import load_ability
+from athena.broker import celery_url, encode_message
+from athena.fleet import WorkerEntry
+from athena.interface import Interface
+from athena.jobs import JobRecord, JobState, make_message
+from athena.protocol import InputValue
+from athena.store import ABILITIES, BEATS, WORKERS, fence_command
+from athena.supervisor import StartError
+from athena.worker_child import FleetKeeper, WorkerChild
+from tests.conftest import wait_until
+
+from .conftest import Store
+
+pytestmark = pytest.mark.redis
+
+ROOT = Path(__file__).parents[2]
+ECHO = ROOT / "abilities" / "echo"
+FAULTY = ROOT / "tests" / "abilities" / "faulty"
+
+
+class Worker(WorkerChild):
+    """A worker process that a test waits for."""
+
+    def start(self) -> None:
+        self.spawn()
+        wait_until(self.check_ready, f"{self.name} is ready", 20)
+        self.is_ready = True
+
+    def wait_end(self) -> int:
+        """Waits for the process, and does what its supervisor does then."""
+        assert self.process is not None
+        returncode = self.process.wait(10)
+        self.process = None
+        self.on_exit(returncode)
+        return returncode
+
+
+@pytest.fixture
+def keeper(redis_server: str) -> FleetKeeper:
+    return FleetKeeper(redis_server)
+
+
+@pytest.fixture
+def start(
+    store: Store, redis_server: str, keeper: FleetKeeper, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Path], Worker]]:
+    """Starts workers; they end with the test."""
+    monkeypatch.setenv("ATHENA_REDIS_URL", redis_server)
+    started: list[Worker] = []
+
+    def start(folder: Path) -> Worker:
+        started.append(Worker(load_ability(folder), "cpu", 0, keeper, grace_s=10))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.signal(signal.SIGKILL)
+        if worker.is_running:
+            worker.wait_end()
+
+
+def submit(store: Store, service_id: str, job_id: str, claim: bool = False, **params: str) -> None:
+    """Submits a job as a gateway does."""
+    queue = f"{service_id}.any"
+    item = InputValue("text", 0, 3, "aGk=", b"hi", {})
+    message, beside = make_message(job_id, service_id, params, [item], {}, -1 if claim else 1000)
+    if beside is not None:
+        store.put_payload(job_id, beside)
+    changes = {"service_id": service_id, "queue": queue, "message": encode_message(message, queue)}
+    assert store.submit(job_id, claim=claim, **changes) == [b"accepted"]
+
+
+def final(store: Store, job_id: str) -> JobRecord:
+    """Waits for a job's end."""
+
+    def has_ended() -> bool:
+        record = store.read(job_id)
+        return record is not None and record.state.is_final
+
+    wait_until(has_ended, f"job {job_id} has ended")
+    return store.record(job_id)
+
+
+def test_worker_serves_its_ability_from_its_registration_to_its_end(
+    start: Callable[[Path], Worker], store: Store, keeper: FleetKeeper
+) -> None:
+    worker = start(ECHO)
+    entry = WorkerEntry.decode(store.raw("HGET", WORKERS, worker.incarnation))
+    interface = Interface.decode(store.raw("HGET", ABILITIES, "echo"))
+    keeper.on_tick(1000)
+
+    submit(store, "echo", "small", suffix="!")
+    submit(store, "echo", "large", claim=True)
+    small, large = final(store, "small"), final(store, "large")
+    beats = store.raw("HGET", BEATS, worker.incarnation)
+    worker.signal(signal.SIGTERM)
+
+    assert (entry.service_id, entry.gpu_type, entry.slots) == ("echo", "cpu", 64)
+    assert interface.example is not None
+    assert json.loads(small.result or b"") == {"text": {"seq": 0, "status": 3, "text": "aGkh"}}
+    assert json.loads(large.result or b"")["text"]["text"] == "aGk="
+    assert (small.worker, small.attempts, beats) == (entry.name, 1, b"1")
+    assert worker.wait_end() == 0
+    assert not store.raw("HEXISTS", WORKERS, worker.incarnation)
+    assert not store.raw("HEXISTS", BEATS, worker.incarnation)
+
+
+def test_message_that_cannot_be_read_fails_alone(
+    start: Callable[[Path], Worker], store: Store, redis_server: str
+) -> None:
+    worker = start(ECHO)
+    bad = {
+        "text": 'no JSON, but "id": "text"',
+        "list": '{"headers": [{"id": "list"}]}',
+        "name": '{"headers": {"id": "name", "task": "other"}}',
+        "eta": '{"headers": {"id": "eta", "task": "athena.run", "eta": "2030-01-01T00:00:00"}}',
+    }
+    app = Celery("stranger", broker=celery_url(redis_server), set_as_current=False)
+
+    for message in bad.values():
+        store.raw("LPUSH", "echo.any", message)
+    app.send_task("athena.run", [{}], queue="echo.any", task_id="yaml", serializer="yaml")
+    app.send_task("athena.run", [{"header": 3}], queue="echo.any", task_id="envelope")
+    submit(store, "echo", "good")
+
+    assert final(store, "good").state is JobState.SUCCEEDED
+    for job_id in [*bad, "yaml", "envelope"]:
+        record = final(store, job_id)
+        assert (record.state, record.code) == (JobState.FAILED, 10163), job_id
+    assert "not one of Celery's" in final(store, "text").message
+    assert "there is no task 'other' here" in final(store, "name").message
+    assert "eta and countdown are not supported" in final(store, "eta").message
+    assert worker.process is not None and worker.process.poll() is None
+
+
+def test_running_job_survives_a_lost_connection(start: Callable[[Path], Worker], store: Store) -> None:
+    worker = start(FAULTY)
+    submit(store, "faulty", "running", seconds="0.4")
+    wait_until(lambda: store.field("running", "token"), "the job is taken")
+
+    store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    submit(store, "faulty", "next")
+
+    running, following = final(store, "running"), final(store, "next")
+    assert (running.state, running.attempts) == (JobState.SUCCEEDED, 1)
+    assert (following.state, following.attempts) == (JobState.SUCCEEDED, 1)
+    assert worker.process is not None and worker.process.poll() is None
+
+
+def test_worker_that_was_fenced_ends_itself(start: Callable[[Path], Worker], store: Store) -> None:
+    worker = start(ECHO)
+
+    store.run(fence_command(worker.incarnation, JobState.FAILED, 10109, "taken for dead"))
+
+    assert worker.wait_end() == 70
+
+
+def test_stopped_worker_finishes_what_runs_and_returns_the_rest(
+    start: Callable[[Path], Worker], store: Store
+) -> None:
+    worker = start(FAULTY)
+    submit(store, "faulty", "running", seconds="1.5")
+    submit(store, "faulty", "second")
+    submit(store, "faulty", "third")
+    wait_until(lambda: store.field("third", "token"), "the jobs are taken")
+
+    worker.signal(signal.SIGTERM)
+    worker.wait_end()
+
+    assert store.state("running") is JobState.SUCCEEDED
+    assert sorted(store.queued("faulty.any")) == ["second", "third"]
+    assert store.record("second").attempts == 0
+
+
+def test_jobs_of_a_killed_worker_are_ended(start: Callable[[Path], Worker], store: Store) -> None:
+    worker = start(FAULTY)
+    submit(store, "faulty", "running", seconds="60")
+    submit(store, "faulty", "waiting")
+    wait_until(lambda: store.state("running") is JobState.RUNNING, "the job runs")
+
+    worker.signal(signal.SIGKILL)
+    worker.wait_end()
+
+    running, waiting = store.record("running"), store.record("waiting")
+    assert (running.state, running.code) == (JobState.FAILED, 10109)
+    assert running.message == "the worker process died under the job (killed by SIGKILL)"
+    assert (waiting.state, waiting.code) == (JobState.FAILED, 10109)
+    assert not store.exists(f"athena:inflight:{worker.incarnation}")
+
+
+def test_worker_that_cannot_load_its_ability_says_why(
+    start: Callable[[Path], Worker], store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "wrapper.py").write_text("import a_module_that_nobody_has")
+    (tmp_path / "ability.toml").write_text('service_id = "broken"')
+
+    with pytest.raises(StartError, match=r"ability broken: .* cannot be loaded: ModuleNotFoundError"):
+        start(tmp_path)
+
+    assert store.raw("HLEN", WORKERS) == 1

@@ -1,0 +1,400 @@
+"""A worker's session on a real Redis; a model of the tests' own takes the place of the wrapper.
+
+Celery is not there: each message is handed to the session as Celery's pool would do it. Whole processes are
+tested in test_worker_process.py.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from celery.exceptions import WorkerShutdown
+from redis.exceptions import RedisError
+
+from athena.errors import ExpiredError, Problem, RequestError
+from athena.fleet import WorkerEntry
+from athena.jobs import JobMessage, JobState, Outcome
+from athena.progress import ProgressBoard
+from athena.settings import from_env
+from athena.store import TakenJob, fence_command
+from tests.conftest import wait_until
+from workers.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.session import WorkerSession
+from workers.store_link import StoreLink
+
+from .conftest import ANY_QUEUE, CPU_QUEUE, Store
+
+pytestmark = pytest.mark.redis
+
+SLOTS = 4
+ENTRY = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", SLOTS)
+
+
+class Worker:
+    """A session with its batcher; each turn comes a second after the last."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.results: dict[str, bytes] = {}
+        self.told: list[tuple[str, str]] = []
+        self.has_ended = threading.Event()
+        self.link = StoreLink(redis_url, 5)
+        self.board = ProgressBoard.create(1)
+        nothing = Model(lambda: None, self._run, lambda: None)
+        self.batcher = Batcher(nothing, BatchOptions(), self.board, self.has_ended.set)
+        settings = from_env({"ATHENA_REDIS_URL": redis_url})
+        self.session = WorkerSession(ENTRY, settings, self.link, self.batcher, self._read_foreign)
+        self._now_s = 1000.0
+        self.batcher.start()
+
+    def _run(self, batch: list[BatchJob]) -> list[Outcome]:
+        assert self.gate.wait(10)
+        result = self.results.get(batch[0].job_id, b'{"text":1}')
+        return [Outcome(JobState.SUCCEEDED, result, exec_ms=1)]
+
+    def _read_foreign(self, job_id: str, envelope: object) -> JobMessage:
+        raise RequestError("bad request", problems=(Problem("/header", "is missing"),))
+
+    def turn(self, after_s: float = 1) -> None:
+        """One turn of Celery's loop."""
+        self._now_s += after_s
+        self.session.turn(self._now_s, self._deliver)
+
+    def _deliver(self, job: TakenJob) -> None:
+        body = json.loads(json.loads(job.message)["body"])
+        self.session.accept(
+            job.job_id,
+            body[0][0],
+            lambda: self.told.append((job.job_id, "started")),
+            lambda outcome: self.told.append((job.job_id, str(outcome.state))),
+        )
+
+    def turn_until(self, holds: Callable[[], object]) -> None:
+        def look() -> object:
+            self.turn()
+            return holds()
+
+        wait_until(look, "turns of the loop")
+
+    def close(self) -> None:
+        self.gate.set()
+        self.batcher.close()
+        assert self.batcher.join(10)
+        self.link.close()
+        self.board.close()
+
+
+@pytest.fixture
+def worker(store: Store, redis_server: str) -> Iterator[Worker]:
+    """A worker that the store knows as w1."""
+    worker = Worker(redis_server)
+    yield worker
+    worker.close()
+
+
+def ended(store: Store, *job_ids: str) -> bool:
+    return all(store.state(job_id).is_final for job_id in job_ids)
+
+
+def submit(store: Store, *job_ids: str) -> None:
+    assert [store.submit(job_id) for job_id in job_ids] == [[b"accepted"]] * len(job_ids)
+
+
+def cut(store: Store) -> None:
+    """Closes all connections to Redis but the test's own."""
+    store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+@pytest.fixture
+def refuse(store: Store) -> Iterator[Callable[[bool], None]]:
+    """Returns a function that lets Redis refuse all scripts, or not."""
+
+    def refuse(yes: bool) -> None:
+        store.raw("ACL", "SETUSER", "default", "-evalsha" if yes else "+evalsha")
+
+    yield refuse
+    refuse(False)
+
+
+# taking, running, finishing
+
+
+def test_submitted_job_is_taken_run_and_finished(worker: Worker, store: Store) -> None:
+    submit(store, "j1")
+
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    record = store.record("j1")
+    assert (record.state, record.result) == (JobState.SUCCEEDED, b'{"text":1}')
+    assert (record.worker, record.gpu_type, record.attempts) == ("echo.cpu.0@host", "cpu", 1)
+    assert not store.exists("athena:inflight:w1")
+
+
+def test_celery_is_told_of_the_start_and_of_the_end(worker: Worker, store: Store) -> None:
+    submit(store, "j1")
+
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert worker.told == [("j1", "started"), ("j1", "succeeded")]
+
+
+def test_job_that_runs_on_is_told_to_run_once(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, "j1")
+
+    worker.turn_until(lambda: store.state("j1") is JobState.RUNNING)
+    worker.turn()
+
+    assert worker.told == [("j1", "started")]
+    assert store.record("j1").attempts == 1
+
+
+def test_no_more_is_taken_than_there_are_slots(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, *"abcdef")
+
+    worker.turn()
+    worker.turn()
+    held = store.raw("HLEN", "athena:inflight:w1")
+    worker.gate.set()
+
+    assert (held, store.queued(), worker.session.free_slots) == (SLOTS, ["e", "f"], 0)
+    worker.turn_until(lambda: ended(store, *"abcdef"))
+
+
+def test_queue_of_the_own_type_comes_first(worker: Worker, store: Store) -> None:
+    for number in range(SLOTS):
+        store.submit(f"any{number}")
+    store.submit("cpu", queue=CPU_QUEUE)
+    worker.gate.clear()
+
+    worker.turn()
+
+    assert store.queued(CPU_QUEUE) == []
+    assert store.queued(ANY_QUEUE) == ["any3"]
+
+
+def test_worker_that_found_the_queues_empty_asks_no_more(worker: Worker, store: Store) -> None:
+    worker.turn()
+    submit(store, "j1")
+
+    worker.turn()
+
+    assert not worker.session.may_find_jobs
+    assert store.queued() == ["j1"]
+
+
+def test_results_larger_than_one_script_may_carry_are_all_told(worker: Worker, store: Store) -> None:
+    worker.results = {job_id: b'"' + job_id.encode() * 600_000 + b'"' for job_id in "abc"}
+    worker.gate.clear()
+    submit(store, *"abc")
+    worker.turn()
+
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, *"abc"))
+
+    assert {job_id: store.record(job_id).result for job_id in "abc"} == worker.results
+
+
+def test_answer_of_a_job_that_was_canceled_meanwhile_is_dropped(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    store.submit("j1", abandonable=True, gateway="g1")
+    worker.turn()
+    store.leave("j1", "g1")
+
+    worker.gate.set()
+    worker.turn_until(lambda: worker.session.free_slots == SLOTS)
+
+    assert store.state("j1") is JobState.CANCELED
+    assert not store.exists("athena:inflight:w1")
+
+
+# refusing
+
+
+def test_job_of_an_unknown_version_fails_alone(worker: Worker, store: Store) -> None:
+    message = json.dumps({"headers": {"id": "j1"}, "body": json.dumps([[{"v": 99}], {}, {}])})
+    store.submit("j1", message=message.encode())
+    submit(store, "j2")
+
+    worker.turn_until(lambda: ended(store, "j1", "j2"))
+
+    record = store.record("j1")
+    assert (record.state, record.code) == (JobState.FAILED, 10163)
+    assert record.message == "queue message version 99 is not known here; this worker reads 1"
+    assert (record.started_ms, record.attempts) == (0, 0)
+    assert store.state("j2") is JobState.SUCCEEDED
+    assert worker.told == [("j1", "failed"), ("j2", "started"), ("j2", "succeeded")]
+
+
+def test_envelope_that_does_not_fit_fails_with_its_first_problem(worker: Worker, store: Store) -> None:
+    store.submit("j1", message=b'{"headers": {"id": "j1"}, "body": "[[{}], {}, {}]"}')
+
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert store.record("j1").message == "bad request: /header is missing"
+
+
+@pytest.mark.parametrize(
+    ("drop", "state"),
+    [
+        (lambda session: session.on_acknowledged("j1"), JobState.CANCELED),
+        (lambda session: session.on_expired("j1"), JobState.EXPIRED),
+        (lambda session: session.refuse("j1", ExpiredError("too late")), JobState.EXPIRED),
+        (lambda session: session.refuse("j1", RequestError("no")), JobState.FAILED),
+    ],
+)
+def test_job_that_celery_drops_ends_in_the_same_turn(
+    worker: Worker, store: Store, drop: Callable[[WorkerSession], None], state: JobState
+) -> None:
+    submit(store, "j1")
+
+    worker.session.turn(1000, lambda job: drop(worker.session))
+
+    assert store.state("j1") is state
+    assert worker.session.free_slots == SLOTS
+
+
+def test_acknowledgement_of_a_job_that_runs_changes_nothing(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, "j1")
+    worker.turn()
+
+    worker.session.on_acknowledged("j1")
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert store.state("j1") is JobState.SUCCEEDED
+
+
+# trouble with Redis
+
+
+def test_job_that_runs_survives_a_lost_connection(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, "j1", "j2")
+    worker.turn()
+    cut(store)
+
+    worker.session.on_connection_lost()
+    with pytest.raises(RedisError):
+        worker.turn()
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, "j1", "j2"))
+
+    assert [store.record(job_id).attempts for job_id in ("j1", "j2")] == [1, 1]
+    assert worker.told.count(("j1", "succeeded")) == 1
+
+
+def test_outcome_is_kept_until_redis_has_it(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, "j1")
+    worker.turn()
+    worker.gate.set()
+    assert worker.has_ended.wait(10)
+    cut(store)
+
+    with pytest.raises(RedisError):
+        worker.turn_until(lambda: ended(store, "j1"))
+    before = list(worker.told)
+    worker.turn()
+
+    assert ("j1", "succeeded") not in before
+    assert store.state("j1") is JobState.SUCCEEDED
+
+
+def test_job_whose_take_was_lost_goes_back_and_is_run(worker: Worker, store: Store) -> None:
+    worker.link.run([("PING",)])
+    submit(store, "j1")
+    assert len(store.take(1, "w1")) == 1
+    cut(store)
+
+    with pytest.raises(RedisError):
+        worker.turn()
+    worker.session.on_connection_lost()
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert store.record("j1").attempts == 1
+
+
+def test_job_that_celery_forgot_goes_back_and_is_run(worker: Worker, store: Store) -> None:
+    submit(store, "j1")
+    worker.session.turn(1000, lambda job: None)
+
+    worker.session.on_connection_lost()
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert store.state("j1") is JobState.SUCCEEDED
+
+
+def test_refused_outcome_is_told_after_a_pause(
+    worker: Worker, store: Store, refuse: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    submit(store, "j1")
+    worker.turn()
+    assert worker.has_ended.wait(10)
+
+    refuse(True)
+    worker.turn()
+    refuse(False)
+    worker.turn(0.5)
+    during = store.state("j1")
+    worker.turn(0.5)
+
+    assert "Redis refused to finish jobs" in caplog.text
+    assert not during.is_final
+    assert store.state("j1") is JobState.SUCCEEDED
+
+
+def test_fenced_worker_ends_itself(worker: Worker, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.run(fence_command("w1", JobState.FAILED, 10109, "lost"))
+
+    with pytest.raises(WorkerShutdown) as shutdown:
+        worker.turn()
+
+    assert shutdown.value.code == 70
+    assert "this worker was fenced" in caplog.text
+
+
+# the end
+
+
+def test_drain_finishes_what_runs_and_returns_the_rest_in_order(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, *"abcde")
+    worker.turn()
+    wait_until(worker.board.busy, "the first job runs")
+    threading.Timer(0.05, worker.gate.set).start()
+
+    worker.session.drain(10)
+
+    assert store.state("a") is JobState.SUCCEEDED
+    assert store.queued() == ["b", "c", "d", "e"]
+    assert [store.record(job_id).attempts for job_id in "abcd"] == [1, 0, 0, 0]
+    assert not store.exists("athena:inflight:w1")
+    assert worker.told[-1] == ("a", "succeeded")
+
+
+def test_drain_returns_what_celery_had_not_let_through(worker: Worker, store: Store) -> None:
+    submit(store, "a", "b")
+    worker.session.turn(1000, lambda job: None)
+
+    worker.session.drain(10)
+
+    assert store.queued() == ["a", "b"]
+
+
+def test_call_that_outlasts_the_drain_is_told_to_the_log(
+    worker: Worker, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.gate.clear()
+    submit(store, "a")
+    worker.turn()
+    wait_until(worker.board.busy, "the job runs")
+
+    worker.session.drain(0)
+
+    assert "an inference call did not end within 0 s" in caplog.text
+    assert not store.state("a").is_final

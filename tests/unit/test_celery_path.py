@@ -1,0 +1,359 @@
+"""The way of a job through Celery and kombu: our transport, request and pool in a worker that is not started.
+
+There is no Redis; a socket that never answers is in its place.
+"""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import kombu.transport
+import pytest
+from celery import Celery
+from celery.exceptions import WorkerShutdown
+from celery.worker import state
+from kombu.asynchronous import set_event_loop
+from kombu.connection import Connection
+
+from athena.broker import TASK_NAME, encode_message
+from athena.jobs import JobMessage, JobState, MessageInput, Outcome
+from athena.store import TakenJob
+from workers.celery_app import make_app
+from workers.transport import SCHEME, register_transport, worker_broker_url
+
+URL = "athena+socket:///nowhere/redis.sock"
+
+
+def connect(url: str) -> Any:
+    return Connection(url)  # type: ignore[no-untyped-call]
+
+
+class Session:
+    """Notes what Celery does with the jobs; stands for WorkerSession."""
+
+    def __init__(self) -> None:
+        self.queues = ["echo.cpu", "echo.any"]
+        self.entry = SimpleNamespace(service_id="echo")
+        self.free_slots = 3
+        self.may_find_jobs = False
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *given: self.calls.append((name, *given))
+
+    def called(self, name: str) -> list[tuple[Any, ...]]:
+        return [call[1:] for call in self.calls if call[0] == name]
+
+
+class Wire:
+    """A connection to a Redis that never answers."""
+
+    def __init__(self) -> None:
+        self._sock, self._other = socket.socketpair()
+        self.sent: list[tuple[Any, ...]] = []
+        self.connection = self
+
+    def ping(self) -> None: ...
+
+    def send_command(self, *command: Any) -> None:
+        self.sent.append(command)
+
+    def parse_response(self, connection: Any, command: str) -> None: ...
+
+    def disconnect(self) -> None:
+        self._sock.close()
+        self._other.close()
+
+
+class Stage:
+    """A whole Celery worker with our pool, consumer and transport, that is not started and has no Redis."""
+
+    def __init__(self) -> None:
+        self.session, self.wire = Session(), Wire()
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        register_transport(self.session)  # type: ignore[arg-type]
+        self.app = make_app(
+            broker_url=URL,
+            worker_pool="workers.pool:BatchPool",
+            worker_consumer="workers.consumer:JobConsumer",
+        )
+        self.app.session, self.app.grace_s = self.session, 7
+        self.app.event_budget = SimpleNamespace(admits=lambda now_s: True)
+        self.worker = self.app.WorkController(
+            hostname="w@h",
+            queues=self.session.queues,
+            concurrency=3,
+            without_gossip=True,
+            without_mingle=True,
+        )
+        self.consumer = self.worker.consumer
+        self.consumer.event_dispatcher = SimpleNamespace(enabled=True, send=self._send)
+        self.transport = connect(URL).transport
+        self.transport.Channel.client = self.wire
+        self.channel = self.transport.create_channel(self.transport)
+        self.consumer.update_strategies()
+        handler = self.consumer.create_task_handler()
+        for queue in self.session.queues:
+            self.channel.basic_consume(queue, False, handler, consumer_tag=queue)
+
+    def _send(self, type: str, **fields: Any) -> None:
+        self.events.append((type, fields))
+
+    def deliver(self, message: bytes, job_id: str = "j1") -> None:
+        """Hands a message to Celery as the session does, and lets its loop do what is due."""
+        self.channel._deliver(TakenJob(job_id, "1:w1", "echo.any", message))
+        self.settle()
+
+    def settle(self) -> None:
+        """Runs what `call_soon` was given, as each turn of the loop does."""
+        self.worker.hub.reset()
+
+    def close(self) -> None:
+        self.worker.hub.close()
+        self.wire.disconnect()
+        self.app.close()
+        state.reset_state()
+        set_event_loop(None)
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setattr(kombu.transport, "_transport_cache", {})
+    monkeypatch.setitem(kombu.transport.TRANSPORT_ALIASES, SCHEME, "")
+    stage = Stage()
+    yield stage
+    stage.close()
+
+
+MESSAGE = JobMessage("j1", "echo", {"n": "3"}, (MessageInput("text", 0, 3, 2, "aGk=", {}),), {})
+QUEUED = encode_message(MESSAGE, "echo.any")
+
+
+def foreign(**options: Any) -> bytes:
+    """Returns the message that a stock Celery client sends."""
+    sent: list[dict[str, Any]] = []
+    app = Celery("stranger", broker="memory://", set_as_current=False)
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        channel._put = lambda queue, message, **_: sent.append(message)
+        app.send_task(TASK_NAME, queue="echo.any", task_id="f1", connection=connection, **options)
+    app.close()
+    return json.dumps(sent[0]).encode()
+
+
+# transport.py
+
+
+def test_scheme_leads_to_our_transport(stage: Stage) -> None:
+    connection = connect(worker_broker_url("redis://user:word@host:7000/3"))
+
+    assert type(stage.transport).__name__ == type(connection.transport).__name__ == "JobTransport"
+    assert (connection.hostname, connection.port, connection.virtual_host) == ("host", 7000, "3")
+    assert (connection.userid, connection.password) == ("user", "word")
+    assert worker_broker_url("redis+socket:///nowhere/redis.sock") == URL
+    assert stage.transport.driver_type == "redis"
+    assert stage.worker.should_use_eventloop()
+
+
+def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) -> None:
+    poller = stage.transport.cycle
+
+    poller.on_poll_start()
+    poller.on_poll_start()
+
+    assert list(poller._channels) == [stage.channel]
+    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu", "athena:bell:echo.any", 1)]
+    assert stage.channel._in_poll is stage.wire
+    assert len(stage.session.called("turn")) == 2
+
+
+@pytest.mark.parametrize(("free_slots", "may_find_jobs"), [(0, False), (3, True)])
+def test_poller_does_not_block_while_the_qos_says_no(
+    stage: Stage, free_slots: int, may_find_jobs: bool
+) -> None:
+    stage.session.free_slots, stage.session.may_find_jobs = free_slots, may_find_jobs
+
+    stage.transport.cycle.on_poll_start()
+
+    assert stage.wire.sent == []
+
+
+def test_answer_of_the_bell_comes_to_our_method(stage: Stage) -> None:
+    stage.transport.cycle.on_poll_start()
+
+    stage.channel.handlers["BRPOP"]()
+
+    assert stage.session.may_find_jobs
+    assert stage.channel._in_poll is None
+
+
+def test_channel_without_our_queues_is_left_to_kombu(stage: Stage) -> None:
+    other = stage.transport.create_channel(stage.transport)
+    other.basic_consume("reply.pidbox", True, lambda message: None, consumer_tag="1")
+
+    other._brpop_start()
+
+    assert stage.wire.sent[0][:2] == ("BRPOP", "reply.pidbox")
+
+
+# the way of a job: transport.py, request.py, pool.py
+
+
+def test_our_message_reaches_the_session_with_its_single_argument(stage: Stage) -> None:
+    stage.deliver(QUEUED)
+
+    ((job_id, argument, _, _),) = stage.session.called("accept")
+    assert (job_id, argument) == ("j1", MESSAGE.encode())
+    assert stage.events == []
+
+
+def test_message_of_send_task_reaches_the_session_too(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{"header": {}}]))
+
+    ((job_id, argument, _, _),) = stage.session.called("accept")
+    assert (job_id, argument) == ("f1", {"header": {}})
+
+
+def test_job_is_introduced_when_it_starts_and_is_active_until_it_ends(stage: Stage) -> None:
+    stage.deliver(QUEUED)
+    ((_, _, accept_callback, on_ended),) = stage.session.called("accept")
+
+    accept_callback()
+    active = [request.id for request in state.active_requests]
+    on_ended(Outcome(JobState.SUCCEEDED, b"12345", exec_ms=1500))
+    stage.settle()
+
+    assert [type for type, _ in stage.events] == ["task-received", "task-started", "task-succeeded"]
+    introduction, end = stage.events[0][1], stage.events[2][1]
+    assert (introduction["name"], introduction["args"]) == ("echo", "(echo: text: 2 bytes)")
+    assert (end["uuid"], end["result"], end["runtime"]) == ("j1", "5 bytes", 1.5)
+    assert (active, list(state.active_requests)) == (["j1"], [])
+    assert stage.session.called("on_acknowledged") == [("j1",)]
+
+
+def test_job_that_failed_is_shown_with_its_error(stage: Stage) -> None:
+    stage.deliver(QUEUED)
+    ((_, _, accept_callback, on_ended),) = stage.session.called("accept")
+
+    accept_callback()
+    on_ended(Outcome(JobState.FAILED, code=10909, message="too dark"))
+    stage.settle()
+
+    type, fields = stage.events[-1]
+    assert type == "task-failed"
+    assert "JobFailed: 10909: too dark" in fields["traceback"]
+    assert stage.session.called("on_acknowledged") == [("j1",)]
+
+
+def test_job_beyond_the_budget_sends_no_event_at_all(stage: Stage) -> None:
+    stage.app.event_budget = SimpleNamespace(admits=lambda now_s: False)
+    stage.deliver(QUEUED)
+    ((_, _, accept_callback, on_ended),) = stage.session.called("accept")
+
+    accept_callback()
+    on_ended(Outcome(JobState.SUCCEEDED))
+
+    assert stage.events == []
+
+
+def test_data_of_a_caller_of_send_task_is_not_shown(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{"header": {"app_id": "secret"}}]))
+    ((_, _, accept_callback, _),) = stage.session.called("accept")
+
+    accept_callback()
+
+    assert stage.events[0][1]["name"] == "echo"
+    assert "secret" not in repr(stage.events)
+
+
+def test_revoked_job_is_acknowledged_without_being_run(stage: Stage) -> None:
+    state.revoked.add("j1")
+
+    stage.deliver(QUEUED)
+
+    assert stage.session.called("accept") == []
+    assert stage.session.called("on_acknowledged") == [("j1",)]
+
+
+def test_expired_job_is_told_apart(stage: Stage) -> None:
+    past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+    stage.deliver(foreign(args=[{}], expires=past))
+
+    assert [name for name, *_ in stage.session.calls] == ["on_expired", "on_acknowledged"]
+
+
+def test_link_is_seen_and_refused(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{}], link=Celery(set_as_current=False).signature("other")))
+
+    ((job_id, error),) = stage.session.called("refuse")
+    assert (job_id, error.message) == ("f1", "links, chains and chords are not supported: callbacks")
+
+
+def test_task_that_celery_rejects_is_refused(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{}], serializer="yaml"))
+
+    assert [name for name, *_ in stage.session.calls] == ["refuse"]
+
+
+# pool.py, consumer.py, session.py, process.py
+
+
+def test_pool_is_told_of_the_end_of_connection_and_worker(stage: Stage) -> None:
+    stage.consumer.on_close()
+    stage.worker.pool.stop()
+    stage.worker.pool.terminate()
+
+    assert stage.session.calls == [("on_connection_lost",), ("drain", 7), ("drain", 0)]
+    assert stage.worker.pool.info["free-slots"] == 3
+
+
+def test_shutdown_with_a_status_becomes_the_status_of_the_worker(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(worker: object) -> None:
+        raise WorkerShutdown(70)
+
+    monkeypatch.setattr(stage.worker.blueprint, "start", start)
+
+    stage.worker.start()
+
+    assert stage.worker.exitcode == 70
+
+
+def test_consumer_does_not_give_up_after_a_hundred_tries(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = []
+
+    def note(error: Exception) -> None:
+        errors.append(error)
+        if len(errors) == 120:
+            monkeypatch.setattr(state, "should_stop", 0)
+
+    for name in ("FIRST_RETRY_S", "RETRY_STEP_S", "LAST_RETRY_S"):
+        monkeypatch.setattr(f"workers.consumer.{name}", 0.0001)
+    monkeypatch.setattr(stage.consumer, "on_connection_error_before_connected", note)
+
+    with pytest.raises(WorkerShutdown):
+        stage.consumer.ensure_connected(connect("redis+socket:///nowhere/redis.sock"))
+
+    assert len(errors) == 120
+
+
+def test_loop_is_woken_from_another_thread(stage: Stage) -> None:
+    hub = stage.worker.hub
+    hub.add_reader(stage.wire._sock, print)
+    hub.call_later(3600, print)
+    began_s = time.monotonic()
+
+    threading.Timer(0.02, hub.stop).start()
+    hub.run_forever()
+
+    # If `call_soon`, which `stop` uses, did not wake it, the loop would sleep for ten seconds.
+    assert time.monotonic() - began_s < 5

@@ -1,0 +1,156 @@
+"""How an ability's wrapper.py is found and imported, and what it declares."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from athena.ability import Ability, Limits, load_ability
+from athena.errors import ConfigError
+from athena.interface import DataSpec, ParamSpec
+from athena.sdk import (
+    AudioBodyField,
+    BooleanParamField,
+    ImageBodyField,
+    IntegerParamField,
+    JsonBodyField,
+    NumberParamField,
+    StringBodyField,
+    StringParamField,
+    VideoBodyField,
+    WrapperBase,
+)
+from workers.loader import declared_interface, load_wrapper, read_example
+
+MINIMAL = """
+from athena.sdk import WrapperBase
+class Wrapper(WrapperBase):
+    pass
+"""
+
+
+@pytest.fixture
+def ability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ability:
+    """An ability in a folder of its own; what loading changes in this process is undone."""
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    (folder / "wrapper.py").write_text(MINIMAL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("wrapper", "beside"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return load_ability(folder)
+
+
+def test_wrapper_finds_files_and_modules_beside_it(ability: Ability) -> None:
+    (ability.path / "beside.py").write_text("from pathlib import Path; value = Path('model.txt').read_text()")
+    (ability.path / "model.txt").write_text("weights")
+    ability.wrapper_path.write_text("import beside" + MINIMAL + "    model = beside.value")
+
+    wrapper = load_wrapper(ability)
+
+    assert wrapper.model == "weights"
+    assert type(wrapper).__module__ == "wrapper"
+    assert sys.modules["wrapper"].Wrapper is type(wrapper)
+    assert Path.cwd() == ability.path
+
+
+def test_wrapper_wins_over_an_installed_module_of_the_same_name(ability: Ability) -> None:
+    (ability.path / "beside.py").write_text("")
+    sys.path.insert(0, str(ability.path.parent))
+    (ability.path.parent / "beside.py").write_text("raise RuntimeError")
+    ability.wrapper_path.write_text("import beside" + MINIMAL)
+
+    load_wrapper(ability)
+
+
+@pytest.mark.parametrize("code", ["", "Wrapper = 3", "def Wrapper(): pass", "class wrapper: pass"])
+def test_module_without_a_class_wrapper_is_refused(ability: Ability, code: str) -> None:
+    ability.wrapper_path.write_text(code)
+
+    with pytest.raises(ConfigError) as error:
+        load_wrapper(ability)
+
+    assert error.value.message == (
+        f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase"
+    )
+
+
+def test_what_the_module_raises_comes_through(ability: Ability) -> None:
+    ability.wrapper_path.write_text("import a_module_that_nobody_has")
+
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_nobody_has"):
+        load_wrapper(ability)
+
+
+def test_wrapper_needs_no_base_class(ability: Ability) -> None:
+    ability.wrapper_path.write_text("class Wrapper:\n    requestCls = responseCls = None")
+
+    interface = declared_interface(ability, load_wrapper(ability))
+
+    assert (interface.params, interface.inputs, interface.outputs) == ((), (), ())
+
+
+class Request:
+    """All kinds of fields, in an order that is not that of their names."""
+
+    z_text = StringBodyField(key="text")
+    sound = AudioBodyField(key="sound")
+    picture = ImageBodyField(key="picture")
+    film = VideoBodyField(key="film")
+    document = JsonBodyField(key="document")
+    name = StringParamField(key="name", minLength=1, maxLength=9, required=True, description="who")
+    language = StringParamField(key="language", enums=["de", "en"], title="Language")
+    volume = NumberParamField(key="volume", minimum=0.5, maximum=2)
+    count = IntegerParamField(key="count", enums=[1, 2])
+    loud = BooleanParamField(key="loud", default=True)
+    note = "not a field"
+
+
+class Declaring(WrapperBase):
+    requestCls = Request()
+    responseCls = Request
+
+
+def test_declared_fields_become_the_interface(ability: Ability) -> None:
+    interface = declared_interface(ability, Declaring())
+
+    assert interface.params == (
+        ParamSpec("name", "string", True, min_length=1, max_length=9, description="who"),
+        ParamSpec(
+            "language", "string", min_length=0, max_length=1024, enum=("de", "en"), description="Language"
+        ),
+        ParamSpec("volume", "number", minimum=0.5, maximum=2),
+        ParamSpec("count", "integer", minimum=0, maximum=100, enum=(1, 2)),
+        ParamSpec("loud", "boolean"),
+    )
+    expected = [("text", 0), ("sound", 1), ("picture", 2), ("film", 3), ("document", 0)]
+    assert interface.inputs == interface.outputs == tuple(DataSpec(*item) for item in expected)
+
+
+def test_interface_holds_what_ability_toml_says(ability: Ability) -> None:
+    (ability.path / "ability.toml").write_text(
+        'service_id = "asr"\nversion = "v3"\ndescription = "hears"\n'
+        '[gpu]\ntypes = ["T4G16", "cpu"]\nfallback = false\n[limits]\nwait_s = 7\n'
+    )
+    (ability.path / "example.json").write_text('{"header": {}}')
+
+    interface = declared_interface(load_ability(ability.path), Declaring())
+
+    assert (interface.service_id, interface.version, interface.description) == ("asr", "v3", "hears")
+    assert (interface.gpu_types, interface.fallback) == (("T4G16", "cpu"), False)
+    assert interface.limits == Limits(wait_s=7)
+    assert interface.example == {"header": {}}
+
+
+def test_ability_may_have_no_example(ability: Ability) -> None:
+    assert read_example(ability) is None
+
+
+def test_example_that_is_not_json_is_refused_by_its_file(ability: Ability) -> None:
+    ability.example_path.write_text("{")
+
+    with pytest.raises(ConfigError) as error:
+        read_example(ability)
+
+    assert error.value.message.startswith(f"{ability.example_path} is not JSON: ")

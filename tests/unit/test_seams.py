@@ -1,0 +1,127 @@
+"""What workers/ relies on in Celery, kombu and redis-py, most of it private there.
+
+A failure here names the file of ours that must be looked at when one of them has changed. How the seams work
+together is tested in test_celery_path.py.
+"""
+
+import ast
+import inspect
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import kombu.transport
+import pytest
+from celery import signals
+from celery.app.defaults import NAMESPACES, flatten
+from celery.concurrency.base import BasePool
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from celery.worker.request import Request
+from celery.worker.worker import WorkController
+from kombu.asynchronous.hub import Hub
+from kombu.connection import Connection
+from kombu.message import Message
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+from redis.connection import AbstractConnection, ConnectionPool
+
+from workers import celery_app
+
+WORKERS = Path(__file__).parents[2] / "workers"
+
+
+@pytest.mark.parametrize("package", ["celery", "kombu"])
+def test_version_is_the_one_that_the_seams_were_written_for(package: str) -> None:
+    assert version(package).startswith("5.7."), f"{package}: read workers/ and this file before changing it"
+
+
+CHANNEL = Connection("memory://").channel()  # type: ignore[no-untyped-call]
+POLLER = kombu_redis.MultiChannelPoller()  # type: ignore[no-untyped-call]
+
+#: file of ours, owner, name, signature
+METHODS: list[tuple[str, Any, str, str]] = [
+    ("consumer.py", Consumer, "ensure_connected", "(self, conn)"),
+    ("consumer.py", Consumer, "on_connection_error_before_connected", "(self, exc)"),
+    ("consumer.py", state, "maybe_shutdown", "()"),
+    ("pool.py", BasePool, "on_apply", "(self, *args, **kwargs)"),
+    ("pool.py", BasePool, "flush", "(self)"),
+    ("pool.py", BasePool, "on_stop", "(self)"),
+    ("pool.py", BasePool, "on_terminate", "(self)"),
+    ("pool.py", BasePool, "_get_info", "(self) -> Dict[str, Any]"),
+    ("request.py", Request, "send_event", "(self, type, **fields)"),
+    ("request.py", Request, "maybe_expire", "(self)"),
+    ("transport.py", virtual.QoS, "__init__", "(self, channel, prefetch_count=0)"),
+    ("transport.py", virtual.QoS, "can_consume", "(self)"),
+    ("transport.py", virtual.QoS, "append", "(self, message, delivery_tag)"),
+    ("transport.py", virtual.QoS, "ack", "(self, delivery_tag)"),
+    ("transport.py", virtual.QoS, "reject", "(self, delivery_tag, requeue=False)"),
+    ("transport.py", virtual.QoS, "restore_unacked_once", "(self, stderr=None)"),
+    ("transport.py", virtual.QoS, "restore_visible", "(self, *args, **kwargs)"),
+    ("transport.py", virtual.Message, "__init__", "(self, payload, channel=None, **kwargs)"),
+    ("transport.py", virtual.Transport, "_deliver", "(self, message, queue)"),
+    ("transport.py", kombu_redis.Channel, "_brpop_start", "(self, timeout=None)"),
+    ("transport.py", kombu_redis.Channel, "_brpop_read", "(self, **options)"),
+    ("transport.py", kombu_redis.MultiChannelPoller, "on_poll_start", "(self)"),
+    ("process.py", Hub, "call_soon", "(self, callback, *args)"),
+    ("store_link.py", AbstractConnection, "pack_commands", "(self, commands)"),
+    ("store_link.py", AbstractConnection, "send_packed_command", "(self, command, check_health=True)"),
+    ("store_link.py", ConnectionPool, "make_connection", "(self) -> 'ConnectionInterface'"),
+]
+
+#: file of ours, owner or an instance, names that it must have
+ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("consumer.py", Consumer, ("first_connection_attempt",)),
+    ("pool.py", BasePool, ("signal_safe", "RUN", "_get_info")),
+    ("request.py", Request, ("name", "id", "_app", "_request_dict", "_argsrepr", "_kwargsrepr", "_eventer")),
+    ("transport.py", Message, ("_decoded_cache", "payload", "headers", "body")),
+    ("transport.py", kombu_redis.Channel, ("QoS", "Message", "_in_poll", "_brpop_sent_at")),
+    ("transport.py", kombu_redis.Transport, ("Channel", "cycle", "connection_errors")),
+    ("transport.py", CHANNEL, ("_active_queues",)),
+    ("transport.py", CHANNEL.qos, ("_on_collect",)),
+    ("transport.py", POLLER, ("_channels",)),
+    ("transport.py", kombu.transport, ("TRANSPORT_ALIASES",)),
+    ("process.py", WorkController, ("exitcode",)),
+    ("process.py", signals, ("setup_logging", "worker_ready")),
+]
+
+#: Private names in these files that are our own.
+OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver"}
+OWN |= {"_jobs_per_s", "_left", "_refilled_s"}
+
+
+@pytest.mark.parametrize(("file", "owner", "name", "signature"), METHODS)
+def test_method_has_the_signature_that_we_override_or_call(
+    file: str, owner: Any, name: str, signature: str
+) -> None:
+    method = getattr(owner, name, None)
+
+    assert method is not None, f"workers/{file}: {owner}.{name} is gone"
+    found = str(inspect.signature(method))
+    assert found == signature, f"workers/{file}: {owner}.{name} is {found} now"
+
+
+@pytest.mark.parametrize(("file", "owner", "names"), ATTRIBUTES)
+def test_attribute_is_there(file: str, owner: Any, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if not hasattr(owner, name)]
+
+    assert not missing, f"workers/{file}: {owner} has no {', '.join(missing)} any more"
+
+
+@pytest.mark.parametrize("file", ["celery_app.py", "consumer.py", "pool.py", "request.py", "transport.py"])
+def test_every_private_name_that_a_file_uses_is_known_here(file: str) -> None:
+    tree = ast.parse((WORKERS / file).read_text())
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    private = {name for name in used if name.startswith("_") and not name.startswith("__")}
+
+    known = {row[2] for row in METHODS} | {name for row in ATTRIBUTES for name in row[2]}
+
+    assert private <= known | OWN, f"workers/{file} uses private names that no test looks at"
+
+
+def test_settings_are_known_to_celery() -> None:
+    known = {name for name, _ in flatten(NAMESPACES)}
+    ours = {name for name in vars(celery_app._LazyConfig) if not name.startswith("_")}
+    ours |= {"worker_pool", "worker_consumer", "worker_concurrency", "task_create_missing_queues"}
+
+    assert ours <= known, "workers/celery_app.py, workers/process.py"

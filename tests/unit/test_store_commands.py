@@ -1,0 +1,323 @@
+"""Commands, scripts and replies of athena.store, without a Redis; tests/integration/test_store.py has one."""
+
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from athena import store
+from athena.errors import CanceledError, ExpiredError
+from athena.jobs import JobState, Outcome
+from athena.store import (
+    SCRIPTS,
+    Command,
+    Reply,
+    Script,
+    Submission,
+    TakenJob,
+    beat_command,
+    fence_command,
+    find_command,
+    finish_command,
+    found_jobs,
+    give_back_command,
+    job_record,
+    leave_command,
+    read_command,
+    reconcile_command,
+    script_of,
+    split_replies,
+    start_command,
+    submit_command,
+    take_command,
+    taken_jobs,
+)
+
+FOLDER = Path(store.__file__).parent / "scripts"
+LIB = {path.stem: path.read_text() for path in (FOLDER / "lib").glob("*.lua")}
+SOURCES = {path.stem: path.read_text() for path in FOLDER.glob("*.lua")}
+
+#: The functions that each part of lib defines.
+FUNCTIONS = {part: set(re.findall(r"^local function (\w+)", text, re.M)) for part, text in LIB.items()}
+
+#: The names of keys.lua.
+LUA_KEYS = {
+    name: value
+    for names, values in re.findall(r"^local ([A-Z, ]+) = ('athena:.*)$", LIB["keys"], re.M)
+    for name, value in zip(names.split(", "), re.findall("'([^']*)'", values), strict=True)
+}
+
+
+def table_keys() -> set[str]:
+    """Returns the keys that the table at the top of athena/store.py lists, each up to its first `<`."""
+    rows = re.findall(r"^\| (`.*?) \|", store.__doc__ or "", re.M)
+    return {key.partition("<")[0] for row in rows for key in re.findall("`(athena:[^`]*)`", row)}
+
+
+def called(text: str) -> set[str]:
+    """Returns the functions that a text calls."""
+    code = re.sub(r"--.*", "", text)
+    return set(re.findall(r"(?<![.\w])(\w+)\(", code)) - set(re.findall(r"function (\w+)\(", code))
+
+
+def args(command: Command, script: str, keys: int = 0) -> list[Any]:
+    """Returns what follows the names of the keys in a command that must run `script`."""
+    found = script_of(command)
+    assert found is not None and found.name == script
+    assert command[:3] == ("EVALSHA", found.sha, keys)
+    return list(command[3 + keys :])
+
+
+# keys
+
+
+def test_tables_are_read_by_this_test() -> None:
+    assert {"athena:none", "athena:job:", "athena:workers"} <= table_keys()
+    assert {"JOB", "INFLIGHT", "BEATS"} <= LUA_KEYS.keys()
+    assert FUNCTIONS["settle"] >= {"settle", "flush_replies"}
+
+
+@pytest.mark.parametrize("name", sorted({**SOURCES, **{f"lib/{part}": "" for part in LIB}}))
+def test_every_key_of_a_script_is_in_the_table(name: str) -> None:
+    named = set(re.findall(r"'(athena:[^']*)'", (FOLDER / f"{name}.lua").read_text()))
+
+    assert named <= table_keys()
+
+
+def test_every_key_of_the_table_is_named_by_a_script_or_the_store() -> None:
+    python = set(re.findall(r'"(athena:[a-z]+:?)', Path(store.__file__).read_text()))
+    lua = set(re.findall(r"'(athena:[^']*)'", "".join([*LIB.values(), *SOURCES.values()])))
+
+    assert table_keys() == python | lua
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYLOAD", store.payload_key("")),
+        ("RESULT", store.result_key("")),
+        ("BELL", store.bell_key("")),
+        ("REPLY", store.reply_channel("")),
+        ("WORKERS", store.WORKERS),
+        ("BEATS", store.BEATS),
+    ],
+)
+def test_key_has_the_same_name_in_lua_and_in_python(name: str, value: str) -> None:
+    assert LUA_KEYS[name] == value
+
+
+def test_final_states_are_the_same_in_lua_and_in_python() -> None:
+    (final,) = re.findall(r"local FINAL = \{(.*)\}", LIB["keys"])
+
+    assert set(re.findall(r"(\w+) = true", final)) == {str(state) for state in JobState if state.is_final}
+
+
+def test_error_codes_are_the_same_in_lua_and_in_python() -> None:
+    assert f"'expired', '{ExpiredError.code}'" in LIB["settle"]
+    assert f"'canceled', '{CanceledError.code}'" in SOURCES["leave"]
+
+
+# scripts
+
+
+def test_every_file_is_a_script() -> None:
+    assert sorted(script.name for script in SCRIPTS) == sorted(SOURCES)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_script_has_the_parts_that_it_needs_and_no_others(script: Script) -> None:
+    included = {part for part, text in LIB.items() if text in script.source}
+    used = called(SOURCES[script.name])
+    for part in included:
+        used |= called(LIB[part])
+
+    needed = {part for part, functions in FUNCTIONS.items() if functions & used}
+
+    assert included == needed | {"keys"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_function_of_a_part_is_defined_before_it_is_called(script: Script) -> None:
+    for part, functions in FUNCTIONS.items():
+        for name in functions & called(script.source) if LIB[part] in script.source else set():
+            first = re.search(rf"\b{name}\(", script.source)
+            assert first is not None
+            assert script.source[: first.start()].endswith("local function "), name
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_script_ends_with_its_own_file(script: Script) -> None:
+    assert script.source.startswith(LIB["keys"])
+    assert script.source.endswith(SOURCES[script.name])
+
+
+def test_scripts_are_found_by_their_commands() -> None:
+    assert [script_of(script.call()) for script in SCRIPTS] == list(SCRIPTS)
+    assert script_of(find_command("r1")) is None
+
+
+# commands
+
+
+def submission(**changes: Any) -> Submission:
+    ordinary: dict[str, Any] = {
+        "job_id": "j1",
+        "service_id": "echo",
+        "queue": "echo.any",
+        "message": b"{}",
+        "app_id": "demo",
+        "request_id": "",
+        "body_hash": "h",
+        "gateway": "g1",
+        "abandonable": False,
+        "claim": False,
+        "max_queue_jobs": 7,
+        "max_queue_s": 1.5,
+        "result_ttl_s": 0.25,
+        "record_ttl_s": 60,
+    }
+    return Submission(**{**ordinary, **changes})
+
+
+def test_submit_sends_times_in_milliseconds_and_the_fields_of_the_record() -> None:
+    command = submit_command(submission())
+
+    assert command[3:5] == ("echo.any", "")
+    fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo"]
+    record = ["service_id", "echo", "result_ttl_ms", 250, "record_ttl_ms", 60_000]
+    assert args(command, "submit", keys=2) == fixed + record
+
+
+def test_submit_names_what_is_not_ordinary() -> None:
+    command = submit_command(submission(request_id="r1", abandonable=True, claim=True))
+
+    assert command[4] == "athena:request:r1"
+    sent = args(command, "submit", keys=2)
+    assert sent[5] == "1"
+    assert sent[-4:] == ["request_id", "r1", "abandonable", 1]
+    assert len(sent[8:]) % 2 == 0
+
+
+def test_take_names_the_queues_in_their_order() -> None:
+    command = take_command("w1", ["echo.cpu", "echo.any"], 3, 1.5, 60)
+
+    assert command[3:5] == ("echo.cpu", "echo.any")
+    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000]
+
+
+def test_start_sends_pairs() -> None:
+    command = start_command("cpu", "echo.cpu.0@host", [("j1", "1:w1"), ("j2", "2:w1")])
+
+    assert args(command, "start") == ["cpu", "echo.cpu.0@host", "j1", "1:w1", "j2", "2:w1"]
+
+
+def test_finish_sends_as_much_of_each_job_as_its_script_reads() -> None:
+    good = Outcome(JobState.SUCCEEDED, b"\x00{}", exec_ms=1.25, batch_size=2)
+    bad = Outcome(JobState.FAILED, code=10909, message="ü", batch_size=0)
+
+    sent = args(finish_command("w1", "cpu", "host", [("j1", "1:w1", good), ("j2", "2:w1", bad)]), "finish")
+
+    (per_job,) = re.findall(r"local PER_JOB = (\d+)", SOURCES["finish"])
+    assert sent[:3] == ["w1", "cpu", "host"]
+    assert sent[3 : 3 + int(per_job)] == ["j1", "1:w1", "succeeded", 0, "", b"\x00{}", "1.25", 2]
+    assert sent[3 + int(per_job) :] == ["j2", "2:w1", "failed", 10909, "ü", b"", "0.0", 0]
+
+
+def test_jobs_are_returned_from_the_last_to_the_first() -> None:
+    jobs = iter([("j1", "1:w1"), ("j2", "1:w1"), ("j3", "4:w1")])
+
+    command = give_back_command("w1", jobs)
+
+    assert args(command, "give_back") == ["w1", "j3", "4:w1", "j2", "1:w1", "j1", "1:w1"]
+
+
+def test_fence_tells_jobs_that_ran_from_those_that_did_not() -> None:
+    sent = args(fence_command("w1", JobState.TIMED_OUT, 10102, "too slow"), "fence")
+
+    assert sent[:4] == ["w1", "timed_out", 10102, "too slow"]
+    assert sent[4:] == [10109, "the worker process died before it came to the job"]
+
+
+@pytest.mark.parametrize(
+    ("command", "script", "sent"),
+    [
+        (reconcile_command("w1", {"j1": 0, "j2": 0}), "reconcile", ["w1", "j1", "j2"]),
+        (reconcile_command("w1", []), "reconcile", ["w1"]),
+        (beat_command({"w1": 0, "w2": 0}), "beat", ["w1", "w2"]),
+        (read_command("j1"), "read", ["j1", ""]),
+        (read_command("j1", "g1"), "read", ["j1", "g1"]),
+        (leave_command("j1", "g1"), "leave", ["j1", "g1"]),
+    ],
+)
+def test_small_commands(command: Command, script: str, sent: list[str]) -> None:
+    assert args(command, script) == sent
+
+
+# replies
+
+
+def test_taken_jobs_are_read_in_their_order() -> None:
+    reply = [[b"j1", b"1:w1", b"echo.cpu", b"\xff{}"], [b"j2", b"3:w1", b"echo.any", b""]]
+
+    assert taken_jobs(reply) == [
+        TakenJob("j1", "1:w1", "echo.cpu", b"\xff{}"),
+        TakenJob("j2", "3:w1", "echo.any", b""),
+    ]
+
+
+def test_no_jobs_are_not_the_same_as_being_fenced() -> None:
+    assert taken_jobs([]) == []
+    assert taken_jobs(None) is None
+
+
+def test_record_is_read_with_its_result() -> None:
+    record = job_record("j1", [[b"state", b"succeeded", b"code", b"0", b"later", b"x"], b"{}"])
+
+    assert record is not None
+    assert (record.job_id, record.state, record.result) == ("j1", JobState.SUCCEEDED, b"{}")
+    assert (record.attempts, record.worker) == (0, "")
+
+
+def test_unknown_job_has_no_record() -> None:
+    assert job_record("j1", [[], None]) is None
+
+
+def test_jobs_are_found_by_their_app() -> None:
+    assert found_jobs([b"a b", b"j1 hash", "ü".encode(), b"j2 "]) == {"a b": "j1", "ü": "j2"}
+    assert found_jobs([]) == {}
+
+
+def frame(reply: Reply) -> bytes:
+    """Packs a reply as settle.lua does."""
+    inline, payload = (b"0", b"") if reply.payload is None else (b"1", reply.payload)
+    texts = (reply.job_id, str(reply.state), str(reply.code), reply.message, reply.gpu_type)
+    parts = [*(text.encode() for text in texts), inline, payload]
+    return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+
+
+replies = st.builds(
+    Reply,
+    job_id=st.text(min_size=1, max_size=40),
+    state=st.sampled_from([state for state in JobState if state.is_final]),
+    code=st.integers(0, 99_999),
+    message=st.text(max_size=20),
+    gpu_type=st.text(max_size=8),
+    payload=st.none() | st.binary(max_size=300),
+)
+
+
+@given(st.lists(replies, max_size=4))
+def test_replies_survive_their_way_through_a_channel(sent: list[Reply]) -> None:
+    assert split_replies(b"".join(map(frame, sent))) == sent
+
+
+def test_script_packs_as_many_texts_as_are_read() -> None:
+    (format,) = re.findall(r"struct\.pack\('([^']*)'", LIB["settle"])
+
+    reply = Reply("j1", JobState.FAILED, 10909, "", "", None)
+    assert format == "<" + "I4c0" * 7
+    assert len(frame(reply)) == len(struct.pack("<" + "I" * 7, *range(7))) + len("j1failed109090")

@@ -1,0 +1,262 @@
+"""Worker processes as their supervisor sees them; small scripts stand for the workers, without Redis."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from athena.ability import Limits, WorkerOptions, load_ability
+from athena.jobs import JobState
+from athena.store import Command, fence_command
+from athena.supervisor import StartError
+from athena.worker_child import OVERDUE_GRACE_S, FleetKeeper, WorkerChild
+from athena.worker_launch import WorkerLaunch, WorkerReport
+from tests.conftest import wait_until
+
+NOWHERE = "unix:///nowhere/redis.sock"
+ECHO = Path(__file__).parents[2] / "abilities" / "echo"
+
+#: What every script begins with: its start order, the board of its two threads, and how it reports.
+OPENING = """
+import json, mmap, os, struct, time
+launch = json.loads(os.environ["ATHENA_WORKER_LAUNCH"])
+board = mmap.mmap(launch["progress_fd"], 32)
+def report(ready, detail=""):
+    os.write(launch["status_fd"], json.dumps({"ready": ready, "detail": detail}).encode() + b"\\n")
+"""
+
+READY = "report(True); time.sleep(600)"
+
+
+class Keeper(FleetKeeper):
+    """Has no Redis, and remembers what it would have ended."""
+
+    def __init__(self) -> None:
+        super().__init__(NOWHERE)
+        self.fenced: list[Command] = []
+
+    def fence(self, command: Command) -> None:
+        self.fenced.append(command)
+
+
+class Script(WorkerChild):
+    """A worker whose process runs a script instead."""
+
+    def __init__(self, keeper: FleetKeeper, script: str, gpu_type: str = "cpu") -> None:
+        ability = replace(
+            load_ability(ECHO), limits=Limits(max_exec_s=2.5), worker=WorkerOptions(concurrency=2)
+        )
+        super().__init__(ability, gpu_type, 3, keeper, grace_s=10)
+        self._script = script
+
+    def command(self) -> Sequence[str]:
+        return (sys.executable, "-I", "-S", "-c", OPENING + self._script)
+
+    def end(self) -> int:
+        """Waits for the process and does what the supervisor does then."""
+        assert self.process is not None
+        returncode = self.process.wait()
+        self.process = None
+        self.on_exit(returncode)
+        return returncode
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    return Keeper()
+
+
+def start(started: list["Script"], keeper: FleetKeeper, script: str, gpu_type: str = "cpu") -> "Script":
+    worker = Script(keeper, script, gpu_type)
+    worker.spawn()
+    started.append(worker)
+    return worker
+
+
+def start_error(worker: WorkerChild) -> str:
+    """Waits for the report of a worker that cannot serve."""
+    with pytest.raises(StartError) as error:
+        wait_until(worker.check_ready, "the worker reports")
+    return error.value.message
+
+
+@pytest.fixture
+def started() -> Iterator[list[Script]]:
+    """The workers that a test has started; those that still run are ended."""
+    started: list[Script] = []
+    yield started
+    for worker in started:
+        worker.signal(signal.SIGKILL)
+        if worker.is_running:
+            worker.end()
+
+
+def test_start_order_survives_its_way_through_the_environment() -> None:
+    launch = WorkerLaunch("/abilities/écho", "i1", "echo.cpu.0@host", "cpu", 5, 6)
+
+    assert WorkerLaunch.from_env({"OTHER": "1", **launch.environment()}) == launch
+
+
+@pytest.mark.parametrize("report", [WorkerReport(True), WorkerReport(False, "no model: ü\nline 2")])
+def test_report_is_one_line(report: WorkerReport) -> None:
+    read, write = os.pipe()
+
+    report.send(write)
+
+    line = os.read(read, 1000)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert WorkerReport.decode(line) == report
+    os.close(read)
+    os.close(write)
+
+
+def test_process_is_a_worker(keeper: Keeper) -> None:
+    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, grace_s=10)
+
+    assert worker.command() == (sys.executable, "-P", "-m", "workers")
+    assert worker.name == "worker echo"
+    assert worker.grace_s > 10
+
+
+@pytest.mark.parametrize(("gpu_type", "devices"), [("cpu", ""), ("T4G16", "0,1")])
+def test_process_gets_its_order_and_its_device(
+    keeper: Keeper, started: list[Script], monkeypatch: pytest.MonkeyPatch, gpu_type: str, devices: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    worker = start(started, keeper, "report(False, json.dumps([launch, *os.environ.items()]))", gpu_type)
+
+    launch, *variables = json.loads(start_error(worker).removeprefix("ability echo: "))
+
+    assert (
+        launch.items()
+        >= {"ability_dir": str(ECHO), "incarnation": worker.incarnation, "gpu_type": gpu_type}.items()
+    )
+    assert re.fullmatch("[0-9a-f]{32}", worker.incarnation)
+    assert launch["name"] == f"echo.{gpu_type}.3@{socket.gethostname()}"
+    assert dict(variables)["CUDA_VISIBLE_DEVICES"] == devices
+    assert dict(variables).items() >= {"PATH": os.environ["PATH"]}.items()
+
+
+def test_process_is_ready_when_it_says_so(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, READY)
+
+    wait_until(worker.check_ready, "the worker is ready")
+
+
+def test_report_may_come_in_pieces(keeper: Keeper, started: list[Script], tmp_path: Path) -> None:
+    first, rest = tmp_path / "first", tmp_path / "rest"
+    script = f"""
+os.write(launch["status_fd"], b'{{"ready": true, "de')
+open({str(first)!r}, "w")
+while not os.path.exists({str(rest)!r}): time.sleep(0.001)
+os.write(launch["status_fd"], b'tail": ""}}\\n'); time.sleep(600)
+"""
+    worker = start(started, keeper, script)
+
+    wait_until(first.exists, "the first piece is written")
+    before = worker.check_ready()
+    rest.touch()
+
+    assert not before
+    wait_until(worker.check_ready, "the worker is ready")
+
+
+def test_process_that_cannot_serve_says_why(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, 'report(False, "no model: m.onnx"); raise SystemExit(78)')
+    assert worker.process is not None
+    worker.process.wait()
+
+    assert start_error(worker) == "ability echo: no model: m.onnx"
+
+
+def test_process_that_died_in_silence_is_not_ready(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, "raise SystemExit(1)")
+    assert worker.process is not None
+    worker.process.wait()
+
+    assert not worker.check_ready()
+
+
+def test_every_process_is_a_fresh_incarnation_with_a_clean_board(
+    keeper: Keeper, started: list[Script], tmp_path: Path
+) -> None:
+    flag = str(tmp_path / "flag")
+    busy = f"open({flag!r}, 'w'); board[:16] = struct.pack('<dd', 100, 2.5); raise SystemExit(3)"
+    worker = start(started, keeper, f"if not os.path.exists({flag!r}): {busy}\n{READY}")
+    first = worker.incarnation
+    assert worker.end() == 3
+
+    worker.spawn()
+    wait_until(worker.check_ready, "the second process is ready")
+    worker.on_tick(200)
+    worker.signal(signal.SIGTERM)
+
+    assert worker.incarnation != first
+    assert worker.end() == -signal.SIGTERM
+    assert [command[3] for command in keeper.fenced] == [first, worker.incarnation]
+
+
+def test_process_is_killed_when_a_call_is_past_its_limit_and_the_grace(
+    keeper: Keeper, started: list[Script], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = start(started, keeper, f"board[16:] = struct.pack('<dd', 100, 2.5); {READY}")
+    wait_until(worker.check_ready, "the worker is ready")
+
+    worker.on_tick(100 + 2.5 + OVERDUE_GRACE_S)
+    within = list(caplog.messages)
+    worker.on_tick(100 + 2.5 + OVERDUE_GRACE_S + 0.01)
+    returncode = worker.end()
+
+    assert (within, returncode) == ([], -signal.SIGKILL)
+    assert caplog.messages == ["worker echo: an inference call is past its limit; ending the process"]
+    text = "ran longer than 2.5 s (limits.max_exec_s); its process was ended"
+    assert keeper.fenced == [fence_command(worker.incarnation, JobState.TIMED_OUT, 10102, text)]
+
+
+def test_jobs_of_a_process_that_died_by_itself_are_lost(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, "os.kill(os.getpid(), 11)")
+
+    worker.end()
+
+    text = "the worker process died under the job (killed by SIGSEGV)"
+    assert keeper.fenced == [fence_command(worker.incarnation, JobState.FAILED, 10109, text)]
+
+
+def test_next_process_is_not_blamed_for_the_call_of_the_last(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, f"board[:16] = struct.pack('<dd', 100, 2.5); {READY}")
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.on_tick(200)
+    worker.end()
+
+    worker.spawn()
+    worker.signal(signal.SIGTERM)
+    worker.end()
+
+    assert [command[4] for command in keeper.fenced] == ["timed_out", "failed"]
+
+
+def test_keeper_tries_again_each_second_while_redis_is_away(
+    started: list[Script], caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = FleetKeeper(NOWHERE)
+    worker = start(started, keeper, READY)
+
+    def told_at(now_s: float) -> list[str]:
+        caplog.clear()
+        keeper.on_tick(now_s)
+        return [message.partition(":")[0] for message in caplog.messages]
+
+    assert told_at(10.0) == []
+    worker.is_ready = True
+    assert told_at(10.9) == []
+    assert told_at(11.0) == ["no heartbeat"]
+    keeper.fence(fence_command("i1", JobState.FAILED, 10109, "lost"))
+    assert told_at(11.9) == []
+    assert told_at(12.0) == ["cannot end the jobs of a dead worker yet", "no heartbeat"]
