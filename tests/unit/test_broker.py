@@ -1,0 +1,129 @@
+"""The queue message as every Celery tool reads it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.app.task import Context
+from kombu.transport.virtual import Message
+
+from athena.broker import (
+    TASK_NAME,
+    celery_url,
+    check_redis_url,
+    describe_inputs,
+    encode_message,
+    queue_name,
+    worker_queues,
+)
+from athena.errors import ConfigError
+from athena.jobs import JobMessage, MessageInput
+
+GOLDEN = Path(__file__).parents[1] / "contract" / "queue_message.json"
+
+JOB = JobMessage(
+    job_id="00112233445566778899aabbccddeeff",
+    service_id="echo",
+    params={"suffix": "!"},
+    inputs=(
+        MessageInput("text", 0, 3, 2, "aGk=", {"encoding": "utf8"}),
+        MessageInput("picture", 2, 3, 3, "AAEC", {}),
+    ),
+    expected={"text": {"format": "plain"}},
+)
+
+
+def test_message_is_written_as_the_contract_says() -> None:
+    golden = json.loads(GOLDEN.read_text())
+
+    message = json.loads(encode_message(JOB, "echo.any"))
+
+    assert json.loads(message.pop("body")) == golden.pop("body")
+    assert message == golden
+
+
+def test_headers_come_before_the_body() -> None:
+    raw = encode_message(JOB, "echo.any")
+
+    assert raw.index(b'"id":"' + JOB.job_id.encode()) < raw.index(b'"body":')
+
+
+def received() -> Any:
+    """Returns the message as kombu hands it to a worker."""
+    kombu_message: Any = Message
+    document = json.loads(encode_message(JOB, "echo.any").decode())
+    return kombu_message(document, channel=Channel())
+
+
+class Channel:
+    """What a message asks of its channel."""
+
+    def message_to_python(self, raw: Any) -> Any:
+        return raw
+
+    def decode_body(self, body: str, encoding: str) -> str:
+        assert encoding == "utf-8"
+        return body
+
+
+def test_kombu_reads_body_and_headers() -> None:
+    message = received()
+
+    (argument,), kwargs, _ = message.decode()
+
+    assert JobMessage.decode(argument) == JOB
+    assert kwargs == {}
+    assert message.headers["task"] == TASK_NAME
+    assert message.properties["correlation_id"] == JOB.job_id
+    assert message.delivery_tag == JOB.job_id
+
+
+def test_celery_knows_every_header() -> None:
+    app = Celery(set_as_current=False)
+    stock = app.amqp.as_task_v2(JOB.job_id, TASK_NAME, ([],), {}).headers
+
+    ours = received().headers
+
+    assert stock.keys() - ours.keys() <= {"compression"}
+    assert ours.keys() - stock.keys() == {"athena"}
+    context = Context(ours)
+    assert (context.id, context.task, context.shadow) == (JOB.job_id, TASK_NAME, "echo")
+    assert context.ignore_result
+
+
+def test_personalised_resource_rides_along() -> None:
+    job = JobMessage("j1", "echo", {}, (), {}, resource_id="anna")
+
+    document = json.loads(json.loads(encode_message(job, "echo.any"))["body"])[0][0]
+
+    assert JobMessage.decode(document) == job
+
+
+def test_flower_sees_names_and_sizes_and_no_data() -> None:
+    assert describe_inputs(JOB) == "(echo: text: 2 bytes, picture: 3 bytes)"
+    assert describe_inputs(JobMessage("j1", "echo", {}, (), {})) == "(echo: no input)"
+
+
+def test_worker_takes_from_its_own_queue_first() -> None:
+    assert worker_queues("ocr", "T4G16") == [queue_name("ocr", "T4G16"), "ocr.any"]
+
+
+@pytest.mark.parametrize(
+    ("url", "spelled"),
+    [
+        ("redis://:secret@host:1/2", "redis://:secret@host:1/2"),
+        ("rediss://host", "rediss://host"),
+        ("unix:///run/redis.sock?db=1", "redis+socket:///run/redis.sock?db=1"),
+    ],
+)
+def test_url_is_spelled_as_kombu_wants_it(url: str, spelled: str) -> None:
+    assert check_redis_url(url) == url
+    assert celery_url(url) == spelled
+
+
+@pytest.mark.parametrize("url", ["", "host:6379", "http://host", "redis+socket:///x", "amqp://host"])
+def test_url_of_another_kind_is_refused_with_the_kinds_that_work(url: str) -> None:
+    with pytest.raises(ConfigError, match="must start with redis://, rediss:// or unix://"):
+        check_redis_url(url)

@@ -1,0 +1,140 @@
+"""Who is alive, and where a request goes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from athena.ability import Limits
+from athena.errors import UnservedError
+from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, Failure, FleetView, WorkerEntry
+from athena.interface import Interface
+
+GOLDEN = Path(__file__).parents[1] / "contract" / "worker_entry.json"
+GRACE_S = 60.0
+
+
+def interface(*gpu_types: str, fallback: bool = True) -> Interface:
+    return Interface("ocr", "v1", "", (), (), (), gpu_types or ("T4G16", "cpu"), fallback, Limits())
+
+
+def observe(view: FleetView, now_s: float, beat: int, *gpu_types: str, service_id: str = "ocr") -> None:
+    """Shows a fleet with one worker of each type, whose counters stand at `beat`."""
+    workers, beats = {}, {}
+    for gpu_type in gpu_types:
+        incarnation = f"{service_id}-{gpu_type}"
+        entry = WorkerEntry(incarnation, f"{incarnation}@host", service_id, "v1", gpu_type, 4)
+        workers[incarnation.encode()] = entry.encode()
+        beats[incarnation.encode()] = str(beat).encode()
+    view.observe(now_s, workers, beats)
+
+
+@pytest.fixture
+def view() -> FleetView:
+    return FleetView(GRACE_S, 0.0)
+
+
+def test_entry_is_written_as_the_contract_says() -> None:
+    entry = WorkerEntry.decode(GOLDEN.read_bytes())
+
+    assert entry == WorkerEntry("0123456789abcdef" * 2, "echo.cpu.0@host", "echo", "v1", "cpu", 64)
+    assert json.loads(entry.encode()) == json.loads(GOLDEN.read_text())
+
+
+def test_members_of_a_later_version_are_ignored() -> None:
+    document = {**json.loads(GOLDEN.read_text()), "later": 1}
+
+    assert WorkerEntry.decode(json.dumps(document).encode()) == WorkerEntry.decode(GOLDEN.read_bytes())
+
+
+def test_worker_is_alive_as_long_as_its_counter_moves(view: FleetView) -> None:
+    for second in range(20):
+        observe(view, second, second, "cpu")
+
+    assert len(view.live_workers(19 + DEAD_AFTER_S, "ocr")) == 1
+    assert view.live_workers(19 + DEAD_AFTER_S + 0.1, "ocr") == []
+
+
+def test_counter_that_moves_again_brings_a_worker_back(view: FleetView) -> None:
+    observe(view, 0, 1, "cpu")
+    observe(view, 30, 1, "cpu")
+    dead = view.live_workers(30, "ocr")
+
+    observe(view, 31, 2, "cpu")
+
+    assert dead == []
+    assert len(view.live_workers(31, "ocr")) == 1
+
+
+def test_worker_that_signs_off_is_gone_at_once(view: FleetView) -> None:
+    observe(view, 0, 1, "cpu", "T4G16")
+
+    observe(view, 1, 2, "cpu")
+
+    assert [worker.gpu_type for worker in view.live_workers(1)] == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("alive", "wanted", "queue"),
+    [
+        (["cpu", "T4G16"], "", "ocr.any"),
+        (["cpu", "T4G16"], "any", "ocr.any"),
+        (["cpu", "T4G16"], "cpu", "ocr.cpu"),
+        (["cpu", "T4G16"], "T4G16", "ocr.T4G16"),
+        (["cpu", "T4G16"], "A100G80", "ocr.T4G16"),
+        (["cpu"], "T4G16", "ocr.cpu"),
+        (["V100G32"], "T4G16", "ocr.any"),
+        (["V100G32"], "V100G32", "ocr.V100G32"),
+    ],
+)
+def test_request_goes_to_its_type_or_to_what_is_alive(
+    view: FleetView, alive: list[str], wanted: str, queue: str
+) -> None:
+    observe(view, 0, 1, *alive)
+
+    assert view.route(0, interface(), wanted) == queue
+
+
+def test_ability_may_forbid_another_type(view: FleetView) -> None:
+    observe(view, 0, 1, "cpu")
+
+    with pytest.raises(UnservedError) as error:
+        view.route(0, interface(fallback=False), "T4G16")
+
+    assert error.value.message == "ocr has no worker of type T4G16 and allows no other; alive: cpu"
+    assert (error.value.code, error.value.http_status, error.value.retryable) == (10225, 503, True)
+
+
+def test_requests_are_accepted_for_a_while_after_the_last_worker(view: FleetView) -> None:
+    observe(view, 0, 1, "cpu")
+    observe(view, 1, 1)
+
+    assert view.route(GRACE_S, interface(), "") == "ocr.any"
+    with pytest.raises(UnservedError, match="no worker serves ocr at the moment"):
+        view.route(GRACE_S + 1, interface(), "")
+
+
+def test_requests_are_accepted_for_a_while_after_the_own_start(view: FleetView) -> None:
+    assert view.route(GRACE_S, interface(), "T4G16") == "ocr.any"
+    with pytest.raises(UnservedError):
+        view.route(GRACE_S + 1, interface(), "T4G16")
+
+
+def test_worker_of_another_ability_serves_nothing_here(view: FleetView) -> None:
+    observe(view, 100, 1, "cpu", service_id="echo")
+
+    with pytest.raises(UnservedError):
+        view.route(100, interface(), "")
+
+
+def test_refusal_says_why_the_ability_does_not_start(view: FleetView) -> None:
+    view.observe_failures(1000, {b"ocr": Failure("no model", 990).encode()})
+
+    with pytest.raises(UnservedError, match="at the moment; it does not start: no model"):
+        view.route(GRACE_S + 1, interface(), "")
+
+
+def test_old_failure_is_not_shown(view: FleetView) -> None:
+    view.observe_failures(1000 + FAILURE_SHOWN_S, {b"ocr": Failure("no model", 990).encode()})
+
+    assert view.failures == {}
