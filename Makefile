@@ -55,10 +55,11 @@ format: $(VENV)/.dev  ## Format the code and fix what can be fixed
 	@$(PYTHON) -m ruff check --fix
 	@$(PYTHON) -m ruff format
 
-bench: $(VENV)/.dev  ## Measure the gateway's overhead and the OCR ability
+bench: $(VENV)/.dev  ## Measure the overhead of gateway, queue and dispatcher
 	@scripts/install-wrk.sh
 	@$(PYTHON) -m benchmarks.noop $(ARGS)
 	@$(PYTHON) -m benchmarks.ocr $(ARGS)
+	@$(PYTHON) -m benchmarks.dispatch
 
 build: $(VENV)/.dev  ## Build the wheel into dist/
 	@rm -rf build

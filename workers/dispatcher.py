@@ -53,7 +53,7 @@ class Dispatcher:
         self._wrapper = wrapper
         self._outputs = outputs
         results = results or AsyncResults(DEFAULT_LIMIT_S)
-        self._once_call = make_once_call(wrapper, results, self.error_text)
+        self.once_call = make_once_call(wrapper, results, self.error_text)
         self._streams = StreamMethods(wrapper, results, self.read_part, self.error_text)
         self._batch_call = _bind(wrapper, "wrapperBatchExec", ("params_list", "inputs_list"))
         self._load_resource = _bind(wrapper, "wrapperLoadRes", ("inputs", "resource_name"))
@@ -112,7 +112,7 @@ class Dispatcher:
                 fit its declaration.
         """
         try:
-            response = self._once_call(given.params, given.inputs, given.job_id, given.resource)
+            response = self.once_call(given.params, given.inputs, given.job_id, given.resource)
         except AthenaError:
             raise
         except BaseException as error:
