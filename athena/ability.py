@@ -54,6 +54,7 @@ class Limits:
     """Table `[limits]`: what is refused, and when waiting and running end."""
 
     max_body_bytes: int = 16 * 1024 * 1024
+    max_input_bytes: int = 64 * 1024 * 1024
     max_queue_jobs: int = 10_000
     max_queue_s: float = 600
     max_exec_s: float = 60
@@ -69,6 +70,7 @@ class Ability:
         service_id: the name in URLs, queues and under `parameter`; from ability.toml, else the wrapper's
             `serviceId`, else the folder's name.
         version: part of the long URL; from ability.toml, else the wrapper's `version`.
+        schema: file of a schema document of the original framework; "" for `schema.json`, if it is one.
         config: what `wrapperInit` receives.
     """
 
@@ -76,6 +78,7 @@ class Ability:
     service_id: str
     version: str = "v1"
     description: str = ""
+    schema: str = ""
     gpu: GpuOptions = GpuOptions()
     worker: WorkerOptions = WorkerOptions()
     limits: Limits = Limits()
@@ -86,6 +89,11 @@ class Ability:
     def wrapper_path(self) -> Path:
         """The wrapper's file."""
         return self.path / "wrapper.py"
+
+    @property
+    def schema_path(self) -> Path:
+        """The original framework's schema document; it counts more than what the wrapper says."""
+        return self.path / (self.schema or "schema.json")
 
     @property
     def example_path(self) -> Path:
@@ -119,7 +127,17 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _parse(path: Path, document: dict[str, Any]) -> Ability:
     file = path / "ability.toml"
-    known = {"service_id", "version", "description", "gpu", "worker", "limits", "resources", "config"}
+    known = {
+        "service_id",
+        "version",
+        "description",
+        "gpu",
+        "worker",
+        "limits",
+        "resources",
+        "config",
+        "schema",
+    }
     for key in document.keys() - known:
         raise ConfigError(f"{file}: unknown key {key!r}; known are {', '.join(sorted(known))}")
     config = document.get("config", {})
@@ -133,6 +151,7 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         service_id=_service_id(file, document.get("service_id", own_id or path.name)),
         version=_version(file, document.get("version", own_version or "v1")),
         description=str(document.get("description", "")),
+        schema=_schema(path, file, document.get("schema")),
         gpu=_table(file, "gpu", GpuOptions, document),
         worker=_table(file, "worker", WorkerOptions, document),
         limits=_table(file, "limits", Limits, document),
@@ -154,6 +173,14 @@ def _service_id(file: Path, value: Any) -> str:
 def _version(file: Path, value: Any) -> str:
     if not isinstance(value, str) or not VERSION.fullmatch(value):
         raise ConfigError(f'{file}: version {value!r} must be a short text such as "v1"')
+    return value
+
+
+def _schema(path: Path, file: Path, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not (path / value).is_file():
+        raise ConfigError(f"{file}: schema {value!r} must be the name of a file in {path}")
     return value
 
 
@@ -201,6 +228,7 @@ def _check(file: Path, ability: Ability) -> None:
         ("worker.concurrency", worker.concurrency),
         ("resources.max_loaded", ability.resources.max_loaded),
         ("limits.max_body_bytes", ability.limits.max_body_bytes),
+        ("limits.max_input_bytes", ability.limits.max_input_bytes),
         ("limits.max_queue_jobs", ability.limits.max_queue_jobs),
         ("limits.max_queue_s", ability.limits.max_queue_s),
         ("limits.max_exec_s", ability.limits.max_exec_s),

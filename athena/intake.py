@@ -1,11 +1,11 @@
 """From a validated envelope to the queue message; for gateways, and for tasks that came by send_task."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from athena.interface import Interface
+from athena.interface import DataSpec, Interface, ParamSpec
 from athena.jobs import JobMessage, make_message
-from athena.protocol import read_inputs, split_parameters
+from athena.protocol import flatten, read_inputs, split_parameters
 
 
 def prepare_job(
@@ -16,11 +16,11 @@ def prepare_job(
     Raises:
         RequestError: an input is not base64.
     """
-    given = (checked.get("parameter") or {}).get(interface.service_id) or {}
+    given = complete((checked.get("parameter") or {}).get(interface.service_id) or {}, interface.params)
     outputs = {spec.key: spec.type for spec in interface.outputs}
-    params, expected = split_parameters(given, outputs)
+    params, expected = split_parameters(complete_objects(given, interface.outputs), outputs)
     types = {spec.key: spec.type for spec in interface.inputs}
-    inputs = read_inputs(checked.get("payload") or {}, types)
+    inputs = read_inputs(complete_objects(checked.get("payload") or {}, interface.inputs), types)
     return make_message(
         job_id,
         interface.service_id,
@@ -30,3 +30,51 @@ def prepare_job(
         inline_limit_bytes,
         resource_id=(checked.get("header") or {}).get("res_id") or "",
     )
+
+
+def complete(given: Mapping[str, Any], specs: Iterable[ParamSpec]) -> Mapping[str, Any]:
+    """Returns the members of an object as their specs want them rewritten (see `ParamSpec`)."""
+    rewriting = [spec for spec in specs if spec.rewrites]
+    if not rewriting:
+        return given
+    members = dict(given)
+    members.update({spec.key: spec.const for spec in rewriting if spec.const is not None})
+    for spec in rewriting:
+        if spec.default is not None:
+            members.setdefault(spec.key, spec.default)
+    for spec in rewriting:
+        if spec.replace_key and spec.key in members:
+            members.setdefault(spec.replace_key, members[spec.key])
+    for spec in rewriting:
+        if spec.format_as and spec.key in members:
+            members[spec.key] = convert(members[spec.key], spec.format_as)
+    return members
+
+
+def complete_objects(given: Mapping[str, Any], specs: Iterable[DataSpec]) -> Mapping[str, Any]:
+    """Returns a payload, or the parameters, with the objects in it rewritten that are there."""
+    changed = {
+        spec.key: complete(given[spec.key], spec.members)
+        for spec in specs
+        if spec.members and given.get(spec.key) is not None
+    }
+    return {**given, **changed} if changed else given
+
+
+def convert(value: Any, format_as: str) -> Any:
+    """Returns a value in another type; null, and what cannot be read as a number, stay as they are."""
+    if value is None:
+        return None
+    text = flatten(value)
+    if format_as == "string":
+        return text
+    if format_as == "lower":
+        return text.lower()
+    if format_as == "upper":
+        return text.upper()
+    if format_as == "boolean":
+        return text not in ("", "0", "false")
+    try:
+        return float(text)
+    except ValueError:
+        return value

@@ -7,10 +7,25 @@ import orjson
 
 from athena.ability import Limits
 
+#: What `ParamSpec.format_as` may say.
+FORMATS = ("", "string", "boolean", "integer", "number", "lower", "upper")
+
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """A scalar under `parameter.<service_id>`."""
+    """A scalar under `parameter.<service_id>`, or a member of an input or of an expected output.
+
+    The last four rewrite a request that was found valid, in this order (`athena.intake.complete`); None and
+    "" do nothing.
+
+    Attributes:
+        required: must be there, if only with null.
+        enum: the allowed values; lengths and limits count where there is none.
+        const: takes the place of whatever was sent.
+        default: is filled in where nothing was sent.
+        replace_key: another name under which the wrapper gets the value too, unless that was sent itself.
+        format_as: what the value is turned into: one of `FORMATS`.
+    """
 
     key: str
     json_type: str = "string"
@@ -21,14 +36,33 @@ class ParamSpec:
     maximum: float | None = None
     enum: tuple[Any, ...] = ()
     description: str = ""
+    const: Any = None
+    default: Any = None
+    replace_key: str = ""
+    format_as: str = ""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether it changes requests."""
+        return bool(self.const is not None or self.default is not None or self.replace_key or self.format_as)
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """An input under `payload`, or an output; `type` is the data type number."""
+    """An input under `payload`, or an output.
+
+    Attributes:
+        type: data type number.
+        required: whether its object must be there: under `payload`, or for an output under
+            `parameter.<service_id>`.
+        members: what that object may hold, the data itself included; None for what docs/protocol.md says of
+            the type.
+    """
 
     key: str
     type: int = 0
+    required: bool = False
+    members: tuple[ParamSpec, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +86,11 @@ class Interface:
     limits: Limits
     example: dict[str, Any] | None = None
 
+    @property
+    def is_permissive(self) -> bool:
+        """Whether the ability declares nothing; then it gets whatever parameters and inputs are sent."""
+        return not (self.params or self.inputs or self.outputs)
+
     def encode(self) -> bytes:
         """Returns the interface as JSON."""
         return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)
@@ -65,8 +104,8 @@ class Interface:
             version=document["version"],
             description=document["description"],
             params=tuple(_param(item) for item in document["params"]),
-            inputs=tuple(DataSpec(item["key"], item["type"]) for item in document["inputs"]),
-            outputs=tuple(DataSpec(item["key"], item["type"]) for item in document["outputs"]),
+            inputs=tuple(_data(item) for item in document["inputs"]),
+            outputs=tuple(_data(item) for item in document["outputs"]),
             gpu_types=tuple(document["gpu_types"]),
             fallback=document["fallback"],
             limits=Limits(
@@ -84,3 +123,10 @@ def _param(item: dict[str, Any]) -> ParamSpec:
     known = {name: item[name] for name in ParamSpec.__dataclass_fields__ if name in item}
     known["enum"] = tuple(known.get("enum", ()))
     return ParamSpec(**known)
+
+
+def _data(item: dict[str, Any]) -> DataSpec:
+    known = {name: item[name] for name in DataSpec.__dataclass_fields__ if name in item}
+    if known.get("members") is not None:
+        known["members"] = tuple(_param(member) for member in known["members"])
+    return DataSpec(**known)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pybase64
 
-from athena.errors import RequestError
+from athena.errors import RequestError, one_line
 from athena.protocol import InputValue
 
 MESSAGE_VERSION = 1
@@ -84,22 +84,25 @@ class JobMessage:
         """Reads what `encode` wrote; unknown members are ignored.
 
         Raises:
-            RequestError: the message's version is not known here.
+            RequestError: the message's version is not known here, or a member is missing.
         """
         if document.get("v") != MESSAGE_VERSION:
             raise RequestError(
                 f"queue message version {document.get('v')!r} is not known here; "
                 f"this worker reads {MESSAGE_VERSION}"
             )
-        return cls(
-            job_id=document["id"],
-            service_id=document["service_id"],
-            params=document["params"],
-            inputs=tuple(MessageInput(*item) for item in document["inputs"]),
-            expected=document["expected"],
-            claim=document["claim"],
-            resource_id=document.get("resource_id", ""),
-        )
+        try:
+            return cls(
+                job_id=document["id"],
+                service_id=document["service_id"],
+                params=document["params"],
+                inputs=tuple(MessageInput(*item) for item in document["inputs"]),
+                expected=document["expected"],
+                claim=document["claim"],
+                resource_id=document.get("resource_id", ""),
+            )
+        except (KeyError, TypeError) as error:
+            raise RequestError(f"the queue message is malformed: {one_line(error)}") from None
 
 
 def make_message(

@@ -1,5 +1,6 @@
 """marshmallow fields for JSON values that are taken as they are; nothing is coerced from another type."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -8,7 +9,7 @@ from marshmallow import ValidationError, fields, validate
 class ByteLength(validate.Validator):
     """Limits the length of a text, counted in UTF-8 bytes."""
 
-    def __init__(self, maximum: int, minimum: int = 0) -> None:
+    def __init__(self, maximum: int | None, minimum: int = 0) -> None:
         self.minimum = minimum
         self.maximum = maximum
 
@@ -17,7 +18,7 @@ class ByteLength(validate.Validator):
         size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
         if size < self.minimum:
             raise ValidationError(f"must have at least {self.minimum} bytes")
-        if size > self.maximum:
+        if self.maximum is not None and size > self.maximum:
             raise ValidationError(f"must have at most {self.maximum} bytes, has {size}")
         return value
 
@@ -58,6 +59,28 @@ class Truth(fields.Boolean):
         if not isinstance(value, bool):
             raise ValidationError(f"must be true or false, got {json_type(value)}")
         return value
+
+
+class ObjectOf(fields.Field[dict[str, Any]]):
+    """A JSON object with members of any name, which all are of one kind."""
+
+    def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValidationError(f"must be an object, got {json_type(value)}")
+        loaded: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        for name, item in value.items():
+            try:
+                loaded[name] = self.inner.deserialize(item)
+            except ValidationError as error:
+                errors[name] = error.messages
+        if errors:
+            raise ValidationError(errors)
+        return loaded
 
 
 def json_type(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pybase64
 
+from athena.codings import encode_output
 from athena.errors import Problem, RequestError
 
 STATUS_ONCE = 3
@@ -57,7 +58,7 @@ def new_job_id() -> str:
 
 
 def flatten(value: Any) -> str:
-    """Returns a scalar of the envelope as the string that a wrapper sees (protocol 1.2)."""
+    """Returns a member of the envelope as the string that a wrapper sees (protocol 1.2)."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -70,6 +71,8 @@ def flatten(value: Any) -> str:
         return ";".join(flatten(item) for item in value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()
     return str(value)
 
 
@@ -98,14 +101,31 @@ def split_parameters(
 def read_inputs(payload: Mapping[str, Any], types: Mapping[str, int]) -> list[InputValue]:
     """Decodes the inputs of a validated payload; an input that is null or has no data is left out.
 
+    Args:
+        payload: the object, validated.
+        types: input key -> data type number, as the ability declares them. The type of another input is that
+            of the data which it holds.
+
     Raises:
-        RequestError: data is not base64; the problem's pointer names the place.
+        RequestError: data is not base64, or an input that is not declared holds data of several types; the
+            problem's pointer names the place.
     """
-    return [
-        _read_input(key, value, types[key])
-        for key, value in payload.items()
-        if value is not None and value.get(DATA_FIELDS[types[key]]) is not None
-    ]
+    inputs = []
+    for key, value in payload.items():
+        if value is not None:
+            type = types[key] if key in types else _type_of(key, value)
+            if value.get(DATA_FIELDS[type]) is not None:
+                inputs.append(_read_input(key, value, type))
+    return inputs
+
+
+def _type_of(key: str, value: Mapping[str, Any]) -> int:
+    present = [type for type, name in DATA_FIELDS.items() if value.get(name) is not None]
+    if len(present) > 1:
+        names = " and ".join(DATA_FIELDS[type] for type in present)
+        problem = Problem(f"/payload/{key}", f"must hold data of one type, not {names}")
+        raise RequestError("the request does not fit the schema", problems=(problem,))
+    return present[0] if present else 0
 
 
 def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
@@ -130,7 +150,11 @@ def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
 
 
 def render_payload(outputs: list[OutputValue], expected: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """Returns the JSON of the answer's `payload`: data beside the echoed attributes (protocol 1.4)."""
+    """Returns the JSON of the answer's `payload`: data beside the echoed attributes (protocol 1.4).
+
+    Raises:
+        OutputError: a text cannot be written in the encoding that the caller named.
+    """
     return orjson.dumps(
         {output.key: _render_output(output, expected.get(output.key, {})) for output in outputs}
     )
@@ -140,7 +164,8 @@ def _render_output(output: OutputValue, attributes: Mapping[str, Any]) -> dict[s
     rendered = dict(attributes)
     rendered["seq"] = 0
     rendered["status"] = output.status
-    rendered[DATA_FIELDS[output.type]] = _render_data(output.data, attributes.get("format"))
+    data = encode_output(output.key, output.type, output.data, attributes)
+    rendered[DATA_FIELDS[output.type]] = _render_data(data, attributes.get("format"))
     return rendered
 
 

@@ -6,12 +6,13 @@ marshmallow's to judge, and so are all error messages. tests/unit/test_quick_che
 together.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 
-from athena.json_fields import ByteLength, Decimal, Text, Truth, WholeNumber
+from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
 
 Check = Callable[[Any], bool]
 
@@ -27,14 +28,14 @@ def compile_check(schema: Schema) -> Check:
     """Returns a function that says yes to documents which `schema` accepts as they are."""
     checks = {name: _field_check(field) for name, field in schema.fields.items()}
     required = frozenset(name for name, field in schema.fields.items() if field.required)
+    unknown = _always if schema.unknown == INCLUDE else _never
     check_of = checks.get
 
     def check(value: Any) -> bool:
         if type(value) is not dict:
             return False
         for name, item in value.items():
-            accepts = check_of(name)
-            if accepts is None or not accepts(item):
+            if not check_of(name, unknown)(item):
                 return False
         return required <= value.keys()
 
@@ -44,6 +45,8 @@ def compile_check(schema: Schema) -> Check:
 def _field_check(field: fields.Field[Any]) -> Check:
     if isinstance(field, fields.Nested):
         return compile_check(field.schema)
+    if isinstance(field, ObjectOf):
+        return _members_check(_field_check(field.inner))
     check = _value_check(field)
     if not field.allow_none:
         return check
@@ -61,7 +64,8 @@ def _value_check(field: fields.Field[Any]) -> Check:
 
 def _validator_check(types: tuple[type, ...], validator: Any) -> Check:
     if isinstance(validator, ByteLength):
-        least, most = validator.minimum, validator.maximum
+        least = validator.minimum
+        most = sys.maxsize if validator.maximum is None else validator.maximum
         return lambda value: type(value) is str and least <= len(value) <= most and value.isascii()
     if isinstance(validator, validate.OneOf):
         choices = frozenset(validator.choices)
@@ -80,6 +84,14 @@ def _range_check(types: tuple[type, ...], validator: validate.Range) -> Check:
     least = float("-inf") if validator.min is None else validator.min
     most = float("inf") if validator.max is None else validator.max
     return lambda value: type(value) in types and least <= value <= most
+
+
+def _members_check(accepts: Check) -> Check:
+    return lambda value: type(value) is dict and all(accepts(item) for item in value.values())
+
+
+def _always(value: Any) -> bool:
+    return True
 
 
 def _never(value: Any) -> bool:

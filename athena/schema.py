@@ -5,14 +5,14 @@ member is refused at any level, `required` asks only that the member is there, l
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from athena.errors import AppIdError, Problem, RequestError
 from athena.interface import DataSpec, Interface, ParamSpec
-from athena.json_fields import ByteLength, Decimal, Text, Truth, WholeNumber, json_type
+from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, json_type
 from athena.protocol import DATA_FIELDS
 from athena.quick_check import Check, compile_check
 
@@ -21,6 +21,11 @@ MAX_SEQ = 9_999_999
 TEXT_ENCODINGS = ("utf8", "gb2312", "gbk")
 COMPRESSIONS = ("raw", "gzip")
 FORMATS = ("plain", "json", "xml")
+
+#: What documents say of data in a payload.
+BASE64 = {"contentEncoding": "base64"}
+
+NOT_NULL: dict[str, Any] = {"null": "must be an object, got null"}
 
 #: Scheduling hints that any ability accepts under its parameters (architecture.md, "Scheduling hints").
 HINTS = {
@@ -43,6 +48,15 @@ class EnvelopeSchema(Schema):
         "unknown": "is not known here",
         "type": "must be an object",
     }
+
+
+class OpenSchema(EnvelopeSchema):
+    """Base of the schemas of an ability that declares nothing: unknown members are accepted."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = INCLUDE
 
 
 def text(maximum: int, required: bool = False, minimum: int = 0) -> Text:
@@ -94,8 +108,10 @@ HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
 }
 
 
-def output_request_fields() -> dict[str, fields.Field[Any]]:
+def output_request_fields(spec: DataSpec) -> dict[str, fields.Field[Any]]:
     """Returns the attributes by which a caller describes an expected output."""
+    if spec.members is not None:
+        return {member.key: param_field(member) for member in spec.members}
     return {
         "encoding": text(32),
         "compress": choice(COMPRESSIONS),
@@ -114,8 +130,10 @@ def output_request_fields() -> dict[str, fields.Field[Any]]:
 
 def input_fields(spec: DataSpec) -> dict[str, fields.Field[Any]]:
     """Returns the members of the payload object that carries an input."""
+    if spec.members is not None:
+        return _declared_input_fields(spec, spec.members)
     members: dict[str, fields.Field[Any]] = {
-        DATA_FIELDS[spec.type]: Text(allow_none=True),
+        DATA_FIELDS[spec.type]: Text(allow_none=True, metadata=BASE64),
         "encoding": choice(TEXT_ENCODINGS) if spec.type == 0 else text(32),
         "status": status_field(),
         "seq": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SEQ)),
@@ -134,24 +152,44 @@ def input_fields(spec: DataSpec) -> dict[str, fields.Field[Any]]:
     return members
 
 
-def param_field(spec: ParamSpec) -> fields.Field[Any]:
-    """Returns the field of a declared parameter."""
+def _declared_input_fields(spec: DataSpec, members: tuple[ParamSpec, ...]) -> dict[str, fields.Field[Any]]:
+    """The data is a text and the status 3, whatever is declared: anything else cannot be run."""
+    declared = {member.key: member for member in members}
+    data = declared.get(DATA_FIELDS[spec.type], ParamSpec(DATA_FIELDS[spec.type]))
+    status = declared.get("status", ParamSpec("status"))
+    return {
+        **{key: param_field(member) for key, member in declared.items()},
+        data.key: param_field(replace(data, json_type="string", enum=()), BASE64),
+        "status": status_field(status.required),
+    }
+
+
+def param_field(spec: ParamSpec, metadata: Mapping[str, Any] | None = None) -> fields.Field[Any]:
+    """Returns the field of a declared parameter, or of a declared member of an input or output."""
     kinds: dict[str, type[fields.Field[Any]]] = {
         "string": Text,
         "integer": WholeNumber,
         "number": Decimal,
         "boolean": Truth,
     }
-    return kinds[spec.json_type](required=spec.required, allow_none=True, validate=_param_validator(spec))
+    notes = {"description": spec.description, "default": spec.default}
+    return kinds[spec.json_type](
+        required=spec.required,
+        allow_none=True,
+        validate=_param_validator(spec),
+        metadata={**(metadata or {}), **{key: note for key, note in notes.items() if note not in (None, "")}},
+    )
 
 
 def _param_validator(spec: ParamSpec) -> Any:
     if spec.enum:
         shown = ", ".join(str(value) for value in spec.enum)
         return validate.OneOf(spec.enum, error=f"must be one of: {shown}")
-    if spec.max_length is not None:
-        return ByteLength(spec.max_length, spec.min_length or 0)
-    if spec.minimum is not None or spec.maximum is not None:
+    if spec.json_type == "string":
+        has_limits = spec.max_length is not None or spec.min_length
+        return ByteLength(spec.max_length, spec.min_length or 0) if has_limits else None
+    has_limits = spec.minimum is not None or spec.maximum is not None
+    if spec.json_type in ("integer", "number") and has_limits:
         return validate.Range(spec.minimum, spec.maximum)
     return None
 
@@ -161,7 +199,7 @@ def parameter_fields(interface: Interface) -> dict[str, fields.Field[Any]]:
     members: dict[str, fields.Field[Any]] = {key: text(size) for key, size in HINTS.items()}
     members.update({spec.key: param_field(spec) for spec in interface.params})
     for output in interface.outputs:
-        members[output.key] = _nested(output_request_fields())
+        members[output.key] = _nested(output_request_fields(output), required=output.required)
     return members
 
 
@@ -175,21 +213,52 @@ class RequestSchema:
 
 def build_envelope_schema(interface: Interface) -> RequestSchema:
     """Returns the schema of an ability's requests; building it is slow, using it is not."""
-    needs_parameters = any(spec.required for spec in interface.params)
-    parameters = _nested(parameter_fields(interface), required=needs_parameters)
-    inputs = {spec.key: _nested(input_fields(spec)) for spec in interface.inputs}
     schema = EnvelopeSchema.from_dict(
         {
-            "header": _nested({key: make() for key, make in HEADER_FIELDS.items()}, required=True),
-            "parameter": _nested({interface.service_id: parameters}, required=needs_parameters),
-            "payload": _nested(inputs, required=bool(interface.inputs)),
+            "header": _nested(
+                {key: make() for key, make in HEADER_FIELDS.items()}, required=True, nullable=False
+            ),
+            "parameter": _parameter(interface),
+            "payload": _open_payload() if interface.is_permissive else _payload(interface),
         }
     )()
     return RequestSchema(schema, compile_check(schema))
 
 
-def _nested(members: Mapping[str, fields.Field[Any]], required: bool = False) -> fields.Nested:
-    return fields.Nested(EnvelopeSchema.from_dict(dict(members))(), required=required, allow_none=True)
+def _parameter(interface: Interface) -> fields.Nested:
+    has_required_params = any(spec.required for spec in interface.params)
+    required = has_required_params or any(spec.required for spec in interface.outputs)
+    base = OpenSchema if interface.is_permissive else EnvelopeSchema
+    own = _nested(parameter_fields(interface), required=required, base=base)
+    parameter = _nested({interface.service_id: own}, required=required)
+    parameter.schema.error_messages["unknown"] = (
+        f"is not known here; a request runs one service, this one {interface.service_id}"
+    )
+    return parameter
+
+
+def _payload(interface: Interface) -> fields.Nested:
+    inputs = {spec.key: _nested(input_fields(spec), required=spec.required) for spec in interface.inputs}
+    return _nested(inputs, required=bool(inputs), nullable=False)
+
+
+def _open_payload() -> ObjectOf:
+    data: dict[str, fields.Field[Any]] = {
+        name: Text(allow_none=True, metadata=BASE64) for name in DATA_FIELDS.values()
+    }
+    anything = _nested({**data, "status": status_field()}, base=OpenSchema)
+    return ObjectOf(anything, error_messages=NOT_NULL)
+
+
+def _nested(
+    members: Mapping[str, fields.Field[Any]],
+    required: bool = False,
+    nullable: bool = True,
+    base: type[EnvelopeSchema] = EnvelopeSchema,
+) -> fields.Nested:
+    return fields.Nested(
+        base.from_dict(dict(members))(), required=required, allow_none=nullable, error_messages=NOT_NULL
+    )
 
 
 def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:
@@ -218,12 +287,6 @@ def _load(schema: Schema, document: Any) -> dict[str, Any]:
         checked: dict[str, Any] = schema.load(document)
     except ValidationError as error:
         raise _request_error(error, document) from None
-    for part in ("header", "payload"):
-        if document.get(part, {}) is None:
-            raise RequestError(
-                "the request does not fit the schema",
-                problems=(Problem(f"/{part}", "must be an object, got null"),),
-            )
     return checked
 
 

@@ -52,6 +52,7 @@ MEANING = {
     "service_id": "name in URLs, queues and under `parameter`: 1 to 64 letters, digits, `-`, `_`",
     "version": "version in the long URL",
     "description": "one sentence for `GET /v1/abilities`",
+    "schema": "schema document of the original framework; where it is there, it decides what is accepted",
     "config": "table that `wrapperInit` receives; all values become texts",
     "gpu.types": "GPU types in order of preference; `cpu` is one of them",
     "gpu.fallback": "whether a request for another type may run on what is alive",
@@ -60,6 +61,7 @@ MEANING = {
     "worker.max_wait_ms": "how long an inference call waits for its batch to fill",
     "worker.concurrency": "inference threads; above 1 only for wrappers that mostly wait",
     "limits.max_body_bytes": "largest request body; a larger one gets 413",
+    "limits.max_input_bytes": "largest input once it is unpacked (`compress`); a larger one fails its job",
     "limits.max_queue_jobs": "jobs that each queue of the ability may hold; a full one answers 429",
     "limits.max_queue_s": "a job that was not started by then expires",
     "limits.max_exec_s": "an inference call that takes longer is ended with its process",
@@ -88,9 +90,10 @@ def _ability_keys() -> str:
 def ability_keys() -> Iterator[tuple[str, str]]:
     """Yields each key of ability.toml and its default, as the page shows them."""
     yield "service_id", "the wrapper's `serviceId`, or the folder's name"
+    yield "schema", "`schema.json`, if it is one"
     yield "version", 'the wrapper\'s `version`, or `"v1"`'
     for item in fields(Ability):
-        if item.name not in NOT_KEYS | {"service_id", "version"}:
+        if item.name not in NOT_KEYS | {"service_id", "version", "schema"}:
             yield item.name, _default(item)
     for table, options in TABLES.items():
         for item in fields(options):

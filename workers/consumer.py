@@ -5,6 +5,8 @@ from typing import Any
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from athena.errors import RequestError, one_line
+
 FIRST_RETRY_S = 0.2
 RETRY_STEP_S = 0.2
 LAST_RETRY_S = 1.0
@@ -25,6 +27,12 @@ class JobConsumer(Consumer):
         )
         self.first_connection_attempt = False
         return conn
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Ends a job whose body cannot be read; Celery then drops the message."""
+        error = RequestError(f"the body of the message cannot be read: {one_line(exc)}")
+        self.app.session.refuse(message.headers["id"], error)
+        super().on_decode_error(message, exc)
 
     def _on_retry(self, error: Exception, interval_s: float) -> None:
         self.on_connection_error_before_connected(error)

@@ -166,7 +166,10 @@ class Dispatcher:
         if response.error_code:
             code = response.error_code
             raise WrapperError(f"{self.error_text(code)};code={code}", code=EXEC_FAILED)
-        outputs = [self._read_output(item) for item in response.list or ()]
+        items = response.list or ()
+        if not isinstance(items, list | tuple):
+            raise OutputError(f"the list of the response is a {type(items).__name__} instead of a list")
+        outputs = [self._read_output(item) for item in items]
         keys = [output.key for output in outputs]
         if len(set(keys)) != len(keys):
             raise OutputError(f"the answer has an output twice: {', '.join(keys)}")
@@ -179,7 +182,7 @@ class Dispatcher:
             return ""
         try:
             return str(describe(code) or "")
-        except Exception:
+        except BaseException:
             logger.exception("wrapperError(%s) raised", code)
             return ""
 
@@ -192,12 +195,16 @@ class Dispatcher:
             return error
 
     def _read_output(self, item: Any) -> OutputValue:
+        if not hasattr(item, "data"):
+            raise OutputError(f"the response holds a {type(item).__name__} instead of a ResponseData")
         key = getattr(item, "key", "")
+        if not isinstance(key, str):
+            raise OutputError(f"an output has the key {key!r}, which is no text")
         if self._outputs and key not in self._outputs:
             raise OutputError(
                 f"output {key!r} is not declared in responseCls; declared: {', '.join(self._outputs)}"
             )
-        data_type = self._outputs.get(key, item.type)
+        data_type = self._outputs.get(key, getattr(item, "type", None))
         if data_type not in DATA_FIELDS:
             raise OutputError(f"output {key!r} has data type {data_type!r}, which is not 0 to 3")
         try:

@@ -8,14 +8,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from athena.ability import Ability
+from athena.codings import decode_input
 from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, one_line
 from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobMessage, JobState, Outcome, input_bytes
-from athena.protocol import OutputValue, new_job_id, render_payload
+from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload
 from athena.schema import build_envelope_schema, validate_envelope
-from athena.sdk.callback import set_sink
 from athena.sdk.data import DataListCls, DataListNode
+from athena.sdk.results import set_sink
 from workers.async_results import AsyncResults
 from workers.batcher import BatchJob
 from workers.dispatcher import Dispatcher, OnceArguments
@@ -120,6 +121,8 @@ class Inference:
             try:
                 arguments.append(self._arguments(message, 0))
                 ready.append(message)
+            except AthenaError as error:
+                outcomes[message.job_id] = timer.failed(error)
             except Exception:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
         items = self._loaded.batch(arguments) if arguments else []
@@ -135,7 +138,8 @@ class Inference:
     def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
         beside = self._read_payload(message.job_id) if message.claim else None
         params = {**message.params, "sid": message.job_id}
-        return OnceArguments(params, _nodes(message, beside), message.job_id, resource)
+        inputs = _nodes(message, beside, self._ability.limits.max_input_bytes)
+        return OnceArguments(params, inputs, message.job_id, resource)
 
     def _wants_resource(self, message: JobMessage) -> bool:
         return bool(message.resource_id) and self._loaded.has_resources
@@ -178,14 +182,13 @@ def describe(error: AthenaError) -> str:
     return f"{error.message}: {error.problems[0].pointer or '/'} {error.problems[0].detail}"
 
 
-def _nodes(message: JobMessage, beside: bytes | None) -> DataListCls:
-    data = input_bytes(message, beside)
-    return DataListCls(
-        [
-            DataListNode(item.key, bytes_, item.type, item.status, item.attributes)
-            for item, bytes_ in zip(message.inputs, data, strict=True)
-        ]
-    )
+def _nodes(message: JobMessage, beside: bytes | None, limit_bytes: int) -> DataListCls:
+    nodes = []
+    for item, data in zip(message.inputs, input_bytes(message, beside), strict=True):
+        pointer = f"/payload/{item.key}/{DATA_FIELDS[item.type]}"
+        plain, attributes = decode_input(pointer, item.type, data, item.attributes, limit_bytes)
+        nodes.append(DataListNode(item.key, plain, item.type, item.status, attributes))
+    return DataListCls(nodes)
 
 
 def _unexpected(message: JobMessage) -> InternalError:
@@ -210,7 +213,7 @@ class _Timer:
         return Outcome(
             state,
             code=error.code,
-            message=error.message,
+            message=describe(error),
             exec_ms=self._elapsed_ms,
             batch_size=self._batch_size,
         )

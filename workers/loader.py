@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from athena.ability import Ability
+from athena.compat import install_finder
 from athena.errors import ConfigError
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.sdk import (
@@ -17,6 +18,7 @@ from athena.sdk import (
     PayloadField,
     StringParamField,
 )
+from athena.upstream_import import import_document, is_schema_document
 
 #: The name under which wrappers expect to be imported.
 MODULE = "wrapper"
@@ -34,6 +36,7 @@ def load_wrapper(ability: Ability) -> Any:
         ConfigError: the module has no class `Wrapper`.
         Exception: whatever the wrapper's own code raises.
     """
+    install_finder()
     os.chdir(ability.path)
     sys.path.insert(0, str(ability.path))
     spec = importlib.util.spec_from_file_location(MODULE, ability.wrapper_path)
@@ -52,7 +55,27 @@ def load_wrapper(ability: Ability) -> Any:
 
 
 def declared_interface(ability: Ability, wrapper: Any) -> Interface:
-    """Returns what the ability accepts and answers, as its wrapper declares it."""
+    """Returns what the ability accepts and answers, as its schema document says or its wrapper declares it.
+
+    Raises:
+        ConfigError: the document cannot be used; the message names the place.
+    """
+    interface = _declared(ability, wrapper)
+    if not ability.schema_path.exists():
+        return interface
+    try:
+        document = orjson.loads(ability.schema_path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(f"{ability.schema_path} is not JSON: {error}") from None
+    if not ability.schema and not is_schema_document(document):
+        return interface
+    try:
+        return import_document(document).apply(interface)
+    except ConfigError as error:
+        raise ConfigError(f"{ability.schema_path}: {error.message}") from None
+
+
+def _declared(ability: Ability, wrapper: Any) -> Interface:
     request = _fields(getattr(wrapper, "requestCls", None))
     response = _fields(getattr(wrapper, "responseCls", None))
     return Interface(

@@ -1,5 +1,6 @@
 """The Celery pool that hands tasks to the inference threads."""
 
+import logging
 import time
 from typing import Any
 
@@ -10,6 +11,8 @@ from kombu.serialization import loads
 from athena.errors import RequestError
 from athena.jobs import JobState, Outcome
 from workers.session import WorkerSession
+
+logger = logging.getLogger(__name__)
 
 
 class JobFailed(Exception):
@@ -58,6 +61,10 @@ class BatchPool(BasePool):
             return
         self._session.accept(job_id, argument, on_accepted, on_ended)
 
+    def terminate_job(self, pid: Any, signal: Any = None) -> None:
+        """Celery's revoke with terminate: a call into a wrapper cannot be ended alone, so it goes on."""
+        logger.warning("a job that runs cannot be terminated; it goes on to its end or its time limit")
+
     def flush(self) -> None:
         """Celery lost its connection and forgets what it has not started."""
         self._session.on_connection_lost()
@@ -98,5 +105,7 @@ def _result(outcome: Outcome) -> tuple[bool, Any, float]:
         return False, f"{len(outcome.payload)} bytes", runtime_s
     try:
         raise JobFailed(f"{outcome.code}: {outcome.message}")
-    except JobFailed:
-        return True, ExceptionInfo(), runtime_s
+    except JobFailed as error:
+        failure = ExceptionInfo()
+        failure.exception = error
+        return True, failure, runtime_s

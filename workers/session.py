@@ -11,7 +11,7 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.broker import worker_queues
-from athena.errors import AthenaError, CanceledError, ExpiredError
+from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
 from athena.fleet import WorkerEntry
 from athena.jobs import JobMessage, JobState, Outcome
 from athena.settings import Settings
@@ -40,6 +40,9 @@ FINISH_BYTES = 1_000_000
 #: How long to leave Redis alone after it has refused a command; it is full, or still loading.
 REFUSED_PAUSE_S = 1.0
 
+#: After so many refusals, one each pause, a job's outcome is given up: its keys are not what they should be.
+MAX_REFUSALS = 60
+
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
 
@@ -55,6 +58,7 @@ class HeldJob:
         accept_callback: Celery's, called when the job has started.
         on_ended: called with the outcome when Redis has it.
         is_announced: whether Celery and Redis know that it has started.
+        refusals: how often Redis refused to finish it.
     """
 
     taken: TakenJob
@@ -63,6 +67,7 @@ class HeldJob:
     accept_callback: Callback | None = None
     on_ended: Callback | None = None
     is_announced: bool = False
+    refusals: int = 0
 
 
 @dataclass
@@ -77,6 +82,7 @@ class Outbox:
         """Takes back what a refused command was to tell."""
         self.ended += step.ended
         self.returned += step.returned
+        self.must_reconcile = self.must_reconcile or step.reconciles
 
 
 class WorkerSession:
@@ -100,6 +106,7 @@ class WorkerSession:
         self._outbox = Outbox()
         self._announced_s = 0.0
         self._resume_s = 0.0
+        self._now_s = 0.0
         # Whether a queue may hold a job; if not, the bell tells when it does.
         self.may_find_jobs = True
 
@@ -122,6 +129,7 @@ class WorkerSession:
             self._exchange(now_s, deliver)
 
     def _exchange(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
+        self._now_s = now_s
         self._collect()
         started = self._newly_started(now_s)
         outbox = self._outbox
@@ -148,8 +156,9 @@ class WorkerSession:
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["_Step"]:
         entry, outbox = self.entry, self._outbox
         if outbox.must_reconcile:
-            command = reconcile_command(entry.incarnation, self._held)
-            yield _Step("reconcile", command, _read_reconciled)
+            ours = [*self._held, *(job.taken.job_id for job in outbox.returned)]
+            command = reconcile_command(entry.incarnation, ours)
+            yield _Step("reconcile", command, _read_reconciled, reconciles=True)
         if started:
             command = start_command(entry.gpu_type, entry.name, map(_ticket, started))
             yield _Step("mark jobs as running", command, _ignore)
@@ -169,11 +178,17 @@ class WorkerSession:
 
     def _read_verdicts(self, jobs: list[HeldJob], verdicts: Any) -> None:
         for job, verdict in zip(jobs, verdicts, strict=True):
+            if verdict not in (0, 1) and job.refusals < MAX_REFUSALS:
+                logger.error("job %s could not be finished: %r; trying again", job.taken.job_id, verdict)
+                job.refusals += 1
+                self._outbox.ended.append(job)
+                self._resume_s = self._now_s + REFUSED_PAUSE_S
+                continue
             del self._held[job.taken.job_id]
             if verdict == 0:
                 logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
             elif verdict != 1:
-                logger.error("job %s could not be finished: %r", job.taken.job_id, verdict)
+                logger.error("job %s could not be finished and is given up: %r", job.taken.job_id, verdict)
 
     def _collect(self) -> None:
         for work in self._batcher.collect():
@@ -233,13 +248,18 @@ class WorkerSession:
         except AthenaError as error:
             self.refuse(job_id, error)
             return
+        except Exception:
+            logger.exception("job %s cannot be read", job_id)
+            text = "the message is malformed; the worker's log holds the details"
+            self.refuse(job_id, RequestError(text))
+            return
         job.work = BatchJob(job_id, message)
         self._batcher.put(job.work)
 
     def refuse(self, job_id: str, error: AthenaError) -> None:
-        """Ends a job that cannot be run."""
+        """Ends a job that cannot be run; one that an inference thread already has goes on."""
         job = self._held.get(job_id)
-        if job is None or job.outcome is not None:
+        if job is None or job.outcome is not None or job.work is not None:
             return
         state = {CanceledError: JobState.CANCELED, ExpiredError: JobState.EXPIRED}.get(
             type(error), JobState.FAILED
@@ -295,6 +315,7 @@ class _Step:
     read: Callable[[Any], None]
     ended: Sequence[HeldJob] = ()
     returned: Sequence[HeldJob] = ()
+    reconciles: bool = False
 
 
 def _announce(job: HeldJob) -> None:

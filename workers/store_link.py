@@ -29,6 +29,7 @@ class StoreLink:
     def __init__(self, redis_url: str, timeout_s: float) -> None:
         self._connection: Any = connect(redis_url, timeout_s).connection_pool.make_connection()
         self._payloads = connect(redis_url, timeout_s)
+        self._is_connected = False
         self._lock = threading.Lock()
 
     def run(self, commands: list[Command]) -> list[Any]:
@@ -54,6 +55,7 @@ class StoreLink:
 
     def close(self) -> None:
         """Ends the connections."""
+        self._is_connected = False
         self._connection.disconnect()
         self._payloads.close()
 
@@ -61,13 +63,22 @@ class StoreLink:
         """One write, then the replies; a redis-py pipeline does the same at three times the cost."""
         connection = self._connection
         try:
-            connection.connect()
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            return [_read(connection) for _ in commands]
+            if not self._is_connected:
+                connection.connect()
+                # Loaded before they are used: one that is repeated later would see what came after it.
+                self._exchange([("SCRIPT", "LOAD", script.source) for script in SCRIPTS])
+                self._is_connected = True
+            return self._exchange(commands)
         except BaseException:
             # Replies that were not read must not be taken for those of the next commands.
+            self._is_connected = False
             connection.disconnect()
             raise
+
+    def _exchange(self, commands: list[Command]) -> list[Any]:
+        connection = self._connection
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        return [_read(connection) for _ in commands]
 
 
 def _read(connection: Any) -> Any:

@@ -11,11 +11,13 @@ import time
 from typing import Any
 
 import orjson
+from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
+from redis.exceptions import RedisError
 
 from athena.broker import TASK_NAME
-from athena.errors import RequestError
+from athena.errors import RequestError, one_line
 from athena.store import TakenJob, bell_key
 from workers.session import WorkerSession
 
@@ -83,6 +85,9 @@ class JobChannel(kombu_redis.Channel):
     Message = TaskMessage
     session: WorkerSession
 
+    # What was asked last: consumers may be gone when the answer is read.
+    _waits_for_bell = False
+
     # What kombu keeps in these depends on the moment.
     _in_poll: Any
     _brpop_sent_at: Any
@@ -97,27 +102,32 @@ class JobChannel(kombu_redis.Channel):
         self.session.turn(time.monotonic(), self._deliver)
 
     def _deliver(self, job: TakenJob) -> None:
+        """Hands a job to Celery; one that Celery chokes on ends, so that it cannot come back for ever."""
         try:
             document = orjson.loads(job.message)
             check_headers(document["headers"])
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            self.session.refuse(job.job_id, RequestError("the message is not one of Celery's"))
+            self.connection._deliver(document, job.queue)
         except RequestError as error:
             self.session.refuse(job.job_id, error)
-        else:
-            self.connection._deliver(document, job.queue)
+        except (RedisError, OSError, OperationalError):
+            raise
+        except Exception as error:
+            logger.warning("job %s: its message cannot be read", job.job_id, exc_info=error)
+            text = f"the message is not one of Celery's: {one_line(error)}"
+            self.session.refuse(job.job_id, RequestError(text))
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         if not self.consumes_jobs:
             super()._brpop_start(timeout)
             return
         connection = self.client.connection
+        self._waits_for_bell = True
         self._in_poll = connection
         self._brpop_sent_at = time.monotonic()
         connection.send_command("BRPOP", *map(bell_key, self.session.queues), BELL_TIMEOUT_S)
 
     def _brpop_read(self, **options: Any) -> bool:
-        if not self.consumes_jobs:
+        if not self._waits_for_bell:
             read: bool = super()._brpop_read(**options)
             return read
         try:
@@ -126,6 +136,7 @@ class JobChannel(kombu_redis.Channel):
             self.client.connection.disconnect()
             raise
         finally:
+            self._waits_for_bell = False
             self._in_poll = None
         # Rung or timed out: both times the next turn looks into the queues.
         self.session.may_find_jobs = True

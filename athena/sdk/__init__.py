@@ -33,7 +33,7 @@ A minimal ability::
             return response
 """
 
-from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData
+from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
 from athena.sdk.fields import (
     AudioBodyField,
     BooleanParamField,
@@ -48,6 +48,8 @@ from athena.sdk.fields import (
     StringParamField,
     VideoBodyField,
 )
+from athena.sdk.results import callback, callback_metric, callback_trace
+from athena.sdk.stream import SessionManager, StreamHandleThread
 from athena.sdk.wrapper import WrapperBase
 
 __all__ = [
@@ -64,8 +66,14 @@ __all__ = [
     "PayloadField",
     "Response",
     "ResponseData",
+    "SessionCreateResponse",
+    "SessionManager",
+    "StreamHandleThread",
     "StringBodyField",
     "StringParamField",
     "VideoBodyField",
     "WrapperBase",
+    "callback",
+    "callback_metric",
+    "callback_trace",
 ]

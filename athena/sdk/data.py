@@ -1,5 +1,6 @@
 """The data that a wrapper is handed and hands back."""
 
+import json
 from typing import Any
 
 from athena.sdk.types import DATA_FIELD_BY_TYPE, DataOnce, DataText
@@ -51,6 +52,11 @@ class DataListNode:
         self.status = status
         self.attributes = attributes or {}
 
+    @property
+    def desc(self) -> dict[str, str]:
+        """The attributes, by the name of the gRPC loader."""
+        return self.attributes
+
     def get_data(self) -> bytes:
         """Returns the input's bytes."""
         return self.data
@@ -88,8 +94,9 @@ class ResponseData:
         self.key = key
         self.type = type
         self.status = status
-        self._data: Any = data
-        self.len = length or len(data)
+        self.data = data
+        if length:
+            self.len = length
 
     @property
     def data(self) -> Any:
@@ -119,6 +126,12 @@ class ResponseData:
             raise ValueError(f"data type must be 0 to 3, got {type!r}")
         self.type = type
 
+    def toJSON(self) -> str:
+        """Returns the output as JSON, for logs; bytes as text where they are text."""
+        data = as_bytes(self.data).decode(errors="replace")
+        members = {"key": self.key, "data": data, "len": self.len, "type": self.type, "status": self.status}
+        return json.dumps(members, ensure_ascii=False)
+
 
 class Response:
     """What `wrapperOnceExec` returns: outputs in `list`, or an `error_code` that is not 0."""
@@ -127,7 +140,42 @@ class Response:
         self.list: list[ResponseData] = [ResponseData()]
         self.error_code = 0
 
+    @property
+    def errCode(self) -> int:
+        """`error_code` by its name in SDK 0.2."""
+        return self.error_code
+
+    @errCode.setter
+    def errCode(self, code: int) -> None:
+        self.error_code = code
+
+    @property
+    def err_code(self) -> int:
+        """`error_code` by its name in SDK 0.2.9."""
+        return self.error_code
+
+    @err_code.setter
+    def err_code(self, code: int) -> None:
+        self.error_code = code
+
     def response_err(self, code: int) -> "Response":
         """Marks this response as failed with the wrapper's own `code` and returns it."""
         self.error_code = code
         return self
+
+    def toJSON(self) -> str:
+        """Returns the response as JSON, for logs."""
+        items = [json.loads(item.toJSON()) for item in self.list]
+        return json.dumps({"list": items, "error_code": self.error_code}, ensure_ascii=False)
+
+
+class SessionCreateResponse:
+    """What `wrapperCreate` returns: the session's handle, or an `error_code` that is not 0."""
+
+    def __init__(self) -> None:
+        self.handle = ""
+        self.error_code = 0
+
+    def toJSON(self) -> str:
+        """Returns the answer as JSON, for logs."""
+        return json.dumps({"handle": self.handle, "error_code": self.error_code})

@@ -1,6 +1,7 @@
 """Declarations of inputs, parameters and outputs in `requestCls` and `responseCls`.
 
-`value` and `path` are data for local tests of the wrapper; they are not defaults of the API.
+`value` and `path` are data for local tests of the wrapper; they are not defaults of the API. Arguments that a
+later version of the SDK added and that mean nothing here are ignored.
 """
 
 from typing import Any
@@ -26,9 +27,14 @@ class Field:
 
 
 class ParamField(Field):
-    """A scalar under `parameter.<service_id>`; it reaches the wrapper as a string."""
+    """A scalar under `parameter.<service_id>`; it reaches the wrapper as a string.
+
+    Attributes:
+        value: for local tests of the wrapper.
+    """
 
     json_type = "string"
+    value: Any = ""
 
 
 class StringParamField(ParamField):
@@ -44,6 +50,7 @@ class StringParamField(ParamField):
         value: Any = "",
         description: str = "",
         title: str = "",
+        **_: Any,
     ) -> None:
         super().__init__(key, required, description, title)
         self.minLength = minLength
@@ -67,6 +74,7 @@ class NumberParamField(ParamField):
         value: Any = 0,
         description: str = "",
         title: str = "",
+        **_: Any,
     ) -> None:
         super().__init__(key, required, description, title)
         self.minimum = minimum
@@ -86,7 +94,9 @@ class BooleanParamField(ParamField):
 
     json_type = "boolean"
 
-    def __init__(self, key: str, title: str = "", default: bool = False, required: bool = False) -> None:
+    def __init__(
+        self, key: str, title: str = "", default: bool = False, required: bool = False, **_: Any
+    ) -> None:
         super().__init__(key, required, title=title)
         self.value = default
 
@@ -109,6 +119,7 @@ class StringBodyField(PayloadField):
         format: str = "plain",
         compress: str = "raw",
         status: int = 3,
+        **_: Any,
     ) -> None:
         super().__init__(key)
         self.value = value
@@ -122,7 +133,7 @@ class StringBodyField(PayloadField):
 class JsonBodyField(PayloadField):
     """A JSON document, carried as text."""
 
-    def __init__(self, key: str, value: Any = "", need_base64: bool = False) -> None:
+    def __init__(self, key: str, value: Any = "", need_base64: bool = False, **_: Any) -> None:
         super().__init__(key)
         self.value = value
         self.need_base64 = need_base64
@@ -141,6 +152,7 @@ class AudioBodyField(PayloadField):
         format: str = "plain",
         compress: str = "raw",
         status: int = 3,
+        **_: Any,
     ) -> None:
         super().__init__(key)
         self.path = path
@@ -162,6 +174,7 @@ class ImageBodyField(PayloadField):
         need_base64: bool = False,
         encoding: str = "jpg",
         status: int = 3,
+        **_: Any,
     ) -> None:
         super().__init__(key)
         self.path = path
@@ -175,7 +188,7 @@ class VideoBodyField(PayloadField):
 
     data_type = DataVideo
 
-    def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3) -> None:
+    def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3, **_: Any) -> None:
         super().__init__(key)
         self.path = path
         self.encoding = encoding

@@ -4,11 +4,26 @@ DataText = 0
 DataAudio = 1
 DataImage = 2
 DataVideo = 3
+#: Personalised data; never an input or an output.
+DataPer = 4
+
+STRING = DataText
+AUDIO = DataAudio
+IMAGE = DataImage
+VIDEO = DataVideo
 
 #: Data type number -> the name of the field that carries it in a payload object.
 DATA_FIELD_BY_TYPE = {DataText: "text", DataAudio: "audio", DataImage: "image", DataVideo: "video"}
+Types = DATA_FIELD_BY_TYPE
 
 DataBegin = 0
 DataContinue = 1
 DataEnd = 2
 DataOnce = 3
+Once = DataOnce
+
+Status = {DataBegin: "begin", DataContinue: "continue", DataEnd: "end", DataOnce: "once"}
+
+#: Modes of `SessionManager.init_handle_pool`.
+THREAD_MODE = "thread"
+PROCESS_MODE = "process"

@@ -3,6 +3,8 @@
 from typing import Any
 
 from athena.sdk.data import DataListCls, Response
+from athena.sdk.local_run import LocalRun, check_response
+from athena.sdk.stream import SessionManager
 
 
 class WrapperBase:
@@ -10,10 +12,11 @@ class WrapperBase:
 
     Attributes:
         serviceId: the ability's name in URLs and under `parameter`; `ability.toml` may override it.
-        version: the ability's version, part of its long URL.
+        version: the ability's version, part of its long URL; `ability.toml` may override it.
         requestCls: an object whose class declares parameters and inputs as fields.
         responseCls: an object whose class declares outputs as fields.
         config: what `wrapperInit` gets when the wrapper is run alone.
+        session: the handles of a wrapper with sessions.
     """
 
     serviceId = ""
@@ -22,8 +25,44 @@ class WrapperBase:
     responseCls: Any = None
     config: dict[str, str] = {}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    # Names of the original framework's gateway, which mean nothing here.
+    call = ""
+    sub = "ase"
+    route = ""
+    call_type = "0"
+
+    # Also there where a subclass does not call our constructor.
+    legacy = True
+    is_aipaas = True
+    keep_schema_default_value = True
+
+    def __init__(
+        self, legacy: bool = True, is_aipaas: bool = True, keep_schema_default_value: bool = True, **_: Any
+    ) -> None:
         super().__init__()
+        self.legacy = legacy
+        self.is_aipaas = is_aipaas
+        self.keep_schema_default_value = keep_schema_default_value
+
+    @property
+    def session(self) -> SessionManager:
+        """Made when it is first asked for."""
+        manager: SessionManager = self.__dict__.setdefault("_session_manager", SessionManager())
+        return manager
+
+    @session.setter
+    def session(self, manager: SessionManager) -> None:
+        self.__dict__["_session_manager"] = manager
+
+    @property
+    def respData(self) -> list[Any]:
+        """A list for the wrapper's own use."""
+        items: list[Any] = self.__dict__.setdefault("_resp_data", [])
+        return items
+
+    @respData.setter
+    def respData(self, items: list[Any]) -> None:
+        self.__dict__["_resp_data"] = items
 
     def wrapperInit(self, config: dict[str, str]) -> int:
         """Loads what the ability needs; called once, before the worker counts as ready.
@@ -49,13 +88,68 @@ class WrapperBase:
             params: the request's parameters as strings; `sid` (the job's id) is always there.
             reqData: the inputs, bytes already decoded from base64.
             usrTag: the job's id again, as older wrappers expect it.
-            persId: number of the personalised resource, 0 without one.
+            persId: the personalised resource, 0 without one.
 
         Returns:
             A Response with the outputs, or with an `error_code` of the wrapper's own.
         """
         raise NotImplementedError("wrapperOnceExec is not defined")
 
+    def wrapperOnceExecAsync(
+        self, params: dict[str, str], reqData: DataListCls, sid: str, persId: int = 0
+    ) -> int:
+        """Begins one job, whose result is handed in by `callback` later; used where `wrapperOnceExec` is not.
+
+        Returns:
+            0, or the wrapper's own error code.
+        """
+        raise NotImplementedError("wrapperOnceExecAsync is not defined")
+
     def wrapperError(self, ret: int) -> str:
         """Returns the text that explains the wrapper's own error code `ret` to the caller."""
-        return ""
+        return "user error defined here" if ret == 100 else ""
+
+    def wrapperLoadRes(self, reqData: DataListCls, resId: Any) -> int:
+        """Loads a personalised resource; called when a job first names it.
+
+        Args:
+            reqData: its files, each named after its file.
+            resId: what `persId` of the jobs that name it will be.
+        """
+        return 0
+
+    def wrapperUnloadRes(self, resId: Any) -> int:
+        """Forgets a personalised resource."""
+        return 0
+
+    def wrapperCreate(self, params: dict[str, str], sid: str, persId: int = 0, usrTag: str = "") -> Any:
+        """Begins a session; returns a `SessionCreateResponse`."""
+        return None
+
+    def wrapperWrite(self, handle: str, datas: DataListCls) -> int:
+        """Takes a part of a session's request."""
+        return 0
+
+    def wrapperRead(self, handle: str) -> Any:
+        """Returns a part of a session's answer; not defined where results come by `callback`."""
+        return []
+
+    def wrapperDestroy(self, handle: str) -> int:
+        """Ends a session."""
+        return 0
+
+    def check_resp(self, resp: Any) -> bool:
+        """Returns whether a response fits what the wrapper declares; the log says what does not."""
+        return check_response(self, resp)
+
+    def run(self, stream: bool = False) -> bool:
+        """Runs the wrapper alone, on the test data of its fields; returns whether its answer is right."""
+        return self.run_stream() if stream else self.run_once()
+
+    def run_once(self) -> bool:
+        """Runs one job on the test data."""
+        return LocalRun(self).once()
+
+    def run_stream(self) -> bool:
+        """Runs one session on the test data."""
+        return LocalRun(self).stream()

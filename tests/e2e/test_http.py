@@ -1,6 +1,8 @@
 """The HTTP surface, against a real stack."""
 
+import base64
 import copy
+import gzip
 import re
 import socket
 import threading
@@ -140,7 +142,12 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(stack: Stack) -> Non
 
     with socket.create_connection(("127.0.0.1", stack.port), timeout=30) as connection:
         connection.sendall(head.encode() + b"x" * 1000)
-        answer = connection.recv(65536).decode()
+        connection.settimeout(30)
+        answer = ""
+        while '"errors"' not in answer:
+            piece = connection.recv(65536)
+            assert piece, f"closed after {answer!r}"
+            answer += piece.decode()
 
     assert answer.startswith("HTTP/1.1 413")
     assert '"code":10163' in answer
@@ -243,7 +250,7 @@ def test_abilities_tell_what_is_served(stack: Stack) -> None:
     shown = stack.get("/v1/abilities/mmocr").json()
 
     assert [ability["service_id"] for ability in listed] == ["echo", "mmocr"]
-    assert shown["inputs"] == [{"key": "data", "type": 2}]
+    assert [(item["key"], item["type"]) for item in shown["inputs"]] == [("data", 2)]
     assert shown["outputs"] == [{"key": "boxes", "type": 0}]
     assert [worker["gpu_type"] for worker in shown["workers"]] == ["cpu"]
     assert shown["example"]["header"]["app_id"]
@@ -386,3 +393,62 @@ def test_a_full_queue_refuses_at_once(faulty: Stack) -> None:
     assert int(refused.headers["Retry-After"]) >= 1
     for job in accepted:
         assert faulty.get(job, params={"wait": 60}).json()["job"]["state"] == "succeeded"
+
+
+def coded_request(data: bytes, **attributes: str) -> Any:
+    request = example("echo")
+    request["payload"]["text"] = {"text": base64.b64encode(data).decode(), **attributes}
+    request["parameter"]["echo"]["text"] = attributes
+    return request
+
+
+def test_packed_text_in_another_encoding_comes_back_as_it_was_asked_for(stack: Stack) -> None:
+    packed = gzip.compress("识别文字".encode("gbk"))
+    request = coded_request(packed, compress="gzip", encoding="gbk")
+    request["parameter"]["echo"]["suffix"] = "!"
+
+    output = stack.post("/echo", request).json()["payload"]["text"]
+
+    assert gzip.decompress(base64.b64decode(output["text"])).decode("gbk") == "识别文字!"
+    assert (output["compress"], output["encoding"]) == ("gzip", "gbk")
+
+
+@pytest.mark.parametrize(
+    ("data", "attributes", "detail"),
+    [
+        (b"no gzip", {"compress": "gzip"}, "is not gzip data"),
+        (gzip.compress(b"\0" * 100_000_000), {"compress": "gzip"}, "has more than 67108864 bytes"),
+        (b"\xff\xff", {"encoding": "gbk"}, "is not gbk"),
+    ],
+)
+def test_input_that_is_not_what_it_says_is_refused_with_its_place(
+    stack: Stack, data: bytes, attributes: dict[str, str], detail: str
+) -> None:
+    answer = stack.post("/echo", coded_request(data, **attributes))
+
+    assert answer.status_code == 400
+    assert answer.json()["header"]["code"] == 10163
+    assert f"/payload/text/text {detail}" in answer.json()["header"]["message"]
+    assert stack.post("/echo", example("echo")).status_code == 200
+
+
+def test_one_output_is_fetched_as_bytes(stack: Stack) -> None:
+    request = coded_request("识别".encode(), encoding="gbk")
+    request["payload"]["text"]["encoding"] = "utf8"
+    job = stack.post("/echo", request, headers={"Prefer": "wait=30"}).json()["header"]["sid"]
+
+    answer = stack.get(f"/v1/jobs/{job}/outputs/text")
+
+    assert answer.content.decode("gbk") == "识别"
+    assert answer.headers["Content-Type"] == "text/plain; charset=gbk"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_output_that_is_not_there_is_404(stack: Stack) -> None:
+    job = stack.post("/echo", example("echo"), headers={"Prefer": "wait=30"}).json()["header"]["sid"]
+
+    for path in (f"/v1/jobs/{job}/outputs/picture", "/v1/jobs/nobody/outputs/text"):
+        answer = stack.get(path)
+
+        assert answer.status_code == 404
+        assert answer.json()["header"]["code"] == 10404

@@ -1,9 +1,11 @@
 """Whole worker processes (`python -m workers`) on a real Redis, started and fenced as by their supervisor."""
 
+import copy
 import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -105,6 +107,7 @@ def test_worker_serves_its_ability_from_its_registration_to_its_end(
     small, large = final(store, "small"), final(store, "large")
     beats = store.raw("HGET", BEATS, worker.incarnation)
     worker.signal(signal.SIGTERM)
+    wait_until(lambda: not store.raw("HEXISTS", WORKERS, worker.incarnation), "the worker signs off")
 
     assert (entry.service_id, entry.gpu_type, entry.slots) == ("echo", "cpu", 64)
     assert interface.example is not None
@@ -112,7 +115,6 @@ def test_worker_serves_its_ability_from_its_registration_to_its_end(
     assert json.loads(large.result or b"")["text"]["text"] == "aGk="
     assert (small.worker, small.attempts, beats) == (entry.name, 1, b"1")
     assert worker.wait_end() == 0
-    assert not store.raw("HEXISTS", WORKERS, worker.incarnation)
     assert not store.raw("HEXISTS", BEATS, worker.incarnation)
 
 
@@ -141,6 +143,74 @@ def test_message_that_cannot_be_read_fails_alone(
     assert "not one of Celery's" in final(store, "text").message
     assert "there is no task 'other' here" in final(store, "name").message
     assert "eta and countdown are not supported" in final(store, "eta").message
+    assert worker.process is not None and worker.process.poll() is None
+
+
+def without(document: dict[str, Any], *path: str) -> dict[str, Any]:
+    changed = copy.deepcopy(document)
+    place = changed
+    for name in path[:-1]:
+        place = place[name]
+    del place[path[-1]]
+    return changed
+
+
+def test_message_that_somebody_has_forged_fails_alone(
+    start: Callable[[Path], Worker], store: Store, redis_server: str
+) -> None:
+    worker = start(ECHO)
+    message, _ = make_message("x", "echo", {}, [InputValue("text", 0, 3, "aGk=", b"hi", {})], {}, 1000)
+    good = without(json.loads(encode_message(message, "echo.any")), "headers", "athena")
+    argument = json.loads(good["body"])[0][0]
+    bodies = [
+        "3",
+        "null",
+        "[[],{}]",
+        "",
+        "{",
+        "[[3],{},{}]",
+        '[[{"v":1}],{},{}]',
+        '[[{"v":2}],{},{}]',
+        *(json.dumps([[{**argument, name: 3}], {}, {}]) for name in argument if name != "v"),
+    ]
+    forged = [{**good, "body": body} for body in bodies]
+    forged += [
+        without(good, "properties"),
+        without(good, "properties", "delivery_tag"),
+        without(good, "body"),
+    ]
+    forged += [{**good, "headers": {**good["headers"], "timelimit": 3}}]
+    forged += [{**good, "content-type": "application/x-nobody"}]
+    forged += [{**good, "properties": {**good["properties"], "body_encoding": "base64"}}]
+
+    for number, document in enumerate(forged):
+        document["headers"] = {**document["headers"], "id": f"forged-{number}"}
+        store.raw("LPUSH", "echo.any", json.dumps(document))
+    app = Celery("stranger", broker=celery_url(redis_server), set_as_current=False)
+    app.send_task("athena.run", [{"v": 1}], queue="echo.any", task_id="short")
+    submit(store, "echo", "good")
+
+    assert final(store, "good").state is JobState.SUCCEEDED
+    for job_id in [*(f"forged-{number}" for number in range(len(forged))), "short"]:
+        assert final(store, job_id).state in (JobState.FAILED, JobState.SUCCEEDED), job_id
+    assert final(store, "short").code == 10163
+    assert worker.process is not None and worker.process.poll() is None
+    assert not store.exists(f"athena:inflight:{worker.incarnation}")
+
+
+def test_terminating_a_job_lets_it_run_on(
+    start: Callable[[Path], Worker], store: Store, redis_server: str
+) -> None:
+    worker = start(FAULTY)
+    app = Celery("operator", broker=celery_url(redis_server), set_as_current=False)
+    submit(store, "faulty", "running", seconds="1")
+    submit(store, "faulty", "waiting")
+    wait_until(lambda: store.field("waiting", "token"), "the jobs are taken")
+
+    app.control.revoke(["running", "waiting"], terminate=True)
+
+    assert final(store, "running").state is JobState.SUCCEEDED
+    assert final(store, "waiting").state.is_final
     assert worker.process is not None and worker.process.poll() is None
 
 
@@ -176,11 +246,13 @@ def test_stopped_worker_finishes_what_runs_and_returns_the_rest(
     wait_until(lambda: store.field("third", "token"), "the jobs are taken")
 
     worker.signal(signal.SIGTERM)
-    worker.wait_end()
+    status = worker.wait_end()
 
+    assert status == 0
     assert store.state("running") is JobState.SUCCEEDED
-    assert sorted(store.queued("faulty.any")) == ["second", "third"]
+    assert store.queued("faulty.any") == ["second", "third"]
     assert store.record("second").attempts == 0
+    assert not store.raw("HEXISTS", WORKERS, worker.incarnation)
 
 
 def test_jobs_of_a_killed_worker_are_ended(start: Callable[[Path], Worker], store: Store) -> None:

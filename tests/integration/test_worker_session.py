@@ -130,13 +130,6 @@ def test_submitted_job_is_taken_run_and_finished(worker: Worker, store: Store) -
     assert (record.state, record.result) == (JobState.SUCCEEDED, b'{"text":1}')
     assert (record.worker, record.gpu_type, record.attempts) == ("echo.cpu.0@host", "cpu", 1)
     assert not store.exists("athena:inflight:w1")
-
-
-def test_celery_is_told_of_the_start_and_of_the_end(worker: Worker, store: Store) -> None:
-    submit(store, "j1")
-
-    worker.turn_until(lambda: ended(store, "j1"))
-
     assert worker.told == [("j1", "started"), ("j1", "succeeded")]
 
 
@@ -145,10 +138,12 @@ def test_job_that_runs_on_is_told_to_run_once(worker: Worker, store: Store) -> N
     submit(store, "j1")
 
     worker.turn_until(lambda: store.state("j1") is JobState.RUNNING)
-    worker.turn()
+    during = list(worker.told)
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, "j1"))
 
-    assert worker.told == [("j1", "started")]
-    assert store.record("j1").attempts == 1
+    assert during == [("j1", "started")]
+    assert worker.told == [("j1", "started"), ("j1", "succeeded")]
 
 
 def test_no_more_is_taken_than_there_are_slots(worker: Worker, store: Store) -> None:
@@ -313,7 +308,6 @@ def test_job_whose_take_was_lost_goes_back_and_is_run(worker: Worker, store: Sto
 
     with pytest.raises(RedisError):
         worker.turn()
-    worker.session.on_connection_lost()
     worker.turn_until(lambda: ended(store, "j1"))
 
     assert store.record("j1").attempts == 1
@@ -345,6 +339,40 @@ def test_refused_outcome_is_told_after_a_pause(
 
     assert "Redis refused to finish jobs" in caplog.text
     assert not during.is_final
+    assert store.state("j1") is JobState.SUCCEEDED
+
+
+def test_refused_reconcile_is_told_again(
+    worker: Worker, store: Store, refuse: Callable[[bool], None]
+) -> None:
+    submit(store, "j1")
+    store.take(1)
+    worker.session.on_connection_lost()
+
+    refuse(True)
+    worker.turn()
+    refuse(False)
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert store.state("j1") is JobState.SUCCEEDED
+
+
+def test_outcome_that_redis_cannot_write_is_told_again(
+    worker: Worker, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    submit(store, "j1")
+    worker.turn()
+    assert worker.has_ended.wait(10)
+    store.raw("LPUSH", "athena:result:j1", "in the way")
+    store.raw("RENAME", "athena:job:j1", "aside")
+    store.raw("LPUSH", "athena:job:j1", "in the way")
+
+    worker.turn()
+    store.raw("DEL", "athena:job:j1", "athena:result:j1")
+    store.raw("RENAME", "aside", "athena:job:j1")
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert "job j1 could not be finished" in caplog.text
     assert store.state("j1") is JobState.SUCCEEDED
 
 

@@ -256,19 +256,29 @@ def test_model_is_loaded_run_and_released_by_one_thread(make_room: MakeRoom) -> 
     assert set(room.recorder.threads) == {"inference-0"}
 
 
-def test_model_is_released_after_all_threads_are_through(make_room: MakeRoom) -> None:
+def test_model_is_released_after_all_threads_are_through(make_room: MakeRoom, recorder: Recorder) -> None:
+    gates = {"inference-0": threading.Event(), "inference-1": threading.Event()}
+
+    def run(batch: list[BatchJob]) -> list[Outcome]:
+        recorder.batches.append([])
+        assert gates[threading.current_thread().name].wait(10)
+        return [Outcome(JobState.SUCCEEDED)]
+
+    recorder.run = run  # type: ignore[method-assign]
     room = make_room(threads=2)
-    room.recorder.gate.clear()
     room.put("a", "b")
-    wait_until(lambda: len(room.recorder.batches) == 2, "two jobs run")
+    wait_until(lambda: len(recorder.batches) == 2, "two jobs run")
 
     room.batcher.close()
-    during = list(room.recorder.calls)
-    room.recorder.gate.set()
+    gates["inference-0"].set()
+    ended_early = room.batcher.join(0.05)
+    during = list(recorder.calls)
+    gates["inference-1"].set()
 
+    assert not ended_early
+    assert during == ["load"]
     assert room.batcher.join(10)
-    assert during == ["load", "run", "run"]
-    assert room.recorder.calls == ["load", "run", "run", "unload"]
+    assert recorder.calls == ["load", "unload"]
 
 
 def test_nothing_runs_before_the_model_is_loaded(make_room: MakeRoom, recorder: Recorder) -> None:

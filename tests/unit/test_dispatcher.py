@@ -76,6 +76,7 @@ def test_config_reaches_the_wrapper_as_strings(tmp_path: Path) -> None:
     [
         (ValueError("no\nmodel"), 30001, "wrapperInit raised ValueError: no model"),
         (KeyError(), 30001, "wrapperInit raised KeyError"),
+        (SystemExit(3), 30001, "wrapperInit raised SystemExit: 3"),
         (42, 30002, "wrapperInit returned 42: the wrapper's own words"),
         (-1, 30002, "wrapperInit returned -1"),
     ],
@@ -162,6 +163,12 @@ def test_answer_may_have_no_output(outputs: Any) -> None:
     assert once(answer) == []
 
 
+def with_list(items: Any) -> Response:
+    answer = Response()
+    answer.list = items
+    return answer
+
+
 def without_data(key: str) -> ResponseData:
     item = ResponseData(key)
     item.data = None
@@ -177,7 +184,13 @@ def without_data(key: str) -> ResponseData:
         (Response, 10106, "wrapperOnceExec returned type instead of Response"),
         (Response(), 10106, "output '' is not declared in responseCls; declared: text"),
         (response(ResponseData("a")), 10106, "output 'a' is not declared in responseCls; declared: text"),
-        (response("text"), 10106, "output '' is not declared in responseCls; declared: text"),
+        (response("text"), 10106, "the response holds a str instead of a ResponseData"),
+        (response(ResponseData(5)), 10106, "an output has the key 5, which is no text"),  # type: ignore[arg-type]
+        (
+            with_list(ResponseData("text")),
+            10106,
+            "the list of the response is a ResponseData instead of a list",
+        ),
         (
             response(ResponseData("text"), ResponseData("text")),
             10106,

@@ -1,13 +1,14 @@
 """The interface that workers announce and gateways read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from athena.ability import Limits
-from athena.interface import DataSpec, Interface, ParamSpec
+from athena.interface import FORMATS, DataSpec, Interface, ParamSpec
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "interface.json"
 
@@ -24,8 +25,19 @@ params = st.builds(
     maximum=st.none() | numbers,
     enum=st.lists(names | numbers, max_size=3).map(tuple),
     description=st.text(max_size=8),
+    const=st.none() | names | numbers,
+    default=st.none() | names | numbers,
+    replace_key=st.text(max_size=8),
+    format_as=st.sampled_from(FORMATS),
 )
-data = st.lists(st.builds(DataSpec, key=names, type=st.integers(0, 3)), max_size=3).map(tuple)
+specs = st.builds(
+    DataSpec,
+    key=names,
+    type=st.integers(0, 3),
+    required=st.booleans(),
+    members=st.none() | st.lists(params, max_size=2).map(tuple),
+)
+data = st.lists(specs, max_size=3).map(tuple)
 positive = st.integers(1, 10**9)
 interfaces = st.builds(
     Interface,
@@ -61,6 +73,8 @@ def test_interface_is_written_as_the_contract_says() -> None:
 
     assert interface.params[0] == ParamSpec("suffix", max_length=100, min_length=0)
     assert interface.params[1].enum == (1, 2)
+    assert interface.params[1].default == 1
+    assert interface.inputs[1].members == (ParamSpec("encoding", enum=("raw", "mp3")),)
     assert interface.outputs == (DataSpec("text", 0),)
     assert interface.limits == Limits(max_queue_jobs=7, wait_s=2.5)
     assert json.loads(interface.encode()) == golden
@@ -80,3 +94,22 @@ def test_same_interface_has_the_same_bytes() -> None:
     raw = Interface.decode(GOLDEN.read_bytes()).encode()
 
     assert Interface.decode(raw).encode() == raw
+
+
+def test_an_interface_of_an_earlier_version_can_be_read() -> None:
+    document = json.loads(GOLDEN.read_text())
+    param, data = document["params"][0], document["inputs"][0]
+    for name in ("const", "default", "replace_key", "format_as"):
+        del param[name]
+    for name in ("required", "members"):
+        del data[name]
+
+    assert Interface.decode(json.dumps(document).encode()) == Interface.decode(GOLDEN.read_bytes())
+
+
+def test_only_an_ability_that_declares_nothing_is_permissive() -> None:
+    declared = Interface.decode(GOLDEN.read_bytes())
+
+    assert not declared.is_permissive
+    assert not replace(declared, params=(), inputs=()).is_permissive
+    assert replace(declared, params=(), inputs=(), outputs=()).is_permissive

@@ -1,7 +1,9 @@
 """How an ability's wrapper.py is found and imported, and what it declares."""
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,3 +156,87 @@ def test_example_that_is_not_json_is_refused_by_its_file(ability: Ability) -> No
         read_example(ability)
 
     assert error.value.message.startswith(f"{ability.example_path} is not JSON: ")
+
+
+def schema_document(**properties: Any) -> dict[str, Any]:
+    """Returns a schema document of the original framework, with one parameter of the caller's."""
+    text = {"type": "object", "properties": {"text": {"type": "string"}, "status": {"type": "integer"}}}
+    parameter = {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3, **properties}}}
+    return {
+        "meta": {
+            "serviceId": "ocr",
+            "service": ["ocr"],
+            "ocr": {"input": {"t": {"dataType": "text"}}, "accept": {}},
+        },
+        "schemainput": {
+            "type": "object",
+            "properties": {
+                "parameter": {"type": "object", "properties": {"ocr": parameter}},
+                "payload": {"type": "object", "properties": {"t": text}},
+            },
+        },
+        "schemaoutput": {"type": "object", "properties": {}},
+    }
+
+
+def test_schema_document_counts_more_than_the_declaration(ability: Ability) -> None:
+    ability.schema_path.write_text(json.dumps(schema_document()))
+
+    interface = declared_interface(ability, Declaring())
+
+    assert [(spec.key, spec.maximum) for spec in interface.params] == [("size", 3)]
+    assert [spec.key for spec in interface.inputs] == ["t"]
+
+
+def test_schema_document_may_have_another_name(ability: Ability) -> None:
+    (ability.path / "schema_v1.json").write_text(json.dumps(schema_document()))
+    (ability.path / "ability.toml").write_text('service_id = "speech"\nschema = "schema_v1.json"\n')
+
+    interface = declared_interface(load_ability(ability.path), Declaring())
+
+    assert [spec.key for spec in interface.params] == ["size"]
+
+
+def test_other_file_of_that_name_is_left_alone(ability: Ability) -> None:
+    ability.schema_path.write_text('{"tables": []}')
+
+    assert len(declared_interface(ability, Declaring()).params) == 5
+
+
+def test_schema_document_that_cannot_be_obeyed_is_refused_with_its_place(ability: Ability) -> None:
+    ability.schema_path.write_text(json.dumps(schema_document(pattern="x")))
+
+    with pytest.raises(ConfigError) as error:
+        declared_interface(ability, Declaring())
+
+    assert error.value.message.startswith(f"{ability.schema_path}: ")
+    assert "pattern" in error.value.message
+
+
+def test_schema_document_that_is_named_must_be_there(ability: Ability) -> None:
+    (ability.path / "ability.toml").write_text('service_id = "speech"\nschema = "missing.json"\n')
+
+    with pytest.raises(ConfigError, match=r"schema 'missing.json' must be the name of a file"):
+        load_ability(ability.path)
+
+
+@pytest.mark.parametrize("name", ["aiges.sdk", "aiges_embed"])
+def test_module_beside_the_wrapper_does_not_take_the_place_of_the_sdk(ability: Ability, name: str) -> None:
+    file = ability.path / f"{name.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("raise RuntimeError('not ours')")
+    (file.parent / "__init__.py").touch()
+    ability.wrapper_path.write_text(f"import {name}" + MINIMAL)
+
+    load_wrapper(ability)
+
+
+def test_functions_of_the_first_generation_need_no_class(ability: Ability) -> None:
+    ability.wrapper_path.write_text(
+        "def wrapperOnceExec(usrTag, params, reqData, respData, psrIds, psrCnt): pass"
+    )
+
+    wrapper = load_wrapper(ability)
+
+    assert wrapper is sys.modules["wrapper"]
+    assert declared_interface(ability, wrapper).is_permissive

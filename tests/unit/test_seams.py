@@ -86,7 +86,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 ]
 
 #: Private names in these files that are our own.
-OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver"}
+OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
 OWN |= {"_jobs_per_s", "_left", "_refilled_s"}
 
 

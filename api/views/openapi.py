@@ -1,0 +1,35 @@
+"""The HTTP API as an OpenAPI document."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from api.gateway import Gateway
+from api.views.answers import json_response
+from athena.interface import Interface
+from athena.openapi import openapi_document
+
+
+class OpenApi:
+    """Answers with the document of all abilities that were ever registered."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._interfaces: list[Interface] = []
+        self._document: dict[str, Any] | None = None
+
+    def show(self) -> Response:
+        """Answers with the document; it is made anew when the abilities have changed."""
+        known = self._gateway.fleet.interfaces
+        interfaces = [known[name] for name in sorted(known)]
+        if self._document is None or interfaces != self._interfaces:
+            self._document = openapi_document(interfaces)
+            self._interfaces = interfaces
+        return json_response(self._document)
+
+
+def blueprint(gateway: Gateway) -> Blueprint:
+    """Returns the routes."""
+    routes = Blueprint("openapi", __name__)
+    routes.add_url_rule("/openapi.json", view_func=OpenApi(gateway).show, endpoint="show")
+    return routes

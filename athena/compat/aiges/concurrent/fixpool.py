@@ -1,0 +1,7 @@
+"""A pool of workers."""
+
+from athena.sdk.pool import FixedPool
+
+__all__ = [
+    "FixedPool",
+]

@@ -1,0 +1,60 @@
+"""Reads an output back out of an answer's rendered `payload`, for callers who want its bytes alone."""
+
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pybase64
+
+from athena.protocol import DATA_FIELDS
+
+JSON = "application/json"
+BINARY = "application/octet-stream"
+
+_CHARSETS = {"utf8": "utf-8", "gb2312": "gb2312", "gbk": "gbk"}
+_FAMILIES = {"image": "image/", "audio": "audio/", "video": "video/"}
+
+
+@dataclass(frozen=True)
+class RenderedOutput:
+    """An output's bytes, and what kind of content they are."""
+
+    data: bytes
+    content_type: str
+
+
+def read_output(payload: bytes, key: str) -> RenderedOutput | None:
+    """Returns an output of what `athena.protocol.render_payload` has written; None where there is none."""
+    output = orjson.loads(payload or b"{}").get(key)
+    if output is None:
+        return None
+    field = next((name for name in DATA_FIELDS.values() if name in output), None)
+    if field is None:
+        return None
+    data = _decode(output[field])
+    if data is None:
+        return RenderedOutput(orjson.dumps(output[field]), JSON)
+    return RenderedOutput(data, content_type(field, output))
+
+
+def _decode(value: Any) -> bytes | None:
+    """Returns data that was rendered as base64; None for JSON that was embedded."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return pybase64.b64decode(value, validate=True)
+    except ValueError:
+        return None
+
+
+def content_type(field: str, attributes: Mapping[str, Any]) -> str:
+    """Returns the content type that an output's attributes tell; packed and unknown data is binary."""
+    if attributes.get("compress") == "gzip":
+        return "application/gzip"
+    encoding = str(attributes.get("encoding") or "")
+    if field == "text":
+        return f"text/plain; charset={_CHARSETS.get(encoding, 'utf-8')}"
+    guessed, _ = mimetypes.guess_type(f"x.{encoding}", strict=False)
+    return guessed if guessed and guessed.startswith(_FAMILIES[field]) else BINARY
