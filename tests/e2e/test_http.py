@@ -251,7 +251,7 @@ def test_abilities_tell_what_is_served(stack: Stack) -> None:
 
     assert [ability["service_id"] for ability in listed] == ["echo", "mmocr"]
     assert [(item["key"], item["type"]) for item in shown["inputs"]] == [("data", 2)]
-    assert shown["outputs"] == [{"key": "boxes", "type": 0}]
+    assert [(item["key"], item["type"]) for item in shown["outputs"]] == [("boxes", 0)]
     assert [worker["gpu_type"] for worker in shown["workers"]] == ["cpu"]
     assert shown["example"]["header"]["app_id"]
 
