@@ -16,11 +16,13 @@ def prepare_job(
     Raises:
         RequestError: an input is not base64.
     """
-    given = complete((checked.get("parameter") or {}).get(interface.service_id) or {}, interface.params)
-    outputs = {spec.key: spec.type for spec in interface.outputs}
-    params, expected = split_parameters(complete_objects(given, interface.outputs), outputs)
-    types = {spec.key: spec.type for spec in interface.inputs}
-    inputs = read_inputs(complete_objects(checked.get("payload") or {}, interface.inputs), types)
+    given = (checked.get("parameter") or {}).get(interface.service_id) or {}
+    payload = checked.get("payload") or {}
+    if interface.rewrites:
+        given = complete_objects(complete(given, interface.params), interface.outputs)
+        payload = complete_objects(payload, interface.inputs)
+    params, expected = split_parameters(given, interface.output_types)
+    inputs = read_inputs(payload, interface.input_types)
     return make_message(
         job_id,
         interface.service_id,

@@ -1,6 +1,7 @@
 """What an ability accepts and answers, as data: workers announce it, gateways build their schemas from it."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -90,6 +91,22 @@ class Interface:
     def is_permissive(self) -> bool:
         """Whether the ability declares nothing; then it gets whatever parameters and inputs are sent."""
         return not (self.params or self.inputs or self.outputs)
+
+    @cached_property
+    def rewrites(self) -> bool:
+        """Whether valid requests are changed before they are queued (see `ParamSpec`)."""
+        members = [member for spec in (*self.inputs, *self.outputs) for member in spec.members or ()]
+        return any(spec.rewrites for spec in (*self.params, *members))
+
+    @cached_property
+    def input_types(self) -> dict[str, int]:
+        """Input key -> data type number."""
+        return {spec.key: spec.type for spec in self.inputs}
+
+    @cached_property
+    def output_types(self) -> dict[str, int]:
+        """Output key -> data type number."""
+        return {spec.key: spec.type for spec in self.outputs}
 
     def encode(self) -> bytes:
         """Returns the interface as JSON."""

@@ -57,6 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             interface = describe(Path(arguments[0]))
         except ConfigError as error:
+            sys.stdout.flush()
             print(error.message, file=sys.stderr)
             return EX_CONFIG
         with open(descriptor, "wb", closefd=False) as output:

@@ -54,9 +54,8 @@ class Inference:
         try:
             wrapper = load_wrapper(self._ability)
             self._interface = declared_interface(self._ability, wrapper)
-            outputs = {spec.key: spec.type for spec in self._interface.outputs}
             results = AsyncResults(self._ability.limits.max_exec_s)
-            dispatcher = Dispatcher(wrapper, outputs, results)
+            dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
         except ConfigError:
             raise
         except BaseException as error:
