@@ -194,10 +194,11 @@ class Supervisor:
             self._tick()
 
     def stop(self) -> None:
-        """Ends all children, those started last first; a second signal ends them at once."""
+        """Ends all children, those started last first; a signal that comes meanwhile ends them at once."""
         groups = _groups(self._children)
+        signals_before = self._stop_signals
         for group in reversed(groups):
-            self._stop_group(group)
+            self._stop_group(group, signals_before)
 
     def _do_without(self, child: Child, waiting: Sequence[Child], error: StartError) -> None:
         """Goes on without an optional child that did not start, as long as there is another one."""
@@ -271,17 +272,16 @@ class Supervisor:
         if ready:
             os.read(self._wake_read, 4096)
 
-    def _stop_group(self, group: Sequence[Child]) -> None:
+    def _stop_group(self, group: Sequence[Child], signals_before: int) -> None:
         running = [child for child in group if child.process is not None]
         for child in running:
             child.is_stopping = True
             child.signal(signal.SIGTERM)
         began_s = time.monotonic()
-        signals_before = self._stop_signals
         while running:
             for child in running:
                 overdue = time.monotonic() - began_s > child.grace_s
-                if overdue or self._stop_signals > max(1, signals_before):
+                if overdue or self._stop_signals > signals_before:
                     child.signal(signal.SIGKILL)
             running = [child for child in running if not self._reap(child)]
             if running:

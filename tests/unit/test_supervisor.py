@@ -398,3 +398,43 @@ def test_children_end_with_a_supervisor_that_is_killed() -> None:
         process.kill()
 
         wait_until(lambda: is_gone(pid), "the child is gone")
+
+
+class Other(Shell):
+    """Ends in a group of its own."""
+
+
+@pytest.mark.parametrize("has_begun_by_signal", [True, False])
+def test_signal_during_the_stop_ends_all_groups_at_once(
+    stage: Stage, clock: Clock, tmp_path: Path, has_begun_by_signal: bool
+) -> None:
+    children = [Shell(tmp_path, STUBBORN, name="a"), Other(tmp_path, STUBBORN, name="b")]
+    stage.start(children, 10)
+    if has_begun_by_signal:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stage.add_duty(lambda now_s: os.kill(os.getpid(), signal.SIGINT) if not children[1].exits else None)
+    stage.stop()
+
+    # The clock stands still, so no grace has passed.
+    assert [child.exits for child in children] == [[-signal.SIGKILL], [-signal.SIGKILL]]
+
+
+def test_optional_child_that_does_not_start_is_done_without(stage: Stage, tmp_path: Path) -> None:
+    healthy, broken = Shell(tmp_path, SERVE, name="healthy"), Shell(tmp_path, "exit 3", name="broken")
+    healthy.is_optional = broken.is_optional = True
+
+    stage.start([healthy, broken], 10)
+    stage.run_until(lambda: len(broken.exits) > 1)
+
+    assert healthy.is_ready and not healthy.exits
+    assert "broken did not start (exit status 3); its output above says why" in stage.said
+
+
+def test_start_fails_when_no_optional_child_is_left(stage: Stage, tmp_path: Path) -> None:
+    broken = [Shell(tmp_path, "exit 3", name=name) for name in ("one", "two")]
+    for child in broken:
+        child.is_optional = True
+
+    with pytest.raises(StartError, match="did not start"):
+        stage.start([*broken, Other(tmp_path, SERVE, name="other")], 10)
