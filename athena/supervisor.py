@@ -293,6 +293,7 @@ class Supervisor:
         if returncode is None:
             return False
         child.process = None
+        child.is_ready = False
         child.on_exit(returncode)
         return True
 

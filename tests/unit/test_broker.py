@@ -1,12 +1,18 @@
 """The queue message as every Celery tool reads it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 from celery.app.task import Context
+from celery.worker.request import Request
+from kombu import connection as kombu_connection
+from kombu import entity as kombu_entity
+from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import Message
 
 from athena.broker import (
@@ -18,8 +24,14 @@ from athena.broker import (
     queue_name,
     worker_queues,
 )
+from athena.cli.serve import without_password
 from athena.errors import ConfigError
 from athena.jobs import JobMessage, MessageInput
+
+#: kombu declares types for hardly anything.
+Connection: Any = kombu_connection.Connection
+Queue: Any = kombu_entity.Queue
+RedisChannel: Any = kombu_redis.Channel
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "queue_message.json"
 
@@ -127,3 +139,89 @@ def test_url_is_spelled_as_kombu_wants_it(url: str, spelled: str) -> None:
 def test_url_of_another_kind_is_refused_with_the_kinds_that_work(url: str) -> None:
     with pytest.raises(ConfigError, match="must start with redis://, rediss:// or unix://"):
         check_redis_url(url)
+
+
+@pytest.fixture
+def taken() -> Iterator[Any]:
+    """The message as kombu's own machinery delivers it from a queue."""
+    with Connection("memory://") as connection:
+        channel = connection.channel()
+        queue = Queue("echo.any", channel=channel)
+        queue.declare()
+        channel._put("echo.any", json.loads(encode_message(JOB, "echo.any")))
+        yield queue.get(accept=["json"])
+
+
+def test_stock_kombu_delivers_the_message(taken: Any) -> None:
+    (argument,), kwargs, embed = taken.payload
+
+    assert JobMessage.decode(argument) == JOB
+    assert (kwargs, set(embed.values())) == ({}, {None})
+    assert taken.content_type == "application/json"
+    assert taken.delivery_info == {"exchange": "", "routing_key": "echo.any"}
+
+
+def test_stock_celery_takes_the_message_for_a_task_without_answer_or_limits(taken: Any) -> None:
+    app: Any = Celery(set_as_current=False)
+
+    @app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
+    def task(envelope: object) -> None:
+        """Does nothing."""
+
+    request: Any = Request(taken, app=app, hostname="host", task=task)
+
+    assert (request.id, request.correlation_id, request.root_id) == (JOB.job_id,) * 3
+    assert (request.type, request.name) == (TASK_NAME, "echo")
+    assert request.argsrepr == "(echo: text: 2 bytes, picture: 3 bytes)"
+    assert (request.reply_to, request.ignore_result) == ("", True)
+    assert (request.eta, request.expires, request.time_limits) == (None, None, [None, None])
+    assert request.info()["args"] == [JOB.encode()]
+
+
+def kombu_parameters(redis_url: str) -> dict[str, Any]:
+    """Returns what kombu's Redis channel would connect to."""
+    channel = RedisChannel.__new__(RedisChannel)
+    channel.connection = Connection(celery_url(redis_url)).transport
+    parameters: dict[str, Any] = channel._connparams()
+    return parameters
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host",
+        "redis://host:6380/2",
+        "redis://:p%40ss%2F@host:1",
+        "redis://user:pass@host/1",
+        "redis://[::1]:7/3",
+        "rediss://user:pass@host:6379/0",
+        "unix:///run/redis.sock",
+        "unix://:p%40ss@/run/athena/redis.sock",
+        "unix://user:pass@/run/redis.sock",
+    ],
+)
+def test_kombu_connects_to_what_redis_py_connects_to(url: str) -> None:
+    defaults = {"db": 0} if url.startswith("unix") else {"db": 0, "port": 6379}
+
+    ours = redis.ConnectionPool.from_url(url).connection_kwargs
+    theirs = kombu_parameters(url)
+
+    for name in ("path", "host", "port", "db", "username", "password"):
+        assert theirs.get(name) == ours.get(name, defaults.get(name)), name
+    assert issubclass(theirs["connection_class"], redis.SSLConnection) == url.startswith("rediss")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host:1/2", "redis://host:1/2"),
+        ("redis://user@host", "redis://user@host"),
+        ("redis://:secret@host:1/2", "redis://:***@host:1/2"),
+        ("rediss://user:sec%40ret@host/1?ssl_cert_reqs=none", "rediss://user:***@host/1?ssl_cert_reqs=none"),
+        ("redis://user:se@cret@host", "redis://user:***@host"),
+        ("unix://:secret@/run/redis.sock", "unix://:***@/run/redis.sock"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+    ],
+)
+def test_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown

@@ -1,9 +1,35 @@
-"""What a request's line and headers ask for."""
+"""What a request's line and headers ask for, how its caller waits, and what he is answered."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from api import waiters as waiters_module
+from api.gateway import Gateway
+from api.problems import problem_response
+from api.server import Disconnected, RequestBody
+from api.views import waiting
+from api.views.answers import accepted_response, ended_response, job_response
 from api.views.run import Preference, find_service, parse_json, parse_preference
-from athena.errors import NotFoundError, RequestError
+from api.views.waiting import wait_for_end
+from api.waiters import Waiters, reply_of
+from athena.errors import (
+    NotFoundError,
+    Problem,
+    RequestError,
+    ResultExpiredError,
+    StoreError,
+    UnservedError,
+)
+from athena.jobs import JobRecord, JobState
+from athena.settings import from_env
+from athena.store import Reply
+
+DONE = Reply("j1", JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{"text":"aGk="}}')
+FAILED = Reply("j1", JobState.FAILED, 10909, "ValueError: too dark", "cpu", None)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +90,332 @@ def test_body_that_is_no_json_is_refused_with_a_pointer_to_all_of_it(raw: bytes)
     (problem,) = error.value.problems
     assert (error.value.code, problem.pointer) == (10163, "")
     assert problem.detail.startswith("is not JSON: ")
+
+
+def record(state: str, result: bytes | None = None, **fields: str) -> JobRecord:
+    raw = {"state": state, "service_id": "echo", "queue": "echo.any", "queued_ms": "7", **fields}
+    return JobRecord.decode("j1", {key.encode(): value.encode() for key, value in raw.items()}, result)
+
+
+def test_error_is_answered_in_the_envelope() -> None:
+    response = problem_response(NotFoundError("not here"))
+
+    header = {"code": 10404, "message": "not here", "sid": ""}
+    assert (response.status_code, response.get_json()) == (404, {"header": header})
+    assert response.content_type == "application/json"
+    assert "Retry-After" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("pointers", "message"),
+    [
+        ([""], "bad: / is wrong"),
+        (["/a"], "bad: /a is wrong"),
+        (["/a", "/b", ""], "bad: /a is wrong (and 2 more)"),
+    ],
+)
+def test_message_names_the_first_of_the_problems_and_errors_names_all(
+    pointers: list[str], message: str
+) -> None:
+    error = RequestError("bad", problems=tuple(Problem(pointer, "is wrong") for pointer in pointers))
+
+    header = problem_response(error).get_json()["header"]
+
+    assert header["message"] == message
+    assert header["errors"] == [{"pointer": pointer, "detail": "is wrong"} for pointer in pointers]
+
+
+def test_error_of_a_job_names_it_and_says_when_to_come_back() -> None:
+    response = problem_response(UnservedError("nobody", retry_after_s=5), "j1")
+
+    assert response.status_code == 503
+    assert response.get_json()["header"]["sid"] == "j1"
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_result_is_answered_as_the_worker_rendered_it() -> None:
+    response = ended_response(DONE)
+
+    assert (response.status_code, response.content_type) == (200, "application/json")
+    assert response.get_json() == {
+        "header": {"code": 0, "message": "success", "sid": "j1", "gpu_type": "cpu"},
+        "payload": {"text": {"text": "aGk="}},
+    }
+
+
+def test_failure_is_answered_with_the_status_of_its_code() -> None:
+    response = ended_response(FAILED)
+
+    expected = {"code": 10909, "message": "ValueError: too dark", "sid": "j1"}
+    assert (response.status_code, response.get_json()) == (502, {"header": expected})
+
+
+def test_result_that_has_expired_is_gone() -> None:
+    with pytest.raises(ResultExpiredError, match="the result of job j1 was kept until its TTL and is gone"):
+        ended_response(reply_of(record("succeeded")))
+
+
+def test_job_that_goes_on_is_answered_with_its_address() -> None:
+    response = accepted_response(record("queued"))
+
+    body = response.get_json()
+    assert response.status_code == 202
+    assert body["header"] == {"code": 0, "message": "accepted", "sid": "j1"}
+    assert (body["job"]["id"], body["job"]["state"]) == ("j1", "queued")
+    assert response.headers["Location"] == body["urls"]["job"] == "/v1/jobs/j1"
+    assert response.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "header", "payload"),
+    [
+        (record("queued"), {"code": 0, "message": "queued"}, None),
+        (record("running"), {"code": 0, "message": "running"}, None),
+        (record("failed", code="10109", message="died"), {"code": 10109, "message": "died"}, None),
+        (
+            record("succeeded", b'{"text":{}}', gpu_type="cpu"),
+            {"code": 0, "message": "success", "gpu_type": "cpu"},
+            {"text": {}},
+        ),
+        (record("succeeded", b"{}"), {"code": 0, "message": "success", "gpu_type": ""}, None),
+    ],
+)
+def test_question_about_a_job_is_answered_with_how_it_stands(
+    asked: JobRecord, header: dict[str, Any], payload: Any
+) -> None:
+    response = job_response(asked)
+
+    body = response.get_json()
+    assert response.status_code == 200
+    assert body["header"] == {**header, "sid": "j1"}
+    assert body["job"] == asked.describe()
+    assert body.get("payload") == payload
+
+
+async def ignore(job_id: str) -> None:
+    """Reads no record."""
+
+
+def test_end_of_a_job_reaches_all_who_wait_for_it() -> None:
+    async def scenario() -> None:
+        waiters = Waiters(ignore)
+        first, second, other = waiters.add("j1"), waiters.add("j1"), waiters.add("j2")
+
+        waiters.resolve(DONE)
+
+        assert await first == await second == DONE
+        assert not other.done()
+
+    asyncio.run(scenario())
+
+
+def test_end_that_is_published_wakes_those_who_wait() -> None:
+    texts = [b"j1", b"failed", b"10909", b"ValueError: too dark", b"cpu", b"0", b""]
+    frame = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+    async def scenario() -> list[Reply]:
+        waiters = Waiters(ignore)
+        future, gone = waiters.add("j1"), waiters.add("j1")
+        gone.cancel()
+        waiters.on_push(frame + frame)
+        return [await future]
+
+    assert asyncio.run(scenario()) == [FAILED]
+
+
+def test_last_of_those_who_leave_is_told_so() -> None:
+    async def scenario() -> None:
+        waiters = Waiters(ignore)
+        first, second = waiters.add("j1"), waiters.add("j1")
+
+        assert not waiters.remove("j2", first)
+        assert not waiters.remove("j1", first)
+        assert not waiters.remove("j1", first)
+        assert waiters.remove("j1", second)
+        waiters.resolve(DONE)
+        assert not first.done() and not second.done()
+
+    asyncio.run(scenario())
+
+
+def test_nobody_is_the_last_when_the_job_has_ended() -> None:
+    async def scenario() -> None:
+        waiters = Waiters(ignore)
+        future = waiters.add("j1")
+        waiters.resolve(DONE)
+
+        assert not waiters.remove("j1", future)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_awaited_jobs_are_read_again(is_asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not is_asked:
+        monkeypatch.setattr(waiters_module, "RECHECK_S", 0)
+
+    async def scenario() -> Reply:
+        async def read(job_id: str) -> None:
+            if job_id == "j1":
+                waiters.resolve(DONE)
+            raise StoreError("Redis is away")
+
+        waiters = Waiters(read)
+        await waiters.start()
+        waiters.add("j0")
+        future = waiters.add("j1")
+        if is_asked:
+            waiters.recheck()
+        try:
+            return await asyncio.wait_for(future, 5)
+        finally:
+            await waiters.close()
+
+    assert asyncio.run(scenario()) == DONE
+
+
+def test_mistake_in_reading_one_job_is_logged_and_does_not_end_the_reading(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        rounds = 0
+        done = asyncio.Event()
+
+        async def read(job_id: str) -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 2:
+                done.set()
+            waiters.recheck()
+            raise StoreError("Redis is away") if rounds > 1 else ValueError("a mistake of ours")
+
+        waiters = Waiters(read)
+        await waiters.start()
+        waiters.add("j1")
+        waiters.recheck()
+        await asyncio.wait_for(done.wait(), 5)
+        await waiters.close()
+
+    asyncio.run(scenario())
+
+    assert [entry.message for entry in caplog.records] == ["cannot read an awaited job again"]
+
+
+class Disconnectable:
+    """The rest of a request whose body was read: nothing, until the caller goes away."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        self.body = RequestBody(self.receive, None)
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+
+class LonelyGateway(Gateway):
+    """A gateway without Redis that notes whom it has left."""
+
+    def __init__(self) -> None:
+        super().__init__(from_env({}))
+        self.left: list[str] = []
+
+    async def leave(self, job_id: str, future: asyncio.Future[Reply]) -> None:
+        self.left.append(job_id)
+        await super().leave(job_id, future)
+
+    async def read(self, job_id: str, attach: bool = False) -> JobRecord | None:
+        return record("succeeded", b'{"large":{}}', gpu_type="cpu")
+
+
+Event = Callable[[Disconnectable, asyncio.Future[Reply]], None]
+
+
+def end(caller: Disconnectable, future: asyncio.Future[Reply]) -> None:
+    future.set_result(DONE)
+
+
+def end_with_a_large_result(caller: Disconnectable, future: asyncio.Future[Reply]) -> None:
+    future.set_result(Reply("j1", JobState.SUCCEEDED, 0, "", "cpu", None))
+
+
+def hang_up(caller: Disconnectable, future: asyncio.Future[Reply]) -> None:
+    caller.gone.set()
+
+
+def nothing(caller: Disconnectable, future: asyncio.Future[Reply]) -> None:
+    """Lets the time pass."""
+
+
+def waited(gateway: Gateway, event: Event, wait_s: float, is_late: bool = True) -> Reply | None:
+    """Waits for a job to which an event happens, before or while it is waited for."""
+
+    async def scenario() -> Reply | None:
+        caller = Disconnectable()
+        future = gateway.wait_for("j1")
+        loop = asyncio.get_running_loop()
+        if is_late:
+            loop.call_soon(lambda: loop.call_soon(event, caller, future))
+        else:
+            event(caller, future)
+        try:
+            return await wait_for_end(gateway, "j1", future, caller.body, wait_s)
+        finally:
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert not future.cancelled()
+
+    return asyncio.run(scenario())
+
+
+@pytest.fixture
+def gateway() -> LonelyGateway:
+    return LonelyGateway()
+
+
+@pytest.fixture(params=[0.0, 5.0], ids=["watched", "unwatched"])
+def either_phase(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the caller is watched for going away from the first moment on, or not at all."""
+    monkeypatch.setattr(waiting, "UNWATCHED_S", request.param)
+
+
+@pytest.mark.usefixtures("either_phase")
+@pytest.mark.parametrize("is_late", [False, True])
+def test_end_is_waited_for_and_the_job_not_left(is_late: bool, gateway: LonelyGateway) -> None:
+    assert waited(gateway, end, 10, is_late) == DONE
+    assert gateway.left == []
+
+
+def test_result_that_did_not_come_along_is_fetched(gateway: LonelyGateway) -> None:
+    expected = Reply("j1", JobState.SUCCEEDED, 0, "", "cpu", b'{"large":{}}')
+
+    assert waited(gateway, end_with_a_large_result, 10) == expected
+
+
+@pytest.mark.usefixtures("either_phase")
+@pytest.mark.parametrize("wait_s", [0, 0.01])
+def test_job_is_left_when_the_time_is_up(wait_s: float, gateway: LonelyGateway) -> None:
+    assert waited(gateway, nothing, wait_s) is None
+    assert gateway.left == ["j1"]
+
+
+def test_job_is_left_when_the_caller_hangs_up(
+    gateway: LonelyGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "UNWATCHED_S", 0.0)
+
+    with pytest.raises(Disconnected):
+        waited(gateway, hang_up, 10)
+
+    assert gateway.left == ["j1"]
+
+
+@pytest.mark.usefixtures("either_phase")
+def test_job_is_left_when_the_request_is_cancelled(gateway: LonelyGateway) -> None:
+    def cancel(caller: Disconnectable, future: asyncio.Future[Reply]) -> None:
+        (request,) = (task for task in asyncio.all_tasks() if "scenario" in repr(task.get_coro()))
+        request.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        waited(gateway, cancel, 10)
+
+    assert gateway.left == ["j1"]
