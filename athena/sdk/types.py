@@ -1,5 +1,26 @@
 """Numbers of the wrapper contract: what kind of data a node holds, and which part of a stream it is."""
 
+__all__ = [
+    "AUDIO",
+    "IMAGE",
+    "PROCESS_MODE",
+    "STRING",
+    "THREAD_MODE",
+    "VIDEO",
+    "DataAudio",
+    "DataBegin",
+    "DataContinue",
+    "DataEnd",
+    "DataImage",
+    "DataOnce",
+    "DataPer",
+    "DataText",
+    "DataVideo",
+    "Once",
+    "Status",
+    "Types",
+]
+
 DataText = 0
 DataAudio = 1
 DataImage = 2

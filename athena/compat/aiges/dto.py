@@ -1,54 +1,19 @@
 """Data that goes in and out, and the numbers of the contract."""
 
+from athena.sdk import types as _types
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
 from athena.sdk.results import callback, callback_metric, callback_trace, init_rq
-from athena.sdk.types import (
-    AUDIO,
-    IMAGE,
-    PROCESS_MODE,
-    STRING,
-    THREAD_MODE,
-    VIDEO,
-    DataAudio,
-    DataBegin,
-    DataContinue,
-    DataEnd,
-    DataImage,
-    DataOnce,
-    DataPer,
-    DataText,
-    DataVideo,
-    Once,
-    Status,
-    Types,
-)
+from athena.sdk.types import *
 
 __all__ = [
-    "AUDIO",
-    "IMAGE",
-    "PROCESS_MODE",
-    "STRING",
-    "THREAD_MODE",
-    "VIDEO",
-    "DataAudio",
-    "DataBegin",
-    "DataContinue",
-    "DataEnd",
-    "DataImage",
     "DataListCls",
     "DataListNode",
-    "DataOnce",
-    "DataPer",
-    "DataText",
-    "DataVideo",
-    "Once",
     "Response",
     "ResponseData",
     "SessionCreateResponse",
-    "Status",
-    "Types",
     "callback",
     "callback_metric",
     "callback_trace",
     "init_rq",
+    *_types.__all__,
 ]

@@ -1,43 +1,4 @@
 """Numbers of the contract, as SDK 0.4 and 0.5 import them."""
 
-from athena.sdk.types import (
-    AUDIO,
-    IMAGE,
-    PROCESS_MODE,
-    STRING,
-    THREAD_MODE,
-    VIDEO,
-    DataAudio,
-    DataBegin,
-    DataContinue,
-    DataEnd,
-    DataImage,
-    DataOnce,
-    DataPer,
-    DataText,
-    DataVideo,
-    Once,
-    Status,
-    Types,
-)
-
-__all__ = [
-    "AUDIO",
-    "IMAGE",
-    "PROCESS_MODE",
-    "STRING",
-    "THREAD_MODE",
-    "VIDEO",
-    "DataAudio",
-    "DataBegin",
-    "DataContinue",
-    "DataEnd",
-    "DataImage",
-    "DataOnce",
-    "DataPer",
-    "DataText",
-    "DataVideo",
-    "Once",
-    "Status",
-    "Types",
-]
+from athena.sdk.types import *
+from athena.sdk.types import __all__ as __all__
