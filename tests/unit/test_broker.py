@@ -164,7 +164,7 @@ def test_stock_kombu_delivers_the_message(taken: Any) -> None:
 def test_stock_celery_takes_the_message_for_a_task_without_answer_or_limits(taken: Any) -> None:
     app: Any = Celery(set_as_current=False)
 
-    @app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
+    @app.task(name=TASK_NAME, shared=False)  # type: ignore[untyped-decorator]
     def task(envelope: object) -> None:
         """Does nothing."""
 

@@ -138,3 +138,42 @@ def test_old_failure_is_not_shown(view: FleetView) -> None:
     view.observe_failures(1000 + FAILURE_SHOWN_S, {b"ocr": Failure("no model", 990).encode()})
 
     assert view.failures == {}
+
+
+def test_request_without_a_wish_goes_where_no_other_type_is_allowed(view: FleetView) -> None:
+    observe(view, 0, 1, "cpu")
+
+    assert view.route(0, interface(fallback=False), "any") == "ocr.any"
+    assert view.route(0, interface(fallback=False), "cpu") == "ocr.cpu"
+
+
+def test_dead_worker_is_no_reason_for_its_queue(view: FleetView) -> None:
+    observe(view, 0, 1, "T4G16", "cpu")
+    now_s = DEAD_AFTER_S + 1
+    beats = {b"ocr-T4G16": b"1", b"ocr-cpu": b"2"}
+    workers = {
+        key: WorkerEntry(key.decode(), "w", "ocr", "v1", key.decode().partition("-")[2], 4).encode()
+        for key in beats
+    }
+
+    view.observe(now_s, workers, beats)
+
+    assert view.route(now_s, interface(), "T4G16") == "ocr.cpu"
+    assert [worker.gpu_type for worker in view.live_workers(now_s)] == ["cpu"]
+
+
+def test_worker_whose_supervisor_has_not_counted_yet_is_alive_at_first(view: FleetView) -> None:
+    entry = WorkerEntry.decode(GOLDEN.read_bytes())
+
+    view.observe(0, {entry.incarnation.encode(): entry.encode()}, {})
+
+    assert view.live_workers(DEAD_AFTER_S) == [entry]
+    assert view.live_workers(DEAD_AFTER_S + 0.1) == []
+
+
+def test_ability_says_why_it_does_not_start_only_when_nobody_serves_it(view: FleetView) -> None:
+    observe(view, 1000, 1, "cpu")
+    view.observe_failures(1000, {b"ocr": Failure("no model", 990).encode()})
+
+    assert view.route(1000, interface(), "") == "ocr.any"
+    assert view.failures == {"ocr": "no model"}

@@ -1,16 +1,19 @@
 """Flask on an ASGI loop, driven in memory."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from flask import Flask, Response, g, request
 
-from api.app import _check_hooks
+from api.app import _check_hooks, create_app
+from api.gateway import Gateway
 from api.problems import problem_response
-from api.server import BODY, AsgiServer, InlineFlask, RequestBody, make_environ
+from api.server import BODY, AsgiServer, Disconnected, InlineFlask, RequestBody, make_environ
 from athena.errors import AthenaError, BodyTooLargeError, NotFoundError
+from athena.settings import from_env
 
 LIMIT_BYTES = 10
 
@@ -318,12 +321,80 @@ def test_web_socket_is_refused() -> None:
     assert exchange.sent == [{"type": "websocket.close", "code": 1008}]
 
 
-def test_hook_that_is_a_coroutine_is_refused() -> None:
+@pytest.mark.parametrize("place", ["before_request", "after_request"])
+def test_hook_that_is_a_coroutine_is_refused(place: str) -> None:
     app = make_app()
 
-    @app.before_request
-    async def hook() -> None:
+    async def hook(*_: object) -> None:
         """Flask would take the coroutine for an answer."""
+
+    getattr(app, place)(hook)
 
     with pytest.raises(TypeError, match="hook must not be async"):
         _check_hooks(app)
+
+
+def test_teardown_is_told_what_the_view_raised() -> None:
+    app = make_app()
+
+    run(Exchange("GET", "/plain"), Exchange("GET", "/refused"), Exchange("GET", "/broken"), app=app)
+
+    # An error that a handler has answered is none any more.
+    assert [type(error) for error in app.extensions["torn_down"]] == [type(None), type(None), RuntimeError]
+
+
+def test_client_that_goes_away_while_its_view_waits_is_not_answered() -> None:
+    app, exchange = make_app(), Exchange("POST", "/watch", b"abc")
+
+    @app.post("/watch")
+    async def watch() -> str:
+        await request.environ[BODY].read(LIMIT_BYTES)
+        await request.environ[BODY].until_disconnect()
+        raise Disconnected
+
+    run(exchange, app=app)
+
+    assert (exchange.sent, len(app.extensions["torn_down"])) == ([], 1)
+
+
+def test_request_that_is_cancelled_is_torn_down() -> None:
+    app, exchange = make_app(), Exchange("GET", "/wait/first")
+    app.extensions["first"] = asyncio.Event()
+
+    async def cancel() -> None:
+        async with asyncio.timeout(0.01):
+            await AsgiServer(app, nothing, nothing)(exchange.scope, exchange.receive, exchange.send)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancel())
+
+    assert [type(error) for error in app.extensions["torn_down"]] == [asyncio.CancelledError]
+
+
+def test_refusal_is_over_when_the_rest_was_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.server.DRAIN_BYTES", 25)
+    exchange = post("/body", *[b"x" * 10] * 6)
+
+    # Two parts are over the limit, three of the rest over the bound; a body read whole needs neither.
+    assert [message.get("more_body") for message in exchange.sent] == [None, True, False]
+    assert len(exchange.incoming) == 1
+    assert "connection" not in post("/body", b"x" * 11).headers
+
+
+def test_gateway_answers_in_the_envelope_and_names_the_methods() -> None:
+    exchange = Exchange("PUT", "/livez")
+    run(exchange, app=create_app(Gateway(from_env({}))))
+
+    assert (exchange.status, json.loads(exchange.body)["header"]["code"]) == (405, 10163)
+    assert "GET" in exchange.headers["allow"]
+
+
+def test_gateway_keeps_a_mistake_of_ours_to_its_log(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Gateway(from_env({})))
+    app.add_url_rule("/broken", view_func=make_app().view_functions["broken"])
+    exchange = Exchange("GET", "/broken")
+    run(exchange, app=app)
+
+    assert (exchange.status, json.loads(exchange.body)["header"]["code"]) == (500, 11502)
+    assert b"a mistake of ours" not in exchange.body
+    assert "RuntimeError: a mistake of ours" in caplog.text
