@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs the wheel as a user would, without the development tools, and imports what it starts: scripts/check-wheel.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+make build >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
+wheel=$(ls -t "$PWD"/dist/*.whl | head -n 1)
+constraints=$PWD/constraints.txt
+python3.11 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$wheel[embedded]" -c "$constraints"
+mkdir "$folder/echo"
+cp abilities/echo/{wrapper.py,ability.toml,example.json} "$folder/echo"
+cd "$folder"
+venv/bin/athena --version
+venv/bin/python -c 'import api.app, workers.process, athena.cli.serve'
+venv/bin/athena schema echo >/dev/null
+echo "athena: the wheel works"
