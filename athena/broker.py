@@ -1,5 +1,6 @@
 """Celery's side of the queue: names, URLs and the message, so that any Celery tool can read it."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -89,7 +90,8 @@ def describe_inputs(message: JobMessage) -> str:
 def celery_url(redis_url: str) -> str:
     """Returns a redis-py URL as kombu spells it: `unix://` becomes `redis+socket://`."""
     if redis_url.startswith("unix://"):
-        return "redis+socket://" + redis_url.removeprefix("unix://")
+        path, _, query = redis_url.removeprefix("unix://").partition("?")
+        return f"redis+socket://{path}{query and '?virtual_host='}{query.removeprefix('db=')}"
     return redis_url
 
 
@@ -99,8 +101,14 @@ def check_redis_url(redis_url: str) -> str:
     Raises:
         ConfigError: it is not.
     """
-    if urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
+    parts = urlsplit(redis_url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
         raise ConfigError(
             "the URL of Redis (--redis, ATHENA_REDIS_URL) must start with redis://, rediss:// or unix://"
+        )
+    if parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=\d+", parts.query)):
+        raise ConfigError(
+            "the URL of Redis (--redis, ATHENA_REDIS_URL) may not have a query: write "
+            "redis://:password@host/database, unix:///path or unix:///path?db=1"
         )
     return redis_url

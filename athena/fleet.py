@@ -135,6 +135,8 @@ class FleetView:
         if gpu_type in alive:
             return queue_name(service_id, gpu_type)
         if not interface.fallback:
+            if not alive and gpu_type in interface.gpu_types:
+                return queue_name(service_id, gpu_type)
             shown = ", ".join(sorted(alive)) or "none"
             raise UnservedError(
                 f"{service_id} has no worker of type {gpu_type} and allows no other; alive: {shown}",

@@ -18,6 +18,10 @@ from athena.quick_check import Check, compile_check
 
 STATUSES = (0, 1, 2, 3)
 MAX_SEQ = 9_999_999
+
+#: Of what describes an output; a whole number beyond 64 bits could not even be queued.
+MAX_SIZE = 2**31 - 1
+
 TEXT_ENCODINGS = ("utf8", "gb2312", "gbk")
 COMPRESSIONS = ("raw", "gzip")
 FORMATS = ("plain", "json", "xml")
@@ -118,13 +122,13 @@ def output_request_fields(spec: DataSpec) -> dict[str, fields.Field[Any]]:
         "format": choice(FORMATS),
         "data_type": text(32),
         "status": WholeNumber(allow_none=True, validate=validate.OneOf(STATUSES)),
-        "sample_rate": WholeNumber(allow_none=True),
-        "channels": WholeNumber(allow_none=True),
-        "bit_depth": WholeNumber(allow_none=True),
-        "frame_size": WholeNumber(allow_none=True),
-        "frame_rate": WholeNumber(allow_none=True),
-        "width": WholeNumber(allow_none=True),
-        "height": WholeNumber(allow_none=True),
+        "sample_rate": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
+        "channels": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
+        "bit_depth": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
+        "frame_size": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
+        "frame_rate": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
+        "width": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
+        "height": WholeNumber(allow_none=True, validate=validate.Range(0, MAX_SIZE)),
     }
 
 

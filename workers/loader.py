@@ -78,6 +78,10 @@ def declared_interface(ability: Ability, wrapper: Any) -> Interface:
 def _declared(ability: Ability, wrapper: Any) -> Interface:
     request = _fields(getattr(wrapper, "requestCls", None))
     response = _fields(getattr(wrapper, "responseCls", None))
+    for item in (*request, *response):
+        # marshmallow takes a dot for a path, and `Meta` for its own.
+        if "." in item.key or item.key == "Meta":
+            raise ConfigError(f"{ability.wrapper_path} declares the key {item.key!r}; choose another one")
     return Interface(
         service_id=ability.service_id,
         version=ability.version,

@@ -47,8 +47,8 @@ def parse_preference(header: str) -> Preference:
         return NO_PREFERENCE
     respond_async, wait_s = False, None
     for part in header.split(","):
-        name, _, value = part.strip().partition("=")
-        value = value.partition(";")[0].strip().strip('"')
+        name, _, value = part.partition(";")[0].partition("=")
+        value = value.strip().strip('"')
         if name.strip().lower() == "respond-async":
             respond_async = True
         elif name.strip().lower() == "wait" and value.isdecimal():

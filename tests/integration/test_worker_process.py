@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 
 from athena.ability import load_ability
@@ -281,3 +282,13 @@ def test_worker_that_cannot_load_its_ability_says_why(
         start(tmp_path)
 
     assert store.raw("HLEN", WORKERS) == 1
+
+
+def test_celery_uses_the_database_that_a_unix_url_names(redis_client: redis.Redis, redis_server: str) -> None:
+    app = Celery("stranger", broker=celery_url(f"{redis_server}?db=3"), set_as_current=False)
+
+    app.send_task("athena.run", [{}], queue="echo.any")
+
+    with redis.Redis.from_url(f"{redis_server}?db=3", protocol=2) as third:
+        assert third.llen("echo.any") == 1
+    assert redis_client.llen("echo.any") == 0

@@ -127,7 +127,7 @@ def test_worker_takes_from_its_own_queue_first() -> None:
     [
         ("redis://:secret@host:1/2", "redis://:secret@host:1/2"),
         ("rediss://host", "rediss://host"),
-        ("unix:///run/redis.sock?db=1", "redis+socket:///run/redis.sock?db=1"),
+        ("unix:///run/redis.sock?db=1", "redis+socket:///run/redis.sock?virtual_host=1"),
     ],
 )
 def test_url_is_spelled_as_kombu_wants_it(url: str, spelled: str) -> None:
@@ -225,3 +225,11 @@ def test_kombu_connects_to_what_redis_py_connects_to(url: str) -> None:
 )
 def test_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host?db=3", "unix:///r.sock?password=x", "unix:///r.sock?db=x", "rediss://h/1?ssl=no"]
+)
+def test_query_that_celery_would_not_obey_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="may not have a query"):
+        check_redis_url(url)

@@ -177,3 +177,12 @@ def test_ability_says_why_it_does_not_start_only_when_nobody_serves_it(view: Fle
 
     assert view.route(1000, interface(), "") == "ocr.any"
     assert view.failures == {"ocr": "no model"}
+
+
+def test_restart_of_the_last_worker_refuses_nobody_even_without_fallback(view: FleetView) -> None:
+    observe(view, 0, 1, "T4G16")
+    observe(view, 1, 1)
+
+    assert view.route(1, interface(fallback=False), "T4G16") == "ocr.T4G16"
+    with pytest.raises(UnservedError, match="alive: none"):
+        view.route(1, interface(fallback=False), "V100G32")

@@ -240,3 +240,15 @@ def test_functions_of_the_first_generation_need_no_class(ability: Ability) -> No
 
     assert wrapper is sys.modules["wrapper"]
     assert declared_interface(ability, wrapper).is_permissive
+
+
+@pytest.mark.parametrize("key", ["a.b", "Meta"])
+def test_key_that_no_schema_can_hold_is_refused(ability: Ability, key: str) -> None:
+    class Dotted:
+        field = StringParamField(key=key)
+
+    class Wrapper(WrapperBase):
+        requestCls = Dotted()
+
+    with pytest.raises(ConfigError, match="choose another one"):
+        declared_interface(ability, Wrapper())

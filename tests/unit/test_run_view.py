@@ -35,6 +35,7 @@ FAILED = Reply("j1", JobState.FAILED, 10909, "ValueError: too dark", "cpu", None
         ('wait="7"', Preference(wait_s=7)),
         ("wait=0", Preference(wait_s=0)),
         ("wait=7;x=y", Preference(wait_s=7)),
+        ("respond-async; x=y", Preference(respond_async=True)),
         ("respond-async, wait=7", Preference(wait_s=7)),
         ("return=minimal, respond-async", Preference(respond_async=True)),
         ("wait=99999999", Preference(wait_s=300)),

@@ -225,7 +225,7 @@ def test_request_id_is_made_of_few_letters(value: str) -> None:
             (name, 16000, "16000", "must be an integer, got a string")
             for name in ("sample_rate", "channels", "bit_depth", "frame_size", "frame_rate")
         ),
-        ("width", -1, 0.5, "must be an integer, got a number"),
+        ("width", 1, 0.5, "must be an integer, got a number"),
         ("height", 7, True, "must be an integer, got true or false"),
     ],
 )
@@ -396,3 +396,10 @@ def test_declared_input_carries_its_data_in_the_member_of_its_type(key: str, mem
     document = {**declared(), "payload": {key: {member: "aGk="}}}
 
     assert validate_envelope(DECLARED_SCHEMA, document) == document
+
+
+@pytest.mark.parametrize("value", [1e20, -1, 2**31])
+def test_number_that_describes_an_output_is_of_a_sensible_size(value: float) -> None:
+    document = changed("/parameter/echo/answer/sample_rate", value)
+
+    assert details(document)[0][0] == "/parameter/echo/answer/sample_rate"
