@@ -69,6 +69,15 @@ def answer_header() -> JsonSchema:
             "message": {"const": "success"},
             "sid": {"type": "string", "description": "The id of the job."},
             "gpu_type": {"type": "string", "description": "What ran the job."},
+            "warnings": {
+                "type": "array",
+                "description": "What is odd about the request.",
+                "items": {
+                    "type": "object",
+                    "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                    "required": ["pointer", "detail"],
+                },
+            },
         },
         "required": ["code", "message", "sid", "gpu_type"],
         "additionalProperties": False,

@@ -5,7 +5,7 @@ Pure functions; what they follow is written in docs/protocol.md. The envelope wa
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from athena.errors import Problem, RequestError
 STATUS_ONCE = 3
 
 #: Data type number -> the field of a payload object that carries the data.
-DATA_FIELDS = {0: "text", 1: "audio", 2: "image", 3: "video"}
+DATA_FIELDS = {0: "text", 1: "audio", 2: "image", 3: "video", 4: "other"}
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,21 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def success_body(job_id: str, gpu_type: str, payload: bytes) -> bytes:
-    """Returns the JSON of a successful answer; `payload` is left out when the job had no output."""
-    body: dict[str, Any] = {"header": {"code": 0, "message": "success", "sid": job_id, "gpu_type": gpu_type}}
+def render_warnings(warnings: Iterable[Problem]) -> str:
+    """Returns the JSON of what is odd about a request that was answered all the same; "" for nothing."""
+    listed = [{"pointer": warning.pointer, "detail": warning.detail} for warning in warnings]
+    return orjson.dumps(listed).decode() if listed else ""
+
+
+def success_body(job_id: str, gpu_type: str, payload: bytes, warnings: str = "") -> bytes:
+    """Returns the JSON of a successful answer; `payload` is left out when the job had no output.
+
+    `warnings` is what `render_warnings` returned.
+    """
+    header: dict[str, Any] = {"code": 0, "message": "success", "sid": job_id, "gpu_type": gpu_type}
+    if warnings:
+        header["warnings"] = orjson.Fragment(warnings)
+    body: dict[str, Any] = {"header": header}
     if payload and payload != b"{}":
         body["payload"] = orjson.Fragment(payload)
     return orjson.dumps(body)

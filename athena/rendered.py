@@ -57,4 +57,4 @@ def content_type(field: str, attributes: Mapping[str, Any]) -> str:
     if field == "text":
         return f"text/plain; charset={_CHARSETS.get(encoding, 'utf-8')}"
     guessed, _ = mimetypes.guess_type(f"x.{encoding}", strict=False)
-    return guessed if guessed and guessed.startswith(_FAMILIES[field]) else BINARY
+    return guessed if guessed and guessed.startswith(_FAMILIES.get(field, "/")) else BINARY

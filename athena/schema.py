@@ -150,7 +150,7 @@ def input_fields(spec: DataSpec) -> dict[str, fields.Field[Any]]:
     }
     for name in numbers.get(spec.type, ()):
         members[name] = WholeNumber(allow_none=True, validate=validate.Range(0))
-    if spec.type in (0, 1):
+    if spec.type in (0, 1, 4):
         members["compress"] = choice(COMPRESSIONS)
         members["format"] = choice(FORMATS)
     return members

@@ -85,6 +85,7 @@ _MEMBERS: dict[int, tuple[ParamSpec, ...]] = {
         _STATUS,
         _SEQ,
     ),
+    4: (ParamSpec("encoding"), ParamSpec("compress", enum=COMPRESSIONS), _STATUS, _SEQ),
 }
 
 

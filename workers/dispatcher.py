@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from athena.errors import AthenaError, ConfigError, OutputError, WrapperError, one_line
+from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError, one_line
 from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from workers.async_results import AsyncResults
@@ -25,12 +25,18 @@ DEFAULT_LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class OnceArguments:
-    """What one job hands to a wrapper; `resource` is 0 without a personalised one."""
+    """What one job hands to a wrapper.
+
+    Attributes:
+        resource: 0 without a personalised one.
+        warnings: what is odd about the inputs; for the caller, not for the wrapper.
+    """
 
     params: dict[str, str]
     inputs: DataListCls
     job_id: str
     resource: Any = 0
+    warnings: tuple[Problem, ...] = ()
 
 
 #: What came of one job of a batch.
@@ -206,7 +212,7 @@ class Dispatcher:
             )
         data_type = self._outputs.get(key, getattr(item, "type", None))
         if data_type not in DATA_FIELDS:
-            raise OutputError(f"output {key!r} has data type {data_type!r}, which is not 0 to 3")
+            raise OutputError(f"output {key!r} has data type {data_type!r}, which is not 0 to 4")
         try:
             return OutputValue(key, data_type, STATUS_ONCE, as_bytes(item.data))
         except TypeError as error:

@@ -3,20 +3,21 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from athena.ability import Ability
 from athena.codings import decode_input
-from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, one_line
+from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, Problem, one_line
 from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobMessage, JobState, Outcome, input_bytes
-from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload
+from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload, render_warnings
 from athena.schema import build_envelope_schema, validate_envelope
 from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
+from athena.sniffing import encoding_warning
 from workers.async_results import AsyncResults
 from workers.batcher import BatchJob
 from workers.dispatcher import Dispatcher, OnceArguments
@@ -103,8 +104,9 @@ class Inference:
         timer = _Timer(batch_size)
         try:
             with self._resource(message) as resource:
-                outputs = self._loaded.once(self._arguments(message, resource))
-            return timer.succeeded(outputs, message)
+                arguments = self._arguments(message, resource)
+                outputs = self._loaded.once(arguments)
+            return timer.succeeded(outputs, message, arguments.warnings)
         except AthenaError as error:
             return timer.failed(error)
         except Exception:
@@ -125,10 +127,12 @@ class Inference:
             except Exception:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
         items = self._loaded.batch(arguments) if arguments else []
-        for message, item in zip(ready, items, strict=True):
+        for message, given, item in zip(ready, arguments, items, strict=True):
             try:
                 outcomes[message.job_id] = (
-                    timer.failed(item) if isinstance(item, AthenaError) else timer.succeeded(item, message)
+                    timer.failed(item)
+                    if isinstance(item, AthenaError)
+                    else timer.succeeded(item, message, given.warnings)
                 )
             except Exception:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
@@ -138,7 +142,7 @@ class Inference:
         beside = self._read_payload(message.job_id) if message.claim else None
         params = {**message.params, "sid": message.job_id}
         inputs = _nodes(message, beside, self._ability.limits.max_input_bytes)
-        return OnceArguments(params, inputs, message.job_id, resource)
+        return OnceArguments(params, inputs, message.job_id, resource, tuple(_warnings(inputs)))
 
     def _wants_resource(self, message: JobMessage) -> bool:
         return bool(message.resource_id) and self._loaded.has_resources
@@ -190,6 +194,13 @@ def _nodes(message: JobMessage, beside: bytes | None, limit_bytes: int) -> DataL
     return DataListCls(nodes)
 
 
+def _warnings(inputs: DataListCls) -> Iterator[Problem]:
+    for node in inputs.list:
+        detail = encoding_warning(node.type, node.data, node.attributes)
+        if detail:
+            yield Problem(f"/payload/{node.key}/{DATA_FIELDS[node.type]}", detail)
+
+
 def _unexpected(message: JobMessage) -> InternalError:
     """Logs the exception that is being handled and returns what the caller is told of it."""
     logger.exception("job %s failed", message.job_id)
@@ -203,9 +214,17 @@ class _Timer:
         self._batch_size = batch_size
         self._started_s = time.monotonic()
 
-    def succeeded(self, outputs: list[OutputValue], message: JobMessage) -> Outcome:
+    def succeeded(
+        self, outputs: list[OutputValue], message: JobMessage, warnings: tuple[Problem, ...]
+    ) -> Outcome:
         payload = render_payload(outputs, message.expected)
-        return Outcome(JobState.SUCCEEDED, payload, exec_ms=self._elapsed_ms, batch_size=self._batch_size)
+        return Outcome(
+            JobState.SUCCEEDED,
+            payload,
+            message=render_warnings(warnings),
+            exec_ms=self._elapsed_ms,
+            batch_size=self._batch_size,
+        )
 
     def failed(self, error: AthenaError) -> Outcome:
         state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED

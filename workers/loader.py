@@ -3,21 +3,15 @@
 import importlib.util
 import os
 import sys
-from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from athena.ability import Ability
 from athena.compat import install_finder
+from athena.declaration import declare
 from athena.errors import ConfigError
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.sdk import (
-    NumberParamField,
-    ParamField,
-    PayloadField,
-    StringParamField,
-)
+from athena.interface import Interface
 from athena.upstream_import import import_document, is_schema_document
 
 #: The name under which wrappers expect to be imported.
@@ -60,7 +54,7 @@ def declared_interface(ability: Ability, wrapper: Any) -> Interface:
     Raises:
         ConfigError: the document cannot be used; the message names the place.
     """
-    interface = _declared(ability, wrapper)
+    interface = declare(ability, wrapper, read_example(ability))
     if not ability.schema_path.exists():
         return interface
     try:
@@ -73,27 +67,6 @@ def declared_interface(ability: Ability, wrapper: Any) -> Interface:
         return import_document(document).apply(interface)
     except ConfigError as error:
         raise ConfigError(f"{ability.schema_path}: {error.message}") from None
-
-
-def _declared(ability: Ability, wrapper: Any) -> Interface:
-    request = _fields(getattr(wrapper, "requestCls", None))
-    response = _fields(getattr(wrapper, "responseCls", None))
-    for item in (*request, *response):
-        # marshmallow takes a dot for a path, and `Meta` for its own.
-        if "." in item.key or item.key == "Meta":
-            raise ConfigError(f"{ability.wrapper_path} declares the key {item.key!r}; choose another one")
-    return Interface(
-        service_id=ability.service_id,
-        version=ability.version,
-        description=ability.description,
-        params=tuple(_param_spec(item) for item in request if isinstance(item, ParamField)),
-        inputs=_data_specs(request),
-        outputs=_data_specs(response),
-        gpu_types=ability.gpu.types,
-        fallback=ability.gpu.fallback,
-        limits=ability.limits,
-        example=read_example(ability),
-    )
 
 
 def read_example(ability: Ability) -> dict[str, Any] | None:
@@ -109,23 +82,3 @@ def read_example(ability: Ability) -> dict[str, Any] | None:
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{ability.example_path} is not JSON: {error}") from None
     return example
-
-
-def _fields(declaration: Any) -> list[Any]:
-    if declaration is None:
-        return []
-    cls = declaration if isinstance(declaration, type) else type(declaration)
-    return [item for item in vars(cls).values() if isinstance(item, ParamField | PayloadField)]
-
-
-def _data_specs(declared: list[Any]) -> tuple[DataSpec, ...]:
-    return tuple(DataSpec(item.key, item.data_type) for item in declared if isinstance(item, PayloadField))
-
-
-def _param_spec(item: ParamField) -> ParamSpec:
-    spec = ParamSpec(item.key, item.json_type, item.required, description=item.description or item.title)
-    if isinstance(item, StringParamField):
-        return replace(spec, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums))
-    if isinstance(item, NumberParamField):
-        return replace(spec, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums))
-    return spec

@@ -22,7 +22,7 @@ def ended_response(reply: Reply) -> Response:
     if reply.state is JobState.SUCCEEDED:
         if reply.payload is None:
             raise ResultExpiredError(result_gone(reply.job_id))
-        body = success_body(reply.job_id, reply.gpu_type, reply.payload)
+        body = success_body(reply.job_id, reply.gpu_type, reply.payload, reply.message)
         return Response(body, content_type=JSON)
     header = {"code": reply.code, "message": reply.message, "sid": reply.job_id}
     return json_response({"header": header}, http_status_of(reply.code))
@@ -50,6 +50,8 @@ def job_response(record: JobRecord) -> Response:
     body: dict[str, Any] = {"header": header, "job": record.describe()}
     if record.state is JobState.SUCCEEDED:
         header.update(message="success", gpu_type=record.gpu_type)
+        if record.message:
+            header["warnings"] = orjson.Fragment(record.message)
         if record.result and record.result != b"{}":
             body["payload"] = orjson.Fragment(record.result)
     elif not record.state.is_final:

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
 from api.server import BODY, RequestBody
 from api.views.answers import accepted_response, ended_response
+from api.views.bodies import check_media_type, read_body
 from api.views.waiting import MAX_WAIT_S, wait_for_end
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.broker import encode_message
-from athena.errors import MediaTypeError, NotFoundError, Problem, RequestError, WaitTimeoutError
+from athena.errors import NotFoundError, WaitTimeoutError
 from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobRecord
@@ -83,20 +83,19 @@ class Runner:
             raise NotFoundError(
                 f"{service_id} is not served in version {version}, but in {interface.version}"
             )
-        if request.mimetype != "application/json":
-            raise MediaTypeError("content-type must be application/json")
+        check_media_type(request)
         body: RequestBody = request.environ[BODY]
         limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
-        raw = await body.read(limit_bytes)
-        checked = validate_envelope(schema, parse_json(raw))
+        given = read_body(request, await body.read(limit_bytes), interface)
+        checked = validate_envelope(schema, given.envelope)
         preference = parse_preference(request.headers.get("Prefer", ""))
-        submission, payload = self._prepare(interface, checked, raw, preference)
+        submission, payload = self._prepare(interface, checked, given.identity, preference)
         if preference.respond_async:
             return await self._run_async(submission, payload)
         return await self._run_sync(interface, submission, payload, body, preference)
 
     def _prepare(
-        self, interface: Interface, checked: dict[str, Any], raw: bytes, preference: Preference
+        self, interface: Interface, checked: dict[str, Any], identity: bytes, preference: Preference
     ) -> tuple[Submission, bytes | None]:
         settings = self._gateway.settings
         header = checked["header"]
@@ -112,7 +111,7 @@ class Runner:
             message=encode_message(message, queue),
             app_id=header.get("appid") or header["app_id"],
             request_id=request_id,
-            body_hash=hashlib.blake2b(raw, digest_size=16).hexdigest() if request_id else "",
+            body_hash=hashlib.blake2b(identity, digest_size=16).hexdigest() if request_id else "",
             gateway="" if preference.respond_async else self._gateway.id,
             abandonable=is_private,
             claim=payload is not None,
@@ -170,20 +169,6 @@ class Runner:
         if record is None:
             raise NotFoundError(f"job {job_id} of {submission.service_id} is gone")
         return record
-
-
-def parse_json(raw: bytes) -> Any:
-    """Reads a request's body.
-
-    Raises:
-        RequestError: it is not JSON; the detail says where.
-    """
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(
-            "the request is not JSON", problems=(Problem("", f"is not JSON: {error}"),)
-        ) from None
 
 
 def blueprint(gateway: Gateway) -> Blueprint:

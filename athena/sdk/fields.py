@@ -6,7 +6,7 @@ later version of the SDK added and that mean nothing here are ignored.
 
 from typing import Any
 
-from athena.sdk.types import DataAudio, DataImage, DataText, DataVideo
+from athena.sdk.types import DataAudio, DataImage, DataOther, DataText, DataVideo
 
 
 class Field:
@@ -187,6 +187,18 @@ class VideoBodyField(PayloadField):
     """A film."""
 
     data_type = DataVideo
+
+    def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3, **_: Any) -> None:
+        super().__init__(key)
+        self.path = path
+        self.encoding = encoding
+        self.status = status
+
+
+class OtherBodyField(PayloadField):
+    """Data of another kind: an archive, a point cloud."""
+
+    data_type = DataOther
 
     def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3, **_: Any) -> None:
         super().__init__(key)

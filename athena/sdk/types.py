@@ -13,6 +13,7 @@ __all__ = [
     "DataEnd",
     "DataImage",
     "DataOnce",
+    "DataOther",
     "DataPer",
     "DataText",
     "DataVideo",
@@ -25,7 +26,8 @@ DataText = 0
 DataAudio = 1
 DataImage = 2
 DataVideo = 3
-#: Personalised data; never an input or an output.
+#: Data of no other kind. The original framework's `DataPer` has the same number, and is never an input.
+DataOther = 4
 DataPer = 4
 
 STRING = DataText

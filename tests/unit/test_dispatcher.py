@@ -217,11 +217,11 @@ def test_bad_answer_has_a_code_and_one_line(answer: Any, code: int, message: str
     assert (error.code, error.message, error.http_status) == (code, message, 502)
 
 
-@pytest.mark.parametrize("type", [4, -1, "0", None])
+@pytest.mark.parametrize("type", [5, -1, "0", None])
 def test_type_that_is_no_type_is_refused(type: Any) -> None:
     error = refusal(response(ResponseData("a", b"x", type=type)), {})
 
-    assert (error.code, error.message) == (10106, f"output 'a' has data type {type!r}, which is not 0 to 3")
+    assert (error.code, error.message) == (10106, f"output 'a' has data type {type!r}, which is not 0 to 4")
 
 
 def test_error_code_counts_more_than_outputs() -> None:

@@ -13,7 +13,8 @@ from api.problems import problem_response
 from api.server import Disconnected, RequestBody
 from api.views import waiting
 from api.views.answers import accepted_response, ended_response, job_response
-from api.views.run import Preference, find_service, parse_json, parse_preference
+from api.views.bodies import parse_json
+from api.views.run import Preference, find_service, parse_preference
 from api.views.waiting import wait_for_end
 from api.waiters import Waiters, reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError, StoreError, UnservedError

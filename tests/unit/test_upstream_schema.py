@@ -497,7 +497,7 @@ def no_object(document: Any) -> None:
         (parameters_of_two, "holds the parameters of ocr, two; one service is accepted"),
         (sub_routes, "/meta/subRoute leads requests to several services"),
         (other_name, "/meta/service names other, and serviceId ocr"),
-        (unknown_type, "data/dataType must be one of text, audio, image, video, not 'smell'"),
+        (unknown_type, "data/dataType must be one of text, audio, image, video, other, not 'smell'"),
         (untyped_input, "holds more, which `input` does not name"),
         (open_object, "additionalProperties must be false"),
         (no_meta, "/meta is missing"),

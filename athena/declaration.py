@@ -1,0 +1,55 @@
+"""From the fields that a wrapper declares to its interface."""
+
+from dataclasses import replace
+from typing import Any
+
+from athena.ability import Ability
+from athena.errors import ConfigError
+from athena.interface import DataSpec, Interface, ParamSpec
+from athena.sdk.fields import NumberParamField, ParamField, PayloadField, StringParamField
+
+
+def declare(ability: Ability, wrapper: Any, example: dict[str, Any] | None = None) -> Interface:
+    """Returns what `requestCls` and `responseCls` of a wrapper say.
+
+    Raises:
+        ConfigError: a key cannot be used.
+    """
+    request = _fields(getattr(wrapper, "requestCls", None))
+    response = _fields(getattr(wrapper, "responseCls", None))
+    for item in (*request, *response):
+        # marshmallow takes a dot for a path, and `Meta` for its own.
+        if "." in item.key or item.key == "Meta":
+            raise ConfigError(f"{ability.wrapper_path} declares the key {item.key!r}; choose another one")
+    return Interface(
+        service_id=ability.service_id,
+        version=ability.version,
+        description=ability.description,
+        params=tuple(_param_spec(item) for item in request if isinstance(item, ParamField)),
+        inputs=_data_specs(request),
+        outputs=_data_specs(response),
+        gpu_types=ability.gpu.types,
+        fallback=ability.gpu.fallback,
+        limits=ability.limits,
+        example=example,
+    )
+
+
+def _fields(declaration: Any) -> list[Any]:
+    if declaration is None:
+        return []
+    cls = declaration if isinstance(declaration, type) else type(declaration)
+    return [item for item in vars(cls).values() if isinstance(item, ParamField | PayloadField)]
+
+
+def _data_specs(declared: list[Any]) -> tuple[DataSpec, ...]:
+    return tuple(DataSpec(item.key, item.data_type) for item in declared if isinstance(item, PayloadField))
+
+
+def _param_spec(item: ParamField) -> ParamSpec:
+    spec = ParamSpec(item.key, item.json_type, item.required, description=item.description or item.title)
+    if isinstance(item, StringParamField):
+        return replace(spec, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums))
+    if isinstance(item, NumberParamField):
+        return replace(spec, minimum=item.minimum, maximum=item.maximum, enum=tuple(item.enums))
+    return spec

@@ -1,0 +1,79 @@
+"""What pictures and sounds are, told by their first bytes.
+
+A caller who names the wrong `encoding` is warned, not refused: many wrappers look at the bytes themselves.
+"""
+
+from collections.abc import Mapping
+
+#: (offset, bytes, encoding); the first that fits counts.
+_SIGNATURES = (
+    (0, b"\xff\xd8\xff", "jpg"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (0, b"BM", "bmp"),
+    (0, b"II*\x00", "tiff"),
+    (0, b"MM\x00*", "tiff"),
+    (8, b"WEBP", "webp"),
+    (8, b"WAVE", "wav"),
+    (0, b"fLaC", "flac"),
+    (0, b"ID3", "mp3"),
+    (0, b"\xff\xfb", "mp3"),
+    (0, b"\xff\xf3", "mp3"),
+    (0, b"\xff\xf2", "mp3"),
+    (0, b"#!AMR", "amr"),
+    (0, b"OggS", "ogg"),
+)
+
+#: Encoding as callers write it -> what its first bytes are. Headless sounds (pcm, raw, …) are not in here.
+_EXPECTED = {
+    "jpg": "jpg",
+    "jpeg": "jpg",
+    "png": "png",
+    "gif": "gif",
+    "bmp": "bmp",
+    "tif": "tiff",
+    "tiff": "tiff",
+    "webp": "webp",
+    "wav": "wav",
+    "flac": "flac",
+    "mp3": "mp3",
+    "lame": "mp3",
+    "amr": "amr",
+    "ogg": "ogg",
+}
+
+#: Encodings of sound that have no header: one that is there all the same was hardly meant.
+_HEADLESS = frozenset(("raw", "pcm"))
+
+_AUDIO, _IMAGE = 1, 2
+
+
+def sniff(data: bytes) -> str:
+    """Returns the encoding that the first bytes tell; "" when they tell nothing."""
+    for offset, signature, encoding in _SIGNATURES:
+        if data.startswith(signature, offset):
+            return encoding
+    return ""
+
+
+def encoding_warning(type: int, data: bytes, attributes: Mapping[str, str]) -> str:
+    """Returns what is odd about a picture or a sound, as a sentence; "" when nothing is.
+
+    Args:
+        type: data type number.
+        data: unpacked.
+        attributes: of the input; only `encoding` counts.
+    """
+    named = attributes.get("encoding", "").lower()
+    if type not in (_AUDIO, _IMAGE) or not data or not named:
+        return ""
+    found = sniff(data)
+    if named in _HEADLESS:
+        return f"begins like {found}, although its encoding is {named}" if found in ("wav", "flac") else ""
+    expected = _EXPECTED.get(named)
+    if expected is None or found == expected:
+        return ""
+    if found:
+        return f"looks like {found}, although its encoding is {named}"
+    return f"does not look like {named}, as its encoding says"

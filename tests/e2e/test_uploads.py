@@ -1,0 +1,144 @@
+"""Requests without base64: a form with files, or one input alone as the body."""
+
+import json
+
+import pytest
+import requests
+
+from tests.e2e.conftest import ROOT, Stack, example
+
+pytestmark = pytest.mark.e2e
+
+PICTURE = ROOT / "abilities" / "mmocr" / "picture.jpg"
+
+
+def words(answer: requests.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    boxes = answer.json()["payload"]["boxes"]["text"]
+    return [box["text"] for box in boxes[0]["result"]]
+
+
+@pytest.fixture(scope="module")
+def expected(stack: Stack) -> list[str]:
+    return words(stack.post("/mmocr", example("mmocr")))
+
+
+def test_a_picture_alone_is_a_request(stack: Stack, expected: list[str]) -> None:
+    answer = requests.post(
+        f"{stack.url}/mmocr",
+        params={"app_id": "me", "boxes.format": "json"},
+        data=PICTURE.read_bytes(),
+        headers={"Content-Type": "image/jpeg"},
+        timeout=60,
+    )
+
+    assert words(answer) == expected
+
+
+def test_a_form_with_a_file_is_a_request(stack: Stack, expected: list[str]) -> None:
+    with PICTURE.open("rb") as file:
+        answer = requests.post(
+            f"{stack.url}/v1/private/mmocr",
+            data={"app_id": "me", "boxes.format": "json", "gpu_type": "cpu"},
+            files={"data": file},
+            timeout=60,
+        )
+
+    assert words(answer) == expected
+
+
+def test_a_form_may_hold_an_envelope(stack: Stack) -> None:
+    envelope = {
+        "header": {"app_id": "me", "status": 3},
+        "parameter": {"echo": {"suffix": "!", "text": {"format": "plain"}}},
+    }
+    parts = {
+        "request": (None, json.dumps(envelope), "application/json"),
+        "text": ("a.txt", "你好".encode("gbk"), "text/plain; charset=gbk"),
+    }
+
+    answer = requests.post(f"{stack.url}/echo", files=parts, timeout=60).json()
+
+    job_id = answer["header"]["sid"]
+    output = requests.get(f"{stack.url}/v1/jobs/{job_id}/outputs/text", timeout=60)
+    assert output.content.decode() == "你好!"
+
+
+def test_the_same_upload_may_be_sent_twice(stack: Stack) -> None:
+    """Each form has a boundary of its own; it is no part of the request."""
+    sent = {"app_id": "twice", "request_id": "upload-1"}
+
+    def send(text: bytes) -> requests.Response:
+        return requests.post(f"{stack.url}/echo", data=sent, files={"text": ("a", text)}, timeout=60)
+
+    first, second, other = send(b"a"), send(b"a"), send(b"b")
+
+    assert first.status_code == second.status_code == 200
+    assert first.json()["header"]["sid"] == second.json()["header"]["sid"]
+    assert other.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "detail"),
+    [
+        ("multipart/form-data", b"x", 400, "names no boundary"),
+        ("multipart/form-data; boundary=x", b"", 400, "is not multipart/form-data"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="request"\r\n\r\n[1]\r\n--x--\r\n',
+            400,
+            "must be a JSON object",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="request"\r\n\r\n{\r\n--x--\r\n',
+            400,
+            "is not JSON",
+        ),
+        ("application/x-www-form-urlencoded", b"a=b", 415, "content-type must be"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(
+    stack: Stack, content_type: str, body: bytes, status: int, detail: str
+) -> None:
+    answer = requests.post(f"{stack.url}/echo", data=body, headers={"Content-Type": content_type}, timeout=60)
+
+    assert answer.status_code == status
+    assert detail in answer.json()["header"]["message"]
+
+
+def test_a_name_that_nobody_knows_is_pointed_at(stack: Stack) -> None:
+    answer = requests.post(
+        f"{stack.url}/echo?app_id=me&sufix=a", data=b"a", headers={"Content-Type": "text/plain"}, timeout=60
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["header"]["errors"][0]["pointer"] == "/parameter/echo/sufix"
+
+
+def test_an_upload_over_the_limit_is_refused(stack: Stack) -> None:
+    body = b"x" * (17 * 1024 * 1024)
+
+    answer = requests.post(
+        f"{stack.url}/echo?app_id=me", data=body, headers={"Content-Type": "text/plain"}, timeout=60
+    )
+
+    assert answer.status_code == 413
+
+
+def test_data_that_is_not_what_its_encoding_says_is_warned_of(stack: Stack, expected: list[str]) -> None:
+    request = example("mmocr")
+    request["payload"]["data"]["encoding"] = "png"
+    request["header"]["request_id"] = None
+
+    answer = stack.post("/mmocr", request)
+
+    assert words(answer) == expected
+    warning = {"pointer": "/payload/data/image", "detail": "looks like jpg, although its encoding is png"}
+    assert answer.json()["header"]["warnings"] == [warning]
+    shown = requests.get(f"{stack.url}/v1/jobs/{answer.json()['header']['sid']}", timeout=60).json()
+    assert shown["header"]["warnings"] == [warning]
+
+
+def test_what_fits_has_no_warnings(stack: Stack) -> None:
+    assert "warnings" not in stack.post("/mmocr", example("mmocr")).json()["header"]
