@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 
+from api.fetcher import make_fetcher
 from api.redis_link import RedisLink, Subscriber
 from api.waiters import Waiters, reply_of
 from athena.errors import (
@@ -51,6 +52,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.id = uuid.uuid4().hex
+        self.fetcher = make_fetcher(settings)
         self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
         self._link = RedisLink(settings.redis_url, settings.redis_timeout_s)
         # Payloads go by a connection of their own, so that they do not hold up the small commands.

@@ -4,8 +4,9 @@ AthenaError
 ├── ConfigError                  a setting, a file or the machine is not as it must be; nothing starts
 ├── RequestError                 400  10163  the request does not fit the envelope or the schema
 │   ├── AppIdError               400  10313  app_id is missing or empty
-│   ├── MediaTypeError           415  10163  the body is not declared as JSON
+│   ├── MediaTypeError           415  10163  the body's content type is not known
 │   ├── BodyTooLargeError        413  10163  the body is over the limit
+│   ├── FetchError              400  10009  an input that the request names by URL cannot be had
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
 │   └── MethodError              405  10163  the path exists, not with this method
 ├── NotFoundError                404  10404  no such service, job or path
@@ -89,7 +90,7 @@ class AppIdError(RequestError):
 
 
 class MediaTypeError(RequestError):
-    """The body is not declared as JSON."""
+    """The body's content type is not known."""
 
     http_status = 415
 
@@ -98,6 +99,12 @@ class BodyTooLargeError(RequestError):
     """The body is over the limit."""
 
     http_status = 413
+
+
+class FetchError(RequestError):
+    """An input that the request names by URL cannot be had."""
+
+    code = 10009
 
 
 class RequestIdConflictError(RequestError):

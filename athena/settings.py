@@ -4,6 +4,8 @@ Each setting is an environment variable `ATHENA_<NAME>`; `ATHENA_<NAME>_FILE` na
 value, for secrets. docs/settings.md is generated from the table below.
 """
 
+import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 from athena.errors import ConfigError
 
 PREFIX = "ATHENA_"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _text(raw: str) -> str:
@@ -48,6 +52,39 @@ def _seconds(raw: str) -> float:
     if not 0 < value < float("inf"):
         raise ValueError("must be above 0")
     return value
+
+
+@dataclass(frozen=True)
+class HostPattern:
+    """A host that may be connected to: its name, or with `*.` all names below one.
+
+    Attributes:
+        port: the only allowed one; 0 for the scheme's own.
+    """
+
+    name: str
+    port: int = 0
+
+    def allows(self, host: str, port: int, default_port: int) -> bool:
+        """Whether the pattern fits a host and a port."""
+        host = host.lower().rstrip(".")
+        fits = host.endswith(self.name[1:]) if self.name.startswith("*.") else host == self.name
+        return fits and port == (self.port or default_port)
+
+
+def _hosts(raw: str) -> tuple[HostPattern, ...]:
+    return tuple(_host(item.strip()) for item in raw.split(",") if item.strip())
+
+
+def _host(text: str) -> HostPattern:
+    found = re.fullmatch(r"((?:\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?", text)
+    if found is None:
+        raise ValueError(f"{text!r} is no host, such as files.example.com, *.example.com or 10.0.0.7:9000")
+    return HostPattern(found[1].lower().strip("[]"), int(found[2] or 0))
+
+
+def _networks(raw: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(item.strip()) for item in raw.split(",") if item.strip())
 
 
 def _log_level(raw: str) -> str:
@@ -92,6 +129,16 @@ class Settings:
     flower_jobs_per_s: int = _setting(
         "50", _count, "jobs a second and worker that are shown in Flower; the rest is only counted"
     )
+    fetch_hosts: tuple[HostPattern, ...] = _setting(
+        "",
+        _hosts,
+        "hosts that inputs may be fetched from (`dataSrc: http`), separated by commas: `files.example.com`, "
+        "`*.example.com`, `10.0.0.7:9000`; empty: inputs are not fetched",
+    )
+    fetch_networks: tuple[Network, ...] = _setting(
+        "", _networks, "networks that may be connected to although they are private: `10.0.0.0/24`"
+    )
+    fetch_timeout_s: float = _setting("10", _seconds, "how long fetching one input may take")
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")
 
     def __repr__(self) -> str:

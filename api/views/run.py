@@ -21,7 +21,8 @@ from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobRecord
 from athena.protocol import new_job_id
-from athena.schema import validate_envelope
+from athena.references import find_references, names_sources, with_data, without_sources
+from athena.schema import RequestSchema, validate_envelope
 from athena.store import Reply, Submission
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
@@ -87,12 +88,26 @@ class Runner:
         body: RequestBody = request.environ[BODY]
         limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
         given = read_body(request, await body.read(limit_bytes), interface)
-        checked = validate_envelope(schema, given.envelope)
+        checked = await self._validate(interface, schema, given.envelope, limit_bytes)
         preference = parse_preference(request.headers.get("Prefer", ""))
         submission, payload = self._prepare(interface, checked, given.identity, preference)
         if preference.respond_async:
             return await self._run_async(submission, payload)
         return await self._run_sync(interface, submission, payload, body, preference)
+
+    async def _validate(
+        self, interface: Interface, schema: RequestSchema, envelope: Any, limit_bytes: int
+    ) -> dict[str, Any]:
+        """Returns a valid envelope; inputs that it names by reference are fetched once the rest is valid."""
+        if not names_sources(envelope):
+            return validate_envelope(schema, envelope)
+        envelope = without_sources(envelope)
+        references = find_references(envelope, interface)
+        if not references:
+            return validate_envelope(schema, envelope)
+        validate_envelope(schema, with_data(envelope, references))
+        data = await self._gateway.fetcher.fetch_all(references, limit_bytes)
+        return validate_envelope(schema, with_data(envelope, references, data))
 
     def _prepare(
         self, interface: Interface, checked: dict[str, Any], identity: bytes, preference: Preference

@@ -1,6 +1,13 @@
 """Requests without base64: a form with files, or one input alone as the body."""
 
+import base64
 import json
+import threading
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import requests
@@ -52,7 +59,7 @@ def test_a_form_may_hold_an_envelope(stack: Stack) -> None:
         "header": {"app_id": "me", "status": 3},
         "parameter": {"echo": {"suffix": "!", "text": {"format": "plain"}}},
     }
-    parts = {
+    parts: Any = {
         "request": (None, json.dumps(envelope), "application/json"),
         "text": ("a.txt", "你好".encode("gbk"), "text/plain; charset=gbk"),
     }
@@ -142,3 +149,45 @@ def test_data_that_is_not_what_its_encoding_says_is_warned_of(stack: Stack, expe
 
 def test_what_fits_has_no_warnings(stack: Stack) -> None:
     assert "warnings" not in stack.post("/mmocr", example("mmocr")).json()["header"]
+
+
+def by_reference(url: str) -> dict[str, Any]:
+    request = example("echo")
+    request["payload"]["text"] = {"dataSrc": "http", "url": url}
+    return cast(dict[str, Any], request)
+
+
+def test_references_are_off_where_nobody_allowed_them(stack: Stack) -> None:
+    answer = stack.post("/echo", by_reference("http://127.0.0.1:1/a"))
+
+    assert (answer.status_code, answer.json()["header"]["code"]) == (400, 10009)
+    assert "ATHENA_FETCH_HOSTS" in answer.json()["header"]["message"]
+
+
+def test_a_reference_is_fetched(
+    start_stack: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.txt").write_text("from afar")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "files"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        port = server.server_address[1]
+        monkeypatch.setenv("ATHENA_FETCH_HOSTS", f"localhost:{port}")
+        monkeypatch.setenv("ATHENA_FETCH_NETWORKS", "127.0.0.0/8,::1")
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            stack = start_stack("--ability", str(ROOT / "abilities" / "echo"))
+            stack.wait_ready()
+            found = stack.post("/echo", by_reference(f"http://localhost:{port}/a.txt"))
+            missing = stack.post("/echo", by_reference(f"http://localhost:{port}/b.txt"))
+            broken = stack.post("/echo", {**by_reference(f"http://localhost:{port}/a.txt"), "header": {}})
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert found.json()["payload"]["text"]["text"] == base64.b64encode(b"from afar").decode()
+    assert missing.json()["header"]["errors"] == [
+        {"pointer": "/payload/text/url", "detail": "answered with status 404"}
+    ]
+    assert broken.json()["header"]["code"] == 10163
