@@ -7,6 +7,7 @@ from athena.ability import Ability
 from athena.errors import ConfigError
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.sdk.fields import NumberParamField, ParamField, PayloadField, StringParamField
+from athena.sdk.local_run import declared
 
 
 def declare(ability: Ability, wrapper: Any, example: dict[str, Any] | None = None) -> Interface:
@@ -15,8 +16,8 @@ def declare(ability: Ability, wrapper: Any, example: dict[str, Any] | None = Non
     Raises:
         ConfigError: a key cannot be used.
     """
-    request = _fields(getattr(wrapper, "requestCls", None))
-    response = _fields(getattr(wrapper, "responseCls", None))
+    request = declared_fields(getattr(wrapper, "requestCls", None))
+    response = declared_fields(getattr(wrapper, "responseCls", None))
     for item in (*request, *response):
         # marshmallow takes a dot for a path, and `Meta` for its own.
         if "." in item.key or item.key == "Meta":
@@ -35,15 +36,13 @@ def declare(ability: Ability, wrapper: Any, example: dict[str, Any] | None = Non
     )
 
 
-def _fields(declaration: Any) -> list[Any]:
-    if declaration is None:
-        return []
-    cls = declaration if isinstance(declaration, type) else type(declaration)
-    return [item for item in vars(cls).values() if isinstance(item, ParamField | PayloadField)]
+def declared_fields(declaration: Any) -> list[Any]:
+    """Returns the parameters and the data that `requestCls` or `responseCls` declares, in their order."""
+    return [item for item in declared(declaration) if isinstance(item, ParamField | PayloadField)]
 
 
-def _data_specs(declared: list[Any]) -> tuple[DataSpec, ...]:
-    return tuple(DataSpec(item.key, item.data_type) for item in declared if isinstance(item, PayloadField))
+def _data_specs(fields: list[Any]) -> tuple[DataSpec, ...]:
+    return tuple(DataSpec(item.key, item.data_type) for item in fields if isinstance(item, PayloadField))
 
 
 def _param_spec(item: ParamField) -> ParamSpec:

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _end(status: int) -> None:
+def end_process(status: int) -> None:
     """Ends the process although threads that the wrapper has started may still run."""
     logging.shutdown()
     sys.stdout.flush()
@@ -74,4 +74,4 @@ def _end(status: int) -> None:
 
 
 if __name__ == "__main__":
-    _end(main(sys.argv[1:]))
+    end_process(main(sys.argv[1:]))

@@ -36,6 +36,8 @@ class Inference:
     def __init__(self, ability: Ability, read_payload: ReadPayload) -> None:
         self._ability = ability
         self._read_payload = read_payload
+        #: The instance of `Wrapper`, or the module of functions; there once it is imported.
+        self.wrapper: Any = None
         self._dispatcher: Dispatcher | None = None
         self._interface: Interface | None = None
         self._resources: Resources | None = None
@@ -52,30 +54,50 @@ class Inference:
         Raises:
             ConfigError: one of them failed; the message says which and why, in one line.
         """
+        self.import_wrapper()
+        self.init()
         try:
-            wrapper = load_wrapper(self._ability)
+            self.answer_example()
+        except ConfigError:
+            self.unload()
+            raise
+
+    def import_wrapper(self) -> None:
+        """Imports the wrapper and reads what it declares.
+
+        Raises:
+            ConfigError: that failed.
+        """
+        try:
+            self.wrapper = wrapper = load_wrapper(self._ability)
             self._interface = declared_interface(self._ability, wrapper)
             results = AsyncResults(self._ability.limits.max_exec_s)
-            dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
+            self._dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
         except ConfigError:
             raise
         except BaseException as error:
             text = f"{self._ability.wrapper_path} cannot be loaded: {one_line(error)}"
             raise ConfigError(text) from error
         set_sink(results.deliver)
-        dispatcher.init(self._ability.config)
-        self._dispatcher = dispatcher
+
+    def init(self) -> None:
+        """Runs wrapperInit.
+
+        Raises:
+            ConfigError: it failed; then there is nothing to unload.
+        """
+        dispatcher = self.dispatcher
+        try:
+            dispatcher.init(self._ability.config)
+        except ConfigError:
+            self._dispatcher = None
+            raise
         self._resources = Resources(
             dispatcher.load_resource,
             dispatcher.unload_resource,
             self._ability.path / self._ability.resources.dir,
             self._ability.resources.max_loaded,
         )
-        try:
-            self._answer_example()
-        except ConfigError:
-            self.unload()
-            raise
 
     def unload(self) -> None:
         """Runs wrapperUnloadRes for each resource, and wrapperFini."""
@@ -91,21 +113,23 @@ class Inference:
         """
         messages = [job.message for job in batch]
         is_plain = not any(self._wants_resource(message) for message in messages)
-        if len(batch) > 1 and self._loaded.runs_batches and is_plain:
+        if len(batch) > 1 and self.dispatcher.runs_batches and is_plain:
             return self._run_together(messages)
-        return [self._run_one(message, len(batch)) for message in messages]
+        return [self.run_one(message, len(batch)) for message in messages]
 
     @property
-    def _loaded(self) -> Dispatcher:
+    def dispatcher(self) -> Dispatcher:
+        """What calls the wrapper; there once it is imported."""
         assert self._dispatcher is not None
         return self._dispatcher
 
-    def _run_one(self, message: JobMessage, batch_size: int) -> Outcome:
+    def run_one(self, message: JobMessage, batch_size: int = 1) -> Outcome:
+        """Runs one job; `batch_size` is how many came with it."""
         timer = _Timer(batch_size)
         try:
             with self._resource(message) as resource:
                 arguments = self._arguments(message, resource)
-                outputs = self._loaded.once(arguments)
+                outputs = self.dispatcher.once(arguments)
             return timer.succeeded(outputs, message, arguments.warnings)
         except AthenaError as error:
             return timer.failed(error)
@@ -126,7 +150,7 @@ class Inference:
                 outcomes[message.job_id] = timer.failed(error)
             except Exception:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
-        items = self._loaded.batch(arguments) if arguments else []
+        items = self.dispatcher.batch(arguments) if arguments else []
         for message, given, item in zip(ready, arguments, items, strict=True):
             try:
                 outcomes[message.job_id] = (
@@ -145,7 +169,7 @@ class Inference:
         return OnceArguments(params, inputs, message.job_id, resource, tuple(_warnings(inputs)))
 
     def _wants_resource(self, message: JobMessage) -> bool:
-        return bool(message.resource_id) and self._loaded.has_resources
+        return bool(message.resource_id) and self.dispatcher.has_resources
 
     def _resource(self, message: JobMessage) -> AbstractContextManager[Any]:
         if not self._wants_resource(message):
@@ -153,7 +177,12 @@ class Inference:
         assert self._resources is not None
         return self._resources.use(message.resource_id)
 
-    def _answer_example(self) -> None:
+    def answer_example(self) -> None:
+        """Runs the ability's example, if it has one.
+
+        Raises:
+            ConfigError: it is not valid, or was not answered.
+        """
         example = self.interface.example
         if example is None:
             return
@@ -161,7 +190,7 @@ class Inference:
             message = self.message_of(new_job_id(), example)
         except AthenaError as error:
             raise ConfigError(f"{self._ability.example_path}: {describe(error)}") from None
-        outcome = self._run_one(message, 1)
+        outcome = self.run_one(message)
         if outcome.state is not JobState.SUCCEEDED:
             raise ConfigError(
                 f"the example of {self._ability.service_id} was not answered: {outcome.message}"

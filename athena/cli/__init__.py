@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from athena import __version__
-from athena.cli import example, parts, schema, serve
+from athena.cli import check, create, example, pack, parts, run, schema, serve
 from athena.errors import AthenaError
 
 #: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
@@ -19,7 +19,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"athena {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (serve, parts, example, schema):
+    for module in (serve, create, check, run, schema, pack, example, parts):
         module.add_commands(commands)
     return parser
 

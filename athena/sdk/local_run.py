@@ -66,14 +66,14 @@ class LocalRun:
 
     def _params(self) -> dict[str, str]:
         fields = declared(self._wrapper.requestCls)
-        values = {item.key: _text(item.value) for item in fields if isinstance(item, ParamField)}
+        values = {item.key: as_text(item.value) for item in fields if isinstance(item, ParamField)}
         return {**values, "sid": SID}
 
     def _inputs(self) -> DataListCls:
         fields = declared(self._wrapper.requestCls)
         return DataListCls(
             [
-                DataListNode(item.key, _test_data(item), item.data_type)
+                DataListNode(item.key, test_data(item), item.data_type)
                 for item in fields
                 if isinstance(item, PayloadField)
             ]
@@ -93,8 +93,14 @@ def check_response(wrapper: Any, response: Any, is_stream: bool = False) -> bool
     for problem in problems:
         logger.error("Sorry: %s", problem)
     if not problems:
-        logger.info("the answer is verified")
+        logger.info("the answer is verified: %s", _described(response))
     return not problems
+
+
+def _described(response: Response) -> str:
+    if response.error_code:
+        return f"error code {response.error_code}"
+    return ", ".join(f"{item.key} ({len(as_bytes(item.data))} bytes)" for item in response.list)
 
 
 def _problems(wrapper: Any, response: Any, is_stream: bool) -> Iterator[str]:
@@ -131,13 +137,15 @@ def _output_problems(item: Any, types: dict[str, int], is_stream: bool) -> Itera
         yield f"output {item.key!r} has type {item.type}, declared is {types[item.key]}"
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Returns the test value of a parameter as a wrapper gets it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _test_data(item: Any) -> bytes:
+def test_data(item: Any) -> bytes:
+    """Returns the test data of an input; a file that is missing is empty."""
     path = getattr(item, "path", "")
     if path:
         try:

@@ -1,5 +1,6 @@
 """The base class of an ability's `Wrapper`."""
 
+import logging
 from typing import Any
 
 from athena.sdk.data import DataListCls, Response
@@ -144,6 +145,7 @@ class WrapperBase:
 
     def run(self, stream: bool = False) -> bool:
         """Runs the wrapper alone, on the test data of its fields; returns whether its answer is right."""
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
         return self.run_stream() if stream else self.run_once()
 
     def run_once(self) -> bool:

@@ -1,0 +1,122 @@
+"""`athena check`: does an ability keep the contract, and what do loading and answering cost."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from athena.ability import Ability, load_ability
+from athena.findings import Finding, Severity, in_order, summary
+from athena.protocol import DATA_FIELDS
+from athena.settings import from_env
+from athena.source_check import check_source
+
+#: Exit status when an error was found.
+EX_FOUND = 1
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser("check", help="check an ability against the wrapper contract")
+    parser.add_argument("ability", metavar="DIR", type=Path, help="folder with a wrapper.py")
+    parser.add_argument("--static", action="store_true", help="only read the source, run nothing")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--timeout", metavar="S", type=float, help="how long it may take (default: ATHENA_LOAD_TIMEOUT_S)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the report; returns 1 if there is an error in it.
+
+    Raises:
+        ConfigError: the folder is no ability.
+    """
+    ability = load_ability(options.ability)
+    _, findings = check_source(ability.wrapper_path)
+    is_python = not any(item.rule in ("syntax", "unreadable") for item in findings)
+    events: list[dict[str, Any]] = []
+    if is_python and not options.static:
+        timeout_s = options.timeout or from_env(os.environ).load_timeout_s
+        events, ending = rehearse(ability, timeout_s)
+        findings += [Finding.decode(event["finding"]) for event in events if "finding" in event]
+        findings += ending
+    findings = in_order(findings)
+    print(_as_json(events, findings) if options.json else _as_text(ability, events, findings))
+    return EX_FOUND if any(item.severity is Severity.ERROR for item in findings) else 0
+
+
+def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Loads and runs an ability in a process of its own; what it prints goes to standard error.
+
+    Returns:
+        What the process reported, and what its end says.
+    """
+    command = (sys.executable, "-P", "-m", "workers.check", str(ability.path))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        ending = f"did not end within {timeout_s:g} s"
+    else:
+        ending = _ending(process.returncode)
+    events = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
+    return events, [_ended_in(ability, events, ending)] if ending else []
+
+
+def _ending(status: int) -> str:
+    if status == 0:
+        return ""
+    if status < 0:
+        return f"ended the process with {signal.Signals(-status).name}"
+    return f"ended the process with status {status}"
+
+
+def _ended_in(ability: Ability, events: list[dict[str, Any]], ending: str) -> Finding:
+    steps = [str(event.get("begin") or event["done"]) for event in events if event.keys() & {"begin", "done"}]
+    step = steps[-1] if steps else "import"
+    facts, _ = check_source(ability.wrapper_path)
+    method = step if step.startswith("wrapper") else "wrapperOnceExec"
+    return Finding(
+        Severity.ERROR,
+        "process-ended",
+        f"the wrapper {ending}, in or after the step {step!r}",
+        "the output above may show where; a worker would be started again and again",
+        str(ability.wrapper_path),
+        0 if step == "import" else facts.method_line(method),
+    )
+
+
+def _as_text(ability: Ability, events: list[dict[str, Any]], findings: list[Finding]) -> str:
+    lines = [finding.render() + "\n" for finding in findings]
+    return "\n".join(
+        [*lines, f"{ability.service_id} {ability.version}", *_measured(events), summary(findings)]
+    )
+
+
+def _measured(events: list[dict[str, Any]]) -> Iterator[str]:
+    for event in events:
+        if "done" in event:
+            grown = round(event["grown_bytes"] / 1e6)
+            cost = f"  {event['done']:<14}{event['seconds']:>9.3f} s"
+            if "count" in event:
+                yield f"{cost}  median of {event['count']}"
+            else:
+                yield f"{cost}{grown:>+8d} MB"
+        elif "output" in event:
+            yield f"  {'':<14}{event['output']}: {DATA_FIELDS[event['type']]}, {event['bytes']} bytes"
+
+
+def _as_json(events: list[dict[str, Any]], findings: list[Finding]) -> str:
+    steps = [{"step": event.pop("done"), **event} for event in events if "done" in event]
+    outputs = [event for event in events if "output" in event]
+    report = {"steps": steps, "outputs": outputs, "findings": [finding.encode() for finding in findings]}
+    return json.dumps(report, indent=2, ensure_ascii=False)

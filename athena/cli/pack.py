@@ -1,0 +1,134 @@
+"""`athena pack`: an ability as one reproducible archive, which is the context of an image."""
+
+import argparse
+import gzip
+import hashlib
+import io
+import stat
+import string
+import tarfile
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+from athena.ability import Ability, load_ability
+from athena.cli.create import TEMPLATE
+from athena.errors import ConfigError
+from athena.findings import Severity
+from athena.source_check import check_source
+
+#: What no archive holds, by name.
+LEFT_OUT = frozenset(
+    (
+        "__pycache__",
+        ".git",
+        ".venv",
+        ".athena",
+        ".pytest_cache",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".hypothesis",
+        ".DS_Store",
+        ".idea",
+        ".vscode",
+    )
+)
+
+#: Files that an image needs; they come from the template where the ability has none.
+IMAGE_FILES = ("Dockerfile", "requirements.txt")
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "pack",
+        help="pack an ability into one archive",
+        description="Writes an archive that is the same for the same files, and that `docker build -` takes.",
+    )
+    parser.add_argument("ability", metavar="DIR", type=Path, help="folder with a wrapper.py")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="the archive (default: ./SERVICE_ID-VERSION.tar.gz)"
+    )
+    parser.add_argument(
+        "--wheel",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a wheel that the image installs, such as Athena's own; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the archive.
+
+    Raises:
+        ConfigError: the folder is no ability, its source is broken, or a file cannot be packed.
+    """
+    ability = load_ability(options.ability)
+    _, findings = check_source(ability.wrapper_path)
+    errors = [item for item in findings if item.severity is Severity.ERROR]
+    if errors:
+        raise ConfigError("the ability cannot be served:\n" + "\n".join(item.render() for item in errors))
+    out: Path = options.out or Path(f"{ability.service_id}-{ability.version}.tar.gz")
+    files = _files(ability, options.wheel, out.absolute())
+    archive = pack(files)
+    try:
+        out.write_bytes(archive)
+    except OSError as error:
+        raise ConfigError(f"cannot write {out}: {error.strerror}") from None
+    print(f"{out}: {len(files)} files, {len(archive)} bytes, sha256 {hashlib.sha256(archive).hexdigest()}")
+    return 0
+
+
+def pack(files: dict[str, tuple[bytes, bool]]) -> bytes:
+    """Returns a gzipped tar of files: name -> (data, whether it may be executed).
+
+    Order, times, owners and modes do not depend on where and when it is made.
+    """
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in sorted(files):
+            data, is_executable = files[name]
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            entry.mode = 0o755 if is_executable else 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return gzip.compress(plain.getvalue(), mtime=0)
+
+
+def _files(ability: Ability, wheels: list[Path], out: Path) -> dict[str, tuple[bytes, bool]]:
+    found = {}
+    for path in _walk(ability.path, ability.path):
+        if path != out:
+            found[str(path.relative_to(ability.path))] = _content(path)
+    for wheel in wheels:
+        found[f"wheels/{wheel.name}"] = (_content(wheel)[0], False)
+    for name in IMAGE_FILES:
+        if name not in found:
+            text = (resources.files("athena") / TEMPLATE / name).read_text(encoding="utf-8")
+            made = string.Template(text).substitute(name=ability.service_id)
+            found[name] = (made.encode(), False)
+    return found
+
+
+def _walk(folder: Path, top: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in LEFT_OUT or path.suffix == ".pyc":
+            continue
+        if not path.resolve().is_relative_to(top.resolve()):
+            raise ConfigError(f"{path} leads out of the ability's folder; put a copy in its place")
+        if path.is_dir():
+            yield from _walk(path, top)
+        elif path.is_file():
+            yield path
+        else:
+            raise ConfigError(f"{path} is neither a file nor a folder")
+
+
+def _content(path: Path) -> tuple[bytes, bool]:
+    try:
+        return path.read_bytes(), bool(path.stat().st_mode & stat.S_IXUSR)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,175 @@
+"""Checks a wrapper.py against the contract without running it."""
+
+import ast
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from athena.findings import Finding, Severity
+from athena.interface import Interface
+from athena.schema import HINTS
+from athena.source_facts import Named, SourceFacts, read_facts
+
+#: Methods of the contract.
+METHODS = (
+    "wrapperInit",
+    "wrapperFini",
+    "wrapperOnceExec",
+    "wrapperOnceExecAsync",
+    "wrapperBatchExec",
+    "wrapperError",
+    "wrapperLoadRes",
+    "wrapperUnloadRes",
+    "wrapperCreate",
+    "wrapperWrite",
+    "wrapperRead",
+    "wrapperDestroy",
+    "wrapperTestFunc",
+    "wrapperVersion",
+    "wrapperSetCtrl",
+    "wrapperDebugInfo",
+    "wrapperExec",
+    "wrapperExecFree",
+    "wrapperExecAsync",
+)
+
+ANSWERING = frozenset(("wrapperOnceExec", "wrapperOnceExecAsync", "wrapperCreate"))
+
+#: Parameters that are there although no wrapper declares them.
+GIVEN_PARAMS = frozenset(("sid", *HINTS))
+
+
+def check_source(path: Path) -> tuple[SourceFacts, list[Finding]]:
+    """Reads a wrapper.py; returns what it says and what is wrong with it by itself."""
+    try:
+        module = ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        finding = Finding(
+            Severity.ERROR,
+            "syntax",
+            f"this is not Python: {error.msg}",
+            "correct the line, or the one before it",
+            str(path),
+            error.lineno or 0,
+        )
+        return SourceFacts(), [finding]
+    except (OSError, ValueError) as error:
+        finding = Finding(
+            Severity.ERROR, "unreadable", f"the file cannot be read: {error}", "save it as UTF-8", str(path)
+        )
+        return SourceFacts(), [finding]
+    facts = read_facts(module)
+    return facts, [*_shape(path, facts), *_misspelt(path, facts), *_process_calls(path, facts)]
+
+
+def check_keys(path: Path, facts: SourceFacts, interface: Interface) -> list[Finding]:
+    """Compares the keys that the source names with those that the ability declares."""
+    findings = [*_twice(path, facts)]
+    if interface.is_permissive:
+        return findings
+    outputs = [spec.key for spec in interface.outputs]
+    inputs = [spec.key for spec in interface.inputs]
+    params = [spec.key for spec in interface.params]
+    renamed = [spec.replace_key for spec in interface.params if spec.replace_key]
+    if outputs:
+        findings += _undeclared(path, facts.outputs, outputs, "output", "responseCls")
+    if inputs:
+        findings += _undeclared(path, facts.inputs, inputs, "input", "requestCls")
+    known = [*params, *renamed]
+    asked = [item for item in facts.params if item.name not in GIVEN_PARAMS]
+    findings += _undeclared(path, asked, known, "parameter", "requestCls")
+    return findings
+
+
+def _shape(path: Path, facts: SourceFacts) -> Iterator[Finding]:
+    names = {item.name for item in facts.methods}
+    if not facts.class_line and "Wrapper" not in facts.names and "wrapperOnceExec" not in facts.names:
+        yield Finding(
+            Severity.ERROR,
+            "no-wrapper",
+            "the file defines neither a class Wrapper nor a function wrapperOnceExec",
+            "derive a class Wrapper from athena.sdk.WrapperBase; `athena create` writes one",
+            str(path),
+        )
+    inherits_more = any(base.rpartition(".")[2] not in ("WrapperBase", "object") for base in facts.bases)
+    if facts.class_line and not names & ANSWERING and not inherits_more:
+        yield Finding(
+            Severity.ERROR,
+            "no-exec",
+            "the class Wrapper has no wrapperOnceExec; it is what answers a request",
+            "add: def wrapperOnceExec(self, params, reqData, usrTag='', persId=0): ...",
+            str(path),
+            facts.class_line,
+        )
+
+
+def _misspelt(path: Path, facts: SourceFacts) -> Iterator[Finding]:
+    for item in facts.methods:
+        if item.name.lower().startswith("wrapper") and item.name not in METHODS:
+            close = difflib.get_close_matches(item.name, METHODS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"the contract has: {', '.join(METHODS[:12])}"
+            yield Finding(
+                Severity.WARNING,
+                "unknown-method",
+                f"{item.name} is no method of the contract, so nobody calls it",
+                hint,
+                str(path),
+                item.line,
+            )
+
+
+def _process_calls(path: Path, facts: SourceFacts) -> Iterator[Finding]:
+    for item in facts.process_calls:
+        if item.name == "signal.signal":
+            yield Finding(
+                Severity.NOTE,
+                "signal-handler",
+                "handlers for signals are ignored: signals belong to the worker",
+                "release resources in wrapperFini, which is called at shutdown",
+                str(path),
+                item.line,
+            )
+        else:
+            yield Finding(
+                Severity.WARNING,
+                "ends-process",
+                f"{item.name} ends or replaces the worker process, and fails the jobs that it holds",
+                "return an error code, or raise an exception, to end a job",
+                str(path),
+                item.line,
+            )
+
+
+def _twice(path: Path, facts: SourceFacts) -> Iterator[Finding]:
+    for owner, keys in facts.keys.items():
+        seen: dict[str, int] = {}
+        for item in keys:
+            if item.name in seen:
+                yield Finding(
+                    Severity.ERROR,
+                    "duplicate-key",
+                    f"{owner} declares {item.name!r} twice (first in line {seen[item.name]})",
+                    "give each field a key of its own",
+                    str(path),
+                    item.line,
+                )
+            seen.setdefault(item.name, item.line)
+
+
+def _undeclared(
+    path: Path, used: Iterable[Named], declared: list[str], what: str, where: str
+) -> Iterator[Finding]:
+    for item in used:
+        if item.name not in declared:
+            close = difflib.get_close_matches(item.name, declared, 1)
+            listed = f"declared are: {', '.join(declared)}" if declared else "none is declared"
+            hint = f"did you mean {close[0]!r}?" if close else f"declare it in {where}"
+            yield Finding(
+                Severity.WARNING,
+                f"undeclared-{what}",
+                f"{what} {item.name!r} is not declared, so "
+                + ("an answer with it is refused" if what == "output" else "no request can hold it"),
+                f"{hint}; {listed}",
+                str(path),
+                item.line,
+            )
