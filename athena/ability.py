@@ -1,12 +1,12 @@
 """An ability: the folder of a `wrapper.py`, and what its `ability.toml` says about running it."""
 
 import re
-import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from athena.errors import ConfigError
+from athena.upstream_config import flat_texts, read_toml, read_upstream_config
 from athena.wrapper_source import read_wrapper_source
 
 T = TypeVar("T")
@@ -72,6 +72,8 @@ class Ability:
         version: part of the long URL; from ability.toml, else the wrapper's `version`.
         schema: file of a schema document of the original framework; "" for `schema.json`, if it is one.
         config: what `wrapperInit` receives.
+        header_params: members of the request's header that the wrapper gets as parameters, unless the request
+            has parameters of these names.
     """
 
     path: Path
@@ -84,6 +86,7 @@ class Ability:
     limits: Limits = Limits()
     resources: ResourceOptions = ResourceOptions()
     config: dict[str, str] = field(default_factory=dict)
+    header_params: tuple[str, ...] = ()
 
     @property
     def wrapper_path(self) -> Path:
@@ -111,18 +114,15 @@ def load_ability(path: Path) -> Ability:
     if not path.is_dir():
         raise ConfigError(f"{path} is not a folder; name the folder that holds wrapper.py")
     if not (path / "wrapper.py").is_file():
-        raise ConfigError(f"{path} holds no wrapper.py; an ability is a folder with one")
-    document = _read_toml(path / "ability.toml")
-    return _parse(path, document)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        inner = path / "wrapper"
+        hint = (
+            f"did you mean {inner}?"
+            if (inner / "wrapper.py").is_file()
+            else "an ability is a folder with one"
+        )
+        raise ConfigError(f"{path} holds no wrapper.py; {hint}")
+    file = path / "ability.toml"
+    return _parse(path, read_toml(file) if file.exists() else {})
 
 
 def _parse(path: Path, document: dict[str, Any]) -> Ability:
@@ -137,12 +137,14 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         "resources",
         "config",
         "schema",
+        "header_params",
     }
     for key in document.keys() - known:
         raise ConfigError(f"{file}: unknown key {key!r}; known are {', '.join(sorted(known))}")
     config = document.get("config", {})
     if not isinstance(config, dict):
         raise ConfigError(f"{file}: config must be a table [config]")
+    upstream = read_upstream_config(path / "aiges.toml")
     source = read_wrapper_source(path / "wrapper.py")
     own_id = source.service_id if SERVICE_ID.fullmatch(source.service_id) else ""
     own_version = source.version if VERSION.fullmatch(source.version) else ""
@@ -156,7 +158,8 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         worker=_table(file, "worker", WorkerOptions, document),
         limits=_table(file, "limits", Limits, document),
         resources=_table(file, "resources", ResourceOptions, document),
-        config={key: _config_text(value) for key, value in config.items()},
+        config={**upstream.config, **dict(flat_texts(config))},
+        header_params=_names(file, "header_params", document, upstream.header_params),
     )
     _check(file, ability)
     return ability
@@ -182,6 +185,15 @@ def _schema(path: Path, file: Path, value: Any) -> str:
     if not isinstance(value, str) or not (path / value).is_file():
         raise ConfigError(f"{file}: schema {value!r} must be the name of a file in {path}")
     return value
+
+
+def _names(file: Path, name: str, document: dict[str, Any], default: tuple[str, ...]) -> tuple[str, ...]:
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{file}: {name} must be a list of texts, got {value!r}")
+    return tuple(value)
 
 
 def _table(file: Path, name: str, cls: type[T], document: dict[str, Any]) -> T:
@@ -212,12 +224,6 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
     if isinstance(value, number) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER:
         return value
     raise ConfigError(f"{file}: {name} must be a number from 0 to {MAX_NUMBER:g}, got {value!r}")
-
-
-def _config_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _check(file: Path, ability: Ability) -> None:

@@ -33,6 +33,7 @@ def declare(ability: Ability, wrapper: Any, example: dict[str, Any] | None = Non
         fallback=ability.gpu.fallback,
         limits=ability.limits,
         example=example,
+        header_params=ability.header_params,
     )
 
 

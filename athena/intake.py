@@ -22,6 +22,10 @@ def prepare_job(
         given = complete_objects(complete(given, interface.params), interface.outputs)
         payload = complete_objects(payload, interface.inputs)
     params, expected = split_parameters(given, interface.output_types)
+    header = checked.get("header") or {}
+    for name in interface.header_params:
+        if header.get(name) is not None:
+            params.setdefault(name, flatten(header[name]))
     inputs = read_inputs(payload, interface.input_types)
     return make_message(
         job_id,
@@ -30,7 +34,7 @@ def prepare_job(
         inputs,
         expected,
         inline_limit_bytes,
-        resource_id=(checked.get("header") or {}).get("res_id") or "",
+        resource_id=header.get("res_id") or "",
     )
 
 

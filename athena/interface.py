@@ -74,6 +74,7 @@ class Interface:
         gpu_types: in the ability's order of preference.
         fallback: whether a request for another type may run on what is alive.
         example: a request that the ability answers, or None.
+        header_params: members of the header that become parameters (see `Ability`).
     """
 
     service_id: str
@@ -86,6 +87,7 @@ class Interface:
     fallback: bool
     limits: Limits
     example: dict[str, Any] | None = None
+    header_params: tuple[str, ...] = ()
 
     @property
     def is_permissive(self) -> bool:
@@ -133,6 +135,7 @@ class Interface:
                 }
             ),
             example=document.get("example"),
+            header_params=tuple(document.get("header_params", ())),
         )
 
 

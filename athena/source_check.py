@@ -75,7 +75,7 @@ def check_keys(path: Path, facts: SourceFacts, interface: Interface) -> list[Fin
         findings += _undeclared(path, facts.outputs, outputs, "output", "responseCls")
     if inputs:
         findings += _undeclared(path, facts.inputs, inputs, "input", "requestCls")
-    known = [*params, *renamed]
+    known = [*params, *renamed, *interface.header_params]
     asked = [item for item in facts.params if item.name not in GIVEN_PARAMS]
     findings += _undeclared(path, asked, known, "parameter", "requestCls")
     return findings

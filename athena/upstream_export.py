@@ -7,11 +7,15 @@ made-up default, the caller may describe outputs in both shapes, the lists of en
 header knows all names that are in use, `app_id` among them.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from athena.ability import SERVICE_ID, Ability
+from athena.declaration import declare
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.json_schema import JsonSchema, field_schema, request_schema
 from athena.protocol import DATA_FIELDS
@@ -87,6 +91,13 @@ _MEMBERS: dict[int, tuple[ParamSpec, ...]] = {
     ),
     4: (ParamSpec("encoding"), ParamSpec("compress", enum=COMPRESSIONS), _STATUS, _SEQ),
 }
+
+
+def document_of_wrapper(wrapper: Any, shape: Shape) -> str:
+    """Returns the schema document, as JSON, of a wrapper that runs outside an ability's folder."""
+    service_id = wrapper.serviceId if SERVICE_ID.fullmatch(wrapper.serviceId or "") else "wrapper"
+    ability = Ability(Path.cwd(), service_id, wrapper.version or "v1")
+    return json.dumps(export_document(declare(ability, wrapper), shape), ensure_ascii=False)
 
 
 def export_document(interface: Interface, shape: Shape = Shape.V2) -> dict[str, Any]:

@@ -66,6 +66,8 @@ MEANING = {
     "limits.max_queue_s": "a job that was not started by then expires",
     "limits.max_exec_s": "an inference call that takes longer is ended with its process",
     "limits.wait_s": "how long a synchronous call waits; then 504",
+    "header_params": "members of the header that the wrapper gets as parameters too; also `headerPass` of "
+    "`aiges.toml`",
     "resources.dir": "folder of personalised resources, in the ability's own",
     "resources.max_loaded": "personalised resources that a worker keeps loaded",
 }

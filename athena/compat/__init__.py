@@ -19,6 +19,9 @@ FOLDER = Path(__file__).parent
 #: Top-level modules that come from here.
 NAMES = ("aiges", "aiges_embed")
 
+#: Modules that come from here unless there are others of their name.
+FALLBACK_NAMES = ("flags", "iflags")
+
 
 class CompatFinder(importlib.abc.MetaPathFinder):
     """Finds the modules of this folder, whatever lies on `sys.path`."""
@@ -32,10 +35,23 @@ class CompatFinder(importlib.abc.MetaPathFinder):
         return importlib.machinery.PathFinder.find_spec(fullname, [str(FOLDER)], target)
 
 
+class FallbackFinder(importlib.abc.MetaPathFinder):
+    """Finds modules that nobody else has found."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Returns where a module of ours is; None for all others."""
+        if fullname not in FALLBACK_NAMES:
+            return None
+        return importlib.machinery.PathFinder.find_spec(fullname, [str(FOLDER / "fallback")], target)
+
+
 def install_finder() -> None:
     """Makes the names lead here from now on; what was imported from elsewhere before is dropped."""
     if not any(isinstance(finder, CompatFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, CompatFinder())
+        sys.meta_path.append(FallbackFinder())
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in NAMES and not _is_ours(module):
             logger.warning("the module %s of %s is not used: wrappers run with ours", name, module.__file__)

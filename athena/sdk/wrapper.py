@@ -1,11 +1,20 @@
 """The base class of an ability's `Wrapper`."""
 
+import importlib
 import logging
 from typing import Any
 
 from athena.sdk.data import DataListCls, Response
 from athena.sdk.local_run import LocalRun, check_response
 from athena.sdk.stream import SessionManager
+
+
+def wrapper_document(wrapper: Any, shape: str) -> str:
+    """Returns the schema document of a wrapper."""
+    # Found when it is asked for: this package knows nothing of the others.
+    export = importlib.import_module("athena.upstream_export")
+    document: str = export.document_of_wrapper(wrapper, export.Shape[shape])
+    return document
 
 
 class WrapperBase:
@@ -138,6 +147,18 @@ class WrapperBase:
     def wrapperDestroy(self, handle: str) -> int:
         """Ends a session."""
         return 0
+
+    def schema(self) -> str:
+        """Returns the schema document of the original framework, as JSON, as `legacy` asks for."""
+        return self.schema_legacy() if self.legacy else self.schema_v2()
+
+    def schema_legacy(self) -> str:
+        """Returns the schema document in its older shape."""
+        return wrapper_document(self, "LEGACY")
+
+    def schema_v2(self) -> str:
+        """Returns the schema document in its newer shape."""
+        return wrapper_document(self, "V2")
 
     def check_resp(self, resp: Any) -> bool:
         """Returns whether a response fits what the wrapper declares; the log says what does not."""

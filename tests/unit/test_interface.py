@@ -58,6 +58,7 @@ interfaces = st.builds(
         wait_s=st.floats(0.1, 1e6),
     ),
     example=st.none() | st.dictionaries(names, names, max_size=2),
+    header_params=st.lists(names, max_size=2).map(tuple),
 )
 
 
@@ -76,6 +77,7 @@ def test_interface_is_written_as_the_contract_says() -> None:
     assert interface.params[1].default == 1
     assert interface.inputs[1].members == (ParamSpec("encoding", enum=("raw", "mp3")),)
     assert interface.outputs == (DataSpec("text", 0),)
+    assert interface.header_params == ("uid",)
     assert interface.limits == Limits(max_queue_jobs=7, wait_s=2.5)
     assert json.loads(interface.encode()) == golden
 

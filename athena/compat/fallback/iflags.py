@@ -1,0 +1,5 @@
+"""Where some wrappers of the first generation import `flags` from."""
+
+import flags
+
+__all__ = ["flags"]
