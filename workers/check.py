@@ -48,6 +48,7 @@ class Check:
         self._descriptor = descriptor
         self._rehearsal = Rehearsal(ability)
         self._facts, _ = check_source(ability.wrapper_path)
+        self._threads = set(threading.enumerate())
 
     def run(self) -> None:
         """Loads, asks and releases the ability; stops at the first step that fails."""
@@ -243,13 +244,12 @@ class Check:
                 "open files by a full path instead of changing directory",
                 str(self._ability.wrapper_path),
             )
-        main = threading.main_thread()
-        left = [item.name for item in threading.enumerate() if not item.daemon and item is not main]
+        left = [item.name for item in threading.enumerate() if item not in self._threads]
         if left:
             self._note(
                 "threads-left",
                 f"threads still run after wrapperFini: {', '.join(left)}",
-                "end them in wrapperFini, or make them daemons",
+                "end them in wrapperFini; the worker ends with its process what is left",
                 str(self._ability.wrapper_path),
                 self._facts.method_line("wrapperFini"),
             )

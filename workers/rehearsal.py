@@ -83,8 +83,8 @@ class Rehearsal:
         uploads = [Upload(item.key, test_data(item)) for item in fields if isinstance(item, PayloadField)]
         if not any(upload.data for upload in uploads):
             return None
-        given = {item.key: as_text(item.value) for item in fields if isinstance(item, ParamField)}
-        params = [(f"parameter.{key}", value) for key, value in given.items() if value]
+        given = [(item, as_text(item.value)) for item in fields if isinstance(item, ParamField)]
+        params = [(f"parameter.{item.key}", value) for item, value in given if value or item.required]
         return build_envelope(interface, [("header.app_id", "test"), *params], uploads)
 
 
