@@ -1,0 +1,117 @@
+"""Reads the handwritten digit in a picture, with a small network that train.py has trained."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from athena.sdk import DataListCls, ImageBodyField, Response, ResponseData, StringBodyField, WrapperBase
+
+NO_PICTURE = 1
+TOO_LARGE = 2
+
+MAX_PIXELS = 16_000_000
+
+#: What the network was trained on: 8 x 8 pixels, 0 for paper and 1 for ink.
+SIDE = 8
+
+
+class UserRequest:
+    """What the caller sends."""
+
+    image = ImageBodyField(key="image", path="seven.png")
+
+
+class UserResponse:
+    """What the caller gets: {"digit": 7, "score": 0.99, "scores": [...]}."""
+
+    accept_digit = StringBodyField(key="digit")
+
+
+class Wrapper(WrapperBase):
+    """Runs the network, on one picture or on a batch of them."""
+
+    serviceId = "digits"
+    version = "v1"
+    requestCls = UserRequest()
+    responseCls = UserResponse()
+
+    def wrapperInit(self, config: dict[str, str]) -> int:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(config.get("threads", "1"))
+        self.session = onnxruntime.InferenceSession(
+            str(Path(__file__).parent / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        return 0
+
+    def wrapperOnceExec(
+        self, params: dict[str, str], reqData: DataListCls, usrTag: str = "", persId: int = 0
+    ) -> Response:
+        return self.wrapperBatchExec([params], [reqData])[0]
+
+    def wrapperBatchExec(
+        self, params_list: list[dict[str, str]], req_list: list[DataListCls]
+    ) -> list[Response]:
+        """Answers several requests with one run of the network; a bad picture fails alone."""
+        pixels = [read_picture(inputs) for inputs in req_list]
+        good = [item for item in pixels if isinstance(item, np.ndarray)]
+        scores = iter(self._scores(good))
+        return [
+            Response().response_err(item) if isinstance(item, int) else answer(next(scores))
+            for item in pixels
+        ]
+
+    def wrapperError(self, ret: int) -> str:
+        texts = {
+            NO_PICTURE: "payload.image holds no picture",
+            TOO_LARGE: f"payload.image has more than {MAX_PIXELS} pixels",
+        }
+        return texts.get(ret, "")
+
+    def _scores(self, pictures: list[Any]) -> Any:
+        if not pictures:
+            return []
+        (scores,) = self.session.run(["scores"], {"pictures": np.stack(pictures)})
+        return scores
+
+
+def answer(scores: Any) -> Response:
+    """Returns the digit with the highest score, and all scores."""
+    best = int(scores.argmax())
+    rounded = [round(float(score), 6) for score in scores]
+    output = ResponseData(key="digit")
+    output.setData(json.dumps({"digit": best, "score": rounded[best], "scores": rounded}))
+    response = Response()
+    response.list = [output]
+    return response
+
+
+def read_picture(inputs: DataListCls) -> Any:
+    """Returns the 64 pixels that the network reads, or an error code."""
+    node = inputs.get("image")
+    if node is None or not node.data:
+        return NO_PICTURE
+    try:
+        with Image.open(io.BytesIO(node.data)) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                return TOO_LARGE
+            return to_pixels(picture)
+    except Image.DecompressionBombError:
+        return TOO_LARGE
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning):
+        return NO_PICTURE
+
+
+def to_pixels(picture: Image.Image) -> Any:
+    """Returns a picture as 64 numbers; dark on light and light on dark are told apart by the border."""
+    grey = np.asarray(picture.convert("L"), dtype=np.float32) / 255
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    ink = 1 - grey if border.mean() > 0.5 else grey
+    small = Image.fromarray(ink).resize((SIDE, SIDE), Image.Resampling.BOX)
+    pixels = np.asarray(small, dtype=np.float32)
+    highest = float(pixels.max())
+    return (pixels / highest if highest > 0 else pixels).reshape(-1)
