@@ -95,13 +95,34 @@ def test_the_sample_of_streams_loads(package: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sample", ["examples/once/mmocr/wrapper.py", "examples/stream/mmocr/wrapper.py", "backup/wrapper_old.py"]
+    ("sample", "missing"),
+    [("examples/stream/mmocr/wrapper.py", "'mmocr'"), ("backup/wrapper_mmocr.py", "'sdk'")],
 )
-def test_samples_that_need_more_say_what(package: Path, tmp_path: Path, sample: str) -> None:
+def test_samples_that_need_other_packages_say_which(
+    package: Path, tmp_path: Path, sample: str, missing: str
+) -> None:
     folder = make_ability(package, sample, tmp_path / "ability")
 
     done = athena("check", str(folder), "--json")
 
     errors = [item for item in json.loads(done.stdout)["findings"] if item["severity"] == "error"]
-    assert errors
-    print(sample, errors)
+    assert [item["rule"] for item in errors] == ["missing-module"]
+    assert missing in errors[0]["text"]
+
+
+def test_the_sample_that_breaks_its_own_declaration_is_told_so(package: Path, tmp_path: Path) -> None:
+    """It answers with the outputs of a test; the original SDK's `run` refuses them as well."""
+    folder = make_ability(package, "examples/once/mmocr/wrapper.py", tmp_path / "ability")
+
+    ran = athena("run", str(folder))
+
+    assert "output 'ccc' is not declared in responseCls; declared: boxes, boxes2 (code 10106)" in ran.stderr
+
+
+def test_the_sample_of_functions_answers_with_its_code(package: Path, tmp_path: Path) -> None:
+    folder = make_ability(package, "backup/wrapper_old.py", tmp_path / "ability")
+
+    ran = athena("run", str(folder), "--input", "data=a")
+
+    assert ran.returncode == 1
+    assert "this is a tese error return;code=100 (code 10909)" in ran.stderr

@@ -95,3 +95,28 @@ def test_foreign_package_that_was_imported_before_is_dropped(
 def test_other_modules_are_not_ours_to_find() -> None:
     assert CompatFinder().find_spec("json", None) is None
     assert CompatFinder().find_spec("aiges_other", None) is None
+
+
+def test_the_logger_of_the_first_generation_takes_the_keywords_of_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install_finder()
+    for name in ("flags", "iflags"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    flags = importlib.import_module("iflags").flags
+
+    with caplog.at_level("INFO", "wrapper"):
+        flags.logger.info("loaded %s", "model", flush=True)
+
+    assert "loaded model" in caplog.text
+    assert flags.logger.name == "wrapper"
+
+
+def test_a_wrappers_own_module_flags_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_finder()
+    monkeypatch.delitem(sys.modules, "flags", raising=False)
+    (tmp_path / "flags.py").write_text("mine = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert importlib.import_module("flags").mine
+    monkeypatch.delitem(sys.modules, "flags")

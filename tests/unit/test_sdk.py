@@ -327,3 +327,27 @@ def test_log_folder_that_cannot_be_is_replaced(
 
     assert (tmp_path / "athena-wrapper-logs" / "replaced.log").read_text() == "hello\n"
     assert "cannot write into" in caplog.text
+
+
+def test_a_wrapper_writes_its_schema_document() -> None:
+    class Asked:
+        mode = StringParamField(key="mode", enums=["fast", "good"])
+        text = StringBodyField(key="text")
+
+    class Answered:
+        accept = StringBodyField(key="result")
+
+    class Documented(WrapperBase):
+        serviceId = "documented"
+        requestCls = Asked()
+        responseCls = Answered()
+
+    older = json.loads(Documented().schema())
+    newer = json.loads(Documented(legacy=False).schema())
+
+    assert older["meta"]["serviceId"] == newer["meta"]["serviceId"] == "documented"
+    for document, header in ((older, "device.imei"), (newer, "imei")):
+        assert header in document["schemainput"]["properties"]["header"]["properties"]
+        own = document["schemainput"]["properties"]["parameter"]["properties"]["documented"]["properties"]
+        assert own["mode"]["enum"] == ["fast", "good"]
+    assert Documented().schema_v2() == Documented(legacy=False).schema()
