@@ -177,6 +177,18 @@ def _ability_schemas(interface: Interface) -> dict[str, JsonSchema]:
     return {f"{interface.service_id}.Request": request, f"{interface.service_id}.Answer": answer}
 
 
+def _form_schema(interface: Interface) -> JsonSchema:
+    """Returns the schema of the form that `athena.uploads` turns into a request."""
+    file: JsonSchema = {"type": "string", "contentMediaType": "application/octet-stream"}
+    fields = {spec.key: TEXT for spec in interface.params if spec.key not in interface.input_types}
+    return {
+        "type": "object",
+        "description": "The same request as files and fields; docs/protocol.md, 1.7 says how they are named.",
+        "properties": {"app_id": TEXT, **fields, **{spec.key: file for spec in interface.inputs}},
+        "additionalProperties": True,
+    }
+
+
 def _run_operation(interface: Interface) -> dict[str, Any]:
     service_id = interface.service_id
     body: dict[str, Any] = {"schema": _ref(f"{service_id}.Request")}
@@ -194,7 +206,10 @@ def _run_operation(interface: Interface) -> dict[str, Any]:
                 "schema": TEXT,
             }
         ],
-        "requestBody": {"required": True, "content": {"application/json": body}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": body, "multipart/form-data": {"schema": _form_schema(interface)}},
+        },
         "responses": {
             "200": _json("The job succeeded.", _ref(f"{service_id}.Answer")),
             "202": {

@@ -16,4 +16,8 @@ cd "$folder"
 venv/bin/athena --version
 venv/bin/python -c 'import api.app, workers.process, athena.cli.serve'
 venv/bin/athena schema echo >/dev/null
+venv/bin/athena create words >/dev/null
+venv/bin/athena check words >/dev/null
+venv/bin/athena pack words >/dev/null
+(cd words && ../venv/bin/python wrapper.py && ../venv/bin/python -m aiges run >/dev/null)
 echo "athena: the wheel works"

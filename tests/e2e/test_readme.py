@@ -48,6 +48,7 @@ def test_the_client_script_prints_the_words_of_the_picture(stack: Stack, tmp_pat
 @pytest.mark.parametrize("readme", READMES)
 def test_the_shell_blocks_work(stack: Stack, tmp_path: Path, readme: str) -> None:
     (tmp_path / "abilities").symlink_to(ROOT / "abilities")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
 
     for block in blocks(readme, "bash"):
         done = subprocess.run(

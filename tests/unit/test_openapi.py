@@ -162,3 +162,13 @@ def test_the_route_answers_with_the_abilities_that_are_known_now() -> None:
     fleet.interfaces = {"open-1": OPEN, "echo": ECHO}
     assert client.get("/openapi.json").json == DOCUMENT
     assert client.get("/openapi.json").json == DOCUMENT
+
+
+def test_an_ability_takes_a_form_too() -> None:
+    content = DOCUMENT["paths"]["/v1/private/echo"]["post"]["requestBody"]["content"]
+
+    form = content["multipart/form-data"]["schema"]["properties"]
+
+    keys = {*(spec.key for spec in ECHO.params), *(spec.key for spec in ECHO.inputs)}
+    assert form.keys() == {"app_id", *keys}
+    assert all("contentMediaType" in form[spec.key] for spec in ECHO.inputs)
