@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from athena.errors import ConfigError
-from athena.jobs import JobMessage
+from athena.messages import JobMessage
 
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from athena.interface import DataSpec, Interface, ParamSpec
-from athena.jobs import JobMessage, make_message
+from athena.messages import JobMessage, make_message
 from athena.protocol import flatten, read_inputs, split_parameters
 
 

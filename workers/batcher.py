@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from athena.jobs import JobMessage, Outcome
+from athena.jobs import Outcome
+from athena.messages import JobMessage
 from athena.progress import ProgressBoard
 
 

@@ -12,7 +12,8 @@ from athena.codings import decode_input
 from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, Problem, one_line
 from athena.intake import prepare_job
 from athena.interface import Interface
-from athena.jobs import JobMessage, JobState, Outcome, input_bytes
+from athena.jobs import JobState, Outcome
+from athena.messages import JobMessage, input_bytes
 from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload, render_warnings
 from athena.schema import build_envelope_schema, validate_envelope
 from athena.sdk.data import DataListCls, DataListNode

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from athena.broker import worker_queues
 from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
 from athena.fleet import WorkerEntry
-from athena.jobs import JobMessage, JobState, Outcome
+from athena.jobs import JobState, Outcome
+from athena.messages import JobMessage
 from athena.settings import Settings
 from athena.store import (
     Command,

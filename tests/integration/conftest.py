@@ -9,7 +9,8 @@ from redis.exceptions import NoScriptError
 
 from athena.broker import encode_message, queue_name
 from athena.fleet import WorkerEntry
-from athena.jobs import JobRecord, JobState, Outcome, make_message
+from athena.jobs import JobRecord, JobState, Outcome
+from athena.messages import make_message
 from athena.protocol import InputValue
 from athena.store import (
     WORKERS,

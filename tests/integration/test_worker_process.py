@@ -15,7 +15,8 @@ from athena.ability import load_ability
 from athena.broker import celery_url, encode_message
 from athena.fleet import WorkerEntry
 from athena.interface import Interface
-from athena.jobs import JobRecord, JobState, make_message
+from athena.jobs import JobRecord, JobState
+from athena.messages import make_message
 from athena.protocol import InputValue
 from athena.store import ABILITIES, BEATS, WORKERS, fence_command
 from athena.supervisor import StartError

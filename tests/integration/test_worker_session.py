@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from athena.errors import ExpiredError, Problem, RequestError
 from athena.fleet import WorkerEntry
-from athena.jobs import JobMessage, JobState, Outcome
+from athena.jobs import JobState, Outcome
+from athena.messages import JobMessage
 from athena.progress import ProgressBoard
 from athena.settings import from_env
 from athena.store import TakenJob, fence_command

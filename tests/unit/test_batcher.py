@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from athena.jobs import JobMessage, JobState, Outcome
+from athena.jobs import JobState, Outcome
+from athena.messages import JobMessage
 from athena.progress import Busy, ProgressBoard
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model

@@ -26,7 +26,7 @@ from athena.broker import (
 )
 from athena.cli.serve import without_password
 from athena.errors import ConfigError
-from athena.jobs import JobMessage, MessageInput
+from athena.messages import JobMessage, MessageInput
 
 #: kombu declares types for hardly anything.
 Connection: Any = kombu_connection.Connection

@@ -21,7 +21,8 @@ from kombu.asynchronous import set_event_loop
 from kombu.connection import Connection
 
 from athena.broker import TASK_NAME, encode_message
-from athena.jobs import JobMessage, JobState, MessageInput, Outcome
+from athena.jobs import JobState, Outcome
+from athena.messages import JobMessage, MessageInput
 from athena.store import TakenJob
 from workers.celery_app import make_app
 from workers.transport import SCHEME, register_transport, worker_broker_url

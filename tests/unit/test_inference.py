@@ -11,7 +11,8 @@ import pytest
 from athena.ability import Ability, load_ability
 from athena.errors import ConfigError, Problem, RequestError, WrapperError
 from athena.interface import DataSpec, ParamSpec
-from athena.jobs import JobMessage, JobState, MessageInput, Outcome, make_message
+from athena.jobs import JobState, Outcome
+from athena.messages import JobMessage, MessageInput, make_message
 from athena.protocol import InputValue, read_inputs
 from workers.batcher import BatchJob
 from workers.inference import Inference, describe

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from athena.ability import load_ability
-from athena.jobs import JobState, Outcome, make_message
+from athena.jobs import JobState, Outcome
+from athena.messages import make_message
 from athena.protocol import read_inputs
 from workers.batcher import BatchJob
 from workers.inference import Inference

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena.errors import RequestError
-from athena.jobs import JobMessage, JobRecord, JobState, MessageInput, Outcome, input_bytes, make_message
+from athena.jobs import JobRecord, JobState, Outcome
+from athena.messages import JobMessage, MessageInput, input_bytes, make_message
 from athena.protocol import InputValue
 
 JOB_ID = "00112233445566778899aabbccddeeff"

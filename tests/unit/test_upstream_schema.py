@@ -12,7 +12,7 @@ from athena.ability import Limits
 from athena.errors import ConfigError, RequestError
 from athena.intake import complete, convert, prepare_job
 from athena.interface import DataSpec, Interface, ParamSpec
-from athena.jobs import JobMessage
+from athena.messages import JobMessage
 from athena.protocol import DATA_FIELDS
 from athena.schema import HINTS, build_envelope_schema, validate_envelope
 from athena.upstream_export import Shape, export_document

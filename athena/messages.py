@@ -1,0 +1,140 @@
+"""The queue message: what a worker needs to run a job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pybase64
+
+from athena.errors import RequestError, one_line
+from athena.protocol import InputValue
+
+MESSAGE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class MessageInput:
+    """One input in a queue message; `text` is base64, or None when the bytes lie beside the message."""
+
+    key: str
+    type: int
+    status: int
+    size: int
+    text: str | None
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class JobMessage:
+    """What a worker needs to run a job; the single argument of the Celery task.
+
+    Attributes:
+        inputs: in the order of the request. When `claim` is set, their bytes lie one after the other in the
+            payload key of the job.
+        expected: output key -> attributes that the answer echoes.
+        resource_id: the personalised resource that the caller named; "" for none.
+    """
+
+    job_id: str
+    service_id: str
+    params: dict[str, str]
+    inputs: tuple[MessageInput, ...]
+    expected: dict[str, dict[str, Any]]
+    claim: bool = False
+    resource_id: str = ""
+
+    def encode(self) -> dict[str, Any]:
+        """Returns the message as a JSON object."""
+        document: dict[str, Any] = {
+            "v": MESSAGE_VERSION,
+            "id": self.job_id,
+            "service_id": self.service_id,
+            "params": self.params,
+            "inputs": [
+                [item.key, item.type, item.status, item.size, item.text, item.attributes]
+                for item in self.inputs
+            ],
+            "expected": self.expected,
+            "claim": self.claim,
+        }
+        if self.resource_id:
+            document["resource_id"] = self.resource_id
+        return document
+
+    @classmethod
+    def decode(cls, document: Mapping[str, Any]) -> "JobMessage":
+        """Reads what `encode` wrote; unknown members are ignored.
+
+        Raises:
+            RequestError: the message's version is not known here, or a member is missing.
+        """
+        if document.get("v") != MESSAGE_VERSION:
+            raise RequestError(
+                f"queue message version {document.get('v')!r} is not known here; "
+                f"this worker reads {MESSAGE_VERSION}"
+            )
+        try:
+            return cls(
+                job_id=document["id"],
+                service_id=document["service_id"],
+                params=document["params"],
+                inputs=tuple(MessageInput(*item) for item in document["inputs"]),
+                expected=document["expected"],
+                claim=document["claim"],
+                resource_id=document.get("resource_id", ""),
+            )
+        except (KeyError, TypeError) as error:
+            raise RequestError(f"the queue message is malformed: {one_line(error)}") from None
+
+
+def make_message(
+    job_id: str,
+    service_id: str,
+    params: dict[str, str],
+    inputs: list[InputValue],
+    expected: dict[str, dict[str, Any]],
+    inline_limit_bytes: int,
+    resource_id: str = "",
+) -> tuple[JobMessage, bytes | None]:
+    """Returns the queue message, and the bytes that must lie beside it when they are over the limit."""
+    claim = sum(len(item.data) for item in inputs) > inline_limit_bytes
+    message = JobMessage(
+        job_id=job_id,
+        service_id=service_id,
+        params=params,
+        inputs=tuple(
+            MessageInput(
+                item.key,
+                item.type,
+                item.status,
+                len(item.data),
+                None if claim else item.text,
+                item.attributes,
+            )
+            for item in inputs
+        ),
+        expected=expected,
+        claim=claim,
+        resource_id=resource_id,
+    )
+    return message, _join(inputs) if claim else None
+
+
+def _join(inputs: list[InputValue]) -> bytes:
+    return inputs[0].data if len(inputs) == 1 else b"".join(item.data for item in inputs)
+
+
+def input_bytes(message: JobMessage, payload: bytes | None) -> list[bytes]:
+    """Returns the bytes of each input, from the message itself or from `payload` beside it."""
+    if not message.claim:
+        return [pybase64.b64decode(item.text or "") for item in message.inputs]
+    if payload is None:
+        raise ValueError(f"payload of job {message.job_id} is gone")
+    if len(message.inputs) == 1:
+        return [payload]
+    pieces = []
+    start = 0
+    for item in message.inputs:
+        pieces.append(payload[start : start + item.size])
+        start += item.size
+    return pieces
