@@ -2,13 +2,17 @@
 
 import logging
 import os
+import socket
 import sys
+from collections.abc import Mapping
 
 import uvicorn
 
 from api.app import create_server
 from api.gateway import Gateway
+from api.listening import GatewayServer
 from athena.errors import ConfigError
+from athena.listening import LISTEN_FD
 from athena.logs import configure_logs
 from athena.settings import Settings, from_env
 
@@ -22,14 +26,21 @@ def main() -> int:
         return 2
     configure_logs(settings.log_level)
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
-    make_server(settings).run()
+    make_server(settings, inherited_socket(os.environ)).serve_forever()
     return 0
 
 
-def make_server(settings: Settings) -> uvicorn.Server:
+def inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
+    """Returns the listening socket that a supervisor passed on, if one did."""
+    number = environ.get(LISTEN_FD)
+    return socket.socket(fileno=int(number)) if number else None
+
+
+def make_server(settings: Settings, inherited: socket.socket | None = None) -> GatewayServer:
     """Returns the HTTP server, not started yet."""
+    gateway = Gateway(settings)
     config = uvicorn.Config(
-        create_server(Gateway(settings)),
+        create_server(gateway),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -46,7 +57,7 @@ def make_server(settings: Settings) -> uvicorn.Server:
         # would find that one's Flask context.
         reset_contextvars=True,
     )
-    return uvicorn.Server(config)
+    return GatewayServer(config, gateway, inherited)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 import uuid
+from typing import Any, TypeVar
 
 from api.fetcher import make_fetcher
 from api.redis_link import RedisLink, Subscriber
 from api.waiters import Waiters, reply_of
+from api.watch import Watch
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -18,32 +19,26 @@ from athena.errors import (
     StoreError,
     UnservedError,
 )
-from athena.fleet import DEAD_AFTER_S, FleetView
+from athena.fleet import DEAD_AFTER_S
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
-from athena.schema import RequestSchema, build_envelope_schema
+from athena.keys import payload_key, reply_channel
+from athena.schema import RequestSchema
 from athena.settings import Settings
+from athena.steps import Steps
 from athena.store import (
-    ABILITIES,
-    BEATS,
-    FAILURES,
     ORPHAN_TTL_S,
-    WORKERS,
     Reply,
     Submission,
     find_command,
     found_jobs,
     job_record,
     leave_command,
-    payload_key,
     read_command,
-    reply_channel,
     submit_command,
 )
 
-logger = logging.getLogger(__name__)
-
-OBSERVE_S = 1.0
+T = TypeVar("T")
 
 
 class Gateway:
@@ -53,8 +48,8 @@ class Gateway:
         self.settings = settings
         self.id = uuid.uuid4().hex
         self.fetcher = make_fetcher(settings)
-        self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
         self._link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        self.watch = Watch(settings, self._link)
         # Payloads go by a connection of their own, so that they do not hold up the small commands.
         self._payload_link = RedisLink(settings.redis_url, settings.redis_timeout_s)
         self._waiters = Waiters(self.recheck)
@@ -65,9 +60,7 @@ class Gateway:
             self._waiters.on_push,
             self._waiters.recheck,
         )
-        self._schemas: dict[str, tuple[Interface, RequestSchema]] = {}
-        self._raw_interfaces: dict[bytes, bytes] = {}
-        self._observer: asyncio.Task[None] | None = None
+        self.is_draining = False
 
     async def start(self) -> None:
         """Connects to Redis and begins to watch the fleet; does not wait for either."""
@@ -75,12 +68,11 @@ class Gateway:
         await self._payload_link.start()
         await self._waiters.start()
         await self._subscriber.start()
-        self._observer = asyncio.create_task(self._observe_forever())
+        self.watch.start()
 
     async def close(self) -> None:
         """Ends all connections."""
-        if self._observer is not None:
-            self._observer.cancel()
+        self.watch.close()
         await self._waiters.close()
         await self._subscriber.close()
         await self._payload_link.close()
@@ -92,6 +84,7 @@ class Gateway:
             "redis": self._link.is_connected,
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
+            "not_draining": not self.is_draining,
         }
 
     def ability(self, service_id: str) -> tuple[Interface, RequestSchema]:
@@ -101,9 +94,9 @@ class Gateway:
             NotFoundError: it was never registered.
             UnservedError: it was never registered because its worker does not start.
         """
-        known = self._schemas.get(service_id)
-        if known is None and service_id in self.fleet.failures:
-            failure = self.fleet.failures[service_id]
+        known = self.watch.schemas.get(service_id)
+        if known is None and service_id in self.watch.fleet.failures:
+            failure = self.watch.fleet.failures[service_id]
             raise UnservedError(f"{service_id} does not start: {failure}", retry_after_s=int(DEAD_AFTER_S))
         if known is None:
             raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
@@ -111,7 +104,7 @@ class Gateway:
 
     def route(self, interface: Interface, gpu_type: str) -> str:
         """Returns the queue for a request (see `FleetView.route`)."""
-        return self.fleet.route(time.monotonic(), interface, gpu_type)
+        return self.watch.fleet.route(time.monotonic(), interface, gpu_type)
 
     async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
         """Puts a job into its queue.
@@ -126,8 +119,11 @@ class Gateway:
         Raises:
             QueueFullError: the queue holds as many jobs as it may.
             RequestIdConflictError: the request_id belongs to another body.
-            StoreError: Redis cannot be reached or refuses writes.
+            StoreError: Redis cannot be reached, refuses writes, or is nearly full.
         """
+        if self.watch.is_redis_full:
+            share = self.watch.memory_share
+            raise StoreError(f"Redis uses {share:.0%} of its memory; it takes no new jobs", retry_after_s=5)
         link = self._link
         if payload is not None:
             link = self._payload_link
@@ -138,7 +134,7 @@ class Gateway:
             return job.job_id, False
         if verdict == b"attached":
             return reply[1].decode(), JobState(reply[2].decode()).is_final
-        raise _refusal(verdict, reply, job)
+        raise self._refusal(verdict, reply, job)
 
     def wait_for(self, job_id: str) -> asyncio.Future[Reply]:
         """Returns a future that holds the job's end; call it before the job is submitted."""
@@ -191,46 +187,35 @@ class Gateway:
         """Returns how many jobs wait in each queue."""
         return list(await asyncio.gather(*(self._link.execute(("LLEN", queue)) for queue in queues)))
 
-    async def _observe_forever(self) -> None:
+    async def operate(self, steps: Steps[T]) -> T:
+        """Runs an operation (`athena.steps`) to its end.
+
+        Raises:
+            StoreError: Redis cannot be reached or refuses a step.
+        """
+        reply: Any = None
         while True:
             try:
-                await self._observe()
-            except StoreError as error:
-                logger.debug("cannot observe the fleet: %s", error)
-            except Exception:
-                logger.exception("cannot read the registry")
-            await asyncio.sleep(OBSERVE_S if self._schemas else OBSERVE_S / 5)
+                command = steps.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            reply = await self._link.execute(command)
 
-    async def _observe(self) -> None:
-        workers, beats, abilities, failures = await asyncio.gather(
-            *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES, FAILURES))
-        )
-        self.fleet.observe(time.monotonic(), _pairs(workers), _pairs(beats))
-        self.fleet.observe_failures(time.time(), _pairs(failures))
-        for service_id, raw in _pairs(abilities).items():
-            if self._raw_interfaces.get(service_id) != raw:
-                self._learn(service_id, raw)
-
-    def _learn(self, service_id: bytes, raw: bytes) -> None:
-        interface = Interface.decode(raw)
-        self._schemas[service_id.decode()] = (interface, build_envelope_schema(interface))
-        self.fleet.interfaces[service_id.decode()] = interface
-        self._raw_interfaces[service_id] = raw
-        logger.info("learned the interface of %s", service_id.decode())
-
-
-def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _refusal(verdict: bytes, reply: list[bytes], job: Submission) -> AthenaError:
-    if verdict == b"full":
-        return QueueFullError(
-            f"the queue of {job.service_id} holds {job.max_queue_jobs} jobs, which is its limit",
-            retry_after_s=1,
-        )
-    if verdict == b"conflict":
-        return RequestIdConflictError(
-            f"request_id {job.request_id!r} belongs to job {reply[1].decode()}, whose body differs"
-        )
-    return StoreError("the inputs were lost on their way into Redis; try again")
+    def _refusal(self, verdict: bytes, reply: list[Any], job: Submission) -> AthenaError:
+        if verdict in (b"full", b"heavy"):
+            what = (
+                f"holds {job.max_queue_jobs} jobs"
+                if verdict == b"full"
+                else f"and its workers hold {reply[1]} bytes, and {job.bytes} more are over the limit"
+            )
+            depth = int(reply[1]) if verdict == b"full" else job.max_queue_jobs
+            return QueueFullError(
+                f"the queue of {job.service_id} {what}; it takes no more for now",
+                retry_after_s=self.watch.retry_after_s(job.service_id, depth),
+            )
+        if verdict == b"conflict":
+            return RequestIdConflictError(
+                f"request_id {job.request_id!r} belongs to job {reply[1].decode()}, whose body differs"
+            )
+        return StoreError("the inputs were lost on their way into Redis; try again")

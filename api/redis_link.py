@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from athena.errors import StoreError
-from athena.store import SCRIPTS, Command, script_of
+from athena.script import SCRIPTS, Command, script_of
 
 logger = logging.getLogger(__name__)
 

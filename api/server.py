@@ -141,10 +141,17 @@ def _too_large(limit_bytes: int) -> BodyTooLargeError:
 
 
 class AsgiServer:
-    """The gateway as an ASGI application."""
+    """The gateway as an ASGI application.
 
-    def __init__(self, app: Flask, on_startup: Hook, on_shutdown: Hook) -> None:
+    Args:
+        is_leaving: whether callers are to open new connections for their next requests.
+    """
+
+    def __init__(
+        self, app: Flask, on_startup: Hook, on_shutdown: Hook, is_leaving: Callable[[], bool]
+    ) -> None:
         self._app = app
+        self._is_leaving = is_leaving
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
 
@@ -174,6 +181,8 @@ class AsgiServer:
             response = await self.handle(environ)
         except Disconnected:
             return
+        if self._is_leaving():
+            response.headers["Connection"] = "close"
         await _send_response(response, environ, body, send)
 
     async def handle(self, environ: dict[str, Any]) -> Response:

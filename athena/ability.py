@@ -39,6 +39,8 @@ class WorkerOptions:
     max_batch: int = 1
     max_wait_ms: float = 0
     concurrency: int = 1
+    max_jobs: int = 0
+    max_memory_mb: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,11 @@ class Limits:
     max_body_bytes: int = 16 * 1024 * 1024
     max_input_bytes: int = 64 * 1024 * 1024
     max_queue_jobs: int = 10_000
+    max_queue_bytes: int = 1024 * 1024 * 1024
     max_queue_s: float = 600
     max_exec_s: float = 60
+    max_attempts: int = 3
+    cancel_grace_s: float = 10
     wait_s: float = 60
 
 
@@ -236,6 +241,8 @@ def _check(file: Path, ability: Ability) -> None:
         ("limits.max_body_bytes", ability.limits.max_body_bytes),
         ("limits.max_input_bytes", ability.limits.max_input_bytes),
         ("limits.max_queue_jobs", ability.limits.max_queue_jobs),
+        ("limits.max_queue_bytes", ability.limits.max_queue_bytes),
+        ("limits.max_attempts", ability.limits.max_attempts),
         ("limits.max_queue_s", ability.limits.max_queue_s),
         ("limits.max_exec_s", ability.limits.max_exec_s),
         ("limits.wait_s", ability.limits.wait_s),

@@ -81,6 +81,19 @@ def encode_message(message: JobMessage, queue: str) -> bytes:
     )
 
 
+def with_new_id(message: bytes, job_id: str) -> bytes:
+    """Returns a queue message under another id: that of the job which tries its job again."""
+    document = orjson.loads(message)
+    headers, properties = document["headers"], document["properties"]
+    headers["id"] = headers["root_id"] = job_id
+    properties["correlation_id"] = properties["delivery_tag"] = job_id
+    if headers.get("athena"):
+        body = orjson.loads(document["body"])
+        body[0][0]["id"] = job_id
+        document["body"] = orjson.dumps(body).decode()
+    return orjson.dumps(document)
+
+
 def describe_inputs(message: JobMessage) -> str:
     """Returns what Flower shows as a task's arguments: names and sizes, never the data."""
     inputs = ", ".join(f"{item.key}: {item.size} bytes" for item in message.inputs)

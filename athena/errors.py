@@ -8,7 +8,9 @@ AthenaError
 │   ├── BodyTooLargeError        413  10163  the body is over the limit
 │   ├── FetchError              400  10009  an input that the request names by URL cannot be had
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
+│   ├── JobStateError            409  10163  the job is not in a state that allows it
 │   └── MethodError              405  10163  the path exists, not with this method
+├── AdminTokenError              401  10405  the admin token is missing or wrong
 ├── NotFoundError                404  10404  no such service, job or path
 │   └── ResultExpiredError       410  10404  the record is still there, its result is not
 ├── QueueFullError               429  10110  the ability's queue is at its limit (retryable)
@@ -17,7 +19,7 @@ AthenaError
 ├── WaitTimeoutError             504  10114  no answer within the wait limit (retryable)
 ├── WrapperError                 502  109xx  the wrapper reported, raised or returned something wrong
 │   └── OutputError              502  10106  the wrapper's answer does not fit what it declared
-├── WorkerLostError              502  10109  the worker process died under the job (retryable)
+├── PoisonedError                502  10109  worker processes died under the job, again and again
 ├── ExecTimeoutError             504  10102  the job ran past its execution limit
 ├── CanceledError                409  10101  the job was canceled
 ├── ExpiredError                 504  10114  the job was not started in time (retryable)
@@ -113,10 +115,23 @@ class RequestIdConflictError(RequestError):
     http_status = 409
 
 
+class JobStateError(RequestError):
+    """The job's state does not allow what is asked, for example to try a job again that still runs."""
+
+    http_status = 409
+
+
 class MethodError(RequestError):
     """The path exists, but not with this HTTP method."""
 
     http_status = 405
+
+
+class AdminTokenError(AthenaError):
+    """The admin token is missing or wrong."""
+
+    code = 10405
+    http_status = 401
 
 
 class NotFoundError(AthenaError):
@@ -177,12 +192,11 @@ class OutputError(WrapperError):
     code = 10106
 
 
-class WorkerLostError(AthenaError):
-    """The worker process died while it held the job."""
+class PoisonedError(AthenaError):
+    """Worker processes died under the job, as often as the ability allows."""
 
     code = 10109
     http_status = 502
-    retryable = True
 
 
 class ExecTimeoutError(AthenaError):
@@ -222,7 +236,7 @@ def http_status_of(code: int) -> int:
 _STATUS_BY_JOB_CODE = {
     error.code: error.http_status
     for error in (
-        WorkerLostError,
+        PoisonedError,
         ExecTimeoutError,
         CanceledError,
         ExpiredError,

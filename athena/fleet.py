@@ -8,10 +8,14 @@ import orjson
 from athena.broker import ANY, queue_name
 from athena.errors import UnservedError
 from athena.interface import Interface
+from athena.jobs import JobRecord
 
 #: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped
 #: clock or a Redis outage then declares nobody dead.
 DEAD_AFTER_S = 5.0
+
+#: An observer that did not read the registry for this long begins to count anew: the silence may be its own.
+MAX_GAP_S = 2.5
 
 #: So long it is said why a worker did not start. Its supervisor tries again, and says so again, before.
 FAILURE_SHOWN_S = 900.0
@@ -78,10 +82,14 @@ class FleetView:
         self._workers: dict[str, WorkerEntry] = {}
         self._pulses: dict[str, _Pulse] = {}
         self._seen_s: dict[str, float] = {}
+        self._observed_s = float("-inf")
 
     def observe(self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]) -> None:
         """Takes in a fresh reading of the registry."""
         self._workers = {key.decode(): WorkerEntry.decode(value) for key, value in workers.items()}
+        if now_s - self._observed_s > MAX_GAP_S:
+            self._pulses.clear()
+        self._observed_s = now_s
         for incarnation in self._workers:
             beat = int(beats.get(incarnation.encode(), 0))
             pulse = self._pulses.get(incarnation)
@@ -109,6 +117,28 @@ class FleetView:
             if now_s - self._pulses[incarnation].changed_s <= DEAD_AFTER_S
             and service_id in (None, worker.service_id)
         ]
+
+    def dead_workers(self, now_s: float) -> list[WorkerEntry]:
+        """Returns the registered workers whose heart does not beat."""
+        alive = {worker.incarnation for worker in self.live_workers(now_s)}
+        return [worker for incarnation, worker in self._workers.items() if incarnation not in alive]
+
+    def why_queued(self, now_s: float, record: JobRecord) -> str:
+        """Returns why a queued job does not run yet, in words for its caller."""
+        if record.is_paused:
+            return f"queue_paused: an operator has paused {record.queue}"
+        again = f" (it is tried again: {record.last_failure})" if record.last_failure else ""
+        service_id, _, gpu_type = record.queue.rpartition(".")
+        alive = self.live_workers(now_s, service_id)
+        fitting = [worker for worker in alive if gpu_type in (ANY, worker.gpu_type)]
+        if fitting:
+            return f"waiting_for_slot: the workers are busy{again}"
+        if service_id in self.failures:
+            return f"worker_failing: {self.failures[service_id]}"
+        if alive:
+            types = ", ".join(sorted({worker.gpu_type for worker in alive}))
+            return f"no_worker: none of type {gpu_type} is alive; alive: {types}{again}"
+        return f"no_worker: no worker of {service_id} is alive{again}"
 
     def route(self, now_s: float, interface: Interface, gpu_type: str) -> str:
         """Returns the queue for a request.

@@ -35,7 +35,12 @@ def prepare_job(
         expected,
         inline_limit_bytes,
         resource_id=header.get("res_id") or "",
+        max_exec_s=_less(header.get("max_exec_s"), interface.limits.max_exec_s),
     )
+
+
+def _less(asked: float | None, allowed: float) -> float:
+    return float(asked) if asked is not None and asked < allowed else 0
 
 
 def complete(given: Mapping[str, Any], specs: Iterable[ParamSpec]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ class JobState(StrEnum):
     CANCELED = "canceled"
     EXPIRED = "expired"
     TIMED_OUT = "timed_out"
+    POISONED = "poisoned"
 
     @property
     def is_final(self) -> bool:
@@ -25,7 +26,16 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What Redis knows of a job; times are milliseconds since 1970 on Redis' clock, 0 if not yet."""
+    """What Redis knows of a job; times are milliseconds since 1970 on Redis' clock, 0 if not yet.
+
+    Attributes:
+        attempts: how often a worker began to run it.
+        deaths: how many workers died under it.
+        last_failure: why its last attempt came to nothing; "" if none did.
+        progress: what the wrapper said of it, from 0 to 1; None if it said nothing.
+        position: about how many jobs are before it in its queue, itself included; 0 when it does not queue.
+        is_held: whether a worker has taken it, though it may not run yet.
+    """
 
     job_id: str
     service_id: str
@@ -42,9 +52,25 @@ class JobRecord:
     code: int
     message: str
     result: bytes | None = None
+    deaths: int = 0
+    last_failure: str = ""
+    progress: float | None = None
+    exec_ms: float = 0.0
+    batch_size: int = 0
+    retry_of: str = ""
+    position: int = 0
+    is_held: bool = False
+    is_paused: bool = False
 
     @classmethod
-    def decode(cls, job_id: str, record: Mapping[bytes, bytes], result: bytes | None) -> "JobRecord":
+    def decode(
+        cls,
+        job_id: str,
+        record: Mapping[bytes, bytes],
+        result: bytes | None = None,
+        position: int = 0,
+        is_paused: bool = False,
+    ) -> "JobRecord":
         """Reads the fields of the record's hash."""
 
         def text(name: bytes) -> str:
@@ -69,24 +95,40 @@ class JobRecord:
             code=number(b"code"),
             message=text(b"message"),
             result=result,
+            deaths=number(b"deaths"),
+            last_failure=text(b"last_failure"),
+            progress=float(record[b"progress"]) if record.get(b"progress") else None,
+            exec_ms=float(record.get(b"exec_ms") or 0),
+            batch_size=number(b"batch_size"),
+            retry_of=text(b"retry_of"),
+            position=position,
+            is_held=bool(record.get(b"token")),
+            is_paused=is_paused,
         )
 
     def describe(self) -> dict[str, Any]:
         """Returns the record for callers and operators: everything but the result."""
-        described: dict[str, Any] = {
+        return {
             "id": self.job_id,
             "service_id": self.service_id,
             "state": str(self.state),
             "app_id": self.app_id,
             "request_id": self.request_id or None,
+            "retry_of": self.retry_of or None,
             "queue": self.queue,
+            "position": self.position or None,
             "gpu_type": self.gpu_type or None,
+            "worker": self.worker or None,
             "attempts": self.attempts,
+            "deaths": self.deaths,
+            "last_failure": self.last_failure or None,
+            "progress": self.progress,
             "queued_ms": self.queued_ms,
             "started_ms": self.started_ms or None,
             "finished_ms": self.finished_ms or None,
+            "exec_ms": self.exec_ms or None,
+            "batch_size": self.batch_size or None,
         }
-        return described
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class JobMessage:
             payload key of the job.
         expected: output key -> attributes that the answer echoes.
         resource_id: the personalised resource that the caller named; "" for none.
+        max_exec_s: how long it may run; 0 for as long as the ability allows.
     """
 
     job_id: str
@@ -42,6 +43,7 @@ class JobMessage:
     expected: dict[str, dict[str, Any]]
     claim: bool = False
     resource_id: str = ""
+    max_exec_s: float = 0
 
     def encode(self) -> dict[str, Any]:
         """Returns the message as a JSON object."""
@@ -59,6 +61,8 @@ class JobMessage:
         }
         if self.resource_id:
             document["resource_id"] = self.resource_id
+        if self.max_exec_s:
+            document["max_exec_s"] = self.max_exec_s
         return document
 
     @classmethod
@@ -82,6 +86,7 @@ class JobMessage:
                 expected=document["expected"],
                 claim=document["claim"],
                 resource_id=document.get("resource_id", ""),
+                max_exec_s=document.get("max_exec_s", 0),
             )
         except (KeyError, TypeError) as error:
             raise RequestError(f"the queue message is malformed: {one_line(error)}") from None
@@ -95,6 +100,7 @@ def make_message(
     expected: dict[str, dict[str, Any]],
     inline_limit_bytes: int,
     resource_id: str = "",
+    max_exec_s: float = 0,
 ) -> tuple[JobMessage, bytes | None]:
     """Returns the queue message, and the bytes that must lie beside it when they are over the limit."""
     claim = sum(len(item.data) for item in inputs) > inline_limit_bytes
@@ -116,6 +122,7 @@ def make_message(
         expected=expected,
         claim=claim,
         resource_id=resource_id,
+        max_exec_s=max_exec_s,
     )
     return message, _join(inputs) if claim else None
 

@@ -11,36 +11,29 @@ from athena import __version__, errors
 from athena.errors import (
     AthenaError,
     BodyTooLargeError,
-    CanceledError,
-    ExecTimeoutError,
-    ExpiredError,
     InternalError,
     MediaTypeError,
     NotFoundError,
     QueueFullError,
-    RequestError,
     RequestIdConflictError,
     ResultExpiredError,
     StoreError,
     UnservedError,
     WaitTimeoutError,
-    WorkerLostError,
-    WrapperError,
 )
 from athena.interface import Interface
-from athena.jobs import JobState
 from athena.json_schema import JsonSchema, answer_header, answer_schema, request_schema
-
-#: What may come of a job, whoever asks for it.
-JOB_ERRORS = (
-    RequestError,
-    CanceledError,
-    WrapperError,
-    WorkerLostError,
-    ExecTimeoutError,
-    ExpiredError,
-    InternalError,
+from athena.openapi_jobs import JOB_ERRORS, job_paths, job_schema
+from athena.openapi_parts import (
+    TEXT,
+    errors_of,
+    get_operation,
+    json_answer,
+    object_schema,
+    parameter,
+    schema_ref,
 )
+
 RUN_ERRORS = (
     *JOB_ERRORS,
     NotFoundError,
@@ -53,10 +46,6 @@ RUN_ERRORS = (
     StoreError,
     WaitTimeoutError,
 )
-FIND_ERRORS = (RequestError, NotFoundError, ResultExpiredError, StoreError, InternalError)
-
-TEXT: JsonSchema = {"type": "string"}
-TIME: JsonSchema = {"type": ["integer", "null"], "description": "Milliseconds since 1970."}
 
 
 def openapi_document(interfaces: Iterable[Interface]) -> dict[str, Any]:
@@ -73,7 +62,7 @@ def openapi_document(interfaces: Iterable[Interface]) -> dict[str, Any]:
             "version": __version__,
             "description": "Runs abilities on requests of the ASF protocol, at once or as jobs.",
         },
-        "paths": {**paths, **_job_paths(), **_ability_paths(), **_probe_paths()},
+        "paths": {**paths, **job_paths(), **_ability_paths(), **_probe_paths()},
         "components": {"schemas": schemas, "responses": error_responses()},
     }
 
@@ -102,7 +91,7 @@ def _error_response(classes: list[type[AthenaError]]) -> dict[str, Any]:
     examples = {item.__name__: {"summary": _summary(item), "value": _error_example(item)} for item in classes}
     response: dict[str, Any] = {
         "description": " ".join(f"{item.code}: {_summary(item)}" for item in classes),
-        "content": {"application/json": {"schema": _ref("Error"), "examples": examples}},
+        "content": {"application/json": {"schema": schema_ref("Error"), "examples": examples}},
     }
     if any(item.retryable for item in classes):
         response["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": TEXT}}
@@ -117,29 +106,24 @@ def _error_example(error: type[AthenaError]) -> dict[str, Any]:
     return {"header": {"code": error.code, "message": _summary(error), "sid": ""}}
 
 
-def _errors(classes: Iterable[type[AthenaError]]) -> dict[str, Any]:
-    statuses = sorted({item.http_status for item in classes})
-    return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
-
-
 def common_schemas() -> dict[str, JsonSchema]:
     """Returns the schemas that do not depend on an ability."""
-    problem = _object(
+    problem = object_schema(
         {"pointer": TEXT, "detail": TEXT}, "Where in the request (RFC 6901), and what is wrong."
     )
     header = {"code": {"type": "integer"}, "message": TEXT, "sid": TEXT}
     listed = {**header, "errors": {"type": "array", "items": problem}}
     return {
-        "Error": _object({"header": _object(listed, required=list(header))}),
-        "Job": _job_schema(),
-        "Accepted": _object(
-            {"header": _object(header), "job": _ref("Job"), "urls": _object({"job": TEXT})},
+        "Error": object_schema({"header": object_schema(listed, required=list(header))}),
+        "Job": job_schema(),
+        "Accepted": object_schema(
+            {"header": object_schema(header), "job": schema_ref("Job"), "urls": object_schema({"job": TEXT})},
             "The job goes on; `urls.job` is where to ask for it.",
         ),
-        "JobAnswer": _object(
+        "JobAnswer": object_schema(
             {
-                "header": _object({**header, "gpu_type": TEXT}, required=list(header)),
-                "job": _ref("Job"),
+                "header": object_schema({**header, "gpu_type": TEXT}, required=list(header)),
+                "job": schema_ref("Job"),
                 "payload": {"type": "object", "description": "The outputs, once the job has succeeded."},
             },
             required=["header", "job"],
@@ -148,28 +132,9 @@ def common_schemas() -> dict[str, JsonSchema]:
     }
 
 
-def _job_schema() -> JsonSchema:
-    nothing_yet: JsonSchema = {"type": ["string", "null"]}
-    return _object(
-        {
-            "id": TEXT,
-            "service_id": TEXT,
-            "state": {"type": "string", "enum": [str(state) for state in JobState]},
-            "app_id": TEXT,
-            "request_id": nothing_yet,
-            "queue": TEXT,
-            "gpu_type": nothing_yet,
-            "attempts": {"type": "integer"},
-            "queued_ms": {"type": "integer", "description": "Milliseconds since 1970."},
-            "started_ms": TIME,
-            "finished_ms": TIME,
-        }
-    )
-
-
 def _ability_schemas(interface: Interface) -> dict[str, JsonSchema]:
     request, answer = request_schema(interface), answer_schema(interface)
-    answer["properties"]["header"] = _ref("AnswerHeader")
+    answer["properties"]["header"] = schema_ref("AnswerHeader")
     for schema in (request, answer):
         # OpenAPI 3.1 has this dialect already; examples stand beside the schema.
         schema.pop("$schema")
@@ -191,7 +156,7 @@ def _form_schema(interface: Interface) -> JsonSchema:
 
 def _run_operation(interface: Interface) -> dict[str, Any]:
     service_id = interface.service_id
-    body: dict[str, Any] = {"schema": _ref(f"{service_id}.Request")}
+    body: dict[str, Any] = {"schema": schema_ref(f"{service_id}.Request")}
     if interface.example is not None:
         body["examples"] = {"example": {"value": interface.example}}
     return {
@@ -211,96 +176,39 @@ def _run_operation(interface: Interface) -> dict[str, Any]:
             "content": {"application/json": body, "multipart/form-data": {"schema": _form_schema(interface)}},
         },
         "responses": {
-            "200": _json("The job succeeded.", _ref(f"{service_id}.Answer")),
+            "200": json_answer("The job succeeded.", schema_ref(f"{service_id}.Answer")),
             "202": {
-                **_json("The job goes on.", _ref("Accepted")),
+                **json_answer("The job goes on.", schema_ref("Accepted")),
                 "headers": {"Location": {"schema": TEXT}, "Retry-After": {"schema": TEXT}},
             },
-            **_errors(RUN_ERRORS),
+            **errors_of(RUN_ERRORS),
         },
     }
-
-
-def _job_paths() -> dict[str, Any]:
-    name = _parameter("name", "path", TEXT, "The id of the job, or the caller's own request_id.")
-    app_id = _parameter("app_id", "query", TEXT, "Whose job, where several apps use the same request_id.")
-    wait = _parameter("wait", "query", {"type": "number", "minimum": 0}, "Seconds to wait for the end.")
-    show = {
-        "operationId": "showJob",
-        "tags": ["jobs"],
-        "summary": "Tells how a job stands, and what came of it",
-        "parameters": [name, app_id, wait],
-        "responses": {
-            "200": _json("A job, a failed one included.", _ref("JobAnswer")),
-            **_errors(FIND_ERRORS),
-        },
-    }
-    key = _parameter("key", "path", TEXT, "The name of the output.")
-    output = {
-        "operationId": "showOutput",
-        "tags": ["jobs"],
-        "summary": "Answers with the bytes of one output",
-        "parameters": [name, key, app_id],
-        "responses": {
-            "200": {"description": "The data, base64 removed.", "content": {"*/*": {}}},
-            **_errors((*FIND_ERRORS, *JOB_ERRORS)),
-        },
-    }
-    return {"/v1/jobs/{name}": {"get": show}, "/v1/jobs/{name}/outputs/{key}": {"get": output}}
 
 
 def _ability_paths() -> dict[str, Any]:
     ability: JsonSchema = {"type": "object", "properties": {"service_id": TEXT}, "required": ["service_id"]}
-    listed = _object({"abilities": {"type": "array", "items": ability}})
-    service_id = _parameter("service_id", "path", TEXT, "The name of the ability.")
-    index = _get("listAbilities", "abilities", "Lists the abilities", _json("All of them.", listed))
-    show = _get("showAbility", "abilities", "Describes an ability", _json("The ability.", ability))
-    index["responses"].update(_errors((StoreError, InternalError)))
-    show["responses"].update(_errors((NotFoundError, UnservedError, InternalError)))
-    show["parameters"] = [service_id]
+    listed = object_schema({"abilities": {"type": "array", "items": ability}})
+    all_of_them, one = json_answer("All of them.", listed), json_answer("The ability.", ability)
+    index = get_operation("listAbilities", "abilities", "Lists the abilities", all_of_them)
+    show = get_operation("showAbility", "abilities", "Describes an ability", one)
+    index["responses"].update(errors_of((StoreError, InternalError)))
+    show["responses"].update(errors_of((NotFoundError, UnservedError, InternalError)))
+    show["parameters"] = [parameter("service_id", "path", TEXT, "The name of the ability.")]
     return {"/v1/abilities": {"get": index}, "/v1/abilities/{service_id}": {"get": show}}
 
 
 def _probe_paths() -> dict[str, Any]:
     boolean: JsonSchema = {"type": "boolean"}
     checks: JsonSchema = {"type": "object", "additionalProperties": boolean}
-    readiness = _json("One check for each connection.", _object({"ready": boolean, "checks": checks}))
-    ready = _get("isReady", "probes", "Whether requests can be queued and answers come back", readiness)
+    checked = object_schema({"ready": boolean, "checks": checks})
+    readiness = json_answer("One check for each thing that must be so.", checked)
+    alive = json_answer("Yes.", object_schema({"live": boolean}))
+    document = json_answer("It.", {"type": "object"})
+    ready = get_operation("isReady", "probes", "Whether requests can be queued and answered", readiness)
     ready["responses"]["503"] = readiness
     return {
-        "/livez": {
-            "get": _get("isAlive", "probes", "Whether it lives", _json("Yes.", _object({"live": boolean})))
-        },
+        "/livez": {"get": get_operation("isAlive", "probes", "Whether it lives", alive)},
         "/readyz": {"get": ready},
-        "/openapi.json": {
-            "get": _get("showDocument", "probes", "This document", _json("It.", {"type": "object"}))
-        },
+        "/openapi.json": {"get": get_operation("showDocument", "probes", "This document", document)},
     }
-
-
-def _get(operation_id: str, tag: str, summary: str, answer: dict[str, Any]) -> dict[str, Any]:
-    return {"operationId": operation_id, "tags": [tag], "summary": summary, "responses": {"200": answer}}
-
-
-def _json(description: str, schema: JsonSchema) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _parameter(name: str, place: str, schema: JsonSchema, description: str) -> dict[str, Any]:
-    required = {"required": True} if place == "path" else {}
-    return {"name": name, "in": place, "description": description, "schema": schema, **required}
-
-
-def _object(
-    properties: dict[str, JsonSchema], description: str = "", required: list[str] | None = None
-) -> JsonSchema:
-    schema: JsonSchema = {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties) if required is None else required,
-    }
-    return {**schema, "description": description} if description else schema
-
-
-def _ref(name: str) -> JsonSchema:
-    return {"$ref": f"#/components/schemas/{name}"}

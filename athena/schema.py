@@ -22,6 +22,8 @@ MAX_SEQ = 9_999_999
 #: Of what describes an output; a whole number beyond 64 bits could not even be queued.
 MAX_SIZE = 2**31 - 1
 
+MAX_SECONDS = 10**9
+
 TEXT_ENCODINGS = ("utf8", "gb2312", "gbk")
 COMPRESSIONS = ("raw", "gzip")
 FORMATS = ("plain", "json", "xml")
@@ -83,6 +85,12 @@ def status_field(required: bool = False) -> WholeNumber:
     )
 
 
+def seconds() -> Decimal:
+    """Returns a field for a time limit that a caller asks for."""
+    above_0 = validate.Range(min=0, max=MAX_SECONDS, min_inclusive=False, error="must be above 0 seconds")
+    return Decimal(allow_none=True, validate=above_0)
+
+
 HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
     "app_id": lambda: text(50),
     "appid": lambda: text(50),
@@ -103,6 +111,8 @@ HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
     ),
     "res_id": lambda: text(1024),
     "directEngIp": lambda: text(1024),
+    "max_queue_s": lambda: seconds(),
+    "max_exec_s": lambda: seconds(),
     "data_cleaner_ttl": lambda: text(13),
     "patch_id": lambda: fields.List(text(1024), allow_none=True),
     "scene": lambda: text(32),

@@ -120,6 +120,10 @@ class Settings:
     sync_ttl_s: float = _setting(
         "60", _seconds, "how long record and result of a job without request_id are kept"
     )
+    dead_ttl_s: float = _setting("604800", _seconds, "how long a dead letter is kept, with its inputs")
+    admin_token: str = _setting(
+        "", _text, "token that opens `/v1/admin`; empty: there is no such path", secret=True
+    )
     redis_timeout_s: float = _setting("5", _seconds, "how long to wait for an answer of Redis")
     load_timeout_s: float = _setting("300", _seconds, "how long wrapperInit and the example may take")
     grace_s: float = _setting("30", _seconds, "how long a stopping process may finish what runs")

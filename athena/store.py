@@ -1,123 +1,33 @@
-"""All Redis keys and all scripts. Nobody else names a key.
+"""What gateways, workers and supervisors do with jobs in Redis: commands, and how their answers are read."""
 
-| key | type | holds | lives until |
-|---|---|---|---|
-| `<service_id>.<gpu type>`, `<service_id>.any` | list | Celery messages, newest left | taken |
-| `athena:none` | - | never anything: some scripts begin by deleting it | - |
-| `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
-| `athena:job:<id>` | hash | the job's record | record TTL after its final state |
-| `athena:payload:<id>` | string | inputs too large for the message | the final state |
-| `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
-| `athena:request:<request_id>` | hash | app_id -> job id, body hash | as its job's record |
-| `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
-| `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
-| `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
-| `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
-| `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
-| `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
-
-Every script is atomic and may be repeated: what was done already by the same token counts as done.
-"""
-
-import hashlib
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from importlib import resources
 from typing import Any
 
-from athena.errors import WorkerLostError
+from athena.errors import ExecTimeoutError
 from athena.jobs import JobRecord, JobState, Outcome
-
-Arg = str | bytes | int
-Command = tuple[Arg, ...]
-
-WORKERS = "athena:workers"
-BEATS = "athena:beats"
-ABILITIES = "athena:abilities"
-FAILURES = "athena:failures"
+from athena.keys import canceled_key, request_key
+from athena.script import (
+    BEAT,
+    CANCEL,
+    FENCE,
+    FINISH,
+    GIVE_BACK,
+    LEAVE,
+    PROGRESS,
+    READ,
+    RECONCILE,
+    START,
+    SUBMIT,
+    SWEEP,
+    TAKE,
+    Arg,
+    Command,
+)
 
 #: How long inputs may lie beside a message that was not submitted yet.
 ORPHAN_TTL_S = 120
-
-
-def payload_key(job_id: str) -> str:
-    """Key of the inputs that lie beside the message."""
-    return f"athena:payload:{job_id}"
-
-
-def result_key(job_id: str) -> str:
-    """Key of the answer's payload."""
-    return f"athena:result:{job_id}"
-
-
-def bell_key(queue: str) -> str:
-    """Key of the list that an idle worker blocks on."""
-    return f"athena:bell:{queue}"
-
-
-def request_key(request_id: str) -> str:
-    """Key that maps a caller's own id to the job, per app_id."""
-    return f"athena:request:{request_id}"
-
-
-def reply_channel(gateway: str) -> str:
-    """Channel on which a gateway hears of jobs that ended."""
-    return f"athena:reply:{gateway}"
-
-
-class Script:
-    """A Lua script of the folder `athena/scripts`, with the parts of `scripts/lib` that it needs before it.
-
-    Redis runs these parts anew on each call, so a script gets no more than it uses.
-
-    A script's first writes are deletes: Redis at its memory limit refuses a script whose first write needs
-    memory and lets one pass whose first write frees some, so that a full Redis can still finish its jobs.
-    """
-
-    def __init__(self, name: str, *parts: str) -> None:
-        self.name = name
-        self._parts = parts
-
-    @cached_property
-    def source(self) -> str:
-        """The text that Redis runs."""
-        folder = resources.files("athena") / "scripts"
-        files = [folder / "lib" / f"{part}.lua" for part in ("keys", *self._parts)]
-        files.append(folder / f"{self.name}.lua")
-        return "".join(file.read_text(encoding="utf-8") for file in files)
-
-    @cached_property
-    def sha(self) -> str:
-        """What EVALSHA names it by."""
-        return hashlib.sha1(self.source.encode()).hexdigest()
-
-    def call(self, keys: Iterable[str] = (), args: Iterable[Arg] = ()) -> Command:
-        """Returns the command that runs the script."""
-        keys = tuple(keys)
-        return ("EVALSHA", self.sha, len(keys), *keys, *args)
-
-
-SUBMIT = Script("submit", "clock", "bell", "waiting")
-TAKE = Script("take", "clock", "bell", "settle")
-START = Script("start", "clock")
-FINISH = Script("finish", "clock", "settle")
-GIVE_BACK = Script("give_back", "bell", "put_back")
-RECONCILE = Script("reconcile", "bell", "put_back")
-FENCE = Script("fence", "clock", "settle")
-BEAT = Script("beat")
-READ = Script("read", "clock", "waiting", "settle")
-LEAVE = Script("leave", "clock", "settle")
-
-SCRIPTS = (SUBMIT, TAKE, START, FINISH, GIVE_BACK, RECONCILE, FENCE, BEAT, READ, LEAVE)
-
-
-def script_of(command: Command) -> Script | None:
-    """Returns the script that a command runs, for loading it when Redis does not know it."""
-    if command[0] != "EVALSHA":
-        return None
-    return next(script for script in SCRIPTS if script.sha == command[1])
 
 
 @dataclass(frozen=True)
@@ -127,6 +37,10 @@ class Submission:
     Attributes:
         gateway: id of the gateway that waits for it, "" if none does.
         abandonable: whether it is canceled when nobody waits any more.
+        claim: whether the inputs lie beside the message.
+        bytes: size of message and inputs.
+        max_open_bytes: for all open jobs of the ability together; a single job always fits.
+        retry_of: the job that is tried again.
     """
 
     job_id: str
@@ -139,17 +53,18 @@ class Submission:
     gateway: str
     abandonable: bool
     claim: bool
+    bytes: int
     max_queue_jobs: int
+    max_open_bytes: int
     max_queue_s: float
     result_ttl_s: float
     record_ttl_s: float
+    retry_of: str = ""
 
 
 def submit_command(job: Submission) -> Command:
     """Puts a job into its queue, or finds the one that has its request_id."""
     record: list[Arg] = [
-        "service_id",
-        job.service_id,
         "result_ttl_ms",
         int(job.result_ttl_s * 1000),
         "record_ttl_ms",
@@ -157,6 +72,8 @@ def submit_command(job: Submission) -> Command:
     ]
     if job.request_id:
         record += ["request_id", job.request_id]
+    if job.retry_of:
+        record += ["retry_of", job.retry_of]
     if job.abandonable:
         record += ["abandonable", 1]
     known_as = request_key(job.request_id) if job.request_id else ""
@@ -171,6 +88,9 @@ def submit_command(job: Submission) -> Command:
             "1" if job.claim else "0",
             int(job.max_queue_s * 1000),
             job.app_id,
+            job.service_id,
+            job.bytes,
+            job.max_open_bytes,
             *record,
         ),
     )
@@ -178,27 +98,51 @@ def submit_command(job: Submission) -> Command:
 
 @dataclass(frozen=True)
 class TakenJob:
-    """A job that a worker holds; only the holder of its current token can finish it."""
+    """A job that a worker holds; only the holder of its current token can finish it.
+
+    Attributes:
+        runs_alone: whether a worker died under it, so that it must not share a batch or a process.
+        start_within_s: how long it may wait for its start.
+    """
 
     job_id: str
     token: str
     queue: str
     message: bytes
+    runs_alone: bool = False
+    start_within_s: float = float("inf")
 
 
-def take_command(
-    incarnation: str, queues: list[str], count: int, result_ttl_s: float, record_ttl_s: float
-) -> Command:
+@dataclass(frozen=True)
+class ForeignLimits:
+    """What holds for jobs that came by send_task, whose records are made when they are taken."""
+
+    result_ttl_s: float
+    record_ttl_s: float
+    max_queue_s: float
+
+
+def take_command(incarnation: str, queues: list[str], count: int, foreign: ForeignLimits) -> Command:
     """Moves up to `count` jobs to a worker."""
-    ttls = (int(result_ttl_s * 1000), int(record_ttl_s * 1000))
-    return TAKE.call(queues, (incarnation, count, *ttls))
+    limits = (foreign.result_ttl_s, foreign.record_ttl_s, foreign.max_queue_s)
+    return TAKE.call(queues, (incarnation, count, *(int(limit_s * 1000) for limit_s in limits)))
 
 
 def taken_jobs(reply: Any) -> list[TakenJob] | None:
     """Reads the answer of `take_command`; None means that the worker is fenced."""
     if reply is None:
         return None
-    return [TakenJob(item[0].decode(), item[1].decode(), item[2].decode(), item[3]) for item in reply]
+    return [
+        TakenJob(
+            job_id.decode(),
+            token.decode(),
+            queue.decode(),
+            message,
+            runs_alone == b"1",
+            left_ms / 1000,
+        )
+        for job_id, token, queue, message, runs_alone, left_ms in reply
+    ]
 
 
 def start_command(gpu_type: str, worker: str, jobs: Iterable[tuple[str, str]]) -> Command:
@@ -225,10 +169,14 @@ def finish_command(
     return FINISH.call((), args)
 
 
-def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:
-    """Returns jobs, each an id and a token in the order they were taken, to their queues."""
-    backwards = reversed(list(jobs))
-    return GIVE_BACK.call((), (incarnation, *(item for job in backwards for item in job)))
+def progress_command(jobs: Iterable[tuple[str, str, str]]) -> Command:
+    """Notes how far running jobs, each an id, a token and a progress, are."""
+    return PROGRESS.call((), (item for job in jobs for item in job))
+
+
+def give_back_command(incarnation: str, job_ids: Iterable[str]) -> Command:
+    """Returns jobs that did not start to the head of their queues."""
+    return GIVE_BACK.call((), (incarnation, *job_ids))
 
 
 def reconcile_command(incarnation: str, job_ids: Iterable[str]) -> Command:
@@ -236,15 +184,112 @@ def reconcile_command(incarnation: str, job_ids: Iterable[str]) -> Command:
     return RECONCILE.call((), (incarnation, *job_ids))
 
 
-def fence_command(incarnation: str, state: JobState, code: int, message: str) -> Command:
-    """Shuts a dead worker out and ends its jobs: those that ran in `state`, the others as lost with it."""
-    lost = "the worker process died before it came to the job"
-    return FENCE.call((), (incarnation, str(state), code, message, WorkerLostError.code, lost))
+def reconciled_jobs(reply: Any) -> tuple[list[str], list[str]]:
+    """Reads the answer of `reconcile_command`: what went back, and what the worker does not hold any more."""
+    returned, gone = reply
+    return [job_id.decode() for job_id in returned], [job_id.decode() for job_id in gone]
+
+
+@dataclass(frozen=True)
+class Death:
+    """The end of a worker process, and what it means for the jobs that the process held.
+
+    Attributes:
+        reason: for the records, in words.
+        blamed: the jobs in the calls that were going on; None if nobody knows, because the host died too.
+        overran: whether the process was killed because these calls ran past their limit.
+        overrun_message: for a caller whose job ran past its limit.
+        max_attempts: a job under which so many processes died is poisoned.
+        dead_ttl_s: how long a dead letter is kept.
+    """
+
+    reason: str
+    blamed: tuple[str, ...] | None
+    max_attempts: int
+    dead_ttl_s: float
+    overran: bool = False
+    overrun_message: str = ""
+
+
+def fence_command(incarnation: str, death: Death) -> Command:
+    """Shuts a dead worker out and passes its jobs on.
+
+    Those that did not run go back to their queues. Those that ran go back too, to run alone, or are poisoned
+    when too many workers died under them. A job that overran its limit alone is timed out.
+    """
+    return FENCE.call(
+        (),
+        (
+            incarnation,
+            death.reason,
+            "overrun" if death.overran else "death",
+            death.max_attempts,
+            int(death.dead_ttl_s * 1000),
+            ExecTimeoutError.code,
+            death.overrun_message,
+            "0" if death.blamed is None else "1",
+            *(death.blamed or ()),
+        ),
+    )
+
+
+def fenced_jobs(reply: Any) -> tuple[int, int]:
+    """Reads the answer of `fence_command`: how many jobs went back, how many ended."""
+    returned, ended = reply
+    return len(returned), len(ended)
 
 
 def beat_command(incarnations: Iterable[str]) -> Command:
-    """Counts one heartbeat of each worker; the answer lists those that are fenced."""
+    """Counts one heartbeat of each worker."""
     return BEAT.call((), incarnations)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What Redis answers to a worker's heartbeat.
+
+    Attributes:
+        canceled: the jobs it held when they were canceled.
+    """
+
+    is_fenced: bool
+    canceled: frozenset[str]
+
+
+def beats(reply: Any) -> list[Beat]:
+    """Reads the answer of `beat_command`, in its order."""
+    return [
+        Beat(is_known == b"0", frozenset(job_id.decode() for job_id in canceled))
+        for is_known, canceled in reply
+    ]
+
+
+def canceled_command(incarnation: str) -> Command:
+    """Asks which of a worker's jobs are canceled."""
+    return ("SMEMBERS", canceled_key(incarnation))
+
+
+def forget_canceled_command(incarnation: str, job_ids: Iterable[str]) -> Command:
+    """Drops canceled jobs that the worker does not hold any more."""
+    return ("SREM", canceled_key(incarnation), *job_ids)
+
+
+def cancel_command(job_ids: Iterable[str], reason: str) -> Command:
+    """Cancels jobs; the answer holds the state of each before, "" for an unknown one."""
+    return CANCEL.call((), (reason, *job_ids))
+
+
+def canceled_states(reply: Any) -> list[JobState | None]:
+    """Reads the answer of `cancel_command`."""
+    return [JobState(state.decode()) if state else None for state in reply]
+
+
+def sweep_command(
+    service_id: str, queues: Iterable[str], record_ttl_s: float, dead_ttl_s: float, recounts: bool
+) -> Command:
+    """Expires what is overdue in an ability, and keeps its books true."""
+    ttls = (int(record_ttl_s * 1000), int(dead_ttl_s * 1000))
+    return SWEEP.call(queues, (service_id, *ttls, "1" if recounts else "0"))
 
 
 def read_command(job_id: str, gateway: str = "") -> Command:
@@ -254,11 +299,19 @@ def read_command(job_id: str, gateway: str = "") -> Command:
 
 def job_record(job_id: str, reply: Any) -> JobRecord | None:
     """Reads the answer of `read_command`; None for an unknown job."""
-    flat, result = reply
+    flat, result, given_out, is_paused = reply
     if not flat:
         return None
-    record: Mapping[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
-    return JobRecord.decode(job_id, record, result)
+    record = pairs(flat)
+    position = 0
+    if record.get(b"state") == b"queued" and not record.get(b"token"):
+        position = max(1, int(record.get(b"seq") or 0) - int(given_out or 0))
+    return JobRecord.decode(job_id, record, result, position, is_paused is not None)
+
+
+def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    """Returns what Redis lists as field, value, field, value."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def find_command(request_id: str) -> Command:

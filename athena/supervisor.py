@@ -1,17 +1,15 @@
 """Owns child processes: starts them, sees their deaths at once, restarts them with back-off, ends them."""
 
-import ctypes
 import logging
 import os
 import select
 import signal
-import subprocess
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
-from athena.errors import AthenaError
+from athena.child import Child, StartError, describe_exit
+from athena.rolling import RollingRestart
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +18,8 @@ TICK_S = 0.25
 FIRST_RESTART_S = 0.0
 MAX_RESTART_S = 30.0
 
-#: A child that lived this long is restarted as if it had never died.
-HEALTHY_S = 60.0
-
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class StartError(AthenaError):
-    """A child did not become ready; the message is one line for the operator."""
+#: A child that served this long is restarted as if it had never died.
+HEALTHY_S = 5.0
 
 
 def restart_delay_s(failures: int) -> float:
@@ -36,94 +27,6 @@ def restart_delay_s(failures: int) -> float:
     if failures <= 1:
         return FIRST_RESTART_S
     return float(min(MAX_RESTART_S, 2 ** (failures - 2)))
-
-
-class Child(ABC):
-    """A process that a supervisor owns.
-
-    Attributes:
-        name: for messages.
-        grace_s: how long it may take to end after SIGTERM.
-        log: where it says what goes wrong.
-        is_optional: whether the others are started without it; it is tried again while they run.
-    """
-
-    log = "its output above"
-    is_optional = False
-
-    def __init__(self, name: str, grace_s: float) -> None:
-        self.name = name
-        self.grace_s = grace_s
-        self.process: subprocess.Popen[bytes] | None = None
-        self.is_ready = False
-        self.is_stopping = False
-        self.failures = 0
-        self.started_s = 0.0
-        self.restart_at_s: float | None = None
-
-    @abstractmethod
-    def command(self) -> Sequence[str]:
-        """Returns the command line of the next process."""
-
-    def environment(self) -> Mapping[str, str]:
-        """Returns what is added to our own environment."""
-        return {}
-
-    def inherited_fds(self) -> Sequence[int]:
-        """Returns file descriptors that the process inherits."""
-        return ()
-
-    @abstractmethod
-    def check_ready(self) -> bool:
-        """Returns whether the process serves; asked again until it does.
-
-        Raises:
-            StartError: it never will.
-        """
-
-    def on_tick(self, now_s: float) -> None:  # noqa: B027 - few children have duties
-        """Regular duties while the process runs."""
-
-    def on_exit(self, returncode: int) -> None:  # noqa: B027 - as above
-        """Called once for each process that has ended."""
-
-    @property
-    def is_running(self) -> bool:
-        """Whether there is a process that was not waited for yet."""
-        return self.process is not None
-
-    def spawn(self) -> None:
-        """Starts a process of its own session, which ends when we die."""
-        self.is_ready = False
-        self.restart_at_s = None
-        self.started_s = time.monotonic()
-        self.process = subprocess.Popen(
-            list(self.command()),
-            env={**os.environ, **self.environment()},
-            pass_fds=tuple(self.inherited_fds()),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
-
-    def signal(self, number: signal.Signals) -> None:
-        """Sends a signal, if there is a process."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def describe_exit(returncode: int) -> str:
-    """Returns how a process ended, in words."""
-    if returncode >= 0:
-        return f"exit status {returncode}"
-    try:
-        return f"killed by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"killed by signal {-returncode}"
 
 
 class Stop(Exception):
@@ -138,12 +41,14 @@ class Supervisor:
         self._children: list[Child] = []
         self._duties: list[Callable[[float], None]] = []
         self._stop_signals = 0
+        self._restart = RollingRestart(say)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __enter__(self) -> "Supervisor":
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop_signal)
+        signal.signal(signal.SIGHUP, self._on_restart_signal)
         # A handler, even an empty one, is what makes the death of a child write into the wake-up pipe.
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         return self
@@ -151,7 +56,7 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -183,7 +88,7 @@ class Supervisor:
             self._tick()
 
     def run(self) -> None:
-        """Keeps the children running.
+        """Keeps the children running; SIGHUP replaces them one after the other.
 
         Raises:
             Stop: a signal came.
@@ -191,6 +96,7 @@ class Supervisor:
         while True:
             for child in self._children:
                 self._keep(child)
+            self._restart.step()
             self._tick()
 
     def stop(self) -> None:
@@ -214,7 +120,7 @@ class Supervisor:
         returncode = child.process.poll() if child.process else None
         # Asked first, because a child that ends has often said why.
         if child.check_ready():
-            child.is_ready = True
+            child.now_serves()
             self._say(f"{child.name} is ready")
         elif returncode is not None:
             raise StartError(
@@ -226,9 +132,11 @@ class Supervisor:
     def _keep(self, child: Child) -> None:
         now_s = time.monotonic()
         if child.process is None:
-            if child.restart_at_s is not None and now_s >= child.restart_at_s:
+            if child.is_wanted and child.restart_at_s is not None and now_s >= child.restart_at_s:
                 child.spawn()
             return
+        if child.overstays(now_s):
+            child.signal(signal.SIGKILL)
         returncode = child.process.poll()
         if returncode is not None:
             self._bury(child, returncode, now_s)
@@ -237,19 +145,27 @@ class Supervisor:
 
     def _look_again(self, child: Child) -> None:
         try:
-            child.is_ready = child.check_ready()
+            serves = child.check_ready()
         except StartError as error:
             logger.error("%s", error.message)
             child.signal(signal.SIGKILL)
             return
-        if child.is_ready:
+        if serves:
+            child.now_serves()
             self._say(f"{child.name} is ready again")
 
     def _bury(self, child: Child, returncode: int, now_s: float) -> None:
         child.process = None
         child.is_ready = False
         child.on_exit(returncode)
-        child.failures = 1 if now_s - child.started_s > HEALTHY_S else child.failures + 1
+        planned = child.planned_exit(returncode)
+        if planned:
+            child.failures, child.restart_at_s = 0, now_s
+            self._say(f"{child.name} ended: {planned}" + ("; starting it again" if child.is_wanted else ""))
+            return
+        if child.died_at_work or (child.ready_s and now_s - child.ready_s > HEALTHY_S):
+            child.failures = 0
+        child.failures += 1
         delay_s = restart_delay_s(child.failures)
         child.restart_at_s = now_s + delay_s
         when = f"in {delay_s:g} s" if delay_s else "now"
@@ -303,6 +219,9 @@ class Supervisor:
         now_s = time.monotonic()
         for duty in self._duties:
             duty(now_s)
+
+    def _on_restart_signal(self, number: int, frame: FrameType | None) -> None:
+        self._restart.begin(self._children)
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_signals += 1

@@ -1,4 +1,4 @@
-"""Worker processes as their supervisor sees them: start order, heartbeat, time limits, death."""
+"""Worker processes as their supervisor sees them: start order, heartbeat, limits, death."""
 
 import logging
 import os
@@ -9,131 +9,40 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
-
 from athena.ability import Ability
-from athena.errors import ExecTimeoutError, WorkerLostError
-from athena.fleet import Failure
-from athena.jobs import JobState
+from athena.child import Child, StartError, describe_exit
+from athena.fleet_keeper import FleetKeeper
 from athena.progress import ProgressBoard
-from athena.store import FAILURES, Command, beat_command, fence_command, script_of
-from athena.supervisor import Child, StartError, describe_exit
-from athena.worker_launch import WorkerLaunch, WorkerReport
+from athena.settings import Settings
+from athena.store import Beat, Death
+from athena.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
+from athena.worker_launch import EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
 
 logger = logging.getLogger(__name__)
 
-BEAT_S = 1.0
-
-#: How far an inference call may run past its limit before its process is killed.
-OVERDUE_GRACE_S = 1.0
-
-#: Redis is asked from the supervisor's only thread, so it must not be waited for long.
-REDIS_TIMEOUT_S = 2.0
-
-
-class FleetKeeper:
-    """Heartbeats for all workers of one supervisor, and the fencing of those that died."""
-
-    def __init__(self, redis_url: str) -> None:
-        self._client = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=REDIS_TIMEOUT_S,
-            socket_connect_timeout=REDIS_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._workers: list[WorkerChild] = []
-        self._fences: list[Command] = []
-        self._due_s = 0.0
-
-    def add(self, worker: "WorkerChild") -> None:
-        """Takes a worker into care."""
-        self._workers.append(worker)
-
-    def fence(self, command: Command) -> None:
-        """Ends the jobs of a dead worker, now or as soon as Redis can be reached."""
-        self._fences.append(command)
-        self._send_fences()
-
-    def tell_failure(self, service_id: str, detail: str) -> None:
-        """Lets gateways know why an ability has no worker."""
-        self._note(("HSET", FAILURES, service_id, Failure(detail, time.time()).encode()))
-
-    def forget_failure(self, service_id: str) -> None:
-        """Lets gateways know that it has one now."""
-        self._note(("HDEL", FAILURES, service_id))
-
-    def _note(self, command: Command) -> None:
-        try:
-            self._client.execute_command(*command)
-        except RedisError as error:
-            logger.info("cannot tell gateways how a worker started: %s", error)
-
-    def on_tick(self, now_s: float) -> None:
-        """Sends what is due; called by the supervisor."""
-        if now_s < self._due_s:
-            return
-        self._due_s = now_s + BEAT_S
-        self._send_fences()
-        self._send_beats()
-
-    def _send_beats(self) -> None:
-        alive = {worker.incarnation: worker for worker in self._workers if worker.is_ready}
-        if not alive:
-            return
-        try:
-            fenced = self._run(beat_command(alive))
-        except RedisError as error:
-            logger.warning("no heartbeat: %s", error)
-            return
-        for incarnation in fenced:
-            worker = alive[incarnation.decode()]
-            # One that stops has signed off by itself.
-            if worker.is_running and not worker.is_stopping:
-                logger.error("%s was fenced by another process; ending it", worker.name)
-                worker.signal(signal.SIGKILL)
-
-    def _send_fences(self) -> None:
-        while self._fences:
-            try:
-                ended = self._run(self._fences[0])
-            except RedisError as error:
-                logger.warning("cannot end the jobs of a dead worker yet: %s", error)
-                return
-            del self._fences[0]
-            if ended:
-                logger.warning("ended %d jobs of a dead worker", len(ended))
-
-    def _run(self, command: Command) -> list[bytes]:
-        try:
-            reply: list[bytes] = self._client.execute_command(*command)
-        except NoScriptError:
-            script = script_of(command)
-            assert script is not None
-            self._client.script_load(script.source)
-            reply = self._client.execute_command(*command)
-        return reply
+#: A start that takes this much longer than it may is ended from outside: the worker cannot do it any more.
+LOAD_GRACE_S = 30.0
 
 
 class WorkerChild(Child):
     """One worker process after the other, of one ability on one GPU type."""
 
     def __init__(
-        self, ability: Ability, gpu_type: str, index: int, keeper: FleetKeeper, grace_s: float
+        self, ability: Ability, gpu_type: str, index: int, keeper: FleetKeeper, settings: Settings
     ) -> None:
-        super().__init__(f"worker {ability.service_id}", grace_s + 5)
+        super().__init__(f"worker {ability.service_id}", settings.grace_s + 5)
         self.incarnation = ""
         self.ability = ability
+        self.node_name = f"{ability.service_id}.{gpu_type}.{index}@{socket.gethostname()}"
         self._gpu_type = gpu_type
-        self._node_name = f"{ability.service_id}.{gpu_type}.{index}@{socket.gethostname()}"
         self._keeper = keeper
-        self._board = ProgressBoard.create(ability.worker.concurrency)
+        self._load_timeout_s = settings.load_timeout_s
+        self._board = ProgressBoard.create(ability.worker.concurrency, ability.worker.max_batch)
         self._status_read = self._status_write = -1
         self._status_text = b""
-        self._is_overdue = False
+        self._verdict: Verdict | None = None
+        self._canceled_s: dict[str, float] = {}
         self._has_reported = False
         keeper.add(self)
 
@@ -150,7 +59,7 @@ class WorkerChild(Child):
         launch = WorkerLaunch(
             ability_dir=str(self.ability.path),
             incarnation=self.incarnation,
-            name=self._node_name,
+            name=self.node_name,
             gpu_type=self._gpu_type,
             status_fd=self._status_write,
             progress_fd=self._board.fd,
@@ -161,11 +70,11 @@ class WorkerChild(Child):
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation."""
         self.incarnation = uuid.uuid4().hex
-        self._is_overdue = False
+        self._verdict = None
+        self._canceled_s = {}
         self._has_reported = False
         self._status_text = b""
-        for thread in range(self.ability.worker.concurrency):
-            self._board.end(thread)
+        self._board.clear()
         self._status_read, self._status_write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._status_read, False)
         super().spawn()
@@ -173,39 +82,101 @@ class WorkerChild(Child):
 
     def check_ready(self) -> bool:
         """Reads what the worker reports (see `Child.check_ready`)."""
-        try:
-            self._status_text += os.read(self._status_read, 65536)
-        except BlockingIOError:
+        report = self._read_report()
+        if report is None:
             return False
-        line, newline, _ = self._status_text.partition(b"\n")
-        if not newline:
-            return False
-        self._has_reported = True
-        report = WorkerReport.decode(line)
         if not report.ready:
             self._keeper.tell_failure(self.ability.service_id, report.detail)
             raise StartError(f"ability {self.ability.service_id}: {report.detail}")
         self._keeper.forget_failure(self.ability.service_id)
         return True
 
+    @property
+    def is_beating(self) -> bool:
+        """Whether it serves."""
+        return self.is_ready
+
     def on_tick(self, now_s: float) -> None:
-        """Kills the process when an inference call runs past its limit."""
-        if any(busy.is_overdue(now_s, OVERDUE_GRACE_S) for busy in self._board.busy()):
-            self._is_overdue = True
-            logger.error("%s: an inference call is past its limit; ending the process", self.name)
+        """Kills a process that does what it must not, or nothing at all."""
+        if self._verdict is None and not self.is_stopping:
+            self._verdict = self._judge(now_s)
+            if self._verdict is not None:
+                logger.error("%s: %s", self.name, self._verdict.reason)
+        if self._verdict is not None:
             self.signal(signal.SIGKILL)
 
+    def on_beat(self, beat: Beat, order: str) -> None:
+        """Hears which of its jobs were canceled, whether it was fenced, and what an operator wants."""
+        now_s = time.monotonic()
+        self._canceled_s = {job_id: self._canceled_s.get(job_id, now_s) for job_id in beat.canceled}
+        # One that stops has signed off by itself.
+        if beat.is_fenced and self.is_running and not self.is_stopping and not self.is_leaving:
+            logger.error("%s was fenced by another process; ending it", self.name)
+            self.signal(signal.SIGKILL)
+        if order == ORDER_RESTART:
+            self._keeper.forget_order(self.node_name)
+            self.ask_to_restart()
+        elif order == ORDER_DRAIN and self.is_wanted:
+            self.ask_to_leave()
+        elif not order and not self.is_wanted:
+            self.ask_to_restart()
+
+    def planned_exit(self, returncode: int) -> str:
+        """Says whether the process ended because it was due."""
+        return "it was due to be replaced" if returncode == EX_RECYCLED else super().planned_exit(returncode)
+
+    @property
+    def died_at_work(self) -> bool:
+        """Whether a job was being run when the process ended."""
+        return self._verdict is not None or bool(self._board.calls())
+
     def on_exit(self, returncode: int) -> None:
-        """Ends the jobs that the process held."""
+        """Passes the jobs of the process on."""
+        self._read_report()
         os.close(self._status_read)
-        if not (self._has_reported or self._is_overdue or self.is_stopping):
+        if not (self._has_reported or self._verdict or self.is_stopping or self.is_leaving):
             text = f"the worker process ended while it started ({describe_exit(returncode)})"
             self._keeper.tell_failure(self.ability.service_id, text)
-        if self._is_overdue:
-            limit_s = self.ability.limits.max_exec_s
-            text = f"ran longer than {limit_s:g} s (limits.max_exec_s); its process was ended"
-            command = fence_command(self.incarnation, JobState.TIMED_OUT, ExecTimeoutError.code, text)
-        else:
-            text = f"the worker process died under the job ({describe_exit(returncode)})"
-            command = fence_command(self.incarnation, JobState.FAILED, WorkerLostError.code, text)
-        self._keeper.fence(command)
+        self._keeper.bury(self.incarnation, self._death(returncode))
+
+    def _read_report(self) -> WorkerReport | None:
+        try:
+            self._status_text += os.read(self._status_read, 65536)
+        except BlockingIOError:
+            return None
+        line, newline, _ = self._status_text.partition(b"\n")
+        if not newline:
+            return None
+        self._has_reported = True
+        return WorkerReport.decode(line)
+
+    def _judge(self, now_s: float) -> Verdict | None:
+        calls = self._board.calls()
+        verdict = judge_calls(now_s, calls) or judge_canceled(
+            now_s, calls, self._canceled_s, self.ability.limits.cancel_grace_s
+        )
+        if verdict is not None or self.is_leaving:
+            return verdict
+        if self.is_ready:
+            contact_s = self._keeper.in_contact_since_s
+            return judge_pulse(now_s, calls, self._board.read_pulse(), self.ready_s, contact_s)
+        if now_s - self.started_s > self._load_timeout_s + LOAD_GRACE_S:
+            return Verdict(f"it did not become ready within {self._load_timeout_s:g} s")
+        return None
+
+    def _death(self, returncode: int) -> Death:
+        reason = f"the worker process died under the job ({describe_exit(returncode)})"
+        # Who is stopped on purpose and takes too long is killed; that is not its jobs' fault.
+        is_fault = not (self.is_stopping or self.is_leaving)
+        blamed = tuple(job_id for call in self._board.calls() for job_id in call.job_ids) if is_fault else ()
+        verdict = self._verdict
+        if verdict is not None:
+            reason, blamed = verdict.reason, verdict.blamed
+        return Death(
+            reason=reason,
+            blamed=blamed,
+            max_attempts=self.ability.limits.max_attempts,
+            dead_ttl_s=self._keeper.dead_ttl_s,
+            overran=verdict is not None and verdict.overran,
+            overrun_message=reason,
+        )

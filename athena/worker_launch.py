@@ -8,6 +8,9 @@ import orjson
 
 VARIABLE = "ATHENA_WORKER_LAUNCH"
 
+#: Exit status of a worker that has run its time and wants to be replaced.
+EX_RECYCLED = 75
+
 
 @dataclass(frozen=True)
 class WorkerLaunch:

@@ -35,7 +35,7 @@ in a table: `worker.slots` is `slots` in `[worker]`. `abilities/echo/ability.tom
 ABILITY_RULES = """\
 `worker.slots` is at least twice `worker.max_batch`, so that the next batch is there when one ends.
 `worker.concurrency` and `worker.max_batch` are not both above 1. Numbers are above 0, except
-`worker.max_wait_ms`.
+`worker.max_wait_ms`, `worker.max_jobs`, `worker.max_memory_mb` and `limits.cancel_grace_s`.
 """
 
 #: Not values of their own: where the file lies, and the tables.
@@ -60,9 +60,14 @@ MEANING = {
     "worker.max_batch": "jobs that one inference call takes together",
     "worker.max_wait_ms": "how long an inference call waits for its batch to fill",
     "worker.concurrency": "inference threads; above 1 only for wrappers that mostly wait",
+    "worker.max_jobs": "so many jobs, and the worker is replaced by a fresh one; 0 for no limit",
+    "worker.max_memory_mb": "with so much resident memory, the worker is replaced; 0 for no limit",
     "limits.max_body_bytes": "largest request body; a larger one gets 413",
     "limits.max_input_bytes": "largest input once it is unpacked (`compress`); a larger one fails its job",
     "limits.max_queue_jobs": "jobs that each queue of the ability may hold; a full one answers 429",
+    "limits.max_queue_bytes": "bytes that all jobs of the ability may have that are not ended: 429 beyond",
+    "limits.max_attempts": "after so many deaths of its worker a job is `poisoned`, a dead letter",
+    "limits.cancel_grace_s": "how long a call may go on once its jobs are canceled, until it is killed",
     "limits.max_queue_s": "a job that was not started by then expires",
     "limits.max_exec_s": "an inference call that takes longer is ended with its process",
     "limits.wait_s": "how long a synchronous call waits; then 504",

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from athena.jobs import Outcome
+from athena.errors import AthenaError, CanceledError, ExpiredError
+from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
 from athena.progress import ProgressBoard
 
@@ -20,13 +21,23 @@ class BatchJob:
     """A job on its way through the batcher.
 
     Attributes:
+        runs_alone: whether nothing else may run in this process while it does: a worker died under it before.
+        start_by_s: when it must have been started, on the monotonic clock.
         is_started: whether its inference call has begun.
+        is_canceled: whether nobody wants it any more; a wrapper may ask for this while it runs.
+        is_lost: whether another worker may have it by now; it is not started, and its outcome is of no use.
+        progress: what the wrapper says of it, from 0 to 1.
         outcome: how it ended; None while it has not.
     """
 
     job_id: str
     message: JobMessage
+    runs_alone: bool = False
+    start_by_s: float = float("inf")
     is_started: bool = False
+    is_canceled: bool = False
+    is_lost: bool = False
+    progress: float | None = None
     outcome: Outcome | None = None
 
 
@@ -46,11 +57,13 @@ class Model:
 
     Attributes:
         load: runs first, on the first thread, so that a model is loaded where it will run.
+        batch_key: jobs of the same key may share a call; None for one that may not.
         run: runs jobs in one inference call and returns one outcome for each; never raises.
         unload: runs last, on the first thread.
     """
 
     load: Callable[[], None]
+    batch_key: Callable[[JobMessage], object]
     run: Callable[[list[BatchJob]], list[Outcome]]
     unload: Callable[[], None]
 
@@ -75,6 +88,8 @@ class Batcher:
         self._on_ended = on_ended
         self._waiting: deque[BatchJob] = deque()
         self._ended: deque[BatchJob] = deque()
+        self._running = 0
+        self._is_exclusive = False
         self._changed = threading.Condition()
         self._closing = False
         self.loaded: Future[None] = Future()
@@ -142,12 +157,38 @@ class Batcher:
         """Waits for jobs; an empty list means that the batcher is closing."""
         options = self._options
         with self._changed:
-            while not self._waiting and not self._closing:
+            while True:
+                self._drop_unwanted()
+                if self._waiting and self._may_start(self._waiting[0]):
+                    break
+                if self._closing and not self._waiting:
+                    return []
                 self._changed.wait()
-            if options.max_wait_ms and len(self._waiting) < options.max_batch:
+            if options.max_wait_ms and not self._waiting[0].runs_alone:
                 self._await_more(time.monotonic() + options.max_wait_ms / 1000)
-            count = min(options.max_batch, len(self._waiting))
-            return [self._waiting.popleft() for _ in range(count)]
+                self._drop_unwanted()
+            batch = self._take_batch()
+            if not batch:
+                return self._next_batch()
+            self._running += 1
+            self._is_exclusive = batch[0].runs_alone
+            return batch
+
+    def _may_start(self, job: BatchJob) -> bool:
+        return not self._is_exclusive and not (job.runs_alone and self._running)
+
+    def _take_batch(self) -> list[BatchJob]:
+        """Takes the jobs at the head of the line that may share a call."""
+        if not self._waiting:
+            return []
+        batch = [self._waiting.popleft()]
+        key = None if batch[0].runs_alone else self._model.batch_key(batch[0].message)
+        while key is not None and self._waiting and len(batch) < self._options.max_batch:
+            candidate = self._waiting[0]
+            if candidate.runs_alone or self._model.batch_key(candidate.message) != key:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
 
     def _await_more(self, deadline_s: float) -> None:
         while len(self._waiting) < self._options.max_batch and not self._closing:
@@ -155,13 +196,45 @@ class Batcher:
             if left_s <= 0 or not self._changed.wait(left_s):
                 return
 
+    def _drop_unwanted(self) -> None:
+        """Ends the jobs at the head of the line that are canceled, lost or overdue."""
+        now_s = time.monotonic()
+        dropped = False
+        while self._waiting:
+            outcome = _unstarted_outcome(self._waiting[0], now_s)
+            if outcome is None:
+                break
+            job = self._waiting.popleft()
+            job.outcome = outcome
+            self._ended.append(job)
+            dropped = True
+        if dropped:
+            self._on_ended()
+
     def _run(self, thread: int, batch: list[BatchJob]) -> None:
         for job in batch:
             job.is_started = True
-        self._progress.begin(thread, time.monotonic(), self._options.max_exec_s)
+        limit_s = batch[0].message.max_exec_s or self._options.max_exec_s
+        self._progress.begin(thread, time.monotonic(), limit_s, [job.job_id for job in batch])
         outcomes = self._model.run(batch)
         self._progress.end(thread)
         for job, outcome in zip(batch, outcomes, strict=True):
             job.outcome = outcome
             self._ended.append(job)
+        with self._changed:
+            self._running -= 1
+            self._is_exclusive = False
+            if self._options.threads > 1:
+                self._changed.notify_all()
         self._on_ended()
+
+
+def _unstarted_outcome(job: BatchJob, now_s: float) -> Outcome | None:
+    """Returns how a job ended that is not to be started; None for one that is."""
+    if job.is_canceled or job.is_lost:
+        error: AthenaError = CanceledError("canceled before it was started")
+        return Outcome(JobState.CANCELED, code=error.code, message=error.message, batch_size=0)
+    if job.start_by_s < now_s:
+        error = ExpiredError("the job was not started within the time it was allowed to queue")
+        return Outcome(JobState.EXPIRED, code=error.code, message=error.message, batch_size=0)
+    return None

@@ -16,6 +16,7 @@ from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, input_bytes
 from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload, render_warnings
 from athena.schema import build_envelope_schema, validate_envelope
+from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
 from athena.sniffing import encoding_warning
@@ -107,16 +108,18 @@ class Inference:
         if self._dispatcher is not None:
             self._dispatcher.fini()
 
-    def run(self, batch: list[BatchJob]) -> list[Outcome]:
-        """Runs jobs and returns an outcome for each; one that fails fails alone.
+    def batch_key(self, message: JobMessage) -> object:
+        """Returns what jobs must have in common to share a call; None for a job that gets one of its own."""
+        if not self.dispatcher.runs_batches or self._wants_resource(message):
+            return None
+        return message.max_exec_s
 
-        They run in one call of wrapperBatchExec where the wrapper has it, else one after the other.
-        """
-        messages = [job.message for job in batch]
-        is_plain = not any(self._wants_resource(message) for message in messages)
-        if len(batch) > 1 and self.dispatcher.runs_batches and is_plain:
-            return self._run_together(messages)
-        return [self.run_one(message, len(batch)) for message in messages]
+    def run(self, batch: list[BatchJob]) -> list[Outcome]:
+        """Runs jobs in one call and returns an outcome for each; one that fails fails alone."""
+        with job.running(batch):
+            if len(batch) == 1:
+                return [self.run_one(batch[0].message)]
+            return self._run_together([item.message for item in batch])
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -124,9 +127,9 @@ class Inference:
         assert self._dispatcher is not None
         return self._dispatcher
 
-    def run_one(self, message: JobMessage, batch_size: int = 1) -> Outcome:
-        """Runs one job; `batch_size` is how many came with it."""
-        timer = _Timer(batch_size)
+    def run_one(self, message: JobMessage) -> Outcome:
+        """Runs one job."""
+        timer = _Timer(1)
         try:
             with self._resource(message) as resource:
                 arguments = self._arguments(message, resource)

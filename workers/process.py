@@ -17,10 +17,11 @@ from athena.ability import load_ability
 from athena.broker import celery_url
 from athena.errors import AthenaError, ConfigError
 from athena.fleet import WorkerEntry
+from athena.keys import ABILITIES, WORKERS
 from athena.logs import configure_logs
 from athena.progress import ProgressBoard
 from athena.settings import Settings, from_env
-from athena.store import ABILITIES, WORKERS
+from athena.store import ForeignLimits
 from athena.worker_launch import WorkerLaunch, WorkerReport
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
@@ -30,6 +31,7 @@ from workers.request import EventBudget
 from workers.session import WorkerSession
 from workers.store_link import StoreLink
 from workers.transport import register_transport, worker_broker_url
+from workers.wear import Wear
 
 logger = logging.getLogger(__name__)
 
@@ -54,15 +56,21 @@ class WorkerProcess:
         self._inference = Inference(self._ability, self._store.payload)
         self._app: Celery | None = None
         options = self._ability.worker
+        self._board = ProgressBoard(launch.progress_fd, options.concurrency, options.max_batch)
         self._batcher = Batcher(
-            Model(self._inference.load, self._inference.run, self._inference.unload),
+            Model(
+                self._inference.load,
+                self._inference.batch_key,
+                self._inference.run,
+                self._inference.unload,
+            ),
             BatchOptions(
                 options.max_batch,
                 options.max_wait_ms,
                 options.concurrency,
                 self._ability.limits.max_exec_s,
             ),
-            ProgressBoard(launch.progress_fd, options.concurrency),
+            self._board,
             self._wake,
         )
 
@@ -74,10 +82,19 @@ class WorkerProcess:
             entry = self._register()
         except (ConfigError, FutureTimeout, RedisError) as error:
             return self._report_failure(error)
-        session = WorkerSession(entry, self._settings, self._store, self._batcher, self._inference.message_of)
-        status = self._serve(session)
+        status = self._serve(self._session(entry))
         self._deregister(entry)
         return status
+
+    def _session(self, entry: WorkerEntry) -> WorkerSession:
+        settings, options = self._settings, self._ability.worker
+        foreign = ForeignLimits(
+            settings.result_ttl_s, settings.record_ttl_s, self._ability.limits.max_queue_s
+        )
+        wear = Wear(options.max_jobs, options.max_memory_mb)
+        return WorkerSession(
+            entry, self._store, self._batcher, self._inference.message_of, foreign, wear, self._board.pulse
+        )
 
     def _serve(self, session: WorkerSession) -> int:
         register_transport(session)

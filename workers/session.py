@@ -15,19 +15,25 @@ from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
 from athena.fleet import WorkerEntry
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
-from athena.settings import Settings
+from athena.script import Command
 from athena.store import (
-    Command,
+    ForeignLimits,
     TakenJob,
+    canceled_command,
     finish_command,
+    forget_canceled_command,
     give_back_command,
+    progress_command,
     reconcile_command,
+    reconciled_jobs,
     start_command,
     take_command,
     taken_jobs,
 )
+from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
 from workers.store_link import StoreLink
+from workers.wear import Wear
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +53,12 @@ MAX_REFUSALS = 60
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
 
+#: So often the jobs held here and those that Redis counts as held here are compared.
+RECONCILE_S = 10.0
+
+#: So often it is asked which jobs were canceled, and told how far they are.
+ATTEND_S = 0.4
+
 Callback = Callable[..., Any]
 
 
@@ -59,15 +71,18 @@ class HeldJob:
         accept_callback: Celery's, called when the job has started.
         on_ended: called with the outcome when Redis has it.
         is_announced: whether Celery and Redis know that it has started.
+        told_progress: what Redis knows of its progress.
         refusals: how often Redis refused to finish it.
     """
 
     taken: TakenJob
+    taken_s: float
     work: BatchJob | None = None
     outcome: Outcome | None = None
     accept_callback: Callback | None = None
     on_ended: Callback | None = None
     is_announced: bool = False
+    told_progress: float | None = None
     refusals: int = 0
 
 
@@ -92,24 +107,33 @@ class WorkerSession:
     def __init__(
         self,
         entry: WorkerEntry,
-        settings: Settings,
         store: StoreLink,
         batcher: Batcher,
         read_foreign: Callable[[str, object], JobMessage],
+        foreign: ForeignLimits,
+        wear: Wear,
+        pulse: Callable[[float, float], None],
     ) -> None:
         self.entry = entry
         self.queues = worker_queues(entry.service_id, entry.gpu_type)
-        self._settings = settings
+        self._foreign = foreign
         self._store = store
         self._batcher = batcher
         self._read_foreign = read_foreign
         self._held: dict[str, HeldJob] = {}
         self._outbox = Outbox()
+        self._wear = wear
+        self._pulse = pulse
         self._announced_s = 0.0
+        self._attended_s = 0.0
+        self._reconciled_s = 0.0
         self._resume_s = 0.0
         self._now_s = 0.0
+        #: When Redis answered last that there is nothing to take, or gave out jobs, or when no slot was free.
+        self.contact_s = 0.0
         # Whether a queue may hold a job; if not, the bell tells when it does.
         self.may_find_jobs = True
+        self._is_draining = False
 
     @property
     def free_slots(self) -> int:
@@ -125,6 +149,7 @@ class WorkerSession:
             redis.RedisError: the connection broke; what was to be told is told on a later turn.
             WorkerShutdown: the worker was fenced.
         """
+        self._pulse(now_s, self.contact_s)
         self._exchange(now_s, deliver)
         while self._outbox.ended and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
@@ -135,10 +160,20 @@ class WorkerSession:
         started = self._newly_started(now_s)
         outbox = self._outbox
         wanted = self.free_slots + len(outbox.ended) if self.may_find_jobs else 0
-        is_idle = not (outbox.ended or outbox.returned or started or wanted or outbox.must_reconcile)
+        attends = bool(self._held) and now_s - self._attended_s >= ATTEND_S
+        outbox.must_reconcile = outbox.must_reconcile or now_s - self._reconciled_s >= RECONCILE_S
+        is_idle = not (
+            outbox.ended or outbox.returned or started or wanted or attends or outbox.must_reconcile
+        )
+        if not self.free_slots:
+            self.contact_s = now_s
         if is_idle or now_s < self._resume_s:
             return
-        steps = [*self._tell_steps(started), *self._take_steps(wanted, deliver)]
+        steps = [
+            *self._tell_steps(started),
+            *(self._attend_steps() if attends else ()),
+            *self._take_steps(wanted, deliver),
+        ]
         try:
             replies = self._store.run([step.command for step in steps])
         except RedisError:
@@ -153,29 +188,68 @@ class WorkerSession:
             else:
                 step.read(reply)
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
+        self._retire_if_worn()
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["_Step"]:
         entry, outbox = self.entry, self._outbox
         if outbox.must_reconcile:
             ours = [*self._held, *(job.taken.job_id for job in outbox.returned)]
             command = reconcile_command(entry.incarnation, ours)
-            yield _Step("reconcile", command, _read_reconciled, reconciles=True)
+            yield _Step("reconcile", command, self._read_reconciled, reconciles=True)
         if started:
             command = start_command(entry.gpu_type, entry.name, map(_ticket, started))
-            yield _Step("mark jobs as running", command, _ignore)
+            yield _Step("mark jobs as running", command, partial(_read_starts, started))
         for part in _parts(outbox.ended):
             jobs = [(*_ticket(job), _outcome(job)) for job in part]
             command = finish_command(entry.incarnation, entry.gpu_type, entry.name, jobs)
             yield _Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
         if outbox.returned:
-            command = give_back_command(entry.incarnation, map(_ticket, outbox.returned))
+            command = give_back_command(entry.incarnation, (job.taken.job_id for job in outbox.returned))
             yield _Step("return jobs", command, _ignore, returned=outbox.returned)
+
+    def _attend_steps(self) -> Iterator["_Step"]:
+        """Asks which jobs were canceled, and tells how far they are."""
+        self._attended_s = self._now_s
+        yield _Step("ask for canceled jobs", canceled_command(self.entry.incarnation), self._read_canceled)
+        moved = [job for job in self._held.values() if job.work and job.work.progress != job.told_progress]
+        if moved:
+            for job in moved:
+                job.told_progress = job.work.progress if job.work else None
+            command = progress_command((*_ticket(job), str(job.told_progress)) for job in moved)
+            yield _Step("tell progress", command, _ignore)
 
     def _take_steps(self, wanted: int, deliver: Callable[[TakenJob], None]) -> Iterator["_Step"]:
         if wanted:
-            ttls = self._settings.result_ttl_s, self._settings.record_ttl_s
-            command = take_command(self.entry.incarnation, self.queues, wanted, *ttls)
+            command = take_command(self.entry.incarnation, self.queues, wanted, self._foreign)
             yield _Step("take jobs", command, partial(self._admit, wanted, deliver))
+
+    def _read_canceled(self, reply: Any) -> None:
+        canceled = [job_id.decode() for job_id in reply]
+        for job_id in canceled:
+            job = self._held.get(job_id)
+            if job is not None and job.work is not None:
+                job.work.is_canceled = True
+        gone = [job_id for job_id in canceled if job_id not in self._held]
+        if gone:
+            self._store.run([forget_canceled_command(self.entry.incarnation, gone)])
+
+    def _read_reconciled(self, reply: Any) -> None:
+        self._reconciled_s = self._now_s
+        returned, gone = reconciled_jobs(reply)
+        if returned:
+            logger.warning("returned %d jobs whose take was lost on the way", len(returned))
+        for job_id in gone:
+            job = self._held.get(job_id)
+            # Redis has lost its last second, and the job is in its queue again.
+            if job is not None and job.work is not None and not job.work.is_lost:
+                logger.warning("job %s is not held here any more", job_id)
+                job.work.is_lost = job.work.is_canceled = True
+
+    def _retire_if_worn(self) -> None:
+        reason = self._wear.reason(self._now_s)
+        if reason and not self._is_draining:
+            logger.warning("this worker wants to be replaced: %s", reason)
+            raise WorkerShutdown(EX_RECYCLED)
 
     def _read_verdicts(self, jobs: list[HeldJob], verdicts: Any) -> None:
         for job, verdict in zip(jobs, verdicts, strict=True):
@@ -186,6 +260,7 @@ class WorkerSession:
                 self._resume_s = self._now_s + REFUSED_PAUSE_S
                 continue
             del self._held[job.taken.job_id]
+            self._wear.count()
             if verdict == 0:
                 logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
             elif verdict != 1:
@@ -213,8 +288,9 @@ class WorkerSession:
             logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
             raise WorkerShutdown(EX_FENCED)
         self.may_find_jobs = len(taken) == wanted
+        self.contact_s = self._now_s
         for job in taken:
-            self._held[job.job_id] = HeldJob(job)
+            self._held[job.job_id] = HeldJob(job, self._now_s)
         for job in taken:
             deliver(job)
 
@@ -254,7 +330,8 @@ class WorkerSession:
             text = "the message is malformed; the worker's log holds the details"
             self.refuse(job_id, RequestError(text))
             return
-        job.work = BatchJob(job_id, message)
+        start_by_s = job.taken_s + job.taken.start_within_s
+        job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s)
         self._batcher.put(job.work)
 
     def refuse(self, job_id: str, error: AthenaError) -> None:
@@ -290,6 +367,7 @@ class WorkerSession:
 
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
+        self._is_draining = True
         for work in self._batcher.close():
             self._outbox.returned.append(self._held.pop(work.job_id))
         for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
@@ -347,9 +425,10 @@ def _ticket(job: HeldJob) -> tuple[str, str]:
     return job.taken.job_id, job.taken.token
 
 
-def _read_reconciled(reply: Any) -> None:
-    if reply:
-        logger.warning("returned %d jobs whose take was lost on the way", len(reply))
+def _read_starts(jobs: Sequence[HeldJob], verdicts: Any) -> None:
+    for job, is_ours in zip(jobs, verdicts, strict=True):
+        if not is_ours and job.work is not None:
+            job.work.is_canceled = True
 
 
 def _ignore(reply: Any) -> None:

@@ -8,7 +8,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
-from athena.store import SCRIPTS, Command, payload_key
+from athena.keys import payload_key
+from athena.script import SCRIPTS, Command
 
 
 def connect(redis_url: str, timeout_s: float) -> redis.Redis:

@@ -18,13 +18,17 @@ from redis.exceptions import RedisError
 
 from athena.broker import TASK_NAME
 from athena.errors import RequestError, one_line
-from athena.store import TakenJob, bell_key
+from athena.keys import bell_key
+from athena.store import TakenJob
 from workers.session import WorkerSession
 
 logger = logging.getLogger(__name__)
 
 #: Scheme of the broker URL of worker processes.
 SCHEME = "athena"
+
+#: Longer ids have no place on the progress board.
+MAX_TASK_ID_BYTES = 64
 
 #: A bell that was lost with the worker it woke costs at most this long.
 BELL_TIMEOUT_S = 1
@@ -160,6 +164,8 @@ def check_headers(headers: dict[str, Any]) -> None:
     Raises:
         RequestError: the message says what it is.
     """
+    if len(headers["id"].encode()) > MAX_TASK_ID_BYTES:
+        raise RequestError(f"the task's id is longer than {MAX_TASK_ID_BYTES} bytes")
     if headers["task"] != TASK_NAME:
         raise RequestError(f"there is no task {headers['task']!r} here, only {TASK_NAME!r}")
     if headers.get("eta"):

@@ -20,7 +20,7 @@ class Abilities:
 
     async def index(self) -> Response:
         """Lists all abilities that were ever registered, and those that do not start."""
-        fleet = self._gateway.fleet
+        fleet = self._gateway.watch.fleet
         listed = [await self._summary(fleet.interfaces[name]) for name in sorted(fleet.interfaces)]
         listed += [
             {"service_id": name, "workers": [], "failure": fleet.failures[name]}
@@ -42,7 +42,7 @@ class Abilities:
         return json_response(described)
 
     async def _summary(self, interface: Interface) -> dict[str, Any]:
-        workers = self._gateway.fleet.live_workers(time.monotonic(), interface.service_id)
+        workers = self._gateway.watch.fleet.live_workers(time.monotonic(), interface.service_id)
         types = sorted({*interface.gpu_types, *(worker.gpu_type for worker in workers), ANY})
         queues = [queue_name(interface.service_id, gpu_type) for gpu_type in types]
         depths = await self._gateway.depths(queues)
@@ -57,7 +57,7 @@ class Abilities:
                 {"name": worker.name, "gpu_type": worker.gpu_type, "slots": worker.slots}
                 for worker in workers
             ],
-            "failure": self._gateway.fleet.failures.get(interface.service_id),
+            "failure": self._gateway.watch.fleet.failures.get(interface.service_id),
             "queued": {queue: depth for queue, depth in zip(queues, depths, strict=True) if depth},
         }
 

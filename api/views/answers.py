@@ -44,10 +44,15 @@ def accepted_response(record: JobRecord) -> Response:
     return response
 
 
-def job_response(record: JobRecord) -> Response:
-    """Answers a question about a job: its state, and what came of it once it is final."""
+def job_response(record: JobRecord, reason: str = "") -> Response:
+    """Answers a question about a job: its state, and what came of it once it is final.
+
+    Args:
+        record: the job.
+        reason: why it does not run yet.
+    """
     header: dict[str, Any] = {"code": record.code, "message": record.message, "sid": record.job_id}
-    body: dict[str, Any] = {"header": header, "job": record.describe()}
+    body: dict[str, Any] = {"header": header, "job": {**record.describe(), "reason": reason or None}}
     if record.state is JobState.SUCCEEDED:
         header.update(message="success", gpu_type=record.gpu_type)
         if record.message:

@@ -1,17 +1,22 @@
 """Questions about jobs."""
 
 import re
+import time
+from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
 from api.server import BODY
-from api.views.answers import ended_response, job_response, result_gone
+from api.views.answers import accepted_response, ended_response, job_response, json_response, result_gone
 from api.views.waiting import MAX_WAIT_S, wait_for_end
 from api.waiters import reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
+from athena.job_operations import JobFilter, cancel_jobs, list_jobs, retry_job
 from athena.jobs import JobRecord, JobState
 from athena.rendered import read_output
+
+PAGE, MAX_PAGE = 100, 1000
 
 #: Ours are 32 digits; those of tasks that came by send_task are UUIDs with dashes.
 _JOB_ID = re.compile(r"[0-9a-f-]{32,36}")
@@ -31,7 +36,27 @@ class Jobs:
             record = await self._wait(record, wait_s)
         if record.state is JobState.SUCCEEDED and record.result is None:
             raise ResultExpiredError(result_gone(record.job_id))
-        return job_response(record)
+        return job_response(record, self._reason(record))
+
+    async def index(self) -> Response:
+        """Lists jobs, page by page."""
+        wanted, limit = job_filter(request.args), page_size(request.args.get("limit"))
+        steps = list_jobs(wanted, limit, request.args.get("cursor", ""))
+        page = await self._gateway.operate(steps)
+        listed = [record.describe() for record in page.jobs]
+        return json_response({"jobs": listed, "cursor": page.cursor or None})
+
+    async def cancel(self, name: str) -> Response:
+        """Cancels a job that has not ended; one that has stays as it is."""
+        record = await self._find(name, request.args.get("app_id", ""))
+        await self._gateway.operate(cancel_jobs([record.job_id]))
+        return job_response(await self._gateway.read(record.job_id) or record)
+
+    async def retry(self, name: str) -> Response:
+        """Tries a job again that did not succeed, as a new job."""
+        record = await self._find(name, request.args.get("app_id", ""))
+        new_id = await self._gateway.operate(retry_job(record.job_id, self._gateway.settings))
+        return accepted_response(await self._gateway.read(new_id) or record)
 
     async def output(self, name: str, key: str) -> Response:
         """Answers with the bytes of one output."""
@@ -48,6 +73,11 @@ class Jobs:
         response.headers["Content-Disposition"] = "attachment"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    def _reason(self, record: JobRecord) -> str:
+        if record.state is not JobState.QUEUED:
+            return ""
+        return self._gateway.watch.fleet.why_queued(time.monotonic(), record)
 
     async def _find(self, name: str, app_id: str) -> JobRecord:
         record = await self._gateway.read(name) if _JOB_ID.fullmatch(name) else None
@@ -81,11 +111,42 @@ def _wait_s(raw: str | None) -> float:
     return value
 
 
+def job_filter(query: Mapping[str, str]) -> JobFilter:
+    """Reads which jobs a query asks for.
+
+    Raises:
+        RequestError: there is no such state.
+    """
+    state = query.get("state", "")
+    if state and state not in list(JobState):
+        known = ", ".join(JobState)
+        problem = Problem("", f"state must be one of: {known}")
+        raise RequestError("the query cannot be used", problems=(problem,))
+    return JobFilter(query.get("service_id", ""), state, query.get("app_id", ""))
+
+
+def page_size(raw: str | None) -> int:
+    """Reads how many jobs a page is to have.
+
+    Raises:
+        RequestError: it is no number in range.
+    """
+    if raw is None:
+        return PAGE
+    if not (raw.isdecimal() and 1 <= int(raw) <= MAX_PAGE):
+        problem = Problem("", f"limit must be a number from 1 to {MAX_PAGE}")
+        raise RequestError("the query cannot be used", problems=(problem,))
+    return int(raw)
+
+
 def blueprint(gateway: Gateway) -> Blueprint:
     """Returns the routes."""
     routes = Blueprint("jobs", __name__)
     jobs = Jobs(gateway)
     routes.add_url_rule("/v1/jobs/<name>", view_func=jobs.show, methods=["GET"], endpoint="show")
+    routes.add_url_rule("/v1/jobs", view_func=jobs.index, methods=["GET"], endpoint="index")
+    for verb, view in (("cancel", jobs.cancel), ("retry", jobs.retry)):
+        routes.add_url_rule(f"/v1/jobs/<name>/{verb}", view_func=view, methods=["POST"], endpoint=verb)
     output = "/v1/jobs/<name>/outputs/<key>"
     routes.add_url_rule(output, view_func=jobs.output, methods=["GET"], endpoint="output")
     return routes

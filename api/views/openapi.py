@@ -20,7 +20,7 @@ class OpenApi:
 
     def show(self) -> Response:
         """Answers with the document; it is made anew when the abilities have changed."""
-        known = self._gateway.fleet.interfaces
+        known = self._gateway.watch.fleet.interfaces
         interfaces = [known[name] for name in sorted(known)]
         if self._document is None or interfaces != self._interfaces:
             self._document = openapi_document(interfaces)

@@ -1,45 +1,27 @@
 """POST to an ability: validate, queue, wait, answer."""
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
 from api.server import BODY, RequestBody
+from api.submitting import NO_PREFERENCE, Preference, Submitter
 from api.views.answers import accepted_response, ended_response
 from api.views.bodies import check_media_type, read_body
 from api.views.waiting import MAX_WAIT_S, wait_for_end
 from athena.ability import RESERVED_SERVICE_IDS
-from athena.broker import encode_message
 from athena.errors import NotFoundError, WaitTimeoutError
-from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobRecord
-from athena.protocol import new_job_id
-from athena.references import find_references, names_sources, with_data, without_sources
-from athena.schema import RequestSchema, validate_envelope
 from athena.store import Reply, Submission
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
 #: The version in the path that always means "the one that is served".
 DEFAULT_VERSION = "v1"
-
-
-@dataclass(frozen=True)
-class Preference:
-    """What the `Prefer` header asks for (RFC 7240): `respond-async`, `wait=N`, or nothing."""
-
-    respond_async: bool = False
-    wait_s: float | None = None
-
-
-NO_PREFERENCE = Preference()
 
 
 def parse_preference(header: str) -> Preference:
@@ -75,6 +57,7 @@ class Runner:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._submitter = Submitter(gateway)
 
     async def run(self, path: str = "") -> Response:
         """Runs an ability on the request's body."""
@@ -88,54 +71,12 @@ class Runner:
         body: RequestBody = request.environ[BODY]
         limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
         given = read_body(request, await body.read(limit_bytes), interface)
-        checked = await self._validate(interface, schema, given.envelope, limit_bytes)
+        checked = await self._submitter.validate(interface, schema, given.envelope, limit_bytes)
         preference = parse_preference(request.headers.get("Prefer", ""))
-        submission, payload = self._prepare(interface, checked, given.identity, preference)
+        submission, payload = self._submitter.prepare(interface, checked, given.identity, preference)
         if preference.respond_async:
             return await self._run_async(submission, payload)
         return await self._run_sync(interface, submission, payload, body, preference)
-
-    async def _validate(
-        self, interface: Interface, schema: RequestSchema, envelope: Any, limit_bytes: int
-    ) -> dict[str, Any]:
-        """Returns a valid envelope; inputs that it names by reference are fetched once the rest is valid."""
-        if not names_sources(envelope):
-            return validate_envelope(schema, envelope)
-        envelope = without_sources(envelope)
-        references = find_references(envelope, interface)
-        if not references:
-            return validate_envelope(schema, envelope)
-        validate_envelope(schema, with_data(envelope, references))
-        data = await self._gateway.fetcher.fetch_all(references, limit_bytes)
-        return validate_envelope(schema, with_data(envelope, references, data))
-
-    def _prepare(
-        self, interface: Interface, checked: dict[str, Any], identity: bytes, preference: Preference
-    ) -> tuple[Submission, bytes | None]:
-        settings = self._gateway.settings
-        header = checked["header"]
-        job_id = new_job_id()
-        message, payload = prepare_job(job_id, interface, checked, settings.inline_payload_bytes)
-        queue = self._gateway.route(interface, message.params.get("gpu_type", ""))
-        request_id = header.get("request_id") or ""
-        is_private = not request_id and not preference.respond_async and preference.wait_s is None
-        submission = Submission(
-            job_id=job_id,
-            service_id=interface.service_id,
-            queue=queue,
-            message=encode_message(message, queue),
-            app_id=header.get("appid") or header["app_id"],
-            request_id=request_id,
-            body_hash=hashlib.blake2b(identity, digest_size=16).hexdigest() if request_id else "",
-            gateway="" if preference.respond_async else self._gateway.id,
-            abandonable=is_private,
-            claim=payload is not None,
-            max_queue_jobs=interface.limits.max_queue_jobs,
-            max_queue_s=interface.limits.max_queue_s,
-            result_ttl_s=settings.sync_ttl_s if is_private else settings.result_ttl_s,
-            record_ttl_s=settings.sync_ttl_s if is_private else settings.record_ttl_s,
-        )
-        return submission, payload
 
     async def _run_async(self, submission: Submission, payload: bytes | None) -> Response:
         job_id, _ = await self._gateway.submit(submission, payload)

@@ -5,11 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from athena import __version__
-from athena.cli import check, create, example, pack, parts, run, schema, serve
+from athena.cli import check, create, dead, example, jobs, pack, parts, queues, run, schema, serve, workers
 from athena.errors import AthenaError
 
 #: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
 EX_CONFIG = 78
+
+
+MODULES = (serve, create, check, run, schema, pack, example, jobs, dead, queues, workers, parts)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -19,7 +22,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"athena {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (serve, create, check, run, schema, pack, example, parts):
+    for module in MODULES:
         module.add_commands(commands)
     return parser
 

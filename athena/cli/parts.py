@@ -11,10 +11,11 @@ from athena.broker import check_redis_url
 from athena.cli.flower import flower_command
 from athena.cli.serve import child_environment, say
 from athena.embedded import redis_url_of
+from athena.fleet_keeper import FleetKeeper
 from athena.logs import configure_logs
 from athena.settings import Settings, from_env
 from athena.supervisor import Stop, Supervisor
-from athena.worker_child import FleetKeeper, WorkerChild
+from athena.worker_child import WorkerChild
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,8 +56,8 @@ def run_worker(options: argparse.Namespace) -> int:
     settings = _settings(options)
     configure_logs("WARNING")
     ability = load_ability(options.ability)
-    keeper = FleetKeeper(settings.redis_url)
-    worker = WorkerChild(ability, "cpu", os.getpid(), keeper, settings.grace_s)
+    keeper = FleetKeeper(settings)
+    worker = WorkerChild(ability, "cpu", os.getpid(), keeper, settings)
     with Supervisor(say) as supervisor:
         supervisor.add_duty(keeper.on_tick)
         try:

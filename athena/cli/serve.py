@@ -6,10 +6,9 @@ import fcntl
 import http.client
 import os
 import shlex
-import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +18,7 @@ from redis.exceptions import RedisError
 
 from athena.ability import Ability, load_ability
 from athena.broker import check_redis_url
+from athena.child import Child, StartError
 from athena.cli.flower import flower_command
 from athena.embedded import (
     LOG_NAME,
@@ -30,10 +30,12 @@ from athena.embedded import (
     socket_path,
 )
 from athena.errors import ConfigError
+from athena.fleet_keeper import FleetKeeper
+from athena.listening import LISTEN_FD, listen
 from athena.logs import configure_logs
 from athena.settings import Settings, from_env
-from athena.supervisor import Child, StartError, Stop, Supervisor
-from athena.worker_child import FleetKeeper, WorkerChild
+from athena.supervisor import Stop, Supervisor
+from athena.worker_child import WorkerChild
 
 START_TIMEOUT_S = 30.0
 
@@ -94,9 +96,9 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
                 supervisor.start([RedisChild(server, settings.data_dir)], START_TIMEOUT_S)
             else:
                 _ping(resolved.redis_url)
-            keeper = FleetKeeper(resolved.redis_url)
+            keeper = FleetKeeper(resolved)
             supervisor.add_duty(keeper.on_tick)
-            workers = [WorkerChild(ability, "cpu", 0, keeper, settings.grace_s) for ability in abilities]
+            workers = [WorkerChild(ability, "cpu", 0, keeper, settings) for ability in abilities]
             for worker in workers:
                 worker.is_optional = True
             names = ", ".join(ability.service_id for ability in abilities)
@@ -115,6 +117,8 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
 
 class RedisChild(Child):
     """The embedded Redis."""
+
+    is_restartable = False
 
     def __init__(self, server: RedisServer, data_dir: Path) -> None:
         super().__init__("redis", grace_s=20)
@@ -136,11 +140,20 @@ class RedisChild(Child):
 
 
 class GatewayChild(Child):
-    """The gateway."""
+    """The gateway; its socket is ours, so that no connection is refused while one follows another."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("gateway", grace_s=settings.grace_s + 5)
         self._address = (connect_host(settings.host), settings.port)
+        self._listening = listen(settings.host, settings.port)
+
+    def environment(self) -> Mapping[str, str]:
+        """Returns which file descriptor is the socket."""
+        return {LISTEN_FD: str(self._listening.fileno())}
+
+    def inherited_fds(self) -> Sequence[int]:
+        """Returns the socket."""
+        return (self._listening.fileno(),)
 
     def command(self) -> Sequence[str]:
         """Returns the gateway's command line."""
@@ -148,7 +161,7 @@ class GatewayChild(Child):
 
     def check_ready(self) -> bool:
         """Whether it can serve."""
-        return _answers(self._address, "/readyz")
+        return self.process is not None and _answers(self._address, "/readyz")
 
 
 class FlowerChild(Child):
@@ -206,15 +219,12 @@ def check_port(host: str, port: int, option: str) -> None:
     Raises:
         ConfigError: it is in use, or the address is not ours.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another port with {option}"
-            ) from None
+    try:
+        listen(host, port).close()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another port with {option}"
+        ) from None
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

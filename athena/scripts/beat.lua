@@ -1,15 +1,15 @@
 -- Counts the heartbeats of workers; a worker that was fenced gets none.
 --
 -- ARGV  incarnations
--- Returns those that are fenced
+-- Returns per incarnation {'1' or '0' if it is fenced, ids of canceled jobs that it held when they were canceled}
 
 admit_writes()
-local fenced = {}
-for _, incarnation in ipairs(ARGV) do
-  if redis.call('HEXISTS', WORKERS, incarnation) == 1 then
+local answers = {}
+for i, incarnation in ipairs(ARGV) do
+  local is_known = redis.call('HEXISTS', WORKERS, incarnation) == 1
+  if is_known then
     redis.call('HINCRBY', BEATS, incarnation, 1)
-  else
-    fenced[#fenced + 1] = incarnation
   end
+  answers[i] = {is_known and '1' or '0', redis.call('SMEMBERS', CANCELED .. incarnation)}
 end
-return fenced
+return answers

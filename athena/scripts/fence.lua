@@ -1,25 +1,65 @@
--- Shuts a dead worker out and ends the jobs it held. Done twice, the second time does nothing.
+-- Shuts a worker out whose process is dead, and passes its jobs on. Done twice, the second time does nothing.
 --
--- ARGV  1 incarnation   2 final state of the jobs that ran   3 code   4 message   5 code, 6 message for the others
--- Returns the ids of the jobs that were ended
+-- ARGV  1 incarnation   2 why, for the records   3 what is held against the jobs named in 9…: 'death' or 'overrun'
+--       4 deaths after which a job is poisoned   5 milliseconds that a dead letter is kept   6 code and 7 message for
+--       a job that overran   8 '1' if the jobs that ran are known: those in 9…; '0': those that Redis knows to run
+-- Returns {ids that went back, ids that ended}
 
-local incarnation = ARGV[1]
-local inflight = INFLIGHT .. incarnation
+local incarnation, reason, charge, max_deaths = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local is_known, blamed, blamed_count = ARGV[8] == '1', {}, #ARGV - 8
+for i = 9, #ARGV do
+  blamed[ARGV[i]] = true
+end
 redis.call('HDEL', WORKERS, incarnation)
 redis.call('HDEL', BEATS, incarnation)
+redis.call('UNLINK', CANCELED .. incarnation)
 
-local ids, ended, now = redis.call('HKEYS', inflight), {}, now_ms()
-redis.call('DEL', inflight)
-for _, id in ipairs(ids) do
-  local known = redis.call('HMGET', JOB .. id, 'state', 'token')
-  if known[1] and not FINAL[known[1]] and string.match(known[2] or '', ':(.*)$') == incarnation then
-    if known[1] == 'running' then
-      settle(id, now, ARGV[2], ARGV[3], ARGV[4], '', '')
-    else
-      settle(id, now, 'failed', ARGV[5], ARGV[6], '', '')
-    end
-    ended[#ended + 1] = id
-  end
+local returned, ended, now = {}, {}, now_ms()
+
+local function bury(job)
+  local key, dead_ttl_ms = JOB .. job.id, tonumber(ARGV[5])
+  local text = 'its worker died ' .. (job.deaths + 1) .. ' times under it; the last time: ' .. reason
+  local known = redis.call('HMGET', key, 'claim', 'bytes', 'record_ttl_ms')
+  settle(job.id, now, 'poisoned', '10109', text, '', '', job.message, 'deaths', job.deaths + 1, 'attempts',
+    job.attempts, 'last_failure', reason)
+  redis.call('PEXPIRE', key, math.max(dead_ttl_ms, tonumber(known[3])))
+  keep_inputs(DEAD, job.id, job.message, known[1], tonumber(known[2]) or 0, dead_ttl_ms)
+  redis.call('ZADD', DEAD, now, job.id)
 end
-flush_replies()
-return ended
+
+-- A job that was tried is given its whole time to queue again, and runs without company from now on.
+local function again(job, deaths)
+  put_back(job.id, job.message, 'alone', 1, 'deaths', deaths, 'attempts', job.attempts, 'last_failure', reason,
+    'expires_ms', now + (job.max_queue_ms or 0))
+end
+
+for _, job in ipairs(held_jobs(incarnation, function() return true end)) do
+  local ran = is_known and blamed[job.id] or not is_known and job.state == 'running'
+  if ran or job.state == 'running' then
+    job.attempts = tonumber(string.match(job.token, '^%d+'))
+  end
+  local list = returned
+  if not ran then
+    if is_known then
+      put_back(job.id, job.message, 'attempts', job.attempts)
+    else
+      -- Nobody knows whether it ran, so it may be the one.
+      put_back(job.id, job.message, 'attempts', job.attempts, 'alone', 1)
+    end
+  elseif charge == 'overrun' then
+    if blamed_count == 1 then
+      settle(job.id, now, 'timed_out', ARGV[6], ARGV[7], '', '', job.message, 'attempts', job.attempts)
+      list = ended
+    else
+      again(job, job.deaths)
+    end
+  elseif job.deaths + 1 >= max_deaths then
+    bury(job)
+    list = ended
+  else
+    again(job, job.deaths + 1)
+  end
+  list[#list + 1] = job.id
+end
+close_books(false)
+return {returned, ended}

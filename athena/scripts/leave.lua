@@ -6,7 +6,7 @@
 admit_writes()
 local id, gateway = ARGV[1], ARGV[2]
 local key = JOB .. id
-local known = redis.call('HMGET', key, 'state', 'gateways', 'abandonable')
+local known = redis.call('HMGET', key, 'state', 'gateways', 'abandonable', 'token')
 if not known[1] or FINAL[known[1]] then
   return 0
 end
@@ -20,6 +20,6 @@ redis.call('HSET', key, 'gateways', table.concat(left, ','))
 if #left > 0 or not known[3] then
   return 0
 end
-settle(id, now_ms(), 'canceled', '10101', 'canceled: the caller did not wait for it', '', '')
-flush_replies()
+cancel(id, known[4], 'canceled: the caller did not wait for it')
+close_books(false)
 return 1

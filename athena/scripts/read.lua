@@ -1,16 +1,19 @@
 -- Reads a job, and lets a gateway wait for it.
 --
 -- ARGV  1 job id   2 gateway that waits if the job is not final, or ''
--- Returns {fields of the record, result or false}; the list of fields is empty for an unknown job
+-- Returns {fields of the record, result or false, number of the job that its queue gave out last, '1' if the queue is
+-- paused}; the list of fields is empty for an unknown job
 
 local id, gateway = ARGV[1], ARGV[2]
 local key = JOB .. id
-local known = redis.call('HMGET', key, 'state', 'expires_ms')
+local known = redis.call('HMGET', key, 'state', 'expires_ms', 'token', 'queue')
 if not known[1] then
-  return {{}, false}
+  return {{}, false, false, false}
 end
-if not expire_if_overdue(id, now_ms(), known[1], known[2]) and gateway ~= '' and not FINAL[known[1]] then
+local is_over = FINAL[known[1]] or expire_if_overdue(id, now_ms(), known[1], known[2], known[3], '')
+if not is_over and gateway ~= '' then
   add_gateway(key, gateway)
 end
-flush_replies()
-return {redis.call('HGETALL', key), redis.call('GET', RESULT .. id)}
+close_books(false)
+local line = is_over and {false, false} or redis.call('HMGET', LINE .. known[4], 'out', 'paused')
+return {redis.call('HGETALL', key), redis.call('GET', RESULT .. id), line[1], line[2]}

@@ -1,16 +1,19 @@
--- After a lost reply: returns the jobs that Redis says this worker holds and that it does not know of.
+-- After a lost reply, and now and then: compares what Redis counts as held by a worker with what the worker knows of.
 --
 -- ARGV  1 incarnation   2… ids of the jobs that the worker knows of
--- Returns the ids that went back
+-- Returns {ids that went back to their queues, ids that the worker does not hold any more}
 
-local incarnation, inflight = ARGV[1], INFLIGHT .. ARGV[1]
-local known, returned = {}, {}
+local known, returned, gone = {}, {}, {}
 for i = 2, #ARGV do
   known[ARGV[i]] = true
 end
-for _, id in ipairs(redis.call('HKEYS', inflight)) do
-  if not known[id] and put_back(inflight, id, function(token) return string.match(token, ':(.*)$') == incarnation end) then
-    returned[#returned + 1] = id
+for _, job in ipairs(held_jobs(ARGV[1], function(id) return not known[id] end)) do
+  put_back(job.id, job.message)
+  returned[#returned + 1] = job.id
+end
+for id in pairs(known) do
+  if redis.call('HEXISTS', INFLIGHT .. ARGV[1], id) == 0 then
+    gone[#gone + 1] = id
   end
 end
-return returned
+return {returned, gone}

@@ -1,8 +1,9 @@
 -- Moves up to n jobs from the queues to a worker, in the order of the queues, and mints their tokens.
 --
 -- KEYS  queues in the order in which they are to be emptied
--- ARGV  1 incarnation   2 n   3 result TTL, 4 record TTL of jobs that came by send_task, milliseconds
--- Returns false when the worker is fenced, else a list of {id, token, queue, message}
+-- ARGV  1 incarnation   2 n   3 result TTL, 4 record TTL and 5 time to queue of jobs that came by send_task, milliseconds
+-- Returns false when the worker is fenced, else a list of {id, token, queue, message, '1' if it must run alone,
+-- milliseconds in which it must start}
 
 local incarnation, wanted = ARGV[1], tonumber(ARGV[2])
 if redis.call('HEXISTS', WORKERS, incarnation) == 0 then
@@ -17,43 +18,66 @@ local function adopt(id, queue, message)
   if string.find(message, '"athena":', 1, true) then
     return false
   end
-  redis.call('HSET', JOB .. id, 'state', 'queued', 'queue', queue, 'queued_ms', now,
-    'service_id', string.match(queue, '^(.*)%.[^.]*$') or queue,
-    'result_ttl_ms', ARGV[3], 'record_ttl_ms', ARGV[4])
+  local service_id = string.match(queue, '^(.*)%.[^.]*$') or queue
+  redis.call('HSET', JOB .. id, 'state', 'queued', 'queue', queue, 'queued_ms', now, 'service_id', service_id,
+    'bytes', #message, 'result_ttl_ms', ARGV[3], 'record_ttl_ms', ARGV[4], 'max_queue_ms', ARGV[5],
+    'expires_ms', now + tonumber(ARGV[5]))
+  redis.call('ZADD', OPEN .. service_id, now + tonumber(ARGV[5]), id)
+  redis.call('HINCRBY', LOAD .. service_id, 'bytes', #message)
   return true
 end
 
+local function read(id)
+  return redis.call('HMGET', JOB .. id, 'state', 'expires_ms', 'attempts', 'token', 'seq', 'alone')
+end
+
+-- Returns the job's number in its queue, if it was taken.
 local function take(queue, message)
   local id = string.match(message, '"id": ?"([^"]+)"')
   if not id then return end
   local key = JOB .. id
-  local known = redis.call('HMGET', key, 'state', 'expires_ms', 'attempts', 'token')
-  local state = known[1]
-  if not state then
+  local known = read(id)
+  if not known[1] then
     if not adopt(id, queue, message) then return end
-    state = 'queued'
+    known = read(id)
   end
-  if state ~= 'queued' or expire_if_overdue(id, now, state, known[2]) then return end
+  local state = known[1]
+  if expire_if_overdue(id, now, state, known[2], known[4], message) then return end
+  if state ~= 'queued' then
+    keep_message(id, message, state)
+    return
+  end
   -- A second copy of a message that some worker holds: the token in the record says so.
   if known[4] and known[4] ~= '' then return end
   local attempt = (tonumber(known[3]) or 0) + 1
   local token = attempt .. ':' .. incarnation
   redis.call('HSET', INFLIGHT .. incarnation, id, message)
-  redis.call('HSET', key, 'token', token)
-  taken[#taken + 1] = {id, token, queue, message}
+  if known[6] then
+    -- A worker died under it before. Its start is told before it starts, so that the next death is counted too.
+    redis.call('HSET', key, 'token', token, 'state', 'running', 'started_ms', now, 'attempts', attempt)
+  else
+    redis.call('HSET', key, 'token', token)
+  end
+  taken[#taken + 1] = {id, token, queue, message, known[6] or '', tonumber(known[2] or now) - now}
+  return tonumber(known[5])
 end
 
 for _, queue in ipairs(KEYS) do
-  while #taken < wanted do
+  local last = false
+  local is_paused = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
+  while #taken < wanted and not is_paused do
     local message = redis.call('RPOP', queue)
     if not message then break end
-    take(queue, message)
+    last = take(queue, message) or last
   end
-  if redis.call('EXISTS', queue) == 1 then
+  if last then
+    redis.call('HSET', LINE .. queue, 'out', last)
+  end
+  if redis.call('EXISTS', queue) == 1 and not is_paused then
     ring(queue)
   else
     redis.call('DEL', BELL .. queue)
   end
 end
-flush_replies()
+close_books(false)
 return taken

@@ -33,6 +33,7 @@ A minimal ability::
             return response
 """
 
+from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
 from athena.sdk.fields import (
     AudioBodyField,
@@ -78,4 +79,5 @@ __all__ = [
     "callback",
     "callback_metric",
     "callback_trace",
+    "job",
 ]

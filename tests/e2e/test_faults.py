@@ -10,7 +10,7 @@ import psutil
 import pytest
 import requests
 
-from athena.errors import WorkerLostError
+from athena.errors import PoisonedError
 from tests.e2e.conftest import Stack, example, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -63,7 +63,7 @@ def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:
     finally:
         load.stop()
 
-    assert set(load.answers) <= {0, WorkerLostError.code}
+    assert set(load.answers) <= {0, PoisonedError.code}
 
 
 def test_service_comes_back_after_redis_was_killed(faulty: Stack) -> None:

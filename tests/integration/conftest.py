@@ -10,29 +10,33 @@ from redis.exceptions import NoScriptError
 from athena.broker import encode_message, queue_name
 from athena.fleet import WorkerEntry
 from athena.jobs import JobRecord, JobState, Outcome
+from athena.keys import WORKERS, payload_key, reply_channel
 from athena.messages import make_message
 from athena.protocol import InputValue
+from athena.script import Command, script_of
 from athena.store import (
-    WORKERS,
-    Command,
+    Death,
+    ForeignLimits,
     Reply,
     Submission,
     TakenJob,
+    fence_command,
+    fenced_jobs,
     finish_command,
     give_back_command,
     job_record,
     leave_command,
-    payload_key,
     read_command,
     reconcile_command,
-    reply_channel,
-    script_of,
+    reconciled_jobs,
     split_replies,
     start_command,
     submit_command,
     take_command,
     taken_jobs,
 )
+
+FOREIGN = ForeignLimits(result_ttl_s=3600, record_ttl_s=86400, max_queue_s=600)
 
 ANY_QUEUE = queue_name("echo", "any")
 CPU_QUEUE = queue_name("echo", "cpu")
@@ -78,7 +82,7 @@ class Store:
     def try_take(self, count: int = 10, incarnation: str = "w1") -> list[TakenJob] | None:
         """Takes jobs; None when the worker is fenced."""
         queues = [CPU_QUEUE, ANY_QUEUE]
-        return taken_jobs(self.run(take_command(incarnation, queues, count, 3600, 86400)))
+        return taken_jobs(self.run(take_command(incarnation, queues, count, FOREIGN)))
 
     def start(self, *jobs: TakenJob) -> list[int]:
         """Tells that jobs have started."""
@@ -97,14 +101,19 @@ class Store:
 
     def give_back(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
         """Returns jobs in the order in which they were taken."""
-        pairs = [(job.job_id, job.token) for job in jobs]
-        count: int = self.run(give_back_command(incarnation, pairs))
+        count: int = self.run(give_back_command(incarnation, [job.job_id for job in jobs]))
         return count
 
-    def reconcile(self, *job_ids: str, incarnation: str = "w1") -> list[bytes]:
-        """Compares what a worker holds with what Redis believes."""
-        returned: list[bytes] = self.run(reconcile_command(incarnation, job_ids))
-        return returned
+    def reconcile(self, *job_ids: str, incarnation: str = "w1") -> tuple[list[str], list[str]]:
+        """Compares what a worker holds with what Redis believes: what went back, what is gone."""
+        return reconciled_jobs(self.run(reconcile_command(incarnation, job_ids)))
+
+    def fence(self, *blamed: str, incarnation: str = "w1", **changes: Any) -> tuple[int, int]:
+        """Buries a worker: how many of its jobs went back, how many ended."""
+        death = Death(
+            **{"reason": "it died", "blamed": blamed, "max_attempts": 3, "dead_ttl_s": 60, **changes}
+        )
+        return fenced_jobs(self.run(fence_command(incarnation, death)))
 
     def leave(self, job_id: str, gateway: str) -> int:
         """A gateway has nobody left who waits."""
@@ -213,7 +222,9 @@ def submission(job_id: str, **changes: Any) -> Submission:
         "gateway": "",
         "abandonable": False,
         "claim": False,
+        "bytes": 1000,
         "max_queue_jobs": 100,
+        "max_open_bytes": 10**9,
         "max_queue_s": 600,
         "result_ttl_s": 3600,
         "record_ttl_s": 86400,

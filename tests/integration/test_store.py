@@ -6,25 +6,12 @@ import pytest
 from redis.exceptions import ResponseError
 
 from athena.jobs import JobState, Outcome
-from athena.store import (
-    BEATS,
-    WORKERS,
-    TakenJob,
-    beat_command,
-    bell_key,
-    fence_command,
-    find_command,
-    found_jobs,
-    payload_key,
-    request_key,
-    result_key,
-)
+from athena.keys import BEATS, bell_key, payload_key, request_key, result_key
+from athena.store import TakenJob, beat_command, beats, find_command, found_jobs
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, succeeded
 
 pytestmark = pytest.mark.redis
-
-LOST = (JobState.FAILED, 10109, "the worker process died under the job")
 
 
 def take_one(store: Store, job_id: str, **changes: object) -> TakenJob:
@@ -552,7 +539,9 @@ def test_job_is_returned_once(store: Store) -> None:
 def test_job_of_another_holder_is_not_returned(store: Store) -> None:
     job = take_one(store, "j1")
 
-    count = store.give_back(TakenJob("j1", "1:w0", job.queue, job.message))
+    store.raw("HSET", "athena:job:j1", "token", "1:w0")
+
+    count = store.give_back(job)
 
     assert count == 0
     assert store.queued() == []
@@ -574,9 +563,9 @@ def test_jobs_that_a_worker_does_not_know_of_go_back(store: Store) -> None:
     store.submit("j2")
     store.take(2)
 
-    returned = store.reconcile("j1")
+    returned, _ = store.reconcile("j1")
 
-    assert returned == [b"j2"]
+    assert returned == ["j2"]
     assert store.queued() == ["j2"]
     assert store.raw("HKEYS", "athena:inflight:w1") == [b"j1"]
     assert store.field("j2", "token") == b""
@@ -586,83 +575,23 @@ def test_reconcile_leaves_alone_what_another_worker_took_over(store: Store) -> N
     take_one(store, "j1")
     store.raw("HSET", "athena:job:j1", "token", "2:w2")
 
-    returned = store.reconcile()
+    returned, _ = store.reconcile()
 
     assert returned == []
     assert store.queued() == []
     assert store.field("j1", "token") == b"2:w2"
 
 
-# fence, beat
-
-
-def test_fence_ends_the_jobs_of_a_dead_worker(store: Store, ear: Ear) -> None:
-    store.submit("j1", gateway="g1")
-    store.submit("j2")
-    running, _ = store.take(2)
-    store.start(running)
-    store.run(beat_command(["w1"]))
-
-    ended = store.run(fence_command("w1", JobState.TIMED_OUT, 10102, "too slow"))
-
-    assert sorted(ended) == [b"j1", b"j2"]
-    started, waiting = store.record("j1"), store.record("j2")
-    assert (started.state, started.code, started.message) == (JobState.TIMED_OUT, 10102, "too slow")
-    assert (waiting.state, waiting.code) == (JobState.FAILED, 10109)
-    assert waiting.message == "the worker process died before it came to the job"
-    assert store.pttl("athena:job:j1") > 0
-    assert store.pttl("athena:job:j2") > 0
-    assert not store.exists("athena:inflight:w1")
-    assert not store.exists(WORKERS)
-    assert not store.exists(BEATS)
-    gateway, (reply,) = ear.next()
-    assert (gateway, reply.job_id, reply.code) == ("g1", "j1", 10102)
-
-
-def test_second_fence_does_nothing(store: Store) -> None:
-    take_one(store, "j1")
-    store.run(fence_command("w1", *LOST))
-
-    ended = store.run(fence_command("w1", JobState.TIMED_OUT, 10102, "later"))
-
-    assert ended == []
-    assert store.record("j1").state is JobState.FAILED
-
-
-def test_fence_leaves_alone_what_is_final_or_of_another_worker(store: Store) -> None:
-    for number in range(3):
-        store.submit(f"j{number}", abandonable=True, gateway="g1")
-    store.take(3)
-    store.leave("j0", "g1")
-    store.raw("HSET", "athena:job:j1", "token", "2:w2")
-
-    ended = store.run(fence_command("w1", *LOST))
-
-    assert ended == [b"j2"]
-    assert store.state("j0") is JobState.CANCELED
-    assert store.state("j1") is JobState.QUEUED
-
-
-def test_fenced_worker_takes_and_finishes_nothing(store: Store) -> None:
-    job = take_one(store, "j1")
-    store.run(fence_command("w1", *LOST))
-    store.submit("j2")
-
-    verdict = store.finish("j1", job.token)
-
-    assert verdict == 0
-    assert store.try_take() is None
-    assert store.queued() == ["j2"]
-    assert store.record("j1").state is JobState.FAILED
+# beat
 
 
 def test_heartbeat_counts_workers_and_names_those_that_are_fenced(store: Store) -> None:
     store.register("w2")
     store.run(beat_command(["w1", "w2"]))
 
-    fenced = store.run(beat_command(["w1", "gone", "w2"]))
+    heard = beats(store.run(beat_command(["w1", "gone", "w2"])))
 
-    assert fenced == [b"gone"]
+    assert [beat.is_fenced for beat in heard] == [False, True, False]
     assert store.raw("HGET", BEATS, "w1") == store.raw("HGET", BEATS, "w2") == b"2"
     assert store.raw("HEXISTS", BEATS, "gone") == 0
 
@@ -799,14 +728,15 @@ def test_full_redis_still_hands_out_and_takes_back_jobs(store: Store, fill: Call
     assert (job.job_id, count) == ("j1", 1)
 
 
-def test_full_redis_still_ends_the_jobs_of_a_dead_worker(store: Store, fill: Callable[[], None]) -> None:
+def test_full_redis_still_passes_on_the_jobs_of_a_dead_worker(store: Store, fill: Callable[[], None]) -> None:
     take_one(store, "j1")
-    store.run(fence_command("nobody", *LOST))
+    store.fence(incarnation="nobody")
     fill()
 
-    ended = store.run(fence_command("w1", *LOST))
+    returned = store.fence()
 
-    assert ended == [b"j1"]
+    assert returned == (1, 0)
+    assert store.queued() == ["j1"]
 
 
 def test_full_redis_refuses_new_jobs(store: Store, fill: Callable[[], None]) -> None:

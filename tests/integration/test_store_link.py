@@ -6,7 +6,8 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from athena.store import BEAT, READ, beat_command, read_command
+from athena.script import BEAT, READ
+from athena.store import beat_command, read_command
 from tests.conftest import wait_until
 from workers.store_link import StoreLink
 
@@ -40,7 +41,7 @@ def test_scripts_that_redis_does_not_know_are_loaded(link: StoreLink, store: Sto
 
     replies = link.run([beat_command(["w1", "gone"]), ("PING",), read_command("nobody")])
 
-    assert replies == [[b"gone"], b"PONG", [[], None]]
+    assert replies == [[[b"1", []], [b"0", []]], b"PONG", [[], None, None, None]]
     assert store.raw("HGET", "athena:beats", "w1") == b"1"
 
 

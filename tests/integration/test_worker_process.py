@@ -13,14 +13,16 @@ from celery import Celery
 
 from athena.ability import load_ability
 from athena.broker import celery_url, encode_message
+from athena.child import StartError
 from athena.fleet import WorkerEntry
+from athena.fleet_keeper import FleetKeeper
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
+from athena.keys import ABILITIES, BEATS, WORKERS
 from athena.messages import make_message
 from athena.protocol import InputValue
-from athena.store import ABILITIES, BEATS, WORKERS, fence_command
-from athena.supervisor import StartError
-from athena.worker_child import FleetKeeper, WorkerChild
+from athena.settings import Settings, from_env
+from athena.worker_child import WorkerChild
 from tests.conftest import wait_until
 
 from .conftest import Store
@@ -38,7 +40,7 @@ class Worker(WorkerChild):
     def start(self) -> None:
         self.spawn()
         wait_until(self.check_ready, f"{self.name} is ready", 20)
-        self.is_ready = True
+        self.now_serves()
 
     def wait_end(self) -> int:
         """Waits for the process, and does what its supervisor does then."""
@@ -50,20 +52,25 @@ class Worker(WorkerChild):
 
 
 @pytest.fixture
-def keeper(redis_server: str) -> FleetKeeper:
-    return FleetKeeper(redis_server)
+def settings(redis_server: str) -> Settings:
+    return from_env({"ATHENA_REDIS_URL": redis_server, "ATHENA_GRACE_S": "10"})
+
+
+@pytest.fixture
+def keeper(settings: Settings) -> FleetKeeper:
+    return FleetKeeper(settings)
 
 
 @pytest.fixture
 def start(
-    store: Store, redis_server: str, keeper: FleetKeeper, monkeypatch: pytest.MonkeyPatch
+    store: Store, settings: Settings, keeper: FleetKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Path], Worker]]:
     """Starts workers; they end with the test."""
-    monkeypatch.setenv("ATHENA_REDIS_URL", redis_server)
+    monkeypatch.setenv("ATHENA_REDIS_URL", settings.redis_url)
     started: list[Worker] = []
 
     def start(folder: Path) -> Worker:
-        started.append(Worker(load_ability(folder), "cpu", 0, keeper, grace_s=10))
+        started.append(Worker(load_ability(folder), "cpu", 0, keeper, settings))
         started[-1].start()
         return started[-1]
 
@@ -233,7 +240,7 @@ def test_running_job_survives_a_lost_connection(start: Callable[[Path], Worker],
 def test_worker_that_was_fenced_ends_itself(start: Callable[[Path], Worker], store: Store) -> None:
     worker = start(ECHO)
 
-    store.run(fence_command(worker.incarnation, JobState.FAILED, 10109, "taken for dead"))
+    store.fence(incarnation=worker.incarnation)
 
     assert worker.wait_end() == 70
 
@@ -257,7 +264,7 @@ def test_stopped_worker_finishes_what_runs_and_returns_the_rest(
     assert not store.raw("HEXISTS", WORKERS, worker.incarnation)
 
 
-def test_jobs_of_a_killed_worker_are_ended(start: Callable[[Path], Worker], store: Store) -> None:
+def test_jobs_of_a_killed_worker_run_again(start: Callable[[Path], Worker], store: Store) -> None:
     worker = start(FAULTY)
     submit(store, "faulty", "running", seconds="60")
     submit(store, "faulty", "waiting")
@@ -267,9 +274,10 @@ def test_jobs_of_a_killed_worker_are_ended(start: Callable[[Path], Worker], stor
     worker.wait_end()
 
     running, waiting = store.record("running"), store.record("waiting")
-    assert (running.state, running.code) == (JobState.FAILED, 10109)
-    assert running.message == "the worker process died under the job (killed by SIGKILL)"
-    assert (waiting.state, waiting.code) == (JobState.FAILED, 10109)
+    assert store.queued("faulty.any") == ["running", "waiting"]
+    assert (running.state, running.attempts, running.deaths) == (JobState.QUEUED, 1, 1)
+    assert running.last_failure == "the worker process died under the job (killed by SIGKILL)"
+    assert (waiting.attempts, waiting.deaths) == (0, 0)
     assert not store.exists(f"athena:inflight:{worker.incarnation}")
 
 

@@ -6,6 +6,7 @@ tested in test_worker_process.py.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,14 +18,14 @@ from athena.fleet import WorkerEntry
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
 from athena.progress import ProgressBoard
-from athena.settings import from_env
-from athena.store import TakenJob, fence_command
+from athena.store import TakenJob
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.session import WorkerSession
 from workers.store_link import StoreLink
+from workers.wear import Wear
 
-from .conftest import ANY_QUEUE, CPU_QUEUE, Store
+from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Store
 
 pytestmark = pytest.mark.redis
 
@@ -35,22 +36,25 @@ ENTRY = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", SLOTS)
 class Worker:
     """A session with its batcher; each turn comes a second after the last."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, wear: Wear) -> None:
         self.gate = threading.Event()
         self.gate.set()
         self.results: dict[str, bytes] = {}
+        self.ran: list[BatchJob] = []
         self.told: list[tuple[str, str]] = []
         self.has_ended = threading.Event()
         self.link = StoreLink(redis_url, 5)
-        self.board = ProgressBoard.create(1)
-        nothing = Model(lambda: None, self._run, lambda: None)
+        self.board = ProgressBoard.create(1, 1)
+        nothing = Model(lambda: None, lambda message: None, self._run, lambda: None)
         self.batcher = Batcher(nothing, BatchOptions(), self.board, self.has_ended.set)
-        settings = from_env({"ATHENA_REDIS_URL": redis_url})
-        self.session = WorkerSession(ENTRY, settings, self.link, self.batcher, self._read_foreign)
-        self._now_s = 1000.0
+        self.session = WorkerSession(
+            ENTRY, self.link, self.batcher, self._read_foreign, FOREIGN, wear, self.board.pulse
+        )
+        self.now_s = time.monotonic()
         self.batcher.start()
 
     def _run(self, batch: list[BatchJob]) -> list[Outcome]:
+        self.ran += batch
         assert self.gate.wait(10)
         result = self.results.get(batch[0].job_id, b'{"text":1}')
         return [Outcome(JobState.SUCCEEDED, result, exec_ms=1)]
@@ -60,8 +64,8 @@ class Worker:
 
     def turn(self, after_s: float = 1) -> None:
         """One turn of Celery's loop."""
-        self._now_s += after_s
-        self.session.turn(self._now_s, self._deliver)
+        self.now_s += after_s
+        self.session.turn(self.now_s, self._deliver)
 
     def _deliver(self, job: TakenJob) -> None:
         body = json.loads(json.loads(job.message)["body"])
@@ -90,7 +94,7 @@ class Worker:
 @pytest.fixture
 def worker(store: Store, redis_server: str) -> Iterator[Worker]:
     """A worker that the store knows as w1."""
-    worker = Worker(redis_server)
+    worker = Worker(redis_server, Wear(max_jobs=0, max_memory_mb=0))
     yield worker
     worker.close()
 
@@ -247,7 +251,7 @@ def test_job_that_celery_drops_ends_in_the_same_turn(
 ) -> None:
     submit(store, "j1")
 
-    worker.session.turn(1000, lambda job: drop(worker.session))
+    worker.session.turn(worker.now_s, lambda job: drop(worker.session))
 
     assert store.state("j1") is state
     assert worker.session.free_slots == SLOTS
@@ -316,7 +320,7 @@ def test_job_whose_take_was_lost_goes_back_and_is_run(worker: Worker, store: Sto
 
 def test_job_that_celery_forgot_goes_back_and_is_run(worker: Worker, store: Store) -> None:
     submit(store, "j1")
-    worker.session.turn(1000, lambda job: None)
+    worker.session.turn(worker.now_s, lambda job: None)
 
     worker.session.on_connection_lost()
     worker.turn_until(lambda: ended(store, "j1"))
@@ -378,7 +382,7 @@ def test_outcome_that_redis_cannot_write_is_told_again(
 
 
 def test_fenced_worker_ends_itself(worker: Worker, store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.run(fence_command("w1", JobState.FAILED, 10109, "lost"))
+    store.fence()
 
     with pytest.raises(WorkerShutdown) as shutdown:
         worker.turn()
@@ -394,7 +398,7 @@ def test_drain_finishes_what_runs_and_returns_the_rest_in_order(worker: Worker, 
     worker.gate.clear()
     submit(store, *"abcde")
     worker.turn()
-    wait_until(worker.board.busy, "the first job runs")
+    wait_until(worker.board.calls, "the first job runs")
     threading.Timer(0.05, worker.gate.set).start()
 
     worker.session.drain(10)
@@ -408,7 +412,7 @@ def test_drain_finishes_what_runs_and_returns_the_rest_in_order(worker: Worker, 
 
 def test_drain_returns_what_celery_had_not_let_through(worker: Worker, store: Store) -> None:
     submit(store, "a", "b")
-    worker.session.turn(1000, lambda job: None)
+    worker.session.turn(worker.now_s, lambda job: None)
 
     worker.session.drain(10)
 
@@ -421,7 +425,7 @@ def test_call_that_outlasts_the_drain_is_told_to_the_log(
     worker.gate.clear()
     submit(store, "a")
     worker.turn()
-    wait_until(worker.board.busy, "the job runs")
+    wait_until(worker.board.calls, "the job runs")
 
     worker.session.drain(0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
-from athena.progress import Busy, ProgressBoard
+from athena.progress import Call, ProgressBoard
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 
@@ -48,11 +48,11 @@ class Room:
 
     def __init__(self, recorder: Recorder, options: dict[str, Any]) -> None:
         self.recorder = recorder
-        self.board = ProgressBoard.create(options.get("threads", 1))
+        self.board = ProgressBoard.create(options.get("threads", 1), options.get("max_batch", 1))
         self.ended: list[BatchJob] = []
         self.wakes: list[int] = []
         self.batcher = Batcher(
-            Model(recorder.load, recorder.run, recorder.unload),
+            Model(recorder.load, lambda message: message.max_exec_s, recorder.run, recorder.unload),
             BatchOptions(**options),
             self.board,
             self._on_ended,
@@ -63,8 +63,11 @@ class Room:
         self.wakes.append(len(ended))
         self.ended += ended
 
-    def put(self, *job_ids: str) -> list[BatchJob]:
-        jobs = [BatchJob(job_id, JobMessage(job_id, "echo", {}, (), {})) for job_id in job_ids]
+    def put(self, *job_ids: str, max_exec_s: float = 0, **fields: Any) -> list[BatchJob]:
+        jobs = [
+            BatchJob(job_id, JobMessage(job_id, "echo", {}, (), {}, max_exec_s=max_exec_s), **fields)
+            for job_id in job_ids
+        ]
         for job in jobs:
             self.batcher.put(job)
         return jobs
@@ -173,13 +176,13 @@ def test_progress_board_shows_a_call_while_it_runs(make_room: MakeRoom) -> None:
     before_s = time.monotonic()
     hold_first(room)
 
-    (busy,) = room.board.busy()
+    (call,) = room.board.calls()
     room.recorder.gate.set()
     room.wait_ended(1)
 
-    assert busy == Busy(busy.since_s, 7.5)
-    assert before_s <= busy.since_s <= time.monotonic()
-    assert room.board.busy() == []
+    assert call == Call(call.since_s, 7.5, ("first",))
+    assert before_s <= call.since_s <= time.monotonic()
+    assert room.board.calls() == []
 
 
 def test_threads_run_jobs_side_by_side(make_room: MakeRoom) -> None:
@@ -188,12 +191,112 @@ def test_threads_run_jobs_side_by_side(make_room: MakeRoom) -> None:
 
     room.put("a", "b", "c")
     wait_until(lambda: len(room.recorder.batches) == 2, "two jobs run")
-    busy = room.board.busy()
+    calls = room.board.calls()
     room.recorder.gate.set()
     room.wait_ended(3)
 
-    assert len(busy) == 2
+    assert sorted(job_id for call in calls for job_id in call.job_ids) == ["a", "b"]
     assert sorted(set(room.recorder.threads)) == ["inference-0", "inference-1"]
+
+
+def test_jobs_of_different_keys_do_not_share_a_batch(make_room: MakeRoom) -> None:
+    room = make_room(max_batch=4)
+    hold_first(room)
+
+    room.put("a", "b")
+    room.put("c", max_exec_s=2)
+    room.put("d", "e")
+    room.recorder.gate.set()
+    room.wait_ended(6)
+
+    assert room.recorder.batches == [["first"], ["a", "b"], ["c"], ["d", "e"]]
+
+
+def test_call_may_take_as_long_as_its_jobs_may(make_room: MakeRoom) -> None:
+    room = make_room(max_exec_s=7.5)
+    room.recorder.gate.clear()
+
+    room.put("a", max_exec_s=2)
+    room.wait_run(["a"])
+
+    assert [call.limit_s for call in room.board.calls()] == [2]
+
+
+# jobs under which a worker died before
+
+
+def test_job_that_runs_alone_has_no_company_in_its_batch(make_room: MakeRoom) -> None:
+    room = make_room(max_batch=4)
+    hold_first(room)
+
+    room.put("a")
+    room.put("b", "c", runs_alone=True)
+    room.put("d", "e")
+    room.recorder.gate.set()
+    room.wait_ended(6)
+
+    assert room.recorder.batches == [["first"], ["a"], ["b"], ["c"], ["d", "e"]]
+
+
+def test_job_that_runs_alone_has_no_company_in_its_process(make_room: MakeRoom) -> None:
+    room = make_room(threads=3)
+    hold_first(room)
+
+    (alone,) = room.put("a", runs_alone=True)
+    room.put("b", "c")
+    with pytest.raises(AssertionError, match="not in time"):
+        wait_until(lambda: alone.is_started, "the job is started", 0.05)
+    room.recorder.gate.set()
+    room.wait_ended(1)
+    room.recorder.gate.clear()
+    room.wait_ended(1)
+    room.recorder.gate.set()
+    room.wait_ended(4)
+
+    assert [batch for batch in room.recorder.batches[:2]] == [["first"], ["a"]]
+
+
+def test_nothing_is_started_beside_a_job_that_runs_alone(make_room: MakeRoom) -> None:
+    room = make_room(threads=3)
+    room.recorder.gate.clear()
+    room.put("a", runs_alone=True)
+    room.wait_run(["a"])
+
+    (other,) = room.put("b")
+    with pytest.raises(AssertionError, match="not in time"):
+        wait_until(lambda: other.is_started, "the job is started", 0.05)
+    room.recorder.gate.set()
+    room.wait_ended(2)
+
+    assert room.recorder.batches == [["a"], ["b"]]
+
+
+# jobs that are not to be started any more
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"is_canceled": True}, JobState.CANCELED),
+        ({"is_lost": True}, JobState.CANCELED),
+        ({"start_by_s": 1.0}, JobState.EXPIRED),
+    ],
+)
+def test_unwanted_job_ends_without_being_started(
+    make_room: MakeRoom, fields: dict[str, Any], state: JobState
+) -> None:
+    room = make_room(max_batch=2)
+    hold_first(room)
+
+    (unwanted,) = room.put("a", **fields)
+    room.put("b")
+    room.recorder.gate.set()
+    room.wait_ended(3)
+
+    assert room.recorder.batches == [["first"], ["b"]]
+    assert unwanted.outcome is not None
+    assert (unwanted.outcome.state, unwanted.outcome.batch_size) == (state, 0)
+    assert not unwanted.is_started
 
 
 # waiting for a batch to fill

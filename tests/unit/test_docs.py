@@ -9,10 +9,11 @@ import pytest
 
 from api.app import create_app
 from api.gateway import Gateway
-from athena import ability, errors, store
+from athena import ability, errors, keys
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
 from athena.jobs import JobState
+from athena.script import SCRIPTS
 from athena.settings import from_env, setting_table
 from workers import dispatcher
 
@@ -127,10 +128,10 @@ def test_every_job_state_is_described() -> None:
     assert {str(state) for state in JobState} <= first_cells(page("docs/protocol.md"))
 
 
-def test_every_redis_key_is_in_the_table_of_the_store() -> None:
-    table = store.__doc__ or ""
-    sources = [Path(store.__file__), *Path(store.__file__).parent.glob("scripts/**/*.lua")]
-    assert len(sources) > len(store.SCRIPTS)
+def test_every_redis_key_is_in_the_table_of_keys() -> None:
+    table = keys.__doc__ or ""
+    sources = [Path(keys.__file__), *Path(keys.__file__).parent.glob("scripts/**/*.lua")]
+    assert len(sources) > len(SCRIPTS)
 
     for source in sources:
         code = source.read_text(encoding="utf-8").replace(table, "")
@@ -142,7 +143,7 @@ def test_no_other_module_names_a_redis_key() -> None:
     rooms = ("athena", "api", "workers")
     modules = {module for room in rooms for module in ROOT.glob(f"{room}/**/*.py")}
 
-    for module in modules - {Path(store.__file__)}:
+    for module in modules - {Path(keys.__file__)}:
         assert not re.search(r"[\"'{]athena:[a-z]", module.read_text(encoding="utf-8")), module
 
 

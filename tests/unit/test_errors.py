@@ -16,13 +16,13 @@ from athena.errors import (
     InternalError,
     NotFoundError,
     OutputError,
+    PoisonedError,
     Problem,
     QueueFullError,
     RequestError,
     StoreError,
     UnservedError,
     WaitTimeoutError,
-    WorkerLostError,
     WrapperError,
     http_status_of,
     one_line,
@@ -69,7 +69,7 @@ def test_subclass_with_the_code_of_its_base_has_another_status(error: type[Athen
 
 
 def test_only_what_may_pass_by_itself_is_retryable() -> None:
-    expected = {QueueFullError, UnservedError, StoreError, WaitTimeoutError, WorkerLostError, ExpiredError}
+    expected = {QueueFullError, UnservedError, StoreError, WaitTimeoutError, ExpiredError}
 
     assert {error for error in CLASSES if error.retryable} == expected
 
@@ -112,7 +112,7 @@ def test_handler_of_a_kind_gets_the_particular_ones_too() -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        (WorkerLostError.code, 502),
+        (PoisonedError.code, 502),
         (ExecTimeoutError.code, 504),
         (CanceledError.code, 409),
         (ExpiredError.code, 504),

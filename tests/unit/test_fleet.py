@@ -1,6 +1,7 @@
 """Who is alive, and where a request goes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from athena.ability import Limits
 from athena.errors import UnservedError
 from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, Failure, FleetView, WorkerEntry
 from athena.interface import Interface
+from athena.jobs import JobRecord
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "worker_entry.json"
 GRACE_S = 60.0
@@ -27,6 +29,12 @@ def observe(view: FleetView, now_s: float, beat: int, *gpu_types: str, service_i
         workers[incarnation.encode()] = entry.encode()
         beats[incarnation.encode()] = str(beat).encode()
     view.observe(now_s, workers, beats)
+
+
+def watch_silence(view: FleetView, *gpu_types: str) -> None:
+    """Shows workers whose counters stand still, from second 0 to 7."""
+    for second in range(8):
+        observe(view, second, 1, *gpu_types)
 
 
 @pytest.fixture
@@ -56,14 +64,26 @@ def test_worker_is_alive_as_long_as_its_counter_moves(view: FleetView) -> None:
 
 
 def test_counter_that_moves_again_brings_a_worker_back(view: FleetView) -> None:
+    watch_silence(view, "cpu")
+    alive, dead = view.live_workers(7, "ocr"), view.dead_workers(7)
+
+    observe(view, 8, 2, "cpu")
+
+    assert (alive, [worker.gpu_type for worker in dead]) == ([], ["cpu"])
+    assert len(view.live_workers(8, "ocr")) == 1
+    assert view.dead_workers(8) == []
+
+
+def test_observer_that_was_away_declares_nobody_dead(view: FleetView) -> None:
     observe(view, 0, 1, "cpu")
+    # As after an outage of Redis: the supervisor could not count either.
     observe(view, 30, 1, "cpu")
-    dead = view.live_workers(30, "ocr")
+    at_once = view.dead_workers(30)
+    for second in range(31, 37):
+        observe(view, second, 1, "cpu")
 
-    observe(view, 31, 2, "cpu")
-
-    assert dead == []
-    assert len(view.live_workers(31, "ocr")) == 1
+    assert at_once == []
+    assert len(view.dead_workers(36)) == 1
 
 
 def test_worker_that_signs_off_is_gone_at_once(view: FleetView) -> None:
@@ -148,8 +168,8 @@ def test_request_without_a_wish_goes_where_no_other_type_is_allowed(view: FleetV
 
 
 def test_dead_worker_is_no_reason_for_its_queue(view: FleetView) -> None:
-    observe(view, 0, 1, "T4G16", "cpu")
-    now_s = DEAD_AFTER_S + 1
+    watch_silence(view, "T4G16", "cpu")
+    now_s = 7
     beats = {b"ocr-T4G16": b"1", b"ocr-cpu": b"2"}
     workers = {
         key: WorkerEntry(key.decode(), "w", "ocr", "v1", key.decode().partition("-")[2], 4).encode()
@@ -186,3 +206,42 @@ def test_restart_of_the_last_worker_refuses_nobody_even_without_fallback(view: F
     assert view.route(1, interface(fallback=False), "T4G16") == "ocr.T4G16"
     with pytest.raises(UnservedError, match="alive: none"):
         view.route(1, interface(fallback=False), "V100G32")
+
+
+# why a job waits
+
+
+def queued(**fields: str) -> JobRecord:
+    known = {"state": "queued", "queue": "ocr.any", **fields}
+    return JobRecord.decode("j1", {name.encode(): value.encode() for name, value in known.items()})
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "waiting_for_slot: the workers are busy"),
+        ({"queue": "ocr.cpu"}, "waiting_for_slot: the workers are busy"),
+        ({"queue": "ocr.T4G16"}, "no_worker: none of type T4G16 is alive; alive: cpu"),
+        ({"queue": "tts.any"}, "no_worker: no worker of tts is alive"),
+        (
+            {"last_failure": "killed"},
+            "waiting_for_slot: the workers are busy (it is tried again: killed)",
+        ),
+    ],
+)
+def test_queued_job_says_why_it_waits(view: FleetView, fields: dict[str, str], text: str) -> None:
+    observe(view, 0, 1, "cpu")
+
+    assert view.why_queued(0, queued(**fields)) == text
+
+
+def test_job_of_a_paused_queue_says_so(view: FleetView) -> None:
+    record = replace(queued(), is_paused=True)
+
+    assert view.why_queued(0, record) == "queue_paused: an operator has paused ocr.any"
+
+
+def test_job_of_an_ability_that_does_not_start_says_so(view: FleetView) -> None:
+    view.observe_failures(1000.0, {b"ocr": Failure("no model", 1000.0).encode()})
+
+    assert view.why_queued(0, queued()) == "worker_failing: no model"

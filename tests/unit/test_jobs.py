@@ -59,6 +59,7 @@ def made(inputs: list[InputValue], limit: int) -> tuple[JobMessage, bytes | None
         ("canceled", True),
         ("expired", True),
         ("timed_out", True),
+        ("poisoned", True),
     ],
 )
 def test_state_is_a_word_and_final_or_not(state: str, is_final: bool) -> None:
@@ -67,7 +68,7 @@ def test_state_is_a_word_and_final_or_not(state: str, is_final: bool) -> None:
 
 
 def test_there_are_no_other_states() -> None:
-    assert len(JobState) == 7
+    assert len(JobState) == 8
     with pytest.raises(ValueError, match="lost"):
         JobState("lost")
 
@@ -226,7 +227,7 @@ def test_record_of_a_fresh_job_has_few_fields(empty: dict[bytes, bytes]) -> None
     assert (record.attempts, record.started_ms, record.finished_ms, record.code) == (0, 0, 0, 0)
 
 
-def test_record_is_described_without_result_and_worker() -> None:
+def test_record_is_described_without_its_result() -> None:
     described = JobRecord.decode(JOB_ID, FULL, b'{"text":{}}').describe()
 
     assert described == {
@@ -235,12 +236,20 @@ def test_record_is_described_without_result_and_worker() -> None:
         "state": "succeeded",
         "app_id": "app",
         "request_id": "r1",
+        "retry_of": None,
         "queue": "echo.any",
+        "position": None,
         "gpu_type": "cpu",
+        "worker": "echo.cpu.0@host",
         "attempts": 2,
+        "deaths": 0,
+        "last_failure": None,
+        "progress": None,
         "queued_ms": 1795425211798,
         "started_ms": 1795425211800,
         "finished_ms": 1795425211801,
+        "exec_ms": None,
+        "batch_size": None,
     }
     assert json.loads(json.dumps(described)) == described
 
@@ -249,7 +258,8 @@ def test_what_has_not_happened_yet_is_described_as_null() -> None:
     described = JobRecord.decode(JOB_ID, {b"state": b"queued", b"queued_ms": b"7"}, None).describe()
 
     unknown = {name for name, value in described.items() if value is None}
-    assert unknown == {"request_id", "gpu_type", "started_ms", "finished_ms"}
+    assert {"request_id", "gpu_type", "worker", "started_ms", "finished_ms", "last_failure"} <= unknown
+    assert not {"id", "state", "attempts", "deaths"} & unknown
     assert described["queued_ms"] == 7
 
 

@@ -7,54 +7,56 @@ from collections.abc import Iterator
 
 import pytest
 
-from athena.progress import Busy, ProgressBoard
+from athena.progress import Call, ProgressBoard, Pulse
 
 
 @pytest.fixture
 def board() -> Iterator[ProgressBoard]:
-    board = ProgressBoard.create(2)
+    board = ProgressBoard.create(2, 3)
     yield board
     board.close()
 
 
 def run_worker(board: ProgressBoard, code: str) -> int:
     """Runs code that has the other side of the board; returns the exit status."""
-    opening = f"import os; from athena.progress import ProgressBoard; board = ProgressBoard({board.fd}, 2); "
+    opening = (
+        f"import os; from athena.progress import ProgressBoard; board = ProgressBoard({board.fd}, 2, 3); "
+    )
     return subprocess.run(
         [sys.executable, "-P", "-c", opening + code], pass_fds=(board.fd,), check=False
     ).returncode
 
 
 def test_new_board_shows_nothing(board: ProgressBoard) -> None:
-    assert board.busy() == []
+    assert board.calls() == []
 
 
 def test_call_is_shown_until_it_ends(board: ProgressBoard) -> None:
-    board.begin(0, 100.5, 30.0)
-    during = board.busy()
+    board.begin(0, 100.5, 30.0, ["j1"])
+    during = board.calls()
     board.end(0)
 
-    assert during == [Busy(since_s=100.5, limit_s=30.0)]
-    assert board.busy() == []
+    assert during == [Call(100.5, 30.0, ("j1",))]
+    assert board.calls() == []
 
 
 def test_each_thread_has_a_place_of_its_own(board: ProgressBoard) -> None:
-    board.begin(1, 7.0, 2.0)
-    board.begin(0, 5.0, 1.0)
+    board.begin(1, 7.0, 2.0, ["j1"])
+    board.begin(0, 5.0, 1.0, ["j1"])
 
-    both = board.busy()
+    both = board.calls()
     board.end(0)
 
-    assert both == [Busy(5.0, 1.0), Busy(7.0, 2.0)]
-    assert board.busy() == [Busy(7.0, 2.0)]
+    assert both == [Call(5.0, 1.0, ("j1",)), Call(7.0, 2.0, ("j1",))]
+    assert board.calls() == [Call(7.0, 2.0, ("j1",))]
 
 
 def test_next_call_replaces_the_last(board: ProgressBoard) -> None:
-    board.begin(0, 1.0, 10.0)
+    board.begin(0, 1.0, 10.0, ["j1"])
 
-    board.begin(0, 2.0, 20.0)
+    board.begin(0, 2.0, 20.0, ["j1"])
 
-    assert board.busy() == [Busy(2.0, 20.0)]
+    assert board.calls() == [Call(2.0, 20.0, ("j1",))]
 
 
 @pytest.mark.parametrize(
@@ -62,38 +64,63 @@ def test_next_call_replaces_the_last(board: ProgressBoard) -> None:
     [(100.0, False), (102.0, False), (103.0, False), (103.001, True), (99.0, False)],
 )
 def test_call_is_overdue_once_limit_and_grace_are_over(now_s: float, is_overdue: bool) -> None:
-    busy = Busy(since_s=100.0, limit_s=2.0)
+    call = Call(100.0, 2.0, ("j1",))
 
-    assert busy.is_overdue(now_s, grace_s=1.0) is is_overdue
+    assert call.is_overdue(now_s, grace_s=1.0) is is_overdue
 
 
 def test_other_side_sees_what_one_side_writes(board: ProgressBoard) -> None:
-    worker = ProgressBoard(os.dup(board.fd), 2)
+    worker = ProgressBoard(os.dup(board.fd), 2, 3)
 
-    worker.begin(1, 3.0, 4.0)
+    worker.begin(1, 3.0, 4.0, ["j1"])
     worker.close()
 
-    assert board.busy() == [Busy(3.0, 4.0)]
+    assert board.calls() == [Call(3.0, 4.0, ("j1",))]
 
 
 def test_worker_process_writes_through_the_inherited_descriptor(board: ProgressBoard) -> None:
-    returncode = run_worker(board, "board.begin(1, 8.0, 9.0)")
+    returncode = run_worker(board, "board.begin(1, 8.0, 9.0, ['j1'])")
 
     assert returncode == 0
-    assert board.busy() == [Busy(8.0, 9.0)]
+    assert board.calls() == [Call(8.0, 9.0, ("j1",))]
 
 
 def test_what_a_killed_worker_was_doing_stays_readable(board: ProgressBoard) -> None:
-    returncode = run_worker(board, "board.begin(0, 8.0, 9.0); os.kill(os.getpid(), 9)")
+    returncode = run_worker(board, "board.begin(0, 8.0, 9.0, ['j1']); os.kill(os.getpid(), 9)")
 
     assert returncode == -9
-    assert board.busy() == [Busy(8.0, 9.0)]
+    assert board.calls() == [Call(8.0, 9.0, ("j1",))]
 
 
 def test_closed_board_frees_its_descriptor() -> None:
-    board = ProgressBoard.create(1)
+    board = ProgressBoard.create(1, 1)
 
     board.close()
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(board.fd)
+
+
+def test_call_names_its_jobs(board: ProgressBoard) -> None:
+    ids = ["0123456789abcdef0123456789abcdef", "8a6e0804-2bd0-4672-b79d-d97027f9071a", "ü" * 32]
+
+    board.begin(1, 1.0, 2.0, ids)
+
+    assert board.calls() == [Call(1.0, 2.0, tuple(ids))]
+
+
+def test_signs_of_life_are_those_of_the_last_turn(board: ProgressBoard) -> None:
+    before = board.read_pulse()
+    board.pulse(5.0, 4.0)
+
+    assert before == Pulse(0.0, 0.0)
+    assert board.read_pulse() == Pulse(turned_s=5.0, contact_s=4.0)
+
+
+def test_cleared_board_shows_nothing(board: ProgressBoard) -> None:
+    board.begin(0, 1.0, 2.0, ["j1"])
+    board.pulse(5.0, 4.0)
+
+    board.clear()
+
+    assert (board.calls(), board.read_pulse()) == ([], Pulse(0.0, 0.0))

@@ -11,10 +11,11 @@ from api import waiters as waiters_module
 from api.gateway import Gateway
 from api.problems import problem_response
 from api.server import Disconnected, RequestBody
+from api.submitting import Preference
 from api.views import waiting
 from api.views.answers import accepted_response, ended_response, job_response
 from api.views.bodies import parse_json
-from api.views.run import Preference, find_service, parse_preference
+from api.views.run import find_service, parse_preference
 from api.views.waiting import wait_for_end
 from api.waiters import Waiters, reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError, StoreError, UnservedError
@@ -172,12 +173,13 @@ def test_job_that_goes_on_is_answered_with_its_address() -> None:
 def test_question_about_a_job_is_answered_with_how_it_stands(
     asked: JobRecord, header: dict[str, Any], payload: Any
 ) -> None:
-    response = job_response(asked)
+    response = job_response(asked, "busy" if asked.state == "queued" else "")
 
     body = response.get_json()
     assert response.status_code == 200
     assert body["header"] == {**header, "sid": "j1"}
-    assert body["job"] == asked.describe()
+    reason = "busy" if asked.state == "queued" else None
+    assert body["job"] == {**asked.describe(), "reason": reason}
     assert body.get("payload") == payload
 
 

@@ -116,7 +116,7 @@ class Exchange:
 
 def run(*exchanges: Exchange, app: Flask | None = None) -> None:
     """Answers requests side by side."""
-    server = AsgiServer(app or make_app(), nothing, nothing)
+    server = AsgiServer(app or make_app(), nothing, nothing, lambda: False)
 
     async def answer() -> None:
         await asyncio.gather(*(server(item.scope, item.receive, item.send) for item in exchanges))
@@ -302,7 +302,7 @@ def test_life_cycle_starts_and_ends_the_process_once() -> None:
 
     exchange = Exchange("GET", "/")
     exchange.incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    server = AsgiServer(make_app(), note("start"), note("stop"))
+    server = AsgiServer(make_app(), note("start"), note("stop"), lambda: False)
 
     asyncio.run(server({"type": "lifespan"}, exchange.receive, exchange.send))
 
@@ -363,7 +363,9 @@ def test_request_that_is_cancelled_is_torn_down() -> None:
 
     async def cancel() -> None:
         async with asyncio.timeout(0.01):
-            await AsgiServer(app, nothing, nothing)(exchange.scope, exchange.receive, exchange.send)
+            await AsgiServer(app, nothing, nothing, lambda: False)(
+                exchange.scope, exchange.receive, exchange.send
+            )
 
     with pytest.raises(TimeoutError):
         asyncio.run(cancel())

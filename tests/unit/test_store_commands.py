@@ -9,17 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena import store
+from athena import keys
 from athena.errors import CanceledError, ExpiredError
 from athena.jobs import JobState, Outcome
+from athena.script import SCRIPTS, Command, Script, script_of
 from athena.store import (
-    SCRIPTS,
-    Command,
+    Beat,
+    Death,
+    ForeignLimits,
     Reply,
-    Script,
     Submission,
     TakenJob,
     beat_command,
+    beats,
+    cancel_command,
+    canceled_states,
     fence_command,
     find_command,
     finish_command,
@@ -27,17 +31,19 @@ from athena.store import (
     give_back_command,
     job_record,
     leave_command,
+    progress_command,
     read_command,
     reconcile_command,
-    script_of,
+    reconciled_jobs,
     split_replies,
     start_command,
     submit_command,
+    sweep_command,
     take_command,
     taken_jobs,
 )
 
-FOLDER = Path(store.__file__).parent / "scripts"
+FOLDER = Path(keys.__file__).parent / "scripts"
 LIB = {path.stem: path.read_text() for path in (FOLDER / "lib").glob("*.lua")}
 SOURCES = {path.stem: path.read_text() for path in FOLDER.glob("*.lua")}
 
@@ -53,8 +59,8 @@ LUA_KEYS = {
 
 
 def table_keys() -> set[str]:
-    """Returns the keys that the table at the top of athena/store.py lists, each up to its first `<`."""
-    rows = re.findall(r"^\| (`.*?) \|", store.__doc__ or "", re.M)
+    """Returns the keys that the table at the top of athena/keys.py lists, each up to its first `<`."""
+    rows = re.findall(r"^\| (`.*?) \|", keys.__doc__ or "", re.M)
     return {key.partition("<")[0] for row in rows for key in re.findall("`(athena:[^`]*)`", row)}
 
 
@@ -78,7 +84,7 @@ def args(command: Command, script: str, keys: int = 0) -> list[Any]:
 def test_tables_are_read_by_this_test() -> None:
     assert {"athena:none", "athena:job:", "athena:workers"} <= table_keys()
     assert {"JOB", "INFLIGHT", "BEATS"} <= LUA_KEYS.keys()
-    assert FUNCTIONS["settle"] >= {"settle", "flush_replies"}
+    assert FUNCTIONS["settle"] >= {"settle", "close_books"}
 
 
 @pytest.mark.parametrize("name", sorted({**SOURCES, **{f"lib/{part}": "" for part in LIB}}))
@@ -88,8 +94,8 @@ def test_every_key_of_a_script_is_in_the_table(name: str) -> None:
     assert named <= table_keys()
 
 
-def test_every_key_of_the_table_is_named_by_a_script_or_the_store() -> None:
-    python = set(re.findall(r'"(athena:[a-z]+:?)', Path(store.__file__).read_text()))
+def test_every_key_of_the_table_is_named_by_a_script_or_in_python() -> None:
+    python = set(re.findall(r'"(athena:[a-z]+:?)', Path(keys.__file__).read_text()))
     lua = set(re.findall(r"'(athena:[^']*)'", "".join([*LIB.values(), *SOURCES.values()])))
 
     assert table_keys() == python | lua
@@ -98,12 +104,20 @@ def test_every_key_of_the_table_is_named_by_a_script_or_the_store() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PAYLOAD", store.payload_key("")),
-        ("RESULT", store.result_key("")),
-        ("BELL", store.bell_key("")),
-        ("REPLY", store.reply_channel("")),
-        ("WORKERS", store.WORKERS),
-        ("BEATS", store.BEATS),
+        ("PAYLOAD", keys.payload_key("")),
+        ("RESULT", keys.result_key("")),
+        ("BELL", keys.bell_key("")),
+        ("REPLY", keys.reply_channel("")),
+        ("JOB", keys.job_key("")),
+        ("MESSAGE", keys.message_key("")),
+        ("INFLIGHT", keys.inflight_key("")),
+        ("CANCELED", keys.canceled_key("")),
+        ("OPEN", keys.open_key("")),
+        ("LOAD", keys.load_key("")),
+        ("LINE", keys.line_key("")),
+        ("DEAD", keys.DEAD),
+        ("WORKERS", keys.WORKERS),
+        ("BEATS", keys.BEATS),
     ],
 )
 def test_key_has_the_same_name_in_lua_and_in_python(name: str, value: str) -> None:
@@ -118,7 +132,7 @@ def test_final_states_are_the_same_in_lua_and_in_python() -> None:
 
 def test_error_codes_are_the_same_in_lua_and_in_python() -> None:
     assert f"'expired', '{ExpiredError.code}'" in LIB["settle"]
-    assert f"'canceled', '{CanceledError.code}'" in SOURCES["leave"]
+    assert f"'canceled', '{CanceledError.code}'" in LIB["abandon"]
 
 
 # scripts
@@ -175,7 +189,9 @@ def submission(**changes: Any) -> Submission:
         "gateway": "g1",
         "abandonable": False,
         "claim": False,
+        "bytes": 900,
         "max_queue_jobs": 7,
+        "max_open_bytes": 5000,
         "max_queue_s": 1.5,
         "result_ttl_s": 0.25,
         "record_ttl_s": 60,
@@ -187,8 +203,8 @@ def test_submit_sends_times_in_milliseconds_and_the_fields_of_the_record() -> No
     command = submit_command(submission())
 
     assert command[3:5] == ("echo.any", "")
-    fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo"]
-    record = ["service_id", "echo", "result_ttl_ms", 250, "record_ttl_ms", 60_000]
+    fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo", "echo", 900, 5000]
+    record = ["result_ttl_ms", 250, "record_ttl_ms", 60_000]
     assert args(command, "submit", keys=2) == fixed + record
 
 
@@ -199,14 +215,14 @@ def test_submit_names_what_is_not_ordinary() -> None:
     sent = args(command, "submit", keys=2)
     assert sent[5] == "1"
     assert sent[-4:] == ["request_id", "r1", "abandonable", 1]
-    assert len(sent[8:]) % 2 == 0
+    assert len(sent[11:]) % 2 == 0
 
 
 def test_take_names_the_queues_in_their_order() -> None:
-    command = take_command("w1", ["echo.cpu", "echo.any"], 3, 1.5, 60)
+    command = take_command("w1", ["echo.cpu", "echo.any"], 3, ForeignLimits(1.5, 60, 2))
 
     assert command[3:5] == ("echo.cpu", "echo.any")
-    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000]
+    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000, 2000]
 
 
 def test_start_sends_pairs() -> None:
@@ -227,19 +243,20 @@ def test_finish_sends_as_much_of_each_job_as_its_script_reads() -> None:
     assert sent[3 + int(per_job) :] == ["j2", "2:w1", "failed", 10909, "ü", b"", "0.0", 0]
 
 
-def test_jobs_are_returned_from_the_last_to_the_first() -> None:
-    jobs = iter([("j1", "1:w1"), ("j2", "1:w1"), ("j3", "4:w1")])
+def test_fence_tells_who_is_to_blame() -> None:
+    death = Death("killed", ("j1", "j2"), max_attempts=3, dead_ttl_s=1.5)
 
-    command = give_back_command("w1", jobs)
+    sent = args(fence_command("w1", death), "fence")
 
-    assert args(command, "give_back") == ["w1", "j3", "4:w1", "j2", "1:w1", "j1", "1:w1"]
+    assert sent == ["w1", "killed", "death", 3, 1500, 10102, "", "1", "j1", "j2"]
 
 
-def test_fence_tells_jobs_that_ran_from_those_that_did_not() -> None:
-    sent = args(fence_command("w1", JobState.TIMED_OUT, 10102, "too slow"), "fence")
+def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
+    death = Death("silent", None, 3, 1, overran=True, overrun_message="too slow")
 
-    assert sent[:4] == ["w1", "timed_out", 10102, "too slow"]
-    assert sent[4:] == [10109, "the worker process died before it came to the job"]
+    sent = args(fence_command("w1", death), "fence")
+
+    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0"]
 
 
 @pytest.mark.parametrize(
@@ -251,6 +268,9 @@ def test_fence_tells_jobs_that_ran_from_those_that_did_not() -> None:
         (read_command("j1"), "read", ["j1", ""]),
         (read_command("j1", "g1"), "read", ["j1", "g1"]),
         (leave_command("j1", "g1"), "leave", ["j1", "g1"]),
+        (cancel_command(iter(["j1", "j2"]), "why"), "cancel", ["why", "j1", "j2"]),
+        (progress_command(iter([("j1", "1:w1", "0.5")])), "progress", ["j1", "1:w1", "0.5"]),
+        (give_back_command("w1", iter(["j1", "j2"])), "give_back", ["w1", "j1", "j2"]),
     ],
 )
 def test_small_commands(command: Command, script: str, sent: list[str]) -> None:
@@ -261,11 +281,14 @@ def test_small_commands(command: Command, script: str, sent: list[str]) -> None:
 
 
 def test_taken_jobs_are_read_in_their_order() -> None:
-    reply = [[b"j1", b"1:w1", b"echo.cpu", b"\xff{}"], [b"j2", b"3:w1", b"echo.any", b""]]
+    reply = [
+        [b"j1", b"1:w1", b"echo.cpu", b"\xff{}", b"", 1500],
+        [b"j2", b"3:w1", b"echo.any", b"", b"1", -20],
+    ]
 
     assert taken_jobs(reply) == [
-        TakenJob("j1", "1:w1", "echo.cpu", b"\xff{}"),
-        TakenJob("j2", "3:w1", "echo.any", b""),
+        TakenJob("j1", "1:w1", "echo.cpu", b"\xff{}", False, 1.5),
+        TakenJob("j2", "3:w1", "echo.any", b"", True, -0.02),
     ]
 
 
@@ -275,7 +298,7 @@ def test_no_jobs_are_not_the_same_as_being_fenced() -> None:
 
 
 def test_record_is_read_with_its_result() -> None:
-    record = job_record("j1", [[b"state", b"succeeded", b"code", b"0", b"later", b"x"], b"{}"])
+    record = job_record("j1", [[b"state", b"succeeded", b"code", b"0", b"later", b"x"], b"{}", None, None])
 
     assert record is not None
     assert (record.job_id, record.state, record.result) == ("j1", JobState.SUCCEEDED, b"{}")
@@ -283,7 +306,36 @@ def test_record_is_read_with_its_result() -> None:
 
 
 def test_unknown_job_has_no_record() -> None:
-    assert job_record("j1", [[], None]) is None
+    assert job_record("j1", [[], None, None, None]) is None
+
+
+@pytest.mark.parametrize(("given_out", "position"), [(None, 7), (b"2", 5), (b"7", 1), (b"9", 1)])
+def test_position_is_how_far_the_queue_has_to_go(given_out: bytes | None, position: int) -> None:
+    record = job_record("j1", [[b"state", b"queued", b"seq", b"7"], None, given_out, b"1"])
+
+    assert record is not None
+    assert (record.position, record.is_paused) == (position, True)
+
+
+@pytest.mark.parametrize("fields", [[b"state", b"running"], [b"state", b"queued", b"token", b"1:w1"]])
+def test_job_that_a_worker_holds_has_no_position(fields: list[bytes]) -> None:
+    record = job_record("j1", [[*fields, b"seq", b"7"], None, b"2", None])
+
+    assert record is not None
+    assert (record.position, record.is_paused) == (0, False)
+
+
+def test_small_replies() -> None:
+    assert beats([[b"1", [b"j1"]], [b"0", []]]) == [Beat(False, frozenset({"j1"})), Beat(True, frozenset())]
+    assert canceled_states([b"queued", b""]) == [JobState.QUEUED, None]
+    assert reconciled_jobs([[b"j1"], [b"j2"]]) == (["j1"], ["j2"])
+
+
+def test_sweep_names_the_queues() -> None:
+    command = sweep_command("echo", ["echo.cpu", "echo.any"], 60, 1.5, recounts=True)
+
+    assert command[3:5] == ("echo.cpu", "echo.any")
+    assert args(command, "sweep", keys=2) == ["echo", 60_000, 1500, "1"]
 
 
 def test_jobs_are_found_by_their_app() -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from athena import child as child_module
 from athena import supervisor as module
-from athena.supervisor import Child, StartError, Stop, Supervisor, describe_exit
+from athena.child import Child, StartError, describe_exit
+from athena.supervisor import Stop, Supervisor
 from tests.conftest import wait_until
 
 SLEEP = "exec sleep 600"
@@ -104,6 +106,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(child_module, "time", clock)
     return clock
 
 
@@ -184,7 +187,7 @@ def test_child_in_a_crash_loop_is_started_less_and_less_often(
     assert "child ended (exit status 3); starting it again in 30 s" in stage.said
 
 
-@pytest.mark.parametrize(("lived_s", "again"), [(60, "in 2 s"), (61, "now")])
+@pytest.mark.parametrize(("lived_s", "again"), [(5, "in 2 s"), (6, "now")])
 def test_child_that_lived_long_is_started_as_if_it_had_never_died(
     stage: Stage, clock: Clock, tmp_path: Path, lived_s: float, again: str
 ) -> None:
@@ -195,7 +198,7 @@ def test_child_that_lived_long_is_started_as_if_it_had_never_died(
         if not child.is_running:
             clock.now_s += 1
         elif len(child.spawned_s) == 3:
-            clock.now_s = child.started_s + lived_s
+            clock.now_s = child.ready_s + lived_s
             child.signal(signal.SIGKILL)
 
     stage.add_duty(pass_time)
@@ -384,7 +387,8 @@ def test_duties_go_on_while_children_end(stage: Stage, tmp_path: Path) -> None:
 
 def test_children_end_with_a_supervisor_that_is_killed() -> None:
     code = (
-        "from athena.supervisor import Child, Supervisor\n"
+        "from athena.child import Child\n"
+        "from athena.supervisor import Supervisor\n"
         "class Sleep(Child):\n"
         "    def command(self): return ('sh', '-c', 'echo $$; exec sleep 600')\n"
         "    def check_ready(self): return True\n"

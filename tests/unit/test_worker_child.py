@@ -13,21 +13,27 @@ from pathlib import Path
 import pytest
 
 from athena.ability import Limits, WorkerOptions, load_ability
-from athena.jobs import JobState
-from athena.store import Command, fence_command
-from athena.supervisor import StartError
-from athena.worker_child import OVERDUE_GRACE_S, FleetKeeper, WorkerChild
-from athena.worker_launch import WorkerLaunch, WorkerReport
+from athena.child import StartError
+from athena.fleet_keeper import FleetKeeper
+from athena.settings import from_env
+from athena.store import Beat, Death
+from athena.watchdog import OVERDUE_GRACE_S
+from athena.worker_child import WorkerChild
+from athena.worker_launch import EX_RECYCLED, WorkerLaunch, WorkerReport
 from tests.conftest import wait_until
 
-NOWHERE = "unix:///nowhere/redis.sock"
+SETTINGS = from_env({"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "10"})
 ECHO = Path(__file__).parents[2] / "abilities" / "echo"
 
 #: What every script begins with: its start order, the board of its two threads, and how it reports.
 OPENING = """
 import json, mmap, os, struct, time
 launch = json.loads(os.environ["ATHENA_WORKER_LAUNCH"])
-board = mmap.mmap(launch["progress_fd"], 32)
+board = mmap.mmap(launch["progress_fd"], 0)
+def begin(thread, *job_ids):
+    start = 16 + thread * (20 + 2 * 64)
+    ids = b"".join(job_id.encode().ljust(64) for job_id in job_ids)
+    board[start:start + 20 + len(ids)] = struct.pack("<ddi", 100, 2.5, len(job_ids)) + ids
 def report(ready, detail=""):
     os.write(launch["status_fd"], json.dumps({"ready": ready, "detail": detail}).encode() + b"\\n")
 """
@@ -39,11 +45,21 @@ class Keeper(FleetKeeper):
     """Has no Redis, and remembers what it would have ended."""
 
     def __init__(self) -> None:
-        super().__init__(NOWHERE)
-        self.fenced: list[Command] = []
+        super().__init__(SETTINGS)
+        self.buried: list[tuple[str, Death]] = []
+        self.notes: list[str] = []
 
-    def fence(self, command: Command) -> None:
-        self.fenced.append(command)
+    def bury(self, incarnation: str, death: Death) -> None:
+        self.buried.append((incarnation, death))
+
+    def tell_failure(self, service_id: str, detail: str) -> None:
+        self.notes.append(detail)
+
+    def forget_failure(self, service_id: str) -> None:
+        self.notes.append("serves")
+
+    def forget_order(self, node_name: str) -> None:
+        self.notes.append("order carried out")
 
 
 class Script(WorkerChild):
@@ -51,9 +67,11 @@ class Script(WorkerChild):
 
     def __init__(self, keeper: FleetKeeper, script: str, gpu_type: str = "cpu") -> None:
         ability = replace(
-            load_ability(ECHO), limits=Limits(max_exec_s=2.5), worker=WorkerOptions(concurrency=2)
+            load_ability(ECHO),
+            limits=Limits(max_exec_s=2.5),
+            worker=WorkerOptions(concurrency=2, max_batch=2),
         )
-        super().__init__(ability, gpu_type, 3, keeper, grace_s=10)
+        super().__init__(ability, gpu_type, 3, keeper, SETTINGS)
         self._script = script
 
     def command(self) -> Sequence[str]:
@@ -118,7 +136,7 @@ def test_report_is_one_line(report: WorkerReport) -> None:
 
 
 def test_process_is_a_worker(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, grace_s=10)
+    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, SETTINGS)
 
     assert worker.command() == (sys.executable, "-P", "-m", "workers")
     assert worker.name == "worker echo"
@@ -188,7 +206,7 @@ def test_every_process_is_a_fresh_incarnation_with_a_clean_board(
     keeper: Keeper, started: list[Script], tmp_path: Path
 ) -> None:
     flag = str(tmp_path / "flag")
-    busy = f"open({flag!r}, 'w'); board[:16] = struct.pack('<dd', 100, 2.5); raise SystemExit(3)"
+    busy = f"open({flag!r}, 'w'); begin(0, 'j1'); raise SystemExit(3)"
     worker = start(started, keeper, f"if not os.path.exists({flag!r}): {busy}\n{READY}")
     first = worker.incarnation
     assert worker.end() == 3
@@ -200,37 +218,69 @@ def test_every_process_is_a_fresh_incarnation_with_a_clean_board(
 
     assert worker.incarnation != first
     assert worker.end() == -signal.SIGTERM
-    assert [command[3] for command in keeper.fenced] == [first, worker.incarnation]
+    assert [name for name, _ in keeper.buried] == [first, worker.incarnation]
 
 
 def test_process_is_killed_when_a_call_is_past_its_limit_and_the_grace(
     keeper: Keeper, started: list[Script], caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker = start(started, keeper, f"board[16:] = struct.pack('<dd', 100, 2.5); {READY}")
+    worker = start(started, keeper, f"begin(0, 'j0'); begin(1, 'j1', 'j2'); board[16:24] = bytes(8); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
+    worker.now_serves()
 
     worker.on_tick(100 + 2.5 + OVERDUE_GRACE_S)
     within = list(caplog.messages)
     worker.on_tick(100 + 2.5 + OVERDUE_GRACE_S + 0.01)
     returncode = worker.end()
 
+    text = "a call ran longer than 2.5 s (max_exec_s); its process was ended"
     assert (within, returncode) == ([], -signal.SIGKILL)
-    assert caplog.messages == ["worker echo: an inference call is past its limit; ending the process"]
-    text = "ran longer than 2.5 s (limits.max_exec_s); its process was ended"
-    assert keeper.fenced == [fence_command(worker.incarnation, JobState.TIMED_OUT, 10102, text)]
+    assert caplog.messages == [f"worker echo: {text}"]
+    ((_, death),) = keeper.buried
+    assert (death.overran, death.blamed, death.reason) == (True, ("j1", "j2"), text)
+    assert worker.died_at_work
 
 
-def test_jobs_of_a_process_that_died_by_itself_are_lost(keeper: Keeper, started: list[Script]) -> None:
-    worker = start(started, keeper, "os.kill(os.getpid(), 11)")
+def test_jobs_that_ran_when_a_process_died_are_blamed(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, "begin(1, 'j1'); os.kill(os.getpid(), 11)")
 
     worker.end()
 
     text = "the worker process died under the job (killed by SIGSEGV)"
-    assert keeper.fenced == [fence_command(worker.incarnation, JobState.FAILED, 10109, text)]
+    assert keeper.buried == [(worker.incarnation, Death(text, ("j1",), 3, SETTINGS.dead_ttl_s, False, text))]
+
+
+def test_process_that_died_idle_has_nobody_to_blame(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, "raise SystemExit(1)")
+
+    worker.end()
+
+    assert keeper.buried[0][1].blamed == ()
+    assert not worker.died_at_work
+    assert keeper.notes == ["the worker process ended while it started (exit status 1)"]
+
+
+def test_process_that_died_right_after_its_report_had_started(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, "report(True); raise SystemExit(1)")
+
+    worker.end()
+
+    assert keeper.notes == []
+
+
+def test_process_that_is_killed_on_purpose_has_nobody_to_blame(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
+    wait_until(worker.check_ready, "the worker is ready")
+
+    worker.ask_to_leave()
+    worker.signal(signal.SIGKILL)
+    worker.end()
+
+    assert keeper.buried[0][1].blamed == ()
 
 
 def test_next_process_is_not_blamed_for_the_call_of_the_last(keeper: Keeper, started: list[Script]) -> None:
-    worker = start(started, keeper, f"board[:16] = struct.pack('<dd', 100, 2.5); {READY}")
+    worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
     worker.on_tick(200)
     worker.end()
@@ -239,13 +289,78 @@ def test_next_process_is_not_blamed_for_the_call_of_the_last(keeper: Keeper, sta
     worker.signal(signal.SIGTERM)
     worker.end()
 
-    assert [command[4] for command in keeper.fenced] == ["timed_out", "failed"]
+    assert [death.overran for _, death in keeper.buried] == [True, False]
+
+
+def test_worker_that_has_done_enough_is_replaced_at_once(keeper: Keeper) -> None:
+    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, SETTINGS)
+
+    assert worker.planned_exit(EX_RECYCLED) == "it was due to be replaced"
+    assert worker.planned_exit(1) == ""
+
+
+def test_call_that_goes_on_after_its_jobs_were_canceled_is_ended(
+    keeper: Keeper, started: list[Script], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start(started, keeper, f"begin(0, 'j1', 'j2'); {READY}")
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.now_serves()
+    monkeypatch.setattr("athena.worker_child.time.monotonic", lambda: 100.5)
+    verdicts = []
+
+    for canceled in (set(), {"j1"}, {"j1", "j2"}):
+        worker.on_beat(Beat(False, frozenset(canceled)), "")
+        worker.on_tick(100.5 + 0.01)
+        verdicts.append(worker.died_at_work and worker._verdict)
+    worker._canceled_s = dict.fromkeys(("j1", "j2"), 80.0)
+    worker.on_tick(100.5 + 0.01)
+
+    assert verdicts == [None, None, None]
+    assert worker.end() == -signal.SIGKILL
+    assert keeper.buried[0][1].blamed == ()
+    assert "canceled" in keeper.buried[0][1].reason
+
+
+@pytest.mark.parametrize(
+    ("order", "is_wanted", "notes"),
+    [("drain", False, ["serves"]), ("restart", True, ["serves", "order carried out"])],
+)
+def test_operators_orders_are_carried_out(
+    keeper: Keeper, started: list[Script], order: str, is_wanted: bool, notes: list[str]
+) -> None:
+    worker = start(started, keeper, READY)
+    wait_until(worker.check_ready, "the worker is ready")
+
+    worker.on_beat(Beat(False, frozenset()), order)
+
+    assert worker.end() == -signal.SIGTERM
+    assert worker.is_wanted is is_wanted
+    assert keeper.notes == notes
+
+
+def test_drained_worker_starts_again_when_nobody_wants_it_drained(keeper: Keeper) -> None:
+    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, SETTINGS)
+    worker.ask_to_leave()
+
+    worker.on_beat(Beat(False, frozenset()), "drain")
+    still_drained = not worker.is_wanted
+    worker.on_beat(Beat(False, frozenset()), "")
+
+    assert still_drained and worker.is_wanted
+
+
+def test_fenced_process_is_ended(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, READY)
+
+    worker.on_beat(Beat(True, frozenset()), "")
+
+    assert worker.end() == -signal.SIGKILL
 
 
 def test_keeper_tries_again_each_second_while_redis_is_away(
     started: list[Script], caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = FleetKeeper(NOWHERE)
+    keeper = FleetKeeper(SETTINGS)
     worker = start(started, keeper, READY)
 
     def told_at(now_s: float) -> list[str]:
@@ -253,10 +368,13 @@ def test_keeper_tries_again_each_second_while_redis_is_away(
         keeper.on_tick(now_s)
         return [message.partition(":")[0] for message in caplog.messages]
 
-    assert told_at(10.0) == []
     worker.is_ready = True
+    assert told_at(10.0) == ["no heartbeat"]
     assert told_at(10.9) == []
     assert told_at(11.0) == ["no heartbeat"]
-    keeper.fence(fence_command("i1", JobState.FAILED, 10109, "lost"))
-    assert told_at(11.9) == []
-    assert told_at(12.0) == ["cannot end the jobs of a dead worker yet", "no heartbeat"]
+    caplog.clear()
+    keeper.bury("i1", Death("lost", (), 3, 60))
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "cannot pass on the jobs of a dead worker yet"
+    ]
+    assert keeper.in_contact_since_s is None

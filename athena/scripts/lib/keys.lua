@@ -1,11 +1,18 @@
 -- Names of the keys in athena/store.py's table.
-local JOB, RESULT, PAYLOAD = 'athena:job:', 'athena:result:', 'athena:payload:'
-local INFLIGHT, BELL, REPLY = 'athena:inflight:', 'athena:bell:', 'athena:reply:'
+local JOB, RESULT, PAYLOAD, MESSAGE = 'athena:job:', 'athena:result:', 'athena:payload:', 'athena:message:'
+local INFLIGHT, CANCELED = 'athena:inflight:', 'athena:canceled:'
+local BELL, REPLY, LINE = 'athena:bell:', 'athena:reply:', 'athena:line:'
+local OPEN, ENDED, LOAD, KEPT, DEAD = 'athena:open:', 'athena:ended:', 'athena:load:', 'athena:kept:', 'athena:dead'
 local WORKERS, BEATS = 'athena:workers', 'athena:beats'
 
-local FINAL = {succeeded = true, failed = true, canceled = true, expired = true, timed_out = true}
+local FINAL = {succeeded = true, failed = true, canceled = true, expired = true, timed_out = true, poisoned = true}
 
 -- A full Redis refuses a script whose first write needs memory. This one needs none, so what follows may.
 local function admit_writes()
   redis.call('UNLINK', 'athena:none')
+end
+
+-- The incarnation in a token.
+local function holder(token)
+  return string.match(token or '', ':(.*)$')
 end

@@ -1,13 +1,31 @@
--- Puts a job that a worker holds back to the head of its queue, if `may` says so of its token. Returns whether it did.
-local function put_back(inflight, id, may)
-  local message = redis.call('HGET', inflight, id)
-  redis.call('HDEL', inflight, id)
-  local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'queue')
-  if not message or not known[1] or FINAL[known[1]] or not may(known[2] or '') then
-    return false
+-- Returns jobs to the head of their queues.
+
+-- The job is not final, and its message is out of the in-flight hash. The rest are more fields of the record.
+local function put_back(id, message, ...)
+  local key = JOB .. id
+  redis.call('HSET', key, 'state', 'queued', 'token', '', ...)
+  redis.call('HDEL', key, 'started_ms', 'worker', 'gpu_type', 'progress')
+  local known = redis.call('HMGET', key, 'queue', 'service_id', 'expires_ms')
+  redis.call('ZADD', OPEN .. (known[2] or ''), known[3] or 0, id)
+  redis.call('RPUSH', known[1], message)
+  ring(known[1])
+end
+
+-- What a worker holds, and may give up: a list of {id, message, record}, the one that was queued last first.
+local function held_jobs(incarnation, is_wanted)
+  local flat, held = redis.call('HGETALL', INFLIGHT .. incarnation), {}
+  for i = 1, #flat, 2 do
+    local id = flat[i]
+    if is_wanted(id) then
+      redis.call('HDEL', INFLIGHT .. incarnation, id)
+      local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms')
+      if known[1] and not FINAL[known[1]] and holder(known[2]) == incarnation then
+        held[#held + 1] = {id = id, message = flat[i + 1], state = known[1], token = known[2],
+          seq = tonumber(known[3]) or 0, deaths = tonumber(known[4]) or 0, attempts = tonumber(known[5]) or 0,
+          max_queue_ms = tonumber(known[6])}
+      end
+    end
   end
-  redis.call('HSET', JOB .. id, 'state', 'queued', 'token', '')
-  redis.call('RPUSH', known[3], message)
-  ring(known[3])
-  return true
+  table.sort(held, function(a, b) return a.seq > b.seq end)
+  return held
 end

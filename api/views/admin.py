@@ -1,0 +1,135 @@
+"""What operators do over HTTP: `/v1/admin`, there only when an admin token is set."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+from flask import Blueprint, Response, request
+
+from api.gateway import Gateway
+from api.views.answers import json_response
+from api.views.jobs import job_filter, page_size
+from athena import fleet_operations, job_operations
+from athena.errors import AdminTokenError
+from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
+
+View = Callable[..., Awaitable[Response]]
+
+
+class Admin:
+    """The operators' verbs, those of `athena jobs`, `dead`, `queues` and `workers`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._settings = gateway.settings
+
+    async def jobs(self) -> Response:
+        """Lists jobs."""
+        steps = job_operations.list_jobs(
+            job_filter(request.args), page_size(request.args.get("limit")), request.args.get("cursor", "")
+        )
+        page = await self._gateway.operate(steps)
+        listed = [record.describe() for record in page.jobs]
+        return json_response({"jobs": listed, "cursor": page.cursor or None})
+
+    async def job(self, job_id: str) -> Response:
+        """Shows a job, with the text of its error."""
+        record = await self._gateway.operate(job_operations.show_job(job_id))
+        return json_response({"job": job_operations.describe_job(record)})
+
+    async def cancel(self, job_id: str) -> Response:
+        """Cancels a job."""
+        states = await self._gateway.operate(job_operations.cancel_jobs([job_id]))
+        return json_response({"before": {name: state and str(state) for name, state in states.items()}})
+
+    async def retry(self, job_id: str) -> Response:
+        """Tries a job again."""
+        new_id = await self._gateway.operate(job_operations.retry_job(job_id, self._settings))
+        return json_response({"id": new_id, "retry_of": job_id}, 202)
+
+    async def dead(self) -> Response:
+        """Lists dead letters."""
+        records = await self._gateway.operate(job_operations.list_dead(page_size(request.args.get("limit"))))
+        return json_response({"dead": [job_operations.describe_job(record) for record in records]})
+
+    async def requeue(self, job_id: str) -> Response:
+        """Tries a dead letter again."""
+        new_id = await self._gateway.operate(job_operations.requeue_dead(job_id, self._settings))
+        return json_response({"id": new_id, "retry_of": job_id}, 202)
+
+    async def drop(self, job_id: str) -> Response:
+        """Drops a dead letter."""
+        await self._gateway.operate(job_operations.drop_dead(job_id))
+        return json_response({"dropped": job_id})
+
+    async def queues(self) -> Response:
+        """Lists queues."""
+        loads = await self._gateway.operate(fleet_operations.list_queues())
+        return json_response({"abilities": [asdict(load) for load in loads]})
+
+    async def pause(self, name: str) -> Response:
+        """Pauses a queue."""
+        return json_response(
+            {"paused": await self._gateway.operate(fleet_operations.pause_queues([name], True))}
+        )
+
+    async def resume(self, name: str) -> Response:
+        """Lets a queue go on."""
+        return json_response(
+            {"resumed": await self._gateway.operate(fleet_operations.pause_queues([name], False))}
+        )
+
+    async def purge(self, name: str) -> Response:
+        """Cancels what waits in a queue."""
+        return json_response({"canceled": await self._gateway.operate(fleet_operations.purge_queues([name]))})
+
+    async def workers(self) -> Response:
+        """Lists workers."""
+        serving, drained = await self._gateway.operate(fleet_operations.list_workers())
+        return json_response({"workers": [asdict(worker) for worker in serving], "drained": drained})
+
+    async def drain(self, name: str) -> Response:
+        """Lets a worker finish what it runs, and none follow."""
+        return json_response({"ordered": await self._order(name, ORDER_DRAIN)})
+
+    async def restart(self, name: str) -> Response:
+        """Replaces a worker, or starts a drained one."""
+        return json_response({"ordered": await self._order(name, ORDER_RESTART)})
+
+    async def _order(self, name: str, order: str) -> list[str]:
+        return await self._gateway.operate(fleet_operations.order_workers([name], order))
+
+
+def blueprint(gateway: Gateway) -> Blueprint:
+    """Returns the routes; there are none without a token."""
+    routes = Blueprint("admin", __name__, url_prefix="/v1/admin")
+    token = gateway.settings.admin_token
+    if not token:
+        return routes
+    admin = Admin(gateway)
+    listed: list[tuple[str, str, View]] = [
+        ("GET", "/jobs", admin.jobs),
+        ("GET", "/jobs/<job_id>", admin.job),
+        ("POST", "/jobs/<job_id>/cancel", admin.cancel),
+        ("POST", "/jobs/<job_id>/retry", admin.retry),
+        ("GET", "/dead", admin.dead),
+        ("POST", "/dead/<job_id>/requeue", admin.requeue),
+        ("POST", "/dead/<job_id>/drop", admin.drop),
+        ("GET", "/queues", admin.queues),
+        ("POST", "/queues/<name>/pause", admin.pause),
+        ("POST", "/queues/<name>/resume", admin.resume),
+        ("POST", "/queues/<name>/purge", admin.purge),
+        ("GET", "/workers", admin.workers),
+        ("POST", "/workers/<name>/drain", admin.drain),
+        ("POST", "/workers/<name>/restart", admin.restart),
+    ]
+    for method, path, view in listed:
+        routes.add_url_rule(path, view_func=view, methods=[method], endpoint=view.__name__)
+
+    @routes.before_request
+    def check_token() -> None:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            raise AdminTokenError("send the admin token: Authorization: Bearer <token>")
+
+    return routes

@@ -1,0 +1,117 @@
+"""What a gateway watches in Redis: workers, abilities, their throughput, and how full Redis is.
+
+It also does the janitor's work, because a gateway is there when no worker is.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from typing import Any
+
+from api.redis_link import RedisLink
+from api.throughput import Throughput
+from athena.errors import StoreError
+from athena.fleet import FleetView
+from athena.interface import Interface
+from athena.janitor import Janitor
+from athena.keys import ABILITIES, BEATS, FAILURES, WORKERS, load_key
+from athena.schema import RequestSchema, build_envelope_schema
+from athena.settings import Settings
+from athena.store import pairs
+
+logger = logging.getLogger(__name__)
+
+OBSERVE_S = 1.0
+
+#: Above this share of its memory limit, Redis takes no new jobs, so that it can end those it has.
+MEMORY_SHARE = 0.9
+
+
+class Watch:
+    """One gateway's picture of the rest, renewed each second.
+
+    Attributes:
+        fleet: which workers are alive.
+        schemas: service_id -> interface, and the schema of its requests.
+        memory_share: how much of its memory limit Redis uses; 0 without a limit.
+    """
+
+    def __init__(self, settings: Settings, link: RedisLink) -> None:
+        self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
+        self.schemas: dict[str, tuple[Interface, RequestSchema]] = {}
+        self.memory_share = 0.0
+        self._link = link
+        self._janitor = Janitor(self.fleet, settings.record_ttl_s, settings.dead_ttl_s)
+        self._raw_interfaces: dict[bytes, bytes] = {}
+        self._throughputs: dict[str, Throughput] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to watch."""
+        self._task = asyncio.create_task(self._observe_forever())
+
+    def close(self) -> None:
+        """Stops."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def retry_after_s(self, service_id: str, depth: int) -> int:
+        """Returns when a full queue will have been worked off."""
+        return self._throughputs.get(service_id, Throughput()).retry_after_s(depth)
+
+    @property
+    def is_redis_full(self) -> bool:
+        """Whether Redis is too near its memory limit for new jobs."""
+        return self.memory_share > MEMORY_SHARE
+
+    async def _observe_forever(self) -> None:
+        while True:
+            try:
+                await self._observe()
+            except StoreError as error:
+                logger.debug("cannot observe the fleet: %s", error)
+            except Exception:
+                logger.exception("cannot read the registry")
+            await asyncio.sleep(OBSERVE_S if self.schemas else OBSERVE_S / 5)
+
+    async def _observe(self) -> None:
+        workers, beats, abilities, failures, memory = await asyncio.gather(
+            *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES, FAILURES)),
+            self._link.execute(("INFO", "memory")),
+        )
+        now_s = time.monotonic()
+        self.fleet.observe(now_s, pairs(workers), pairs(beats))
+        self.fleet.observe_failures(time.time(), pairs(failures))
+        self.memory_share = memory_share(memory)
+        for service_id, raw in pairs(abilities).items():
+            if self._raw_interfaces.get(service_id) != raw:
+                self._learn(service_id, raw)
+        await self._measure(now_s)
+        for result in await asyncio.gather(
+            *map(self._link.execute, self._janitor.commands(now_s)), return_exceptions=True
+        ):
+            if isinstance(result, Exception):
+                logger.warning("the janitor was refused: %s", result)
+
+    async def _measure(self, now_s: float) -> None:
+        service_ids = list(self.schemas)
+        counts = await asyncio.gather(
+            *(self._link.execute(("HGET", load_key(service_id), "ended")) for service_id in service_ids)
+        )
+        for service_id, count in zip(service_ids, counts, strict=True):
+            self._throughputs.setdefault(service_id, Throughput()).observe(now_s, int(count or 0))
+
+    def _learn(self, service_id: bytes, raw: bytes) -> None:
+        interface = Interface.decode(raw)
+        self.schemas[service_id.decode()] = (interface, build_envelope_schema(interface))
+        self.fleet.interfaces[service_id.decode()] = interface
+        self._raw_interfaces[service_id] = raw
+        logger.info("learned the interface of %s", service_id.decode())
+
+
+def memory_share(info: Any) -> float:
+    """Returns how much of its memory limit Redis uses, from the answer of INFO; 0 without a limit."""
+    found = dict(re.findall(rb"(?m)^(used_memory|maxmemory):(\d+)\r?$", info))
+    limit = int(found.get(b"maxmemory", 0))
+    return int(found.get(b"used_memory", 0)) / limit if limit else 0.0

@@ -1,0 +1,152 @@
+"""A process that a supervisor owns."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from athena.errors import AthenaError
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class StartError(AthenaError):
+    """A child did not become ready; the message is one line for the operator."""
+
+
+class Child(ABC):
+    """A process that a supervisor owns.
+
+    Attributes:
+        name: for messages.
+        grace_s: how long it may take to end after SIGTERM.
+        log: where it says what goes wrong.
+        is_optional: whether the others are started without it; it is tried again while they run.
+        is_restartable: whether a rolling restart replaces it.
+        is_stopping: whether the supervisor itself stops.
+        is_leaving: whether this process was asked to end, and the supervisor goes on.
+        is_wanted: whether a process that has ended is replaced.
+    """
+
+    log = "its output above"
+    is_optional = False
+    is_restartable = True
+
+    def __init__(self, name: str, grace_s: float) -> None:
+        self.name = name
+        self.grace_s = grace_s
+        self.process: subprocess.Popen[bytes] | None = None
+        self.is_ready = False
+        self.is_stopping = False
+        self.is_leaving = False
+        self.is_wanted = True
+        self._asked_s = 0.0
+        self.failures = 0
+        self.started_s = 0.0
+        self.ready_s = 0.0
+        self.restart_at_s: float | None = None
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """Returns the command line of the next process."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Returns what is added to our own environment."""
+        return {}
+
+    def inherited_fds(self) -> Sequence[int]:
+        """Returns file descriptors that the process inherits."""
+        return ()
+
+    @abstractmethod
+    def check_ready(self) -> bool:
+        """Returns whether the process serves; asked again until it does.
+
+        Raises:
+            StartError: it never will.
+        """
+
+    def on_tick(self, now_s: float) -> None:  # noqa: B027 - few children have duties
+        """Regular duties while the process runs."""
+
+    def on_exit(self, returncode: int) -> None:  # noqa: B027 - as above
+        """Called once for each process that has ended."""
+
+    def planned_exit(self, returncode: int) -> str:
+        """Returns why the process was to end; "" if it was not, and its end counts as a failure."""
+        return "it was asked to" if self.is_leaving else ""
+
+    def ask_to_leave(self) -> None:
+        """Ends the process and lets none follow."""
+        self.is_wanted = False
+        self._ask()
+
+    def ask_to_restart(self) -> None:
+        """Ends the process, if there is one, and lets another follow."""
+        self.is_wanted = True
+        self.restart_at_s = 0.0
+        self._ask()
+
+    def _ask(self) -> None:
+        if self.process is not None and not self.is_leaving:
+            self.is_leaving = True
+            self._asked_s = time.monotonic()
+            self.signal(signal.SIGTERM)
+
+    def overstays(self, now_s: float) -> bool:
+        """Whether the process was asked to end and did not within its grace time."""
+        return self.is_leaving and now_s - self._asked_s > self.grace_s
+
+    @property
+    def died_at_work(self) -> bool:
+        """Whether what it worked on is to blame for its end; then the next process starts at once."""
+        return False
+
+    def now_serves(self) -> None:
+        """Notes that the process is ready."""
+        self.is_ready = True
+        self.ready_s = time.monotonic()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process that was not waited for yet."""
+        return self.process is not None
+
+    def spawn(self) -> None:
+        """Starts a process of its own session, which ends when we die."""
+        self.is_ready = False
+        self.is_leaving = False
+        self.ready_s = 0.0
+        self.restart_at_s = None
+        self.started_s = time.monotonic()
+        self.process = subprocess.Popen(
+            list(self.command()),
+            env={**os.environ, **self.environment()},
+            pass_fds=tuple(self.inherited_fds()),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal, if there is a process."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def describe_exit(returncode: int) -> str:
+    """Returns how a process ended, in words."""
+    if returncode >= 0:
+        return f"exit status {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"

@@ -1,0 +1,37 @@
+"""`athena dead`: jobs whose workers died under them, as often as the ability allows."""
+
+from athena.cli.jobs import print_jobs, show
+from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.job_operations import describe_job, drop_dead, list_dead, requeue_dead
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Adds the command."""
+    group = add_group(commands, "dead", "dead letters: list, show, requeue or drop them")
+    listing = add_verb(group, "ls", "list dead letters, the latest first", ls)
+    listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
+    add_verb(group, "show", "show a dead letter", show).add_argument("job_id")
+    for name, text, verb in (
+        ("requeue", "try dead letters again, as new jobs", requeue),
+        ("drop", "drop dead letters and their inputs", drop),
+    ):
+        add_verb(group, name, text, verb).add_argument("job_id", nargs="+")
+
+
+def ls(desk: Desk) -> None:
+    """Lists dead letters."""
+    jobs = desk.run(list_dead(max(1, desk.options.limit)))
+    desk.show([describe_job(job) for job in jobs], lambda: print_jobs(jobs))
+
+
+def requeue(desk: Desk) -> None:
+    """Tries dead letters again."""
+    rows = [(job_id, desk.run(requeue_dead(job_id, desk.settings))) for job_id in desk.options.job_id]
+    desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))
+
+
+def drop(desk: Desk) -> None:
+    """Drops dead letters."""
+    for job_id in desk.options.job_id:
+        desk.run(drop_dead(job_id))
+    desk.show({"dropped": desk.options.job_id}, lambda: print("dropped", *desk.options.job_id))

@@ -1,0 +1,81 @@
+"""`athena jobs`: what became of jobs, and what to do about them."""
+
+from athena.cli.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
+from athena.errors import NotFoundError
+from athena.job_operations import JobFilter, cancel_jobs, describe_job, list_jobs, retry_job, show_job
+from athena.jobs import JobRecord, JobState
+
+STATES = [str(state) for state in JobState]
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Adds the command."""
+    group = add_group(commands, "jobs", "list jobs, show, cancel or retry them")
+    listing = add_verb(group, "ls", "list jobs: open ones by their deadline, then ended ones", ls)
+    listing.add_argument("--service", default="", metavar="ID", help="of this ability only")
+    listing.add_argument("--state", default="", choices=STATES, help="in this state only")
+    listing.add_argument("--app", default="", metavar="ID", help="of this app_id only")
+    listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
+    add_verb(group, "show", "show all that is known of a job", show).add_argument("job_id")
+    for name, text, verb in (
+        ("cancel", "cancel jobs, queued or running", cancel),
+        ("retry", "try jobs again that did not succeed, as new jobs", retry),
+    ):
+        add_verb(group, name, text, verb).add_argument("job_id", nargs="+")
+
+
+def ls(desk: Desk) -> None:
+    """Lists jobs."""
+    options = desk.options
+    wanted = JobFilter(options.service, options.state, options.app)
+    jobs = desk.run(list_jobs(wanted, max(1, options.limit))).jobs
+    desk.show([describe_job(job) for job in jobs], lambda: print_jobs(jobs))
+
+
+def print_jobs(jobs: list[JobRecord]) -> None:
+    """Prints jobs as a table."""
+    print_table(
+        ("ID", "ABILITY", "STATE", "QUEUED", "ATTEMPTS", "WORKER", "WHY"),
+        [
+            (
+                job.job_id,
+                job.service_id,
+                job.state,
+                ago(job.queued_ms),
+                job.attempts,
+                job.worker,
+                (job.message if job.code else "") or job.last_failure,
+            )
+            for job in jobs
+        ],
+    )
+
+
+def show(desk: Desk) -> None:
+    """Shows a job."""
+    described = describe_job(desk.run(show_job(desk.options.job_id)))
+    desk.show(described, lambda: print_table(("FIELD", "VALUE"), described.items()))
+
+
+def cancel(desk: Desk) -> None:
+    """Cancels jobs."""
+    before = desk.run(cancel_jobs(desk.options.job_id))
+    rows = [(job_id, _canceled(state)) for job_id, state in before.items()]
+    desk.show(
+        {job_id: state and str(state) for job_id, state in before.items()},
+        lambda: print_table(("ID", "RESULT"), rows),
+    )
+    if None in before.values():
+        raise NotFoundError("some of the jobs do not exist, or their records have expired")
+
+
+def _canceled(state: JobState | None) -> str:
+    if state is None:
+        return "unknown"
+    return f"was {state} before" if state.is_final else f"canceled (was {state})"
+
+
+def retry(desk: Desk) -> None:
+    """Tries jobs again."""
+    rows = [(job_id, desk.run(retry_job(job_id, desk.settings))) for job_id in desk.options.job_id]
+    desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))

@@ -1,0 +1,106 @@
+"""What the operators' commands share: the way to Redis, and how results are shown."""
+
+import argparse
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from redis.exceptions import RedisError
+
+from athena.blocking_link import BlockingLink
+from athena.broker import check_redis_url
+from athena.embedded import redis_url_of
+from athena.errors import StoreError
+from athena.settings import Settings, from_env
+from athena.steps import Steps, run_steps
+
+T = TypeVar("T")
+
+Subparsers = Any
+Verb = Callable[["Desk"], None]
+
+NOTHING = "-"
+
+
+class Desk:
+    """One command of an operator: its options, the settings, and Redis."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.settings = _settings(options)
+        self._link = BlockingLink(self.settings.redis_url, self.settings.redis_timeout_s)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Runs an operation.
+
+        Raises:
+            AthenaError: it cannot be done; the message says why.
+        """
+        try:
+            return run_steps(steps, self._link.execute)
+        except RedisError as error:
+            raise StoreError(f"Redis does not do it: {error}; check --redis or ATHENA_REDIS_URL") from None
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._link.close()
+
+    def show(self, document: Any, table: Callable[[], None]) -> None:
+        """Prints JSON if that was asked for, else a table."""
+        if self.options.json:
+            print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+        else:
+            table()
+
+
+def add_group(commands: Subparsers, name: str, text: str) -> Subparsers:
+    """Adds a command that has verbs, and returns where they are added."""
+    group = commands.add_parser(name, help=text, description=text)
+    return group.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+
+def add_verb(group: Subparsers, name: str, text: str, verb: Verb) -> argparse.ArgumentParser:
+    """Adds a verb, with the options that all of them have."""
+    parser: argparse.ArgumentParser = group.add_parser(name, help=text, description=text)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--redis", metavar="URL", help="default: ATHENA_REDIS_URL, else the embedded one")
+    parser.add_argument("--data", metavar="DIR", help="data folder of the embedded Redis (default ./.athena)")
+    parser.set_defaults(run=lambda options: _run(verb, options))
+    return parser
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Prints columns as wide as what is in them; nothing but a line for an empty table."""
+    texts = [[NOTHING if cell in (None, "") else str(cell) for cell in row] for row in rows]
+    if not texts:
+        print("none")
+        return
+    widths = [max(len(row[index]) for row in (list(heads), *texts)) for index in range(len(heads))]
+    for row in (heads, *texts):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def ago(then_ms: int) -> str:
+    """Returns how long ago a time was, in the largest fitting unit."""
+    seconds = max(0, int(time.time() - then_ms / 1000))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _run(verb: Verb, options: argparse.Namespace) -> int:
+    desk = Desk(options)
+    try:
+        verb(desk)
+    finally:
+        desk.close()
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = from_env(os.environ, redis_url=options.redis, data_dir=options.data)
+    return dataclasses.replace(settings, redis_url=check_redis_url(redis_url_of(settings)))

@@ -1,0 +1,49 @@
+"""`athena queues`: what waits, and whether it may go on."""
+
+from dataclasses import asdict
+
+from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.fleet_operations import list_queues, pause_queues, purge_queues
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Adds the command."""
+    group = add_group(commands, "queues", "list queues, pause, resume or purge them")
+    add_verb(group, "ls", "list the queues of all abilities", ls)
+    for name, text, verb in (
+        ("pause", "let queues give out nothing; new jobs are still accepted", pause),
+        ("resume", "let paused queues go on", resume),
+        ("purge", "cancel all jobs that wait in queues", purge),
+    ):
+        parser = add_verb(group, name, text, verb)
+        parser.add_argument("name", nargs="+", help="a queue, or an ability for all its queues")
+
+
+def ls(desk: Desk) -> None:
+    """Lists queues."""
+    loads = desk.run(list_queues())
+    rows = [
+        (queue.name, queue.jobs, "paused" if queue.is_paused else "", load.open_jobs, load.open_bytes)
+        for load in loads
+        for queue in load.queues
+    ]
+    heads = ("QUEUE", "JOBS", "STATE", "OPEN JOBS OF ABILITY", "THEIR BYTES")
+    desk.show([asdict(load) for load in loads], lambda: print_table(heads, rows))
+
+
+def pause(desk: Desk) -> None:
+    """Pauses queues."""
+    queues = desk.run(pause_queues(desk.options.name, True))
+    desk.show({"paused": queues}, lambda: print("paused", *queues))
+
+
+def resume(desk: Desk) -> None:
+    """Lets queues go on."""
+    queues = desk.run(pause_queues(desk.options.name, False))
+    desk.show({"resumed": queues}, lambda: print("resumed", *queues))
+
+
+def purge(desk: Desk) -> None:
+    """Cancels what waits."""
+    count = desk.run(purge_queues(desk.options.name))
+    desk.show({"canceled": count}, lambda: print(f"canceled {count} jobs"))

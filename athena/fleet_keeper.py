@@ -1,0 +1,145 @@
+"""What a supervisor does in Redis: heartbeats for its workers, fences for its dead, the janitor's work."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from redis.exceptions import RedisError
+
+from athena.blocking_link import BlockingLink
+from athena.fleet import Failure, FleetView
+from athena.janitor import Janitor, learn_interfaces
+from athena.keys import ABILITIES, BEATS, FAILURES, ORDERS, WORKERS
+from athena.script import Command
+from athena.settings import Settings
+from athena.store import Beat, Death, beat_command, beats, fence_command, fenced_jobs, pairs
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+
+#: Redis is asked from the supervisor's only thread, so it must not be waited for long.
+REDIS_TIMEOUT_S = 2.0
+
+#: How often a supervisor looks for newly registered abilities.
+LEARN_S = 10.0
+
+
+class Kept(Protocol):
+    """A worker process in a keeper's care."""
+
+    name: str
+
+    @property
+    def node_name(self) -> str:
+        """What operators call it."""
+
+    @property
+    def incarnation(self) -> str:
+        """The id of its present process."""
+
+    @property
+    def is_beating(self) -> bool:
+        """Whether it is to be counted as alive."""
+
+    def on_beat(self, beat: Beat, order: str) -> None:
+        """Called with what Redis says of it, and what an operator wants of it."""
+
+
+class FleetKeeper:
+    """Heartbeats for all workers of one supervisor, and the fencing of those that died."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._link = BlockingLink(settings.redis_url, REDIS_TIMEOUT_S)
+        self.dead_ttl_s = settings.dead_ttl_s
+        self._fleet = FleetView(settings.unserved_grace_s, time.monotonic())
+        self._janitor = Janitor(self._fleet, settings.record_ttl_s, settings.dead_ttl_s)
+        self._workers: list[Kept] = []
+        self._fences: deque[Command] = deque()
+        self._due_s = 0.0
+        self._learned_s = float("-inf")
+        #: Since when Redis answers every time; None while it does not.
+        self.in_contact_since_s: float | None = None
+
+    def add(self, worker: Kept) -> None:
+        """Takes a worker into care."""
+        self._workers.append(worker)
+
+    def bury(self, incarnation: str, death: Death) -> None:
+        """Passes the jobs of a dead worker on, now or as soon as Redis can be reached."""
+        self._fences.append(fence_command(incarnation, death))
+        try:
+            self._send_fences()
+        except RedisError as error:
+            logger.warning("cannot pass on the jobs of a dead worker yet: %s", error)
+
+    def tell_failure(self, service_id: str, detail: str) -> None:
+        """Lets gateways know why an ability has no worker."""
+        self._note(("HSET", FAILURES, service_id, Failure(detail, time.time()).encode()))
+
+    def forget_failure(self, service_id: str) -> None:
+        """Lets gateways know that it has one now."""
+        self._note(("HDEL", FAILURES, service_id))
+
+    def forget_order(self, node_name: str) -> None:
+        """An operator's order was carried out."""
+        self._note(("HDEL", ORDERS, node_name))
+
+    def on_tick(self, now_s: float) -> None:
+        """Sends what is due; called by the supervisor."""
+        if now_s < self._due_s:
+            return
+        self._due_s = now_s + BEAT_S
+        try:
+            self._send_fences()
+            self._send_beats()
+            self._keep_house(now_s)
+        except RedisError as error:
+            self.in_contact_since_s = None
+            logger.warning("no heartbeat: %s", error)
+            return
+        if self.in_contact_since_s is None:
+            self.in_contact_since_s = now_s
+
+    def _note(self, command: Command) -> None:
+        try:
+            self._link.execute(command)
+        except RedisError as error:
+            logger.info("cannot leave a note in Redis: %s", error)
+
+    def _send_beats(self) -> None:
+        alive = [worker for worker in self._workers if worker.is_beating]
+        answers = (
+            beats(self._link.execute(beat_command(worker.incarnation for worker in alive))) if alive else []
+        )
+        heard = {worker.incarnation: beat for worker, beat in zip(alive, answers, strict=True)}
+        orders = self._orders([worker.node_name for worker in self._workers])
+        for worker, order in zip(self._workers, orders, strict=True):
+            worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)
+
+    def _orders(self, names: Sequence[str]) -> list[str]:
+        if not names:
+            return []
+        found = self._link.execute(("HMGET", ORDERS, *names))
+        return [order.decode() if order else "" for order in found]
+
+    def _keep_house(self, now_s: float) -> None:
+        workers, pulses = (self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS))
+        self._fleet.observe(now_s, pairs(workers), pairs(pulses))
+        if now_s - self._learned_s >= LEARN_S:
+            self._learned_s = now_s
+            learn_interfaces(self._fleet, pairs(self._link.execute(("HGETALL", ABILITIES))))
+        for command in self._janitor.commands(now_s):
+            self._link.execute(command)
+
+    def _send_fences(self) -> None:
+        while self._fences:
+            returned, ended = fenced_jobs(self._link.execute(self._fences[0]))
+            self._fences.popleft()
+            if returned or ended:
+                logger.warning("a worker died: %d of its jobs run again, %d ended", returned, ended)
+
+
+_NO_BEAT = Beat(is_fenced=False, canceled=frozenset())

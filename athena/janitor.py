@@ -1,0 +1,83 @@
+"""What must go on while no worker is alive: passing on the jobs of the dead, expiring what is overdue.
+
+Pure: it is fed with what Redis says and a monotonic clock, and says which commands to send. Every gateway and
+every supervisor has one; what they do is idempotent, so they need not agree.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from athena.ability import Limits
+from athena.broker import ANY, queue_name
+from athena.fleet import FleetView
+from athena.interface import Interface
+from athena.script import Command
+from athena.store import Death, fence_command, sweep_command
+
+SWEEP_S = 1.0
+
+#: How often the bytes of open jobs are counted anew.
+RECOUNT_S = 60.0
+
+
+class Janitor:
+    """The janitor of one process.
+
+    Args:
+        fleet: what this process sees of the workers.
+        record_ttl_s: how long ended jobs are listed.
+        dead_ttl_s: how long dead letters are kept.
+    """
+
+    def __init__(self, fleet: FleetView, record_ttl_s: float, dead_ttl_s: float) -> None:
+        self._fleet = fleet
+        self._record_ttl_s = record_ttl_s
+        self._dead_ttl_s = dead_ttl_s
+        self._swept_s = float("-inf")
+        self._recounted_s = float("-inf")
+
+    def commands(self, now_s: float) -> list[Command]:
+        """Returns what is to be done now; call it after each reading of the registry."""
+        return [*self._fences(now_s), *self._sweeps(now_s)]
+
+    def _fences(self, now_s: float) -> Iterable[Command]:
+        for worker in self._fleet.dead_workers(now_s):
+            interface = self._fleet.interfaces.get(worker.service_id)
+            death = Death(
+                reason=f"{worker.name} and its supervisor fell silent",
+                blamed=None,
+                max_attempts=max_attempts(interface),
+                dead_ttl_s=self._dead_ttl_s,
+            )
+            yield fence_command(worker.incarnation, death)
+
+    def _sweeps(self, now_s: float) -> Iterable[Command]:
+        if now_s - self._swept_s < SWEEP_S:
+            return
+        self._swept_s = now_s
+        recounts = now_s - self._recounted_s >= RECOUNT_S
+        if recounts:
+            self._recounted_s = now_s
+        for interface in self._fleet.interfaces.values():
+            yield sweep_command(
+                interface.service_id,
+                queues_of(interface),
+                self._record_ttl_s,
+                self._dead_ttl_s,
+                recounts,
+            )
+
+
+def queues_of(interface: Interface) -> list[str]:
+    """Returns all queues that an ability may have jobs in."""
+    return [queue_name(interface.service_id, kind) for kind in (*interface.gpu_types, ANY)]
+
+
+def max_attempts(interface: Interface | None) -> int:
+    """Returns after how many deaths a job of an ability is poisoned."""
+    return (interface.limits if interface is not None else Limits()).max_attempts
+
+
+def learn_interfaces(fleet: FleetView, abilities: Mapping[bytes, bytes]) -> None:
+    """Takes in the registered abilities."""
+    for service_id, raw in abilities.items():
+        fleet.interfaces[service_id.decode()] = Interface.decode(raw)

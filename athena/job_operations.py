@@ -1,0 +1,225 @@
+"""What is done with jobs on request: show, list, cancel, try again; and with dead letters."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from athena.ability import Limits
+from athena.broker import with_new_id
+from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError
+from athena.interface import Interface
+from athena.jobs import JobRecord, JobState
+from athena.keys import (
+    ABILITIES,
+    DEAD,
+    job_key,
+    message_key,
+    payload_key,
+)
+from athena.protocol import new_job_id
+from athena.script import LIST
+from athena.settings import Settings
+from athena.steps import Steps
+from athena.store import (
+    ORPHAN_TTL_S,
+    Submission,
+    cancel_command,
+    canceled_states,
+    job_record,
+    pairs,
+    read_command,
+    submit_command,
+)
+
+CANCELED = "canceled on request"
+
+
+def show_job(job_id: str) -> Steps[JobRecord]:
+    """Reads a job.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    record = job_record(job_id, (yield read_command(job_id)))
+    if record is None:
+        raise NotFoundError(f"there is no job {job_id!r}, or its record has expired")
+    return record
+
+
+def describe_job(record: JobRecord) -> dict[str, Any]:
+    """Returns what an operator wants to know of a job: its record, and how it ended."""
+    return {**record.describe(), "code": record.code, "message": record.message or None}
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs are listed; "" means any."""
+
+    service_id: str = ""
+    state: str = ""
+    app_id: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which of the two lists are of interest: that of open jobs, that of ended ones."""
+        if not self.state:
+            return ("open", "ended")
+        return ("ended",) if JobState(self.state).is_final else ("open",)
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some of the jobs that are asked for, and where to go on; "" at the end."""
+
+    jobs: list[JobRecord]
+    cursor: str
+
+
+def list_jobs(wanted: JobFilter, limit: int, cursor: str = "") -> Steps[JobPage]:
+    """Lists jobs: ability by ability, open ones by their deadline, then ended ones, the last first.
+
+    Raises:
+        NotFoundError: the cursor is none that this function has given.
+    """
+    service_ids = [wanted.service_id] if wanted.service_id else (yield from _service_ids())
+    places = [(service_id, kind) for service_id in service_ids for kind in wanted.kinds]
+    place, first = _read_cursor(cursor, len(places))
+    jobs: list[JobRecord] = []
+    while place < len(places):
+        service_id, kind = places[place]
+        args = (service_id, kind, first, limit - len(jobs), wanted.state, wanted.app_id)
+        first, *found = yield LIST.call((), args)
+        for job_id, fields in zip(found[::2], found[1::2], strict=True):
+            jobs.append(JobRecord.decode(job_id.decode(), pairs(fields)))
+        if first < 0:
+            place, first = place + 1, 0
+        if len(jobs) >= limit:
+            break
+    return JobPage(jobs, f"{place}.{first}" if place < len(places) else "")
+
+
+def _service_ids() -> Steps[list[str]]:
+    return sorted(key.decode() for key in (yield ("HKEYS", ABILITIES)))
+
+
+def _read_cursor(cursor: str, places: int) -> tuple[int, int]:
+    if not cursor:
+        return 0, 0
+    place, _, first = cursor.partition(".")
+    if not (place.isdecimal() and first.isdecimal() and int(place) < places and len(first) < 12):
+        raise NotFoundError(f"there is no page {cursor!r}; take the cursor of the page before")
+    return int(place), int(first)
+
+
+def cancel_jobs(job_ids: Iterable[str], reason: str = CANCELED) -> Steps[dict[str, JobState | None]]:
+    """Cancels jobs; returns the state of each before, None for an unknown one."""
+    job_ids = list(job_ids)
+    states = canceled_states((yield cancel_command(job_ids, reason)))
+    return dict(zip(job_ids, states, strict=True))
+
+
+def retry_job(job_id: str, settings: Settings) -> Steps[str]:
+    """Tries a job again that did not succeed, as a new job with the same inputs; returns its id.
+
+    Raises:
+        NotFoundError: there is no such job.
+        JobStateError: it goes on, succeeded, or was canceled.
+        ResultExpiredError: its inputs are not kept any more.
+        QueueFullError: its queue is full.
+    """
+    record = pairs((yield ("HGETALL", job_key(job_id))))
+    if not record:
+        raise NotFoundError(f"there is no job {job_id!r}, or its record has expired")
+    _check_retryable(job_id, JobState(record[b"state"].decode()))
+    message = yield ("GET", message_key(job_id))
+    if message is None:
+        yield from _explain_missing(job_id, record)
+    new_id = new_job_id()
+    if record.get(b"claim"):
+        copied = yield ("COPY", payload_key(job_id), payload_key(new_id))
+        if not copied:
+            raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
+        yield ("EXPIRE", payload_key(new_id), ORPHAN_TTL_S)
+    limits = yield from _limits(record[b"service_id"].decode())
+    submission = Submission(
+        job_id=new_id,
+        service_id=record[b"service_id"].decode(),
+        queue=record[b"queue"].decode(),
+        message=with_new_id(message, new_id),
+        app_id=record.get(b"app_id", b"").decode(),
+        request_id="",
+        body_hash="",
+        gateway="",
+        abandonable=False,
+        claim=bool(record.get(b"claim")),
+        bytes=int(record.get(b"bytes") or len(message)),
+        max_queue_jobs=limits.max_queue_jobs,
+        max_open_bytes=limits.max_queue_bytes,
+        max_queue_s=int(record.get(b"max_queue_ms") or limits.max_queue_s * 1000) / 1000,
+        result_ttl_s=settings.result_ttl_s,
+        record_ttl_s=settings.record_ttl_s,
+        retry_of=job_id,
+    )
+    verdict = (yield submit_command(submission))[0]
+    if verdict != b"accepted":
+        raise QueueFullError(f"the queue {submission.queue} is full; try again later", retry_after_s=5)
+    return new_id
+
+
+def _check_retryable(job_id: str, state: JobState) -> None:
+    if not state.is_final:
+        raise JobStateError(f"job {job_id} is {state}; only a job that has ended can be tried again")
+    if state is JobState.SUCCEEDED:
+        raise JobStateError(f"job {job_id} has succeeded; there is nothing to try again")
+    if state is JobState.CANCELED:
+        raise JobStateError(f"job {job_id} was canceled, and its inputs with it; send it again")
+
+
+def _explain_missing(job_id: str, record: dict[bytes, bytes]) -> Steps[None]:
+    if record[b"state"] == b"expired" and (yield ("LLEN", record[b"queue"].decode())):
+        raise JobStateError(f"job {job_id} still lies in its queue; try again in some seconds")
+    raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
+
+
+def _limits(service_id: str) -> Steps[Limits]:
+    raw = yield ("HGET", ABILITIES, service_id)
+    return Interface.decode(raw).limits if raw else Limits()
+
+
+def list_dead(limit: int) -> Steps[list[JobRecord]]:
+    """Lists dead letters, the latest first."""
+    ids = yield ("ZREVRANGE", DEAD, 0, limit - 1)
+    records = []
+    for job_id in ids:
+        record = job_record(job_id.decode(), (yield read_command(job_id.decode())))
+        if record is not None:
+            records.append(record)
+    return records
+
+
+def requeue_dead(job_id: str, settings: Settings) -> Steps[str]:
+    """Tries a dead letter again, as a new job, and takes it off the list; returns the new id.
+
+    Raises:
+        NotFoundError: there is no such dead letter.
+    """
+    yield from _check_dead(job_id)
+    new_id = yield from retry_job(job_id, settings)
+    yield ("ZREM", DEAD, job_id)
+    return new_id
+
+
+def drop_dead(job_id: str) -> Steps[None]:
+    """Drops a dead letter and its inputs; its record goes with its TTL.
+
+    Raises:
+        NotFoundError: there is no such dead letter.
+    """
+    yield from _check_dead(job_id)
+    yield ("UNLINK", message_key(job_id), payload_key(job_id))
+    yield ("ZREM", DEAD, job_id)
+
+
+def _check_dead(job_id: str) -> Steps[None]:
+    if (yield ("ZSCORE", DEAD, job_id)) is None:
+        raise NotFoundError(f"there is no dead letter {job_id!r}")

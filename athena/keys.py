@@ -1,0 +1,96 @@
+"""All Redis keys. Nobody but this module and the scripts names one.
+
+| key | type | holds | lives until |
+|---|---|---|---|
+| `<service_id>.<gpu type>`, `<service_id>.any` | list | Celery messages, newest left | taken |
+| `athena:none` | - | never anything: some scripts begin by deleting it | - |
+| `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
+| `athena:line:<queue>` | hash | numbers of its last jobs in and out; whether it is paused | for ever |
+| `athena:job:<id>` | hash | the job's record | record TTL after its final state; dead letters: theirs |
+| `athena:payload:<id>` | string | inputs too large for the message | success or cancel; else as the message |
+| `athena:message:<id>` | string | message of a job that failed | result TTL; dead letters: theirs |
+| `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
+| `athena:request:<request_id>` | hash | app_id -> job id, body hash | as its job's record |
+| `athena:open:<service_id>` | sorted set | jobs that are not final, by when they must start | final |
+| `athena:ended:<service_id>` | sorted set | final jobs that can be asked for, by their end | record TTL |
+| `athena:load:<service_id>` | hash | bytes of open jobs, number that ran, bytes kept | for ever |
+| `athena:kept:<service_id>` | list | sizes and ids of failed jobs whose inputs are kept | pushed out |
+| `athena:dead` | sorted set | dead letters: poisoned jobs, by their end | their TTL, tried again, dropped |
+| `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
+| `athena:canceled:<incarnation>` | set | held jobs that were canceled | the worker's end |
+| `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
+| `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
+| `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
+| `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
+| `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
+| `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
+
+Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the service_id.
+"""
+
+WORKERS = "athena:workers"
+BEATS = "athena:beats"
+ABILITIES = "athena:abilities"
+FAILURES = "athena:failures"
+ORDERS = "athena:orders"
+DEAD = "athena:dead"
+
+
+def job_key(job_id: str) -> str:
+    """Key of a job's record."""
+    return f"athena:job:{job_id}"
+
+
+def payload_key(job_id: str) -> str:
+    """Key of the inputs that lie beside the message."""
+    return f"athena:payload:{job_id}"
+
+
+def result_key(job_id: str) -> str:
+    """Key of the answer's payload."""
+    return f"athena:result:{job_id}"
+
+
+def bell_key(queue: str) -> str:
+    """Key of the list that an idle worker blocks on."""
+    return f"athena:bell:{queue}"
+
+
+def request_key(request_id: str) -> str:
+    """Key that maps a caller's own id to the job, per app_id."""
+    return f"athena:request:{request_id}"
+
+
+def reply_channel(gateway: str) -> str:
+    """Channel on which a gateway hears of jobs that ended."""
+    return f"athena:reply:{gateway}"
+
+
+def message_key(job_id: str) -> str:
+    """Key of the message of a job that did not succeed."""
+    return f"athena:message:{job_id}"
+
+
+def load_key(service_id: str) -> str:
+    """Key of the books of an ability: fields `bytes`, `ended`, `kept_bytes`."""
+    return f"athena:load:{service_id}"
+
+
+def line_key(queue: str) -> str:
+    """Key of a queue's numbers: fields `in`, `out`, `paused`."""
+    return f"athena:line:{queue}"
+
+
+def inflight_key(incarnation: str) -> str:
+    """Key of the jobs that a worker holds."""
+    return f"athena:inflight:{incarnation}"
+
+
+def open_key(service_id: str) -> str:
+    """Key of an ability's jobs that are not final."""
+    return f"athena:open:{service_id}"
+
+
+def canceled_key(incarnation: str) -> str:
+    """Key of the canceled jobs that a worker holds."""
+    return f"athena:canceled:{incarnation}"

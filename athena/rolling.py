@@ -1,0 +1,33 @@
+"""Replaces processes one after the other, each when the one before serves again."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from athena.child import Child
+
+
+class RollingRestart:
+    """At most one of the processes is away at a time; call `step` regularly."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._due: deque[Child] = deque()
+        self._current: Child | None = None
+
+    def begin(self, children: Sequence[Child]) -> None:
+        """Plans the restart of all that are to be restarted."""
+        self._due = deque(child for child in children if child.is_restartable and child.is_wanted)
+
+    def step(self) -> None:
+        """Goes on to the next process when the present one is back."""
+        current = self._current
+        if current is not None:
+            if current.is_wanted and (current.is_leaving or not current.is_ready):
+                return
+            self._current = None
+            if not self._due:
+                self._say("all processes were replaced")
+        if self._due:
+            self._current = self._due.popleft()
+            self._say(f"replacing {self._current.name}")
+            self._current.ask_to_restart()

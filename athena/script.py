@@ -1,0 +1,88 @@
+"""The Lua scripts: each changes jobs in one atomic step.
+
+Every script may be repeated: what was done already by the same token counts as done.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from importlib import resources
+
+Arg = str | bytes | int
+Command = tuple[Arg, ...]
+
+
+class Script:
+    """A Lua script of the folder `athena/scripts`, with the parts of `scripts/lib` that it needs before it.
+
+    Redis runs these parts anew on each call, so a script gets no more than it uses.
+
+    A script's first writes are deletes: Redis at its memory limit refuses a script whose first write needs
+    memory and lets one pass whose first write frees some, so that a full Redis can still finish its jobs.
+    """
+
+    def __init__(self, name: str, *parts: str) -> None:
+        self.name = name
+        self._parts = parts
+
+    @cached_property
+    def source(self) -> str:
+        """The text that Redis runs."""
+        folder = resources.files("athena") / "scripts"
+        files = [folder / "lib" / f"{part}.lua" for part in ("keys", *self._parts)]
+        files.append(folder / f"{self.name}.lua")
+        return "".join(file.read_text(encoding="utf-8") for file in files)
+
+    @cached_property
+    def sha(self) -> str:
+        """What EVALSHA names it by."""
+        return hashlib.sha1(self.source.encode()).hexdigest()
+
+    def call(self, keys: Iterable[str] = (), args: Iterable[Arg] = ()) -> Command:
+        """Returns the command that runs the script."""
+        keys = tuple(keys)
+        return ("EVALSHA", self.sha, len(keys), *keys, *args)
+
+
+SUBMIT = Script("submit", "clock", "bell", "waiting")
+TAKE = Script("take", "clock", "bell", "keep", "settle")
+START = Script("start", "clock")
+PROGRESS = Script("progress")
+FINISH = Script("finish", "clock", "keep", "settle")
+GIVE_BACK = Script("give_back", "bell", "put_back")
+RECONCILE = Script("reconcile", "bell", "put_back")
+FENCE = Script("fence", "clock", "bell", "keep", "settle", "put_back")
+BEAT = Script("beat")
+READ = Script("read", "clock", "waiting", "keep", "settle")
+LEAVE = Script("leave", "clock", "keep", "settle", "abandon")
+CANCEL = Script("cancel", "clock", "keep", "settle", "abandon")
+SWEEP = Script("sweep", "clock", "keep", "settle")
+PURGE = Script("purge", "clock", "keep", "settle", "abandon")
+PAUSE = Script("pause", "bell")
+LIST = Script("list")
+
+SCRIPTS = (
+    SUBMIT,
+    TAKE,
+    START,
+    PROGRESS,
+    FINISH,
+    GIVE_BACK,
+    RECONCILE,
+    FENCE,
+    BEAT,
+    READ,
+    LEAVE,
+    CANCEL,
+    SWEEP,
+    PURGE,
+    PAUSE,
+    LIST,
+)
+
+
+def script_of(command: Command) -> Script | None:
+    """Returns the script that a command runs, for loading it when Redis does not know it."""
+    if command[0] != "EVALSHA":
+        return None
+    return next(script for script in SCRIPTS if script.sha == command[1])

@@ -1,0 +1,25 @@
+"""Operations as steps that know nothing of connections.
+
+Each is a generator: it yields commands, is sent their answers, and returns its result. `run_steps` runs one
+over a blocking connection, `Gateway.operate` over the gateway's.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from athena.script import Command
+
+T = TypeVar("T")
+Steps = Generator[Command, Any, T]
+
+
+def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
+    """Runs an operation to its end."""
+    reply: Any = None
+    while True:
+        try:
+            command = steps.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        reply = execute(command)

@@ -1,0 +1,272 @@
+"""Promise 1, attacked: any order of events leaves the scripts where the rules of `athena.lifecycle` are."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from athena.job_operations import cancel_jobs
+from athena.jobs import JobState, Outcome
+from athena.keys import inflight_key, job_key, open_key
+from athena.lifecycle import (
+    Canceled,
+    Event,
+    Finished,
+    Life,
+    Overdue,
+    Overran,
+    Returned,
+    Started,
+    Taken,
+    WorkerDied,
+    advance,
+)
+from athena.steps import run_steps
+from athena.store import TakenJob, pairs, sweep_command
+
+from .conftest import ANY_QUEUE, CPU_QUEUE, Store
+
+pytestmark = pytest.mark.redis
+
+MAX_ATTEMPTS = 3
+WORKERS = ("w1", "w2", "w3")
+
+workers = st.sampled_from(WORKERS)
+picks = st.integers(0, 99)
+some_picks = st.sets(picks, min_size=1, max_size=3)
+
+
+class LifeMachine(RuleBasedStateMachine):
+    """Sends events to Redis and to the rules, and compares."""
+
+    store: ClassVar[Store]
+    client: ClassVar[redis.Redis]
+
+    @initialize()
+    def begin(self) -> None:
+        """Starts with an empty Redis and three workers; dead ones come back as new incarnations."""
+        self.client.flushall()
+        self.lives: dict[str, Life] = {}
+        self.incarnations = dict.fromkeys(WORKERS, "")
+        self.births = 0
+        #: All that was ever taken: tokens stay in the hands of the dead.
+        self.taken: list[tuple[str, TakenJob]] = []
+        for worker in WORKERS:
+            self._be_born(worker)
+        self.submit(3, ANY_QUEUE)
+
+    def _be_born(self, worker: str) -> None:
+        self.births += 1
+        self.incarnations[worker] = f"{worker}-{self.births}"
+        self.store.register(self.incarnations[worker])
+
+    def _happen(self, job_id: str, event: Event) -> bool:
+        """Applies an event to the rules; returns whether it changed anything."""
+        before = self.lives[job_id]
+        self.lives[job_id] = advance(before, event)
+        return self.lives[job_id] != before
+
+    def _holdings(self, incarnation: str) -> list[str]:
+        return [
+            job_id
+            for job_id, life in self.lives.items()
+            if life.holder == incarnation and not life.state.is_final
+        ]
+
+    def _busy(self, worker: str) -> tuple[str, list[str]]:
+        """Returns a worker that holds jobs, if there is one: that which was named, or another."""
+        ordered = [self.incarnations[worker], *self.incarnations.values()]
+        incarnation = next((name for name in ordered if self._holdings(name)), ordered[0])
+        return incarnation, self._holdings(incarnation)
+
+    @rule(count=st.integers(1, 3), queue=st.sampled_from((ANY_QUEUE, CPU_QUEUE)))
+    def submit(self, count: int, queue: str) -> None:
+        """New jobs come in."""
+        for _ in range(count):
+            job_id = f"j{len(self.lives)}"
+            self.store.submit(job_id, queue=queue)
+            self.lives[job_id] = Life()
+
+    @rule(worker=workers, count=st.integers(1, 4))
+    def take(self, worker: str, count: int) -> None:
+        """A worker takes what it gets; each job at most once."""
+        incarnation = self.incarnations[worker]
+        for job in self.store.take(count, incarnation):
+            assert self._happen(job.job_id, Taken(incarnation)), "it was not there to be taken"
+            assert job.runs_alone == self.lives[job.job_id].runs_alone
+            self.taken.append((incarnation, job))
+
+    @rule(pick=picks)
+    def start(self, pick: int) -> None:
+        """A worker, perhaps a dead one, tells that a job runs."""
+        if self.taken:
+            incarnation, job = self.taken[-1 - pick % len(self.taken)]
+            holds = self._holds(incarnation, job)
+            assert self.store.start(job) == [int(holds)]
+            if holds:
+                self._happen(job.job_id, Started(incarnation))
+
+    @rule(pick=picks, state=st.sampled_from((JobState.SUCCEEDED, JobState.FAILED)))
+    def finish(self, pick: int, state: JobState) -> None:
+        """A worker, perhaps a dead one, tells how a job ended."""
+        if self.taken:
+            incarnation, job = self.taken[-1 - pick % len(self.taken)]
+            was_so = self.lives[job.job_id].state is state and self._token(job.job_id) == job.token
+            stands = was_so or self._holds(incarnation, job)
+            outcome = Outcome(state, b'"x"' if state is JobState.SUCCEEDED else b"", exec_ms=1)
+            assert self.store.finish(job.job_id, job.token, outcome, incarnation) == int(stands)
+            if stands:
+                self._happen(job.job_id, Finished(incarnation, state))
+
+    @rule(worker=workers, picks=st.sets(picks, max_size=3))
+    def give_back(self, worker: str, picks: set[int]) -> None:
+        """A worker that stops returns what it has not started."""
+        incarnation = self.incarnations[worker]
+        held = self._holdings(incarnation)
+        chosen = {held[pick % len(held)] for pick in picks} if held else set()
+        jobs = [TakenJob(job_id, "", "", b"") for job_id in chosen]
+        assert self.store.give_back(*jobs, incarnation=incarnation) == len(chosen)
+        for job_id in chosen:
+            self._happen(job_id, Returned(incarnation))
+
+    @rule(worker=workers, picks=st.sets(picks, max_size=3))
+    def reconcile(self, worker: str, picks: set[int]) -> None:
+        """A worker knows only of some jobs: the replies of its takes were lost."""
+        incarnation = self.incarnations[worker]
+        held = self._holdings(incarnation)
+        known = {held[pick % len(held)] for pick in picks} if held else set()
+        returned, gone = self.store.reconcile(*known, incarnation=incarnation)
+        assert set(returned) == set(held) - known
+        assert gone == []
+        for job_id in returned:
+            self._happen(job_id, Returned(incarnation))
+
+    @rule(worker=workers, picks=some_picks)
+    def die_at_work(self, worker: str, picks: set[int]) -> None:
+        """A worker dies, and its supervisor knows what it ran."""
+        incarnation, held = self._busy(worker)
+        blamed = {held[pick % len(held)] for pick in picks} if held else set()
+        self.store.fence(*blamed, incarnation=incarnation, max_attempts=MAX_ATTEMPTS)
+        for job_id in held:
+            self._happen(job_id, WorkerDied(incarnation, job_id in blamed, MAX_ATTEMPTS))
+        self._be_born(incarnation.partition("-")[0])
+
+    @rule(worker=workers)
+    def die_with_its_host(self, worker: str) -> None:
+        """A worker dies, and nobody knows what it ran."""
+        incarnation, held = self._busy(worker)
+        self.store.fence(incarnation=incarnation, max_attempts=MAX_ATTEMPTS, blamed=None)
+        for job_id in held:
+            self._happen(job_id, WorkerDied(incarnation, None, MAX_ATTEMPTS))
+        self._be_born(incarnation.partition("-")[0])
+
+    @rule(worker=workers, picks=some_picks)
+    def overrun(self, worker: str, picks: set[int]) -> None:
+        """A worker is killed because a call runs too long."""
+        incarnation, held = self._busy(worker)
+        slow = {held[pick % len(held)] for pick in picks} if held else set()
+        self.store.fence(*slow, incarnation=incarnation, max_attempts=MAX_ATTEMPTS, overran=True)
+        for job_id in held:
+            is_slow, is_alone = job_id in slow, len(slow) == 1
+            event = (
+                Overran(incarnation, is_alone) if is_slow else WorkerDied(incarnation, False, MAX_ATTEMPTS)
+            )
+            self._happen(job_id, event)
+        self._be_born(incarnation.partition("-")[0])
+
+    @rule(pick=picks)
+    def cancel(self, pick: int) -> None:
+        """Somebody cancels a job."""
+        if self.lives:
+            job_id = list(self.lives)[pick % len(self.lives)]
+            run_steps(cancel_jobs([job_id]), self.store.run)
+            self._happen(job_id, Canceled())
+
+    @rule(pick=picks, by_reading=st.booleans())
+    def expire(self, pick: int, by_reading: bool) -> None:
+        """A job's time to start passes, and somebody looks."""
+        if self.lives:
+            job_id = list(self.lives)[pick % len(self.lives)]
+            if self.lives[job_id].state.is_final:
+                return
+            before = self.store.field(job_id, "expires_ms")
+            self.store.raw("HSET", job_key(job_id), "expires_ms", 1)
+            self.store.raw("ZADD", open_key("echo"), 1, job_id)
+            if by_reading:
+                self.store.read(job_id)
+            else:
+                self.store.run(sweep_command("echo", [CPU_QUEUE, ANY_QUEUE], 60, 60, recounts=True))
+            self._happen(job_id, Overdue())
+            self.store.raw("HSET", job_key(job_id), "expires_ms", before or b"")
+            if not self.lives[job_id].state.is_final:
+                self.store.raw("ZADD", open_key("echo"), before or b"", job_id)
+
+    def _holds(self, incarnation: str, job: TakenJob) -> bool:
+        life = self.lives[job.job_id]
+        return not life.state.is_final and life.holder == incarnation and self._token(job.job_id) == job.token
+
+    def _token(self, job_id: str) -> str:
+        return (self.store.field(job_id, "token") or b"").decode()
+
+    @invariant()
+    def records_are_what_the_rules_say(self) -> None:
+        """Compares all that decides about a job's next step."""
+        for job_id, life in getattr(self, "lives", {}).items():
+            record = pairs(self.store.raw("HGETALL", job_key(job_id)))
+            holder = record.get(b"token", b"").decode().partition(":")[2]
+            found = Life(
+                JobState(record[b"state"].decode()),
+                life.holder if life.state.is_final else holder,
+                int(record.get(b"attempts", 0)),
+                int(record.get(b"deaths", 0)),
+                record.get(b"alone") == b"1",
+            )
+            assert found == life, job_id
+
+    @invariant()
+    def every_open_job_is_in_one_place(self) -> None:
+        """A job that is not final lies in one queue once, or one worker holds it."""
+        if not hasattr(self, "lives"):
+            return
+        queued = [*self.store.queued(CPU_QUEUE), *self.store.queued(ANY_QUEUE)]
+        waiting = [job_id for job_id in queued if not self.lives[job_id].state.is_final]
+        unheld = [
+            job_id for job_id, life in self.lives.items() if not life.holder and not life.state.is_final
+        ]
+        assert sorted(waiting) == sorted(unheld)
+        for incarnation in self.incarnations.values():
+            held = {key.decode() for key in self.store.raw("HKEYS", inflight_key(incarnation))}
+            assert set(self._holdings(incarnation)) <= held
+
+    @invariant()
+    def books_are_true(self) -> None:
+        """Exactly the jobs that are not final are counted as open."""
+        if not hasattr(self, "lives"):
+            return
+        listed = {key.decode() for key in self.store.raw("ZRANGE", open_key("echo"), 0, -1)}
+        assert listed == {job_id for job_id, life in self.lives.items() if not life.state.is_final}
+
+
+@pytest.fixture
+def machine(redis_client: redis.Redis) -> Iterator[Any]:
+    """The machine, on the test run's Redis."""
+    connection: Any = redis_client.connection_pool.make_connection()
+
+    class Bound(LifeMachine):
+        store = Store(connection)
+        client = redis_client
+
+    yield Bound
+    connection.disconnect()
+
+
+def test_no_order_of_events_breaks_the_rules(machine: type[LifeMachine]) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=100, stateful_step_count=50, deadline=None)
+    )

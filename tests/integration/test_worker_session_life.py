@@ -1,0 +1,138 @@
+"""What a worker's session does about jobs that are canceled, lost or overdue, and about its own wear."""
+
+from collections.abc import Iterator
+
+import pytest
+from celery.exceptions import WorkerShutdown
+
+from athena.job_operations import cancel_jobs
+from athena.jobs import JobState
+from athena.progress import Pulse
+from athena.steps import run_steps
+from athena.worker_launch import EX_RECYCLED
+from tests.conftest import wait_until
+from workers.wear import Wear
+
+from .conftest import ANY_QUEUE, Store
+from .test_worker_session import Worker, ended, submit
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def worker(store: Store, redis_server: str) -> Iterator[Worker]:
+    """A worker that the store knows as w1."""
+    worker = Worker(redis_server, Wear(max_jobs=0, max_memory_mb=0))
+    yield worker
+    worker.close()
+
+
+def run_first(worker: Worker, store: Store, *job_ids: str) -> None:
+    """Lets a worker take jobs and run the first of them, until the gate opens."""
+    worker.gate.clear()
+    submit(store, *job_ids)
+    worker.turn()
+    wait_until(worker.board.calls, "the first job runs")
+
+
+def cancel(store: Store, *job_ids: str) -> None:
+    run_steps(cancel_jobs(job_ids), store.run)
+
+
+def test_wrapper_hears_that_its_job_was_canceled(worker: Worker, store: Store) -> None:
+    run_first(worker, store, "a")
+
+    cancel(store, "a")
+    worker.turn_until(lambda: worker.ran[0].is_canceled)
+    worker.gate.set()
+    worker.turn_until(lambda: worker.session.free_slots == 4)
+
+    assert store.state("a") is JobState.CANCELED
+
+
+def test_canceled_job_that_waits_is_not_started(worker: Worker, store: Store) -> None:
+    run_first(worker, store, "a", "b", "c")
+
+    cancel(store, "b")
+    worker.turn()
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, "a", "c"))
+
+    assert [job.job_id for job in worker.ran] == ["a", "c"]
+
+
+def test_progress_is_told(worker: Worker, store: Store) -> None:
+    run_first(worker, store, "a")
+
+    worker.ran[0].progress = 0.5
+    worker.turn()
+
+    assert store.record("a").progress == 0.5
+
+
+def test_job_that_redis_gave_to_the_queue_again_is_not_started_here(worker: Worker, store: Store) -> None:
+    run_first(worker, store, "a", "b")
+    message = store.raw("HGET", "athena:inflight:w1", "b")
+    # As after a Redis that lost its last second.
+    store.raw("HDEL", "athena:inflight:w1", "b")
+    store.raw("HSET", "athena:job:b", "token", "")
+    store.raw("RPUSH", "elsewhere", message)
+
+    worker.turn(after_s=11)
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, "a"))
+    worker.turn()
+
+    assert [job.job_id for job in worker.ran] == ["a"]
+    assert store.state("b") is JobState.QUEUED
+
+
+def test_reconcile_comes_by_itself(worker: Worker, store: Store) -> None:
+    store.submit("lost")
+    store.take(1)
+
+    worker.turn(after_s=11)
+    worker.turn_until(lambda: ended(store, "lost"))
+
+    assert store.record("lost").attempts == 1
+
+
+def test_job_that_comes_too_late_to_its_turn_expires(worker: Worker, store: Store) -> None:
+    run_first(worker, store, "a")
+    store.submit("b", max_queue_s=0.2)
+    worker.session.may_find_jobs = True
+    worker.turn(after_s=-500)
+    worker.gate.set()
+
+    worker.turn_until(lambda: ended(store, "b"))
+
+    assert store.state("b") is JobState.EXPIRED
+    assert [job.job_id for job in worker.ran] == ["a"]
+
+
+def test_signs_of_life_are_on_the_board(worker: Worker, store: Store) -> None:
+    began_s = worker.now_s
+    worker.turn()
+    worker.turn()
+
+    assert worker.board.read_pulse() == Pulse(turned_s=began_s + 2, contact_s=began_s + 1)
+
+
+WORN = [(Wear(2, 0), "jobs (worker.max_jobs)"), (Wear(0, 1, lambda: 5.0), "5 MB")]
+
+
+@pytest.mark.parametrize(("wear", "text"), WORN)
+def test_worn_worker_asks_to_be_replaced(
+    store: Store, redis_server: str, caplog: pytest.LogCaptureFixture, wear: Wear, text: str
+) -> None:
+    worker = Worker(redis_server, wear)
+    submit(store, *"abcd")
+
+    with pytest.raises(WorkerShutdown) as shutdown:
+        worker.turn_until(lambda: False)
+    worker.session.drain(10)
+
+    assert shutdown.value.code == EX_RECYCLED
+    assert text in caplog.text
+    assert set(store.queued(ANY_QUEUE)) | {name for name in "abcd" if ended(store, name)} == set("abcd")
+    worker.close()
