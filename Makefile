@@ -8,6 +8,9 @@ SOURCES := setup.cfg pyproject.toml constraints.txt $(INSTALL)
 # Arguments for the command behind a target: make serve ARGS="--port 8000"
 ARGS ?=
 
+# How long `make chaos` goes on.
+MINUTES ?= 10
+
 # An environment holds absolute paths, so one that came here with a copied tree is stale.
 ifneq ($(shell cat $(VENV)/.root 2>/dev/null),$(CURDIR))
 STALE := stale
@@ -16,7 +19,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install serve test test-unit test-integration test-e2e check format bench build clean stale
+.PHONY: help install serve test test-unit test-integration test-e2e check format bench chaos build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +63,9 @@ bench: $(VENV)/.dev  ## Measure the overhead of gateway, queue and dispatcher
 	@$(PYTHON) -m benchmarks.noop $(ARGS)
 	@$(PYTHON) -m benchmarks.ocr $(ARGS)
 	@$(PYTHON) -m benchmarks.dispatch
+
+chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
+	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)
 
 build: $(VENV)/.dev  ## Build the wheel into dist/
 	@rm -rf build

@@ -63,12 +63,12 @@ class Gateway:
         self.is_draining = False
 
     async def start(self) -> None:
-        """Connects to Redis and begins to watch the fleet; does not wait for either."""
+        """Connects to Redis and looks which abilities there are; goes on without Redis after a while."""
         await self._link.start()
         await self._payload_link.start()
         await self._waiters.start()
         await self._subscriber.start()
-        self.watch.start()
+        await self.watch.start(self.settings.redis_timeout_s)
 
     async def close(self) -> None:
         """Ends all connections."""
@@ -84,6 +84,7 @@ class Gateway:
             "redis": self._link.is_connected,
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
+            "registry": self.watch.has_looked,
             "not_draining": not self.is_draining,
         }
 
@@ -92,9 +93,12 @@ class Gateway:
 
         Raises:
             NotFoundError: it was never registered.
+            StoreError: nobody knows yet, because Redis could not be reached since this process began.
             UnservedError: it was never registered because its worker does not start.
         """
         known = self.watch.schemas.get(service_id)
+        if known is None and not self.watch.has_looked:
+            raise StoreError("Redis cannot be reached, so the abilities are not known yet", retry_after_s=1)
         if known is None and service_id in self.watch.fleet.failures:
             failure = self.watch.fleet.failures[service_id]
             raise UnservedError(f"{service_id} does not start: {failure}", retry_after_s=int(DEAD_AFTER_S))

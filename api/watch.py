@@ -4,6 +4,7 @@ It also does the janitor's work, because a gateway is there when no worker is.
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -46,10 +47,18 @@ class Watch:
         self._raw_interfaces: dict[bytes, bytes] = {}
         self._throughputs: dict[str, Throughput] = {}
         self._task: asyncio.Task[None] | None = None
+        self._first_look = asyncio.Event()
 
-    def start(self) -> None:
-        """Begins to watch."""
+    async def start(self, timeout_s: float) -> None:
+        """Begins to watch, and waits for the first look; without Redis, not longer than the time given."""
         self._task = asyncio.create_task(self._observe_forever())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._first_look.wait(), timeout_s)
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether it has read which abilities there are."""
+        return self._first_look.is_set()
 
     def close(self) -> None:
         """Stops."""
@@ -87,6 +96,7 @@ class Watch:
         for service_id, raw in pairs(abilities).items():
             if self._raw_interfaces.get(service_id) != raw:
                 self._learn(service_id, raw)
+        self._first_look.set()
         await self._measure(now_s)
         for result in await asyncio.gather(
             *map(self._link.execute, self._janitor.commands(now_s)), return_exceptions=True
