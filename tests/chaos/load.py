@@ -15,6 +15,7 @@ import requests
 PATIENCE_S = 80.0
 
 BULK = 15
+MAX_BULK = 500
 
 
 @dataclass
@@ -72,6 +73,14 @@ class Load:
         self._note(request_id, body["header"]["sid"], is_poison=True)
         return request_id
 
+    def submit(self, count: int, **params: Any) -> list[str]:
+        """Queues jobs; returns their request_ids."""
+        names = self._names(count)
+        with requests.Session() as session:
+            for first in range(0, count, MAX_BULK):
+                self._submit(session, names[first : first + MAX_BULK], **params)
+        return names
+
     def _call_forever(self) -> None:
         with requests.Session() as session:
             while not self._stopped.is_set():
@@ -87,11 +96,11 @@ class Load:
     def _submit_forever(self) -> None:
         with requests.Session() as session:
             while not self._stopped.is_set():
-                self._submit(session)
+                self._submit(session, self._names(BULK))
                 time.sleep(self._pause_s)
 
-    def _submit(self, session: requests.Session) -> None:
-        items = {name: {"service_id": "ledger", **envelope(name)} for name in self._names(BULK)}
+    def _submit(self, session: requests.Session, names: list[str], **params: Any) -> None:
+        items = {name: {"service_id": "ledger", **envelope(name, **params)} for name in names}
         while items:
             body = self._persist(session, "/v1/jobs", list(items.values()))
             for (request_id, _), result in zip(list(items.items()), body["jobs"], strict=True):
@@ -132,10 +141,10 @@ class Load:
                 job.results.add(result)
 
 
-def envelope(request_id: str, **params: Any) -> dict[str, Any]:
+def envelope(request_id: str, text: str = "aGVsbG8=", **params: Any) -> dict[str, Any]:
     """Returns a request to the ability `ledger`."""
     return {
         "header": {"app_id": "chaos", "request_id": request_id, "status": 3},
         "parameter": {"ledger": {"tag": request_id, **params}},
-        "payload": {"text": {"text": "aGVsbG8="}},
+        "payload": {"text": {"text": text}},
     }

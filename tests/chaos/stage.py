@@ -149,6 +149,19 @@ class Host:
         return self.log_path.read_text(errors="replace")
 
 
+def ledger_with(folder: Path, changes: dict[str, str]) -> Path:
+    """Returns the ability `ledger` in a folder of its own, with lines of its options replaced."""
+    target = folder / "ledger-ability"
+    target.mkdir()
+    (target / "wrapper.py").write_text((LEDGER / "wrapper.py").read_text())
+    options = (LEDGER / "ability.toml").read_text()
+    for old, new in changes.items():
+        assert old in options
+        options = options.replace(old, new)
+    (target / "ability.toml").write_text(options)
+    return target
+
+
 def incarnation_of(process: psutil.Process) -> str:
     """Returns the incarnation of a worker process; "" for any other."""
     try:
@@ -161,7 +174,7 @@ def incarnation_of(process: psutil.Process) -> str:
 class Stage:
     """Everything, wired up. Host `far` reaches Redis through a proxy."""
 
-    def __init__(self, folder: Path, ability: Path = LEDGER) -> None:
+    def __init__(self, folder: Path, ability: Path = LEDGER, **settings: str) -> None:
         self.ledger_path = folder / "ledger"
         self.ledger_path.touch()
         self.redis = RedisServer(folder)
@@ -169,6 +182,7 @@ class Stage:
         self.ports = (free_port(), free_port())
         self.urls = tuple(f"http://127.0.0.1:{port}" for port in self.ports)
         shared = {"LEDGER": str(self.ledger_path), "ATHENA_GRACE_S": "20", "ATHENA_LOG_LEVEL": "warning"}
+        shared.update({f"ATHENA_{name.upper()}": value for name, value in settings.items()})
         near = ["serve", "--ability", str(ability), "--redis", self.redis.url, "--port", str(self.ports[0])]
         near += ["--flower-port", str(free_port()), "--data", str(folder / "data")]
         self.near = Host("near", folder, near, shared)
@@ -186,9 +200,10 @@ class Stage:
         self.gateway = Host("gateway", self._folder, gateway, self._shared)
         for host in (self.near, self.far, self.gateway):
             host.start()
-        wait_for(self._is_up, START_TIMEOUT_S, "two workers serve through two gateways")
+        wait_for(self.is_up, START_TIMEOUT_S, "two workers serve through two gateways")
 
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
+        """Whether two workers serve through two gateways."""
         try:
             counts = [
                 len(requests.get(f"{url}/v1/abilities/ledger", timeout=5).json().get("workers", ()))

@@ -1,0 +1,234 @@
+"""One fault at a time, under load: every accepted job ends once, and nobody hangs (docs/reliability.md)."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.chaos.faults import Faults
+from tests.chaos.load import Load, envelope
+from tests.chaos.stage import Stage, ledger_with, wait_for
+from tests.chaos.verdict import Verdict, judge, open_jobs
+from tests.proxy import Mode
+
+pytestmark = pytest.mark.e2e
+
+#: Generous: the machine may be slow. `make chaos` measures.
+LIMIT_S = 60.0
+
+FAULTS = [
+    "worker killed",
+    "host killed",
+    "gateway killed",
+    "redis killed",
+    "worker stopped (SIGTERM)",
+    "gateway stopped (SIGTERM)",
+    "worker frozen, then back",
+    "host frozen, then back",
+    "network black hole",
+    "replies lost",
+    "poison",
+    "all replaced (SIGHUP)",
+]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Two hosts, two gateways, one Redis."""
+    stage = Stage(tmp_path_factory.mktemp("stage"))
+    try:
+        stage.start()
+        yield stage
+    finally:
+        stage.stop()
+
+
+def end(stage: Stage, load: Load) -> Verdict:
+    """Waits for the end of all jobs and looks at each."""
+    wait_for(lambda: open_jobs(stage.redis.client) == 0, LIMIT_S, "all jobs have ended")
+    return judge(stage.redis.client, load.accepted, stage.ledger_path)
+
+
+def assert_kept(verdict: Verdict, load: Load, at_least: int = 1) -> None:
+    """The promises, as counts."""
+    assert verdict.jobs >= at_least
+    assert (verdict.lost, verdict.with_two_results, verdict.wrong, load.hung) == (0, 0, 0, 0), verdict
+
+
+def begun(stage: Stage, request_id: str) -> int:
+    """Returns how often a job was begun."""
+    lines = stage.ledger_path.read_text().splitlines()
+    return Counter(line.split()[1] for line in lines if line.startswith("begin"))[request_id]
+
+
+def job(stage: Stage, request_id: str) -> dict[str, object]:
+    """Returns a job as its caller sees it."""
+    answer = requests.get(f"{stage.urls[0]}/v1/jobs/{request_id}", timeout=10).json()
+    described: dict[str, object] = answer["job"]
+    return described
+
+
+def test_list_of_faults_is_complete(stage: Stage) -> None:
+    assert sorted(Faults(stage, Load((), 0, 0, 0)).all()) == sorted(FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_accepted_job_ends_once(stage: Stage, fault: str) -> None:
+    load = Load(stage.urls, callers=6, bulk_callers=1, pause_s=0.05)
+    load.start()
+    try:
+        wait_for(lambda: len(load.accepted) > 50, LIMIT_S, "load")
+        Faults(stage, load).all()[fault]()
+        so_far = len(load.accepted)
+        wait_for(lambda: len(load.accepted) > so_far + 50, LIMIT_S, "load goes on")
+    finally:
+        load.stop()
+
+    assert_kept(end(stage, load), load, at_least=100)
+
+
+def test_worker_that_holds_the_interpreter_is_not_taken_for_dead(stage: Stage) -> None:
+    load = Load(stage.urls, 0, 0, 0)
+
+    (request_id,) = load.submit(1, mode="hold", seconds=7)
+
+    assert_kept(end(stage, load), load)
+    assert (job(stage, request_id)["attempts"], job(stage, request_id)["deaths"]) == (1, 0)
+    assert begun(stage, request_id) == 1
+
+
+def test_two_gateways_may_wait_for_one_job(stage: Stage) -> None:
+    answers: list[str] = []
+
+    def call(url: str) -> None:
+        body = requests.post(f"{url}/ledger", json=envelope("shared", seconds=1), timeout=LIMIT_S).json()
+        answers.append(body["payload"]["text"]["text"])
+
+    threads = [threading.Thread(target=call, args=(url,)) for url in stage.urls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(answers) == 2
+    assert len(set(answers)) == 1
+    assert begun(stage, "shared") == 1
+
+
+def test_full_redis_refuses_new_jobs_and_ends_those_it_has(stage: Stage) -> None:
+    load = Load(stage.urls, 0, 0, 0)
+    load.submit(100, seconds=0.01)
+    client = stage.redis.client
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
+    try:
+        refused = [
+            requests.post(f"{url}/ledger", json=envelope(f"full-{url}"), timeout=LIMIT_S)
+            for url in stage.urls
+        ]
+        drained = end(stage, load)
+    finally:
+        client.config_set("maxmemory", 0)
+
+    assert [(answer.status_code, answer.json()["header"]["code"]) for answer in refused] == [(503, 10250)] * 2
+    assert_kept(drained, load, at_least=100)
+    wait_for(lambda: load.call(stage.urls[0]), LIMIT_S, "new jobs are taken again")
+
+
+def test_late_answer_of_a_host_that_was_taken_for_dead_is_dropped(stage: Stage) -> None:
+    load = Load(stage.urls, 0, 0, 0)
+    # More than the near worker can hold, so that the far one has some.
+    names = load.submit(40, seconds=0.5)
+    far = stage.far.everything()
+    wait_for(lambda: sum(begun(stage, name) for name in names) >= 2, LIMIT_S, "jobs run")
+
+    for process in far:
+        process.suspend()
+    time.sleep(7)
+    for process in far:
+        process.resume()
+
+    assert_kept(end(stage, load), load, at_least=40)
+
+
+# what the wrapper does; alone on a stage with large batches
+
+
+@pytest.fixture(scope="module")
+def batches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The same, with batches of 32 and a limit of 4 s."""
+    folder = tmp_path_factory.mktemp("batches")
+    changes = {
+        "slots = 16": "slots = 64",
+        "max_batch = 4": "max_batch = 32",
+        "max_exec_s = 40": "max_exec_s = 4",
+    }
+    stage = Stage(folder, ledger_with(folder, changes))
+    try:
+        stage.start()
+        yield stage
+    finally:
+        stage.stop()
+
+
+def test_poison_among_a_thousand_harms_nobody(batches: Stage) -> None:
+    load = Load(batches.urls, 0, 0, 0)
+
+    load.submit(500)
+    poison = load.poison()
+    load.submit(500)
+
+    assert_kept(end(batches, load), load, at_least=1001)
+    assert (job(batches, poison)["state"], begun(batches, poison)) == ("poisoned", 3)
+    assert "exit status 3" in str(job(batches, poison)["last_failure"])
+    assert batches.redis.client.zscore("athena:dead", load.accepted[poison].job_id)
+
+
+def test_job_that_overruns_is_ended_and_its_batch_mates_are_not(batches: Stage) -> None:
+    load = Load(batches.urls, 0, 0, 0)
+    slow = load.submit(1, seconds=60)
+    good = load.submit(30)
+
+    wait_for(lambda: open_jobs(batches.redis.client) == 0, LIMIT_S, "all jobs have ended")
+
+    assert job(batches, slow[0])["state"] == "timed_out"
+    assert {job(batches, name)["state"] for name in good} == {"succeeded"}
+
+
+def test_jobs_expire_while_no_worker_is_alive(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.start()
+        for host in (stage.near, stage.far):
+            host.kill()
+        request = envelope("late")
+        request["header"]["max_queue_s"] = 1
+        url = stage.urls[1]
+
+        answer = requests.post(f"{url}/ledger", json=request, timeout=LIMIT_S)
+
+        assert (answer.status_code, answer.json()["header"]["code"]) == (504, 10114)
+        found = requests.get(f"{url}/v1/jobs/late", timeout=10).json()["job"]
+        assert found["state"] == "expired"
+    finally:
+        stage.stop()
+
+
+def test_black_hole_between_worker_and_redis_is_noticed(stage: Stage) -> None:
+    load = Load(stage.urls, 0, 0, 0)
+    with stage.proxy.broken(Mode.BLACK_HOLE):
+        load.submit(60, seconds=0.1)
+        verdict = end(stage, load)
+
+    assert_kept(verdict, load, at_least=60)
+    wait_for(lambda: len(workers_of(stage)) == 2, LIMIT_S, "the far worker serves again")
+
+
+def workers_of(stage: Stage) -> list[object]:
+    """Returns the workers that a gateway sees."""
+    answer = requests.get(f"{stage.urls[0]}/v1/abilities/ledger", timeout=10)
+    found: list[object] = answer.json()["workers"]
+    return found
