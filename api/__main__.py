@@ -5,11 +5,14 @@ import os
 import sys
 
 import uvicorn
+from redis.exceptions import RedisError
 
 from api.app import create_server
 from api.gateway import Gateway
+from athena.embedded import redis_address_of
 from athena.errors import ConfigError
 from athena.logs import configure_logs
+from athena.redis_checks import fault_at
 from athena.settings import Settings, from_env
 
 
@@ -17,6 +20,7 @@ def main() -> int:
     """Serves until SIGTERM or SIGINT."""
     try:
         settings = from_env(os.environ)
+        check_settings_of_redis(settings)
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)
         return 2
@@ -24,6 +28,22 @@ def main() -> int:
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
     make_server(settings).run()
     return 0
+
+
+def check_settings_of_redis(settings: Settings) -> None:
+    """Refuses a Redis that is not set as it must be; one that does not answer now may do so later.
+
+    Raises:
+        ConfigError: the message says what to do.
+    """
+    address = redis_address_of(settings)
+    try:
+        fault = fault_at(address)
+    except (RedisError, OSError) as error:
+        print(f"athena: Redis does not answer yet: {error}", file=sys.stderr)
+        return
+    if fault:
+        raise ConfigError(f"{address.shown()}: {fault}")
 
 
 def make_server(settings: Settings) -> uvicorn.Server:

@@ -8,7 +8,9 @@ import uuid
 
 from api.fetcher import make_fetcher
 from api.redis_link import RedisLink, Subscriber
+from api.redis_watch import RedisWatch
 from api.waiters import Waiters, reply_of
+from athena.embedded import redis_address_of
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -54,12 +56,14 @@ class Gateway:
         self.id = uuid.uuid4().hex
         self.fetcher = make_fetcher(settings)
         self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
-        self._link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        address = redis_address_of(settings)
+        self._link = RedisLink(address, settings.redis_timeout_s)
+        self._redis_watch = RedisWatch(self._link)
         # Payloads go by a connection of their own, so that they do not hold up the small commands.
-        self._payload_link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        self._payload_link = RedisLink(address, settings.redis_timeout_s)
         self._waiters = Waiters(self.recheck)
         self._subscriber = Subscriber(
-            settings.redis_url,
+            address,
             settings.redis_timeout_s,
             reply_channel(self.id),
             self._waiters.on_push,
@@ -72,6 +76,7 @@ class Gateway:
     async def start(self) -> None:
         """Connects to Redis and begins to watch the fleet; does not wait for either."""
         await self._link.start()
+        await self._redis_watch.start()
         await self._payload_link.start()
         await self._waiters.start()
         await self._subscriber.start()
@@ -81,6 +86,7 @@ class Gateway:
         """Ends all connections."""
         if self._observer is not None:
             self._observer.cancel()
+        await self._redis_watch.close()
         await self._waiters.close()
         await self._subscriber.close()
         await self._payload_link.close()
@@ -90,6 +96,7 @@ class Gateway:
         """Returns what must hold before requests can be served."""
         return {
             "redis": self._link.is_connected,
+            "redis_settings": self._redis_watch.is_sound,
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
         }

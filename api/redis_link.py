@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from athena.errors import StoreError
+from athena.redis_address import RedisAddress
+from athena.redis_connections import AsyncConnector
 from athena.store import SCRIPTS, Command, script_of
 
 logger = logging.getLogger(__name__)
@@ -22,18 +24,6 @@ logger = logging.getLogger(__name__)
 RECONNECT_S = 0.5
 
 OnPush = Callable[[bytes], None]
-
-
-def connection_of(redis_url: str, timeout_s: float) -> AbstractConnection:
-    """Returns a connection, not connected yet, that never repeats a command by itself."""
-    pool = ConnectionPool.from_url(
-        redis_url,
-        socket_connect_timeout=timeout_s,
-        retry=None,
-        health_check_interval=0,
-        protocol=2,
-    )
-    return pool.make_connection()
 
 
 class RedisLink:
@@ -45,8 +35,8 @@ class RedisLink:
     idempotent.
     """
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._url = redis_url
+    def __init__(self, target: RedisAddress | str, timeout_s: float) -> None:
+        self._connector = AsyncConnector(target, timeout_s)
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._outbox: list[Command] = []
@@ -119,7 +109,7 @@ class RedisLink:
             await asyncio.sleep(RECONNECT_S)
 
     async def _connect_and_read(self) -> None:
-        connection = connection_of(self._url, self._timeout_s)
+        connection = self._connector.connection()
         try:
             await connection.connect()
             for script in SCRIPTS:
@@ -180,13 +170,13 @@ class Subscriber:
 
     def __init__(
         self,
-        redis_url: str,
+        target: RedisAddress | str,
         timeout_s: float,
         channel: str,
         on_push: OnPush,
         on_connect: Callable[[], None],
     ) -> None:
-        self._url = redis_url
+        self._connector = AsyncConnector(target, timeout_s)
         self._timeout_s = timeout_s
         self._channel = channel
         self._on_push = on_push
@@ -216,7 +206,7 @@ class Subscriber:
             await asyncio.sleep(RECONNECT_S)
 
     async def _connect_and_listen(self) -> None:
-        connection = connection_of(self._url, self._timeout_s)
+        connection = self._connector.connection()
         try:
             await connection.connect()
             await connection.send_command("SUBSCRIBE", self._channel)

@@ -9,16 +9,15 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
-import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 
 from athena.ability import Ability
 from athena.errors import ExecTimeoutError, WorkerLostError
 from athena.fleet import Failure
 from athena.jobs import JobState
 from athena.progress import ProgressBoard
+from athena.redis_address import RedisAddress
+from athena.redis_connections import client_of
 from athena.store import FAILURES, Command, beat_command, fence_command, script_of
 from athena.supervisor import Child, StartError, describe_exit
 from athena.worker_launch import WorkerLaunch, WorkerReport
@@ -37,14 +36,8 @@ REDIS_TIMEOUT_S = 2.0
 class FleetKeeper:
     """Heartbeats for all workers of one supervisor, and the fencing of those that died."""
 
-    def __init__(self, redis_url: str) -> None:
-        self._client = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=REDIS_TIMEOUT_S,
-            socket_connect_timeout=REDIS_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
+    def __init__(self, target: RedisAddress | str) -> None:
+        self._client = client_of(target, REDIS_TIMEOUT_S)
         self._workers: list[WorkerChild] = []
         self._fences: list[Command] = []
         self._due_s = 0.0

@@ -22,10 +22,12 @@ from kombu.connection import Connection
 
 from athena.broker import TASK_NAME, encode_message
 from athena.jobs import JobMessage, JobState, MessageInput, Outcome
+from athena.redis_address import address_of
 from athena.store import TakenJob
 from workers.celery_app import make_app
 from workers.transport import SCHEME, register_transport, worker_broker_url
 
+REDIS = "unix:///nowhere/redis.sock"
 URL = "athena+socket:///nowhere/redis.sock"
 
 
@@ -76,7 +78,7 @@ class Stage:
     def __init__(self) -> None:
         self.session, self.wire = Session(), Wire()
         self.events: list[tuple[str, dict[str, Any]]] = []
-        register_transport(self.session)  # type: ignore[arg-type]
+        register_transport(self.session, address_of(REDIS), 5)  # type: ignore[arg-type]
         self.app = make_app(
             broker_url=URL,
             worker_pool="workers.pool:BatchPool",
@@ -150,12 +152,14 @@ def foreign(**options: Any) -> bytes:
 
 
 def test_scheme_leads_to_our_transport(stage: Stage) -> None:
-    connection = connect(worker_broker_url("redis://user:word@host:7000/3"))
+    connection = connect(worker_broker_url(address_of("redis://user:word@host:7000/3")))
 
     assert type(stage.transport).__name__ == type(connection.transport).__name__ == "JobTransport"
     assert (connection.hostname, connection.port, connection.virtual_host) == ("host", 7000, "3")
-    assert (connection.userid, connection.password) == ("user", "word")
-    assert worker_broker_url("redis+socket:///nowhere/redis.sock") == URL
+    assert (connection.userid, connection.password) == (None, None)
+    assert worker_broker_url(address_of(REDIS)) == URL
+    sentinels = worker_broker_url(address_of("sentinel://:word@a:1,b:2/main/3"))
+    assert connect(sentinels).transport.driver_type == "redis"
     assert stage.transport.driver_type == "redis"
     assert stage.worker.should_use_eventloop()
 
