@@ -69,10 +69,14 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    def hang(self) -> None:
+        """Lets it do nothing for ever: to others it looks like a host that has lost its network."""
+        self.process.send_signal(signal.SIGSTOP)
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Lets it do nothing: its connections stay, and nothing is answered."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.hang()
         try:
             yield
         finally:

@@ -92,8 +92,14 @@ def answers(stack: Stack) -> bool:
     return answer.status_code == 200
 
 
-def test_all_goes_on_after_the_master_died(
-    start_stack: START, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def broker_page(stack: Stack) -> str:
+    """Returns Flower's page of the queues."""
+    return requests.get(f"{stack.flower_url}/broker", timeout=30).text
+
+
+@pytest.mark.parametrize("how", ["kill", "hang"])
+def test_all_goes_on_after_the_master_is_gone(
+    start_stack: START, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
     monkeypatch.setenv("ATHENA_SENTINEL_PASSWORD", SENTINEL_PASSWORD)
     with sentinel_set() as sentinels:
@@ -101,11 +107,12 @@ def test_all_goes_on_after_the_master_died(
         stack.wait_ready()
         assert list(inspected(sentinels.url)) == [f"echo.cpu.0@{os.uname().nodename}"]
         assert answers(stack)
+        assert "echo.cpu" in broker_page(stack)
 
         with Producer(stack) as producer:
             wait_until(lambda: len(producer.acknowledged) > JOBS, 60, "jobs are submitted")
             old = sentinels.master
-            old.kill()
+            getattr(old, how)()
             jobs, killed_s = list(producer.acknowledged), time.monotonic()
             sentinels.wait_for_other_master(old)
             chosen_s = time.monotonic()
@@ -121,7 +128,7 @@ def test_all_goes_on_after_the_master_died(
         lost = wait_until(states, 60, "all acknowledged jobs have ended").count("lost")
         with capsys.disabled():
             print(
-                f"\nnew master after {chosen_s - killed_s:.1f} s, first answer {answered_s - chosen_s:.1f} s "
+                f"\n{how}: new master after {chosen_s - killed_s:.1f} s, first answer {answered_s - chosen_s:.1f} s "
                 f"later; {lost} of {len(jobs)} acknowledged jobs lost (replication lag)"
             )
         # What was acknowledged less than the replication lag before the death may be gone.
@@ -150,6 +157,7 @@ def test_serving_over_tls(
 
     assert answers(stack)
     assert inspected(url)
+    assert "echo.cpu" in broker_page(stack)
     assert stack.get("/readyz").json()["ready"] is True
 
     proxy.drop_all()

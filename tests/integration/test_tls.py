@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -64,7 +65,8 @@ def test_gateway_and_worker_trust_nobody_else(tls: Tls) -> None:
     async def scenario() -> None:
         link = RedisLink(tls.address("other"), TIMEOUT_S)
         with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-            await link._connector.connection().connect()
+            connection: Any = link._connector.connection()
+            await connection.connect()
 
     asyncio.run(scenario())
     with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
