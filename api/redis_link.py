@@ -176,8 +176,8 @@ class Subscriber:
         on_push: OnPush,
         on_connect: Callable[[], None],
     ) -> None:
-        self._connector = AsyncConnector(target, timeout_s)
-        self._timeout_s = timeout_s
+        # Half of it for silence, half of it for the answer to a ping.
+        self._connector = AsyncConnector(target, timeout_s / 2)
         self._channel = channel
         self._on_push = on_push
         self._on_connect = on_connect
@@ -210,7 +210,7 @@ class Subscriber:
         try:
             await connection.connect()
             await connection.send_command("SUBSCRIBE", self._channel)
-            await connection.read_response(disable_decoding=True, timeout=self._timeout_s)
+            await self._read(connection)
             self.is_connected = True
             self._on_connect()
             while True:
@@ -229,11 +229,9 @@ class Subscriber:
                 message = await self._read(connection)
             except RedisTimeoutError:
                 raise RedisConnectionError("the reply channel does not answer a ping") from None
-        # None: the read was canceled with this connection.
-        if message is not None and message[0] == b"message":
+        if message[0] == b"message":
             self._on_push(message[2])
 
     async def _read(self, connection: AbstractConnection) -> Any:
-        return await connection.read_response(
-            disable_decoding=True, timeout=self._timeout_s, disconnect_on_error=False
-        )
+        """Reads for as long as the connection's own limit; a limit given here would be no error but None."""
+        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)

@@ -284,6 +284,7 @@ class WorkerSession:
         """Celery forgets the tasks that it has not handed to its pool: so must we."""
         for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
             del self._held[job.taken.job_id]
+        self._store.break_off()
         self._outbox.must_reconcile = True
         self.may_find_jobs = True
 

@@ -59,6 +59,12 @@ class StoreLink:
                     raise
                 time.sleep(PAYLOAD_PAUSE_S)
 
+    def break_off(self) -> None:
+        """Leaves the connection that commands are sent over: the host behind it may be gone."""
+        with self._lock:
+            self._is_connected = False
+            self._connection.disconnect()
+
     def close(self) -> None:
         """Ends the connections."""
         self._is_connected = False

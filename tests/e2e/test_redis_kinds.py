@@ -127,10 +127,9 @@ def test_all_goes_on_after_the_master_is_gone(
 
         lost = wait_until(states, 60, "all acknowledged jobs have ended").count("lost")
         with capsys.disabled():
-            print(
-                f"\n{how}: new master after {chosen_s - killed_s:.1f} s, first answer {answered_s - chosen_s:.1f} s "
-                f"later; {lost} of {len(jobs)} acknowledged jobs lost (replication lag)"
-            )
+            print(f"\n{how}: new master after {chosen_s - killed_s:.1f} s,")
+            print(f"first answer {answered_s - chosen_s:.1f} s later,")
+            print(f"{lost} of {len(jobs)} acknowledged jobs lost (replication lag)")
         # What was acknowledged less than the replication lag before the death may be gone.
         assert lost < len(jobs) / 10
         wait_until(lambda: inspected(sentinels.url), 30, "the workers answer Celery's tools")
