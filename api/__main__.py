@@ -7,13 +7,16 @@ import sys
 from collections.abc import Mapping
 
 import uvicorn
+from redis.exceptions import RedisError
 
 from api.app import create_server
 from api.gateway import Gateway
 from api.listening import GatewayServer
+from athena.embedded import redis_address_of
 from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
 from athena.logs import configure_logs
+from athena.redis_checks import fault_at
 from athena.settings import Settings, from_env
 
 
@@ -21,6 +24,7 @@ def main() -> int:
     """Serves until SIGTERM or SIGINT."""
     try:
         settings = from_env(os.environ)
+        check_settings_of_redis(settings)
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)
         return 2
@@ -28,6 +32,22 @@ def main() -> int:
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
     make_server(settings, inherited_socket(os.environ)).serve_forever()
     return 0
+
+
+def check_settings_of_redis(settings: Settings) -> None:
+    """Refuses a Redis that is not set as it must be; one that does not answer now may do so later.
+
+    Raises:
+        ConfigError: the message says what to do.
+    """
+    address = redis_address_of(settings)
+    try:
+        fault = fault_at(address)
+    except (RedisError, OSError) as error:
+        print(f"athena: Redis does not answer yet: {error}", file=sys.stderr)
+        return
+    if fault:
+        raise ConfigError(f"{address.shown()}: {fault}")
 
 
 def inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:

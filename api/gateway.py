@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from api.fetcher import make_fetcher
 from api.redis_link import RedisLink, Subscriber
+from api.redis_watch import RedisWatch
 from api.waiters import Waiters, reply_of
 from api.watch import Watch
+from athena.embedded import redis_address_of
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -48,13 +50,15 @@ class Gateway:
         self.settings = settings
         self.id = uuid.uuid4().hex
         self.fetcher = make_fetcher(settings)
-        self._link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        address = redis_address_of(settings)
+        self._link = RedisLink(address, settings.redis_timeout_s)
+        self._redis_watch = RedisWatch(self._link)
         self.watch = Watch(settings, self._link)
         # Payloads go by a connection of their own, so that they do not hold up the small commands.
-        self._payload_link = RedisLink(settings.redis_url, settings.redis_timeout_s)
+        self._payload_link = RedisLink(address, settings.redis_timeout_s)
         self._waiters = Waiters(self.recheck)
         self._subscriber = Subscriber(
-            settings.redis_url,
+            address,
             settings.redis_timeout_s,
             reply_channel(self.id),
             self._waiters.on_push,
@@ -65,6 +69,7 @@ class Gateway:
     async def start(self) -> None:
         """Connects to Redis and looks which abilities there are; goes on without Redis after a while."""
         await self._link.start()
+        await self._redis_watch.start()
         await self._payload_link.start()
         await self._waiters.start()
         await self._subscriber.start()
@@ -73,6 +78,7 @@ class Gateway:
     async def close(self) -> None:
         """Ends all connections."""
         self.watch.close()
+        await self._redis_watch.close()
         await self._waiters.close()
         await self._subscriber.close()
         await self._payload_link.close()
@@ -82,6 +88,7 @@ class Gateway:
         """Returns what must hold before requests can be served."""
         return {
             "redis": self._link.is_connected,
+            "redis_settings": self._redis_watch.is_sound,
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
             "registry": self.watch.has_looked,

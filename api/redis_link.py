@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from athena.errors import StoreError
+from athena.redis_address import RedisAddress
+from athena.redis_connections import AsyncConnector
 from athena.script import SCRIPTS, Command, script_of
 
 logger = logging.getLogger(__name__)
@@ -22,18 +24,6 @@ logger = logging.getLogger(__name__)
 RECONNECT_S = 0.5
 
 OnPush = Callable[[bytes], None]
-
-
-def connection_of(redis_url: str, timeout_s: float) -> AbstractConnection:
-    """Returns a connection, not connected yet, that never repeats a command by itself."""
-    pool = ConnectionPool.from_url(
-        redis_url,
-        socket_connect_timeout=timeout_s,
-        retry=None,
-        health_check_interval=0,
-        protocol=2,
-    )
-    return pool.make_connection()
 
 
 class RedisLink:
@@ -45,8 +35,8 @@ class RedisLink:
     idempotent.
     """
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._url = redis_url
+    def __init__(self, target: RedisAddress | str, timeout_s: float) -> None:
+        self._connector = AsyncConnector(target, timeout_s)
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._outbox: list[Command] = []
@@ -119,7 +109,7 @@ class RedisLink:
             await asyncio.sleep(RECONNECT_S)
 
     async def _connect_and_read(self) -> None:
-        connection = connection_of(self._url, self._timeout_s)
+        connection = self._connector.connection()
         try:
             await connection.connect()
             for script in SCRIPTS:
@@ -180,14 +170,14 @@ class Subscriber:
 
     def __init__(
         self,
-        redis_url: str,
+        target: RedisAddress | str,
         timeout_s: float,
         channel: str,
         on_push: OnPush,
         on_connect: Callable[[], None],
     ) -> None:
-        self._url = redis_url
-        self._timeout_s = timeout_s
+        # Half of it for silence, half of it for the answer to a ping.
+        self._connector = AsyncConnector(target, timeout_s / 2)
         self._channel = channel
         self._on_push = on_push
         self._on_connect = on_connect
@@ -216,11 +206,11 @@ class Subscriber:
             await asyncio.sleep(RECONNECT_S)
 
     async def _connect_and_listen(self) -> None:
-        connection = connection_of(self._url, self._timeout_s)
+        connection = self._connector.connection()
         try:
             await connection.connect()
             await connection.send_command("SUBSCRIBE", self._channel)
-            await connection.read_response(disable_decoding=True, timeout=self._timeout_s)
+            await self._read(connection)
             self.is_connected = True
             self._on_connect()
             while True:
@@ -239,11 +229,9 @@ class Subscriber:
                 message = await self._read(connection)
             except RedisTimeoutError:
                 raise RedisConnectionError("the reply channel does not answer a ping") from None
-        # None: the read was canceled with this connection.
-        if message is not None and message[0] == b"message":
+        if message[0] == b"message":
             self._on_push(message[2])
 
     async def _read(self, connection: AbstractConnection) -> Any:
-        return await connection.read_response(
-            disable_decoding=True, timeout=self._timeout_s, disconnect_on_error=False
-        )
+        """Reads for as long as the connection's own limit; a limit given here would be no error but None."""
+        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)

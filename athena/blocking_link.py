@@ -2,26 +2,19 @@
 
 from typing import Any
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
-from redis.retry import Retry
+from redis.exceptions import NoScriptError, ResponseError
 
+from athena.redis_address import RedisAddress
+from athena.redis_connections import pool_of
 from athena.script import Command, script_of
 
 
 class BlockingLink:
     """Runs commands one by one and returns replies as Redis gives them; repeats nothing by itself."""
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
-        client = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._connection: Any = client.connection_pool.make_connection()
+    def __init__(self, target: RedisAddress | str, timeout_s: float) -> None:
+        self._pool = pool_of(target, timeout_s)
+        self._connection: Any = self._pool.make_connection()
 
     def execute(self, command: Command) -> Any:
         """Runs a command; connects first if need be.
@@ -46,7 +39,7 @@ class BlockingLink:
         try:
             connection.send_command(*command, check_health=False)
             return connection.read_response(disable_decoding=True)
-        except redis.ResponseError:
+        except ResponseError:
             raise
         except BaseException:
             # A reply that was not read must not be taken for that of the next command.

@@ -1,13 +1,12 @@
 """Celery's side of the queue: names, URLs and the message, so that any Celery tool can read it."""
 
-import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import orjson
 
-from athena.errors import ConfigError
 from athena.messages import JobMessage
+from athena.redis_address import RedisAddress, address_of, bracketed
 
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"
@@ -100,28 +99,29 @@ def describe_inputs(message: JobMessage) -> str:
     return f"({message.service_id}: {inputs or 'no input'})"
 
 
-def celery_url(redis_url: str) -> str:
-    """Returns a redis-py URL as kombu spells it: `unix://` becomes `redis+socket://`."""
-    if redis_url.startswith("unix://"):
-        path, _, query = redis_url.removeprefix("unix://").partition("?")
-        return f"redis+socket://{path}{query and '?virtual_host='}{query.removeprefix('db=')}"
-    return redis_url
+def celery_url(target: RedisAddress | str) -> str:
+    """Returns an address as kombu spells it; one with sentinels also needs `celery_options`."""
+    address = address_of(target)
+    login = ""
+    if address.username or address.password:
+        login = f"{quote(address.username, safe='')}:{quote(address.password, safe='')}@"
+    if address.scheme == "unix":
+        database = f"?virtual_host={address.database}" if address.database else ""
+        return f"redis+socket://{login}{quote(address.path)}{database}"
+    return ";".join(
+        f"{address.scheme}://{login}{bracketed(host)}:{port}/{address.database}"
+        for host, port in address.hosts
+    )
 
 
-def check_redis_url(redis_url: str) -> str:
-    """Returns the URL if it is of a kind that Athena can use.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    parts = urlsplit(redis_url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ConfigError(
-            "the URL of Redis (--redis, ATHENA_REDIS_URL) must start with redis://, rediss:// or unix://"
-        )
-    if parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=\d+", parts.query)):
-        raise ConfigError(
-            "the URL of Redis (--redis, ATHENA_REDIS_URL) may not have a query: write "
-            "redis://:password@host/database, unix:///path or unix:///path?db=1"
-        )
-    return redis_url
+def celery_options(address: RedisAddress, timeout_s: float) -> dict[str, Any]:
+    """Returns Celery's `broker_transport_options` for an address."""
+    limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    if not address.master_name:
+        return limits
+    password = {"password": address.sentinel_password} if address.sentinel_password else {}
+    return {
+        **limits,
+        "master_name": address.master_name,
+        "sentinel_kwargs": {**limits, **password},
+    }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from athena.errors import ConfigError
+from athena.redis_address import RedisAddress, RedisTls, parse_address
 from athena.settings import Settings
 
 #: A unix socket's path may have 107 bytes on Linux.
@@ -42,6 +43,18 @@ class RedisServer:
 def redis_url_of(settings: Settings) -> str:
     """Returns the Redis that the settings mean: the given one, or the embedded one of the data folder."""
     return settings.redis_url or f"unix://{socket_path(settings.data_dir)}"
+
+
+def redis_address_of(settings: Settings) -> RedisAddress:
+    """Returns the address of the Redis that the settings mean.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    if not settings.redis_url:
+        return RedisAddress("unix", path=str(socket_path(settings.data_dir)))
+    tls = RedisTls(settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file)
+    return parse_address(settings.redis_url, tls, settings.sentinel_password)
 
 
 def socket_path(data_dir: Path) -> Path:

@@ -12,6 +12,7 @@ from athena.blocking_link import BlockingLink
 from athena.fleet import Failure, FleetView
 from athena.janitor import Janitor, learn_interfaces
 from athena.keys import ABILITIES, BEATS, FAILURES, ORDERS, WORKERS
+from athena.redis_address import RedisAddress
 from athena.script import Command
 from athena.settings import Settings
 from athena.store import Beat, Death, beat_command, beats, fence_command, fenced_jobs, pairs
@@ -51,8 +52,8 @@ class Kept(Protocol):
 class FleetKeeper:
     """Heartbeats for all workers of one supervisor, and the fencing of those that died."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._link = BlockingLink(settings.redis_url, REDIS_TIMEOUT_S)
+    def __init__(self, target: RedisAddress | str, settings: Settings) -> None:
+        self._link = BlockingLink(target, REDIS_TIMEOUT_S)
         self.dead_ttl_s = settings.dead_ttl_s
         self._fleet = FleetView(settings.unserved_grace_s, time.monotonic())
         self._janitor = Janitor(self._fleet, settings.record_ttl_s, settings.dead_ttl_s)

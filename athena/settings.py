@@ -26,6 +26,17 @@ def _path(raw: str) -> Path:
     return Path(raw).expanduser().absolute()
 
 
+def _file(raw: str) -> str:
+    if not raw:
+        return ""
+    path = Path(raw).expanduser().absolute()
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"cannot read it: {error.strerror}") from None
+    return str(path)
+
+
 def _positive_int(raw: str) -> int:
     value = int(raw)
     if value <= 0:
@@ -103,7 +114,18 @@ class Settings:
     """The settings of one process; `from_env` makes them, `setting_table` lists them."""
 
     redis_url: str = _setting(
-        "", _text, "redis://, rediss:// or unix:// URL; empty: the embedded one", secret=True
+        "",
+        _text,
+        "redis://, rediss://, unix:// or sentinel:// URL (docs/redis.md); empty: the embedded one",
+        secret=True,
+    )
+    redis_ca_file: str = _setting(
+        "", _file, "certificates of authorities that are trusted beside the system's, for rediss://"
+    )
+    redis_cert_file: str = _setting("", _file, "certificate that is shown to Redis, for rediss://")
+    redis_key_file: str = _setting("", _file, "its key")
+    sentinel_password: str = _setting(
+        "", _text, "password of the sentinels; the one in the URL is that of Redis", secret=True
     )
     data_dir: Path = _setting(".athena", _path, "folder of the embedded Redis")
     host: str = _setting("127.0.0.1", _text, "address the gateway listens on")

@@ -8,8 +8,10 @@ from typing import Any
 
 from celery import Celery
 
-from athena.broker import TASK_NAME, celery_url
-from athena.embedded import redis_url_of
+from athena.broker import TASK_NAME, celery_options, celery_url
+from athena.embedded import redis_address_of
+from athena.redis_address import RedisAddress
+from athena.redis_connections import tls_options
 from athena.settings import from_env
 
 
@@ -24,7 +26,6 @@ class _LazyConfig:
     task_acks_late = True
     task_default_queue = "athena.unrouted"
     broker_connection_retry_on_startup = True
-    broker_transport_options = {"socket_timeout": 10, "socket_connect_timeout": 5}  # noqa: RUF012
     worker_prefetch_multiplier = 0
     worker_enable_prefetch_count_reduction = False
     worker_cancel_long_running_tasks_on_connection_loss = False
@@ -37,7 +38,19 @@ class _LazyConfig:
 
     @property
     def broker_url(self) -> str:
-        return celery_url(redis_url_of(from_env(os.environ)))
+        return celery_url(self._address)
+
+    @property
+    def broker_transport_options(self) -> dict[str, Any]:
+        return celery_options(self._address, from_env(os.environ).redis_timeout_s)
+
+    @property
+    def broker_use_ssl(self) -> dict[str, Any] | bool:
+        return tls_options(self._address) if self._address.scheme == "rediss" else False
+
+    @property
+    def _address(self) -> RedisAddress:
+        return redis_address_of(from_env(os.environ))
 
 
 def make_app(**config: Any) -> Celery:

@@ -14,7 +14,7 @@ from celery.exceptions import SecurityWarning
 from redis.exceptions import RedisError
 
 from athena.ability import load_ability
-from athena.broker import celery_url
+from athena.embedded import redis_address_of
 from athena.errors import AthenaError, ConfigError
 from athena.fleet import WorkerEntry
 from athena.keys import ABILITIES, WORKERS
@@ -52,7 +52,8 @@ class WorkerProcess:
         self._launch = launch
         self._settings = settings
         self._ability = load_ability(Path(launch.ability_dir))
-        self._store = StoreLink(settings.redis_url, settings.redis_timeout_s)
+        self._address = redis_address_of(settings)
+        self._store = StoreLink(self._address, settings.redis_timeout_s)
         self._inference = Inference(self._ability, self._store.payload)
         self._app: Celery | None = None
         options = self._ability.worker
@@ -97,9 +98,9 @@ class WorkerProcess:
         )
 
     def _serve(self, session: WorkerSession) -> int:
-        register_transport(session)
+        register_transport(session, self._address, self._settings.redis_timeout_s)
         app = make_app(
-            broker_url=worker_broker_url(celery_url(self._settings.redis_url)),
+            broker_url=worker_broker_url(self._address),
             worker_pool="workers.pool:BatchPool",
             worker_consumer="workers.consumer:JobConsumer",
             worker_concurrency=session.entry.slots,

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,6 @@ from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
 from athena.fleet import WorkerEntry
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
-from athena.script import Command
 from athena.store import (
     ForeignLimits,
     TakenJob,
@@ -32,6 +30,7 @@ from athena.store import (
 )
 from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
+from workers.outbox import Callback, HeldJob, Outbox, Step, finish_parts, outcome_of, ticket
 from workers.store_link import StoreLink
 from workers.wear import Wear
 
@@ -40,9 +39,6 @@ logger = logging.getLogger(__name__)
 #: A job's start is told to Redis and to Flower when it still runs after this long; shorter ones tell all at
 #: their end.
 ANNOUNCE_AFTER_S = 0.05
-
-#: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.
-FINISH_BYTES = 1_000_000
 
 #: How long to leave Redis alone after it has refused a command; it is full, or still loading.
 REFUSED_PAUSE_S = 1.0
@@ -58,47 +54,6 @@ RECONCILE_S = 10.0
 
 #: So often it is asked which jobs were canceled, and told how far they are.
 ATTEND_S = 0.4
-
-Callback = Callable[..., Any]
-
-
-@dataclass(eq=False)
-class HeldJob:
-    """A job from its take until Redis has its outcome.
-
-    Attributes:
-        work: the job as the batcher has it; None while Celery has not let it through.
-        accept_callback: Celery's, called when the job has started.
-        on_ended: called with the outcome when Redis has it.
-        is_announced: whether Celery and Redis know that it has started.
-        told_progress: what Redis knows of its progress.
-        refusals: how often Redis refused to finish it.
-    """
-
-    taken: TakenJob
-    taken_s: float
-    work: BatchJob | None = None
-    outcome: Outcome | None = None
-    accept_callback: Callback | None = None
-    on_ended: Callback | None = None
-    is_announced: bool = False
-    told_progress: float | None = None
-    refusals: int = 0
-
-
-@dataclass
-class Outbox:
-    """What must be told to Redis; kept until it has answered."""
-
-    ended: list[HeldJob] = field(default_factory=list)
-    returned: list[HeldJob] = field(default_factory=list)
-    must_reconcile: bool = False
-
-    def keep(self, step: "_Step") -> None:
-        """Takes back what a refused command was to tell."""
-        self.ended += step.ended
-        self.returned += step.returned
-        self.must_reconcile = self.must_reconcile or step.reconciles
 
 
 class WorkerSession:
@@ -190,38 +145,38 @@ class WorkerSession:
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
         self._retire_if_worn()
 
-    def _tell_steps(self, started: list[HeldJob]) -> Iterator["_Step"]:
+    def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
         if outbox.must_reconcile:
             ours = [*self._held, *(job.taken.job_id for job in outbox.returned)]
             command = reconcile_command(entry.incarnation, ours)
-            yield _Step("reconcile", command, self._read_reconciled, reconciles=True)
+            yield Step("reconcile", command, self._read_reconciled, reconciles=True)
         if started:
-            command = start_command(entry.gpu_type, entry.name, map(_ticket, started))
-            yield _Step("mark jobs as running", command, partial(_read_starts, started))
-        for part in _parts(outbox.ended):
-            jobs = [(*_ticket(job), _outcome(job)) for job in part]
+            command = start_command(entry.gpu_type, entry.name, map(ticket, started))
+            yield Step("mark jobs as running", command, partial(_read_starts, started))
+        for part in finish_parts(outbox.ended):
+            jobs = [(*ticket(job), outcome_of(job)) for job in part]
             command = finish_command(entry.incarnation, entry.gpu_type, entry.name, jobs)
-            yield _Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
+            yield Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
         if outbox.returned:
             command = give_back_command(entry.incarnation, (job.taken.job_id for job in outbox.returned))
-            yield _Step("return jobs", command, _ignore, returned=outbox.returned)
+            yield Step("return jobs", command, _ignore, returned=outbox.returned)
 
-    def _attend_steps(self) -> Iterator["_Step"]:
+    def _attend_steps(self) -> Iterator["Step"]:
         """Asks which jobs were canceled, and tells how far they are."""
         self._attended_s = self._now_s
-        yield _Step("ask for canceled jobs", canceled_command(self.entry.incarnation), self._read_canceled)
+        yield Step("ask for canceled jobs", canceled_command(self.entry.incarnation), self._read_canceled)
         moved = [job for job in self._held.values() if job.work and job.work.progress != job.told_progress]
         if moved:
             for job in moved:
                 job.told_progress = job.work.progress if job.work else None
-            command = progress_command((*_ticket(job), str(job.told_progress)) for job in moved)
-            yield _Step("tell progress", command, _ignore)
+            command = progress_command((*ticket(job), str(job.told_progress)) for job in moved)
+            yield Step("tell progress", command, _ignore)
 
-    def _take_steps(self, wanted: int, deliver: Callable[[TakenJob], None]) -> Iterator["_Step"]:
+    def _take_steps(self, wanted: int, deliver: Callable[[TakenJob], None]) -> Iterator["Step"]:
         if wanted:
             command = take_command(self.entry.incarnation, self.queues, wanted, self._foreign)
-            yield _Step("take jobs", command, partial(self._admit, wanted, deliver))
+            yield Step("take jobs", command, partial(self._admit, wanted, deliver))
 
     def _read_canceled(self, reply: Any) -> None:
         canceled = [job_id.decode() for job_id in reply]
@@ -362,6 +317,7 @@ class WorkerSession:
         """Celery forgets the tasks that it has not handed to its pool: so must we."""
         for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
             del self._held[job.taken.job_id]
+        self._store.break_off()
         self._outbox.must_reconcile = True
         self.may_find_jobs = True
 
@@ -385,44 +341,10 @@ class WorkerSession:
             logger.error("cannot tell Redis how the last jobs ended: %s", error)
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One command of an exchange; the jobs in it are told again if Redis refuses it."""
-
-    purpose: str
-    command: Command
-    read: Callable[[Any], None]
-    ended: Sequence[HeldJob] = ()
-    returned: Sequence[HeldJob] = ()
-    reconciles: bool = False
-
-
 def _announce(job: HeldJob) -> None:
     if not job.is_announced and job.accept_callback is not None and job.work is not None:
         job.is_announced = True
         job.accept_callback()
-
-
-def _outcome(job: HeldJob) -> Outcome:
-    assert job.outcome is not None
-    return job.outcome
-
-
-def _parts(jobs: list[HeldJob]) -> Iterator[list[HeldJob]]:
-    part: list[HeldJob] = []
-    size = 0
-    for job in jobs:
-        part.append(job)
-        size += len(_outcome(job).payload)
-        if size >= FINISH_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
-
-
-def _ticket(job: HeldJob) -> tuple[str, str]:
-    return job.taken.job_id, job.taken.token
 
 
 def _read_starts(jobs: Sequence[HeldJob], verdicts: Any) -> None:

@@ -1,35 +1,30 @@
 """A worker's own connection to Redis: several commands in one send, no silent repetition."""
 
 import threading
+import time
 from typing import Any
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from athena.keys import payload_key
+from athena.redis_address import RedisAddress
+from athena.redis_connections import client_of, pool_of
 from athena.script import SCRIPTS, Command
 
+#: How long an inference thread waits for Redis to come back before a job fails for want of its inputs.
+PAYLOAD_PATIENCE_S = 20.0
 
-def connect(redis_url: str, timeout_s: float) -> redis.Redis:
-    """Returns a client that raises on the first error instead of sending a command twice."""
-    return redis.Redis.from_url(
-        redis_url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        protocol=2,
-    )
+PAYLOAD_PAUSE_S = 0.25
 
 
 class StoreLink:
     """Runs commands in bulk, and fetches inputs; a connection for each, as they come from two threads."""
 
-    def __init__(self, redis_url: str, timeout_s: float) -> None:
-        self._connection: Any = connect(redis_url, timeout_s).connection_pool.make_connection()
-        self._payloads = connect(redis_url, timeout_s)
+    def __init__(self, target: RedisAddress | str, timeout_s: float) -> None:
+        # The pool only makes the connection; one to a master that sentinels name refers to it later.
+        self._pool = pool_of(target, timeout_s)
+        self._connection: Any = self._pool.make_connection()
+        self._payloads = client_of(target, timeout_s)
         self._is_connected = False
         self._lock = threading.Lock()
 
@@ -50,9 +45,26 @@ class StoreLink:
         return replies
 
     def payload(self, job_id: str) -> bytes | None:
-        """Fetches the inputs that lie beside a job's message."""
-        raw: Any = self._payloads.get(payload_key(job_id))
-        return raw
+        """Fetches the inputs that lie beside a job's message; waits when Redis is away for a moment.
+
+        Raises:
+            redis.RedisError: it is away for longer.
+        """
+        give_up_s = time.monotonic() + PAYLOAD_PATIENCE_S
+        while True:
+            try:
+                raw: Any = self._payloads.get(payload_key(job_id))
+                return raw
+            except RedisError:
+                if time.monotonic() > give_up_s:
+                    raise
+                time.sleep(PAYLOAD_PAUSE_S)
+
+    def break_off(self) -> None:
+        """Leaves the connection that commands are sent over: the host behind it may be gone."""
+        with self._lock:
+            self._is_connected = False
+            self._connection.disconnect()
 
     def close(self) -> None:
         """Ends the connections."""

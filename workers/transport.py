@@ -9,16 +9,20 @@ Private names of kombu 5.7 that are used here are checked by tests/unit/test_sea
 import logging
 import time
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from athena.broker import TASK_NAME
 from athena.errors import RequestError, one_line
 from athena.keys import bell_key
+from athena.redis_address import RedisAddress, bracketed
+from athena.redis_connections import pool_of
 from athena.store import TakenJob
 from workers.session import WorkerSession
 
@@ -88,6 +92,8 @@ class JobChannel(kombu_redis.Channel):
     QoS = JobQoS  # type: ignore[assignment]  # kombu declares its own as the type
     Message = TaskMessage
     session: WorkerSession
+    address: RedisAddress
+    timeout_s: float
 
     # What was asked last: consumers may be gone when the answer is read.
     _waits_for_bell = False
@@ -103,7 +109,26 @@ class JobChannel(kombu_redis.Channel):
 
     def turn(self) -> None:
         """One exchange with Redis, if there is something to exchange."""
-        self.session.turn(time.monotonic(), self._deliver)
+        now_s = time.monotonic()
+        if self._waits_for_bell and now_s - self._brpop_sent_at > BELL_TIMEOUT_S + self.timeout_s:
+            self._hear_or_break()
+        self.session.turn(now_s, self._deliver)
+
+    def _hear_or_break(self) -> None:
+        """Reads the bell's overdue answer; without one the host is gone, and no error will ever tell."""
+        connection = self.client.connection
+        if connection.can_read(0):
+            self._brpop_read()
+            return
+        connection.disconnect()
+        raise RedisConnectionError(f"Redis did not answer within {self.timeout_s:g} s")
+
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        """Makes connections as all of Athena does, instead of from the broker's URL."""
+        self.keyprefix_fanout = self.keyprefix_fanout.format(db=self.address.database)
+        mixin = _watched_by(self) if asynchronous else None
+        interval_s = self.health_check_interval
+        return pool_of(self.address, self.timeout_s, mixin, health_check_interval=interval_s)
 
     def _deliver(self, job: TakenJob) -> None:
         """Hands a job to Celery; one that Celery chokes on ends, so that it cannot come back for ever."""
@@ -147,6 +172,19 @@ class JobChannel(kombu_redis.Channel):
         return True
 
 
+def _watched_by(channel: JobChannel) -> type:
+    """Returns a base for connections that tells a channel when one ends, as kombu's own do."""
+
+    class Watched:
+        def disconnect(self, *args: Any, **options: Any) -> None:
+            base: Any = super()
+            base.disconnect(*args, **options)
+            if channel._registered:
+                channel._on_connection_disconnect(self)
+
+    return Watched
+
+
 class JobPoller(kombu_redis.MultiChannelPoller):
     """Gives the job channel its turn before each wait of the event loop."""
 
@@ -172,13 +210,15 @@ def check_headers(headers: dict[str, Any]) -> None:
         raise RequestError("eta and countdown are not supported; send the task when it is due")
 
 
-def register_transport(session: WorkerSession) -> None:
-    """Makes kombu know the scheme `athena`, for this process and its one session."""
+def register_transport(session: WorkerSession, address: RedisAddress, timeout_s: float) -> None:
+    """Makes kombu know the scheme `athena`, for this process, its one session and its Redis."""
 
     class BoundChannel(JobChannel):
         pass
 
     BoundChannel.session = session
+    BoundChannel.address = address
+    BoundChannel.timeout_s = timeout_s
 
     class JobTransport(kombu_redis.Transport):
         Channel = BoundChannel
@@ -191,9 +231,9 @@ def register_transport(session: WorkerSession) -> None:
     aliases[SCHEME] = lambda: JobTransport
 
 
-def worker_broker_url(celery_url: str) -> str:
-    """Returns a broker URL with our transport in place of kombu's own."""
-    _, _, rest = celery_url.partition("://")
-    if celery_url.startswith("redis+socket://"):
-        return f"{SCHEME}+socket://{rest}"
-    return f"{SCHEME}://{rest}"
+def worker_broker_url(address: RedisAddress) -> str:
+    """Returns a broker URL that leads to our transport; beyond that it only tells tools where Redis is."""
+    if address.scheme == "unix":
+        return f"{SCHEME}+socket://{quote(address.path)}"
+    host, port = address.hosts[0]
+    return f"{SCHEME}://{bracketed(host)}:{port}/{address.database}"

@@ -11,8 +11,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from athena.blocking_link import BlockingLink
-from athena.broker import check_redis_url
-from athena.embedded import redis_url_of
+from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import StoreError
 from athena.settings import Settings, from_env
 from athena.steps import Steps, run_steps
@@ -31,7 +30,7 @@ class Desk:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.settings = _settings(options)
-        self._link = BlockingLink(self.settings.redis_url, self.settings.redis_timeout_s)
+        self._link = BlockingLink(redis_address_of(self.settings), self.settings.redis_timeout_s)
 
     def run(self, steps: Steps[T]) -> T:
         """Runs an operation.
@@ -103,4 +102,4 @@ def _run(verb: Verb, options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     settings = from_env(os.environ, redis_url=options.redis, data_dir=options.data)
-    return dataclasses.replace(settings, redis_url=check_redis_url(redis_url_of(settings)))
+    return dataclasses.replace(settings, redis_url=redis_url_of(settings))

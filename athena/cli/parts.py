@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from athena.ability import load_ability
-from athena.broker import check_redis_url
 from athena.cli.flower import flower_command
 from athena.cli.serve import child_environment, say
-from athena.embedded import redis_url_of
+from athena.embedded import redis_address_of, redis_url_of
 from athena.fleet_keeper import FleetKeeper
 from athena.logs import configure_logs
+from athena.redis_checks import check_redis
 from athena.settings import Settings, from_env
 from athena.supervisor import Stop, Supervisor
 from athena.worker_child import WorkerChild
@@ -56,7 +56,9 @@ def run_worker(options: argparse.Namespace) -> int:
     settings = _settings(options)
     configure_logs("WARNING")
     ability = load_ability(options.ability)
-    keeper = FleetKeeper(settings)
+    address = redis_address_of(settings)
+    check_redis(address)
+    keeper = FleetKeeper(address, settings)
     worker = WorkerChild(ability, "cpu", os.getpid(), keeper, settings)
     with Supervisor(say) as supervisor:
         supervisor.add_duty(keeper.on_tick)
@@ -71,6 +73,7 @@ def run_worker(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace, **given: str | None) -> Settings:
     settings = from_env(os.environ, redis_url=options.redis, **given)
-    settings = dataclasses.replace(settings, redis_url=check_redis_url(redis_url_of(settings)))
+    settings = dataclasses.replace(settings, redis_url=redis_url_of(settings))
+    redis_address_of(settings)
     os.environ.update(child_environment(settings))
     return settings

@@ -11,20 +11,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from redis.exceptions import RedisError
 
 from athena.ability import Ability, load_ability
-from athena.broker import check_redis_url
-from athena.child import Child, StartError
+from athena.child import Child
 from athena.cli.flower import flower_command
 from athena.embedded import (
     LOG_NAME,
     RedisServer,
     find_server,
     prepare_folders,
+    redis_address_of,
     redis_url_of,
     server_command,
     socket_path,
@@ -33,6 +32,7 @@ from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
 from athena.listening import LISTEN_FD, listen
 from athena.logs import configure_logs
+from athena.redis_checks import check_redis
 from athena.settings import Settings, from_env
 from athena.supervisor import Stop, Supervisor
 from athena.worker_child import WorkerChild
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     check_port(settings.host, settings.port, "--port")
     check_port("127.0.0.1", settings.flower_port, "--flower-port")
     if settings.redis_url:
-        check_redis_url(settings.redis_url)
+        check_redis(redis_address_of(settings))
         return _serve(settings, abilities, None)
     prepare_folders(settings.data_dir)
     with _locked(settings.data_dir):
@@ -94,9 +94,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")
                 supervisor.start([RedisChild(server, settings.data_dir)], START_TIMEOUT_S)
-            else:
-                _ping(resolved.redis_url)
-            keeper = FleetKeeper(resolved)
+            keeper = FleetKeeper(redis_address_of(resolved), resolved)
             supervisor.add_duty(keeper.on_tick)
             workers = [WorkerChild(ability, "cpu", 0, keeper, settings) for ability in abilities]
             for worker in workers:
@@ -255,14 +253,6 @@ def _locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _ping(redis_url: str) -> None:
-    try:
-        with redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5) as client:
-            client.ping()
-    except (RedisError, OSError, ValueError) as error:
-        raise StartError(f"Redis does not answer: {error}; check --redis") from None
-
-
 def _answers(address: tuple[str, int], path: str) -> bool:
     connection = http.client.HTTPConnection(*address, timeout=2)
     try:
@@ -281,21 +271,12 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
     for ability in abilities:
         print(f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
     print(f"  flower     http://127.0.0.1:{settings.flower_port}")
-    shown_url = shlex.quote(without_password(settings.redis_url))
+    shown_url = shlex.quote(redis_address_of(settings).shown())
     print(f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)
     if example is not None:
         print("\nTry it:\n")
         print(f"  {curl_command(base, example)}\n", flush=True)
-
-
-def without_password(url: str) -> str:
-    """Returns a URL that may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    address = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{address}"))
 
 
 def curl_command(base: str, ability: Ability) -> str:

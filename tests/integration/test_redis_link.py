@@ -259,6 +259,20 @@ def test_subscriber_says_when_it_listens_again(redis_server: str, redis_client: 
     assert heard == [b"after"]
 
 
+def test_subscriber_leaves_a_redis_that_does_not_answer(redis_server: str, redis_client: redis.Redis) -> None:
+    connects: list[int] = []
+
+    async def scenario() -> None:
+        async with subscribed(redis_server, lambda data: None, lambda: connects.append(1)) as subscriber:
+            with stopped(redis_client):
+                await eventually(lambda: not subscriber.is_connected, "the break is noticed")
+            await eventually(lambda: subscriber.is_connected, "it listens again")
+
+    asyncio.run(scenario())
+
+    assert len(connects) == 2
+
+
 def test_subscriber_that_is_told_nothing_stays_connected(
     redis_server: str, redis_client: redis.Redis
 ) -> None:

@@ -58,7 +58,7 @@ def settings(redis_server: str) -> Settings:
 
 @pytest.fixture
 def keeper(settings: Settings) -> FleetKeeper:
-    return FleetKeeper(settings)
+    return FleetKeeper(settings.redis_url, settings)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 
 import kombu.transport
 import pytest
+import redis
 from celery import Celery
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
@@ -23,10 +24,13 @@ from kombu.connection import Connection
 from athena.broker import TASK_NAME, encode_message
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, MessageInput
+from athena.redis_address import address_of
 from athena.store import TakenJob
 from workers.celery_app import make_app
-from workers.transport import SCHEME, register_transport, worker_broker_url
+from workers.transport import BELL_TIMEOUT_S, SCHEME, register_transport, worker_broker_url
 
+REDIS = "unix:///nowhere/redis.sock"
+TIMEOUT_S = 5.0
 URL = "athena+socket:///nowhere/redis.sock"
 
 
@@ -58,6 +62,7 @@ class Wire:
         self._sock, self._other = socket.socketpair()
         self.sent: list[tuple[Any, ...]] = []
         self.connection = self
+        self.has_answer = False
 
     def ping(self) -> None: ...
 
@@ -65,6 +70,9 @@ class Wire:
         self.sent.append(command)
 
     def parse_response(self, connection: Any, command: str) -> None: ...
+
+    def can_read(self, timeout: float) -> bool:
+        return self.has_answer
 
     def disconnect(self) -> None:
         self._sock.close()
@@ -77,7 +85,7 @@ class Stage:
     def __init__(self) -> None:
         self.session, self.wire = Session(), Wire()
         self.events: list[tuple[str, dict[str, Any]]] = []
-        register_transport(self.session)  # type: ignore[arg-type]
+        register_transport(self.session, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
         self.app = make_app(
             broker_url=URL,
             worker_pool="workers.pool:BatchPool",
@@ -151,14 +159,36 @@ def foreign(**options: Any) -> bytes:
 
 
 def test_scheme_leads_to_our_transport(stage: Stage) -> None:
-    connection = connect(worker_broker_url("redis://user:word@host:7000/3"))
+    connection = connect(worker_broker_url(address_of("redis://user:word@host:7000/3")))
 
     assert type(stage.transport).__name__ == type(connection.transport).__name__ == "JobTransport"
     assert (connection.hostname, connection.port, connection.virtual_host) == ("host", 7000, "3")
-    assert (connection.userid, connection.password) == ("user", "word")
-    assert worker_broker_url("redis+socket:///nowhere/redis.sock") == URL
+    assert (connection.userid, connection.password) == (None, None)
+    assert worker_broker_url(address_of(REDIS)) == URL
+    sentinels = worker_broker_url(address_of("sentinel://:word@a:1,b:2/main/3"))
+    assert connect(sentinels).transport.driver_type == "redis"
     assert stage.transport.driver_type == "redis"
     assert stage.worker.should_use_eventloop()
+
+
+def test_bell_that_is_overdue_breaks_the_connection(stage: Stage) -> None:
+    poller = stage.transport.cycle
+    poller.on_poll_start()
+    stage.channel._brpop_sent_at -= BELL_TIMEOUT_S + TIMEOUT_S + 1
+
+    with pytest.raises(redis.ConnectionError, match="did not answer within 5 s"):
+        poller.on_poll_start()
+
+
+def test_answer_that_was_only_read_late_is_read(stage: Stage) -> None:
+    poller = stage.transport.cycle
+    poller.on_poll_start()
+    stage.wire.has_answer = True
+    stage.channel._brpop_sent_at -= BELL_TIMEOUT_S + TIMEOUT_S + 1
+
+    poller.on_poll_start()
+
+    assert stage.session.may_find_jobs
 
 
 def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) -> None:

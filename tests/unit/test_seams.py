@@ -62,6 +62,8 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("transport.py", virtual.Transport, "_deliver", "(self, message, queue)"),
     ("transport.py", kombu_redis.Channel, "_brpop_start", "(self, timeout=None)"),
     ("transport.py", kombu_redis.Channel, "_brpop_read", "(self, **options)"),
+    ("transport.py", kombu_redis.Channel, "_get_pool", "(self, asynchronous=False)"),
+    ("transport.py", kombu_redis.Channel, "_on_connection_disconnect", "(self, connection)"),
     ("transport.py", kombu_redis.MultiChannelPoller, "on_poll_start", "(self)"),
     ("process.py", Hub, "call_soon", "(self, callback, *args)"),
     ("store_link.py", AbstractConnection, "pack_commands", "(self, commands)"),
@@ -77,6 +79,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("transport.py", Message, ("_decoded_cache", "payload", "headers", "body")),
     ("transport.py", kombu_redis.Channel, ("QoS", "Message", "_in_poll", "_brpop_sent_at")),
     ("transport.py", kombu_redis.Transport, ("Channel", "cycle", "connection_errors")),
+    ("transport.py", kombu_redis.Channel, ("keyprefix_fanout", "health_check_interval")),
     ("transport.py", CHANNEL, ("_active_queues",)),
     ("transport.py", CHANNEL.qos, ("_on_collect",)),
     ("transport.py", POLLER, ("_channels",)),
@@ -87,6 +90,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 
 #: Private names in these files that are our own.
 OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
+OWN |= {"_address", "_hear_or_break", "_registered"}
 OWN |= {"_jobs_per_s", "_left", "_refilled_s"}
 
 

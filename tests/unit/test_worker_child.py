@@ -45,7 +45,7 @@ class Keeper(FleetKeeper):
     """Has no Redis, and remembers what it would have ended."""
 
     def __init__(self) -> None:
-        super().__init__(SETTINGS)
+        super().__init__(SETTINGS.redis_url, SETTINGS)
         self.buried: list[tuple[str, Death]] = []
         self.notes: list[str] = []
 
@@ -360,7 +360,7 @@ def test_fenced_process_is_ended(keeper: Keeper, started: list[Script]) -> None:
 def test_keeper_tries_again_each_second_while_redis_is_away(
     started: list[Script], caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = FleetKeeper(SETTINGS)
+    keeper = FleetKeeper(SETTINGS.redis_url, SETTINGS)
     worker = start(started, keeper, READY)
 
     def told_at(now_s: float) -> list[str]:
