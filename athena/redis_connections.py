@@ -101,6 +101,8 @@ class _Sentinels(Sentinel):
 
 def _no_master(address: RedisAddress, error: RedisError) -> RedisConnectionError:
     reason = str(error).rpartition(" - ")[2] if " - " in str(error) else "they do not know it"
+    if "AuthenticationError" in reason:
+        reason = "they ask for a password, which ATHENA_SENTINEL_PASSWORD sets"
     return RedisConnectionError(
         f"no sentinel of {address.shown_hosts} names a master {address.master_name!r}: {reason}"
     )

@@ -278,9 +278,9 @@ def test_job_that_runs_survives_a_lost_connection(worker: Worker, store: Store) 
     worker.turn()
     cut(store)
 
+    # A new connection is made: the host behind the old one may be gone.
     worker.session.on_connection_lost()
-    with pytest.raises(RedisError):
-        worker.turn()
+    worker.turn()
     worker.gate.set()
     worker.turn_until(lambda: ended(store, "j1", "j2"))
 
