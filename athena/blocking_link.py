@@ -15,6 +15,7 @@ class BlockingLink:
     def __init__(self, target: RedisAddress | str, timeout_s: float) -> None:
         self._pool = pool_of(target, timeout_s)
         self._connection: Any = self._pool.make_connection()
+        self._is_connected = False
 
     def execute(self, command: Command) -> Any:
         """Runs a command; connects first if need be.
@@ -32,16 +33,22 @@ class BlockingLink:
 
     def close(self) -> None:
         """Ends the connection."""
+        self._is_connected = False
         self._connection.disconnect()
 
     def _exchange(self, command: Command) -> Any:
         connection = self._connection
         try:
+            if not self._is_connected:
+                # Asks the sentinels, if there are any, for the master of this moment.
+                connection.connect()
+                self._is_connected = True
             connection.send_command(*command, check_health=False)
             return connection.read_response(disable_decoding=True)
         except ResponseError:
             raise
         except BaseException:
             # A reply that was not read must not be taken for that of the next command.
+            self._is_connected = False
             connection.disconnect()
             raise

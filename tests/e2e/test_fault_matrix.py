@@ -123,11 +123,11 @@ def test_full_redis_refuses_new_jobs_and_ends_those_it_has(stage: Stage) -> None
     load = Load(stage.urls, 0, 0, 0)
     load.submit(100, seconds=0.01)
     client = stage.redis.client
-    client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
+    client.config_set("maxmemory", 1_000_000)
     try:
         refused = [
-            requests.post(f"{url}/ledger", json=envelope(f"full-{url}"), timeout=LIMIT_S)
-            for url in stage.urls
+            requests.post(f"{url}/ledger", json=envelope(f"full-{number}"), timeout=LIMIT_S)
+            for number, url in enumerate(stage.urls)
         ]
         drained = end(stage, load)
     finally:
