@@ -19,6 +19,8 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 ATHENA = [sys.executable, "-P", "-m", "athena"]
 START_TIMEOUT_S = 180.0
+FAULTY = ROOT / "tests" / "abilities" / "faulty"
+ECHO = ROOT / "abilities" / "echo"
 
 
 def free_port() -> int:
@@ -43,7 +45,9 @@ def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any
 class Stack:
     """A running `athena serve`."""
 
-    def __init__(self, folder: Path, port: int, flower_port: int, *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, port: int, flower_port: int, *arguments: str, **environment: str
+    ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.flower_url = f"http://127.0.0.1:{flower_port}"
@@ -54,7 +58,12 @@ class Stack:
         # The log goes into a file: a pipe that nobody reads would stop the server one day.
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     @property
@@ -114,6 +123,26 @@ class Stack:
         options.setdefault("timeout", 90)
         return requests.get(self.url + path, **options)
 
+    def submit(self, service_id: str, body: Any) -> str:
+        """Queues a job and returns its id."""
+        answer = self.post(f"/{service_id}", body, headers={"Prefer": "respond-async"})
+        assert answer.status_code == 202, answer.text
+        job_id: str = answer.json()["job"]["id"]
+        return job_id
+
+    def job(self, job_id: str, wait_s: float = 0) -> Any:
+        """Returns how a job stands, after its end or the time limit."""
+        return self.get(f"/v1/jobs/{job_id}?wait={wait_s:g}").json()["job"]
+
+    def wait_state(self, job_id: str, state: str, timeout_s: float = 60) -> Any:
+        """Returns a job as soon as it is in a state."""
+
+        def reached() -> Any:
+            job = self.job(job_id)
+            return job if job["state"] == state else None
+
+        return wait_until(reached, timeout_s, f"job {job_id} is {state}")
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -129,9 +158,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """An ability that misbehaves on request, beside echo."""
-    folders = [ROOT / "tests" / "abilities" / "faulty", ROOT / "abilities" / "echo"]
-    arguments = [item for folder in folders for item in ("--ability", str(folder))]
-    running = Stack(tmp_path_factory.mktemp("faulty"), free_port(), free_port(), *arguments)
+    with serving(tmp_path_factory.mktemp("faulty"), FAULTY, ECHO) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *abilities: Path, **environment: str) -> Iterator[Stack]:
+    """Runs a stack that serves some abilities."""
+    arguments = [item for ability in abilities for item in ("--ability", str(ability))]
+    running = Stack(folder, free_port(), free_port(), *arguments, **environment)
     try:
         running.wait_ready()
         yield running

@@ -1,0 +1,223 @@
+"""Operators see and mend what is wrong: `athena jobs`, `dead`, `queues`, `workers`, and `/v1/admin`."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, faulty_request, serving, wait_until
+
+pytestmark = pytest.mark.e2e
+
+TOKEN = "open sesame"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose operators have a token."""
+    with serving(tmp_path_factory.mktemp("site"), FAULTY, ECHO, ATHENA_ADMIN_TOKEN=TOKEN) as running:
+        yield running
+
+
+def athena(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command of an operator."""
+    command = [*ATHENA, *arguments, "--redis", stack.redis_url]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def told(stack: Stack, *arguments: str) -> Any:
+    """Returns what a command prints as JSON."""
+    done = athena(stack, *arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def table(stack: Stack, *arguments: str) -> str:
+    """Returns what a command prints for people."""
+    done = athena(stack, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def admin(stack: Stack, method: str, path: str) -> Any:
+    """Returns what the admin API answers."""
+    answer = requests.request(method, f"{stack.url}/v1/admin{path}", headers=BEARER, timeout=60)
+    assert answer.status_code in (200, 202), answer.text
+    return answer.json()
+
+
+def failed_job(stack: Stack) -> str:
+    job_id = stack.submit("faulty", faulty_request(mode="raise"))
+    stack.wait_state(job_id, "failed")
+    return job_id
+
+
+def worker_name(stack: Stack, service_id: str) -> str:
+    (name,) = [
+        worker["entry"]["name"]
+        for worker in told(stack, "workers", "ls")["workers"]
+        if worker["entry"]["service_id"] == service_id
+    ]
+    return str(name)
+
+
+# jobs
+
+
+def test_jobs_are_listed_and_shown(site: Stack) -> None:
+    job_id = failed_job(site)
+
+    listed = told(site, "jobs", "ls", "--service", "faulty", "--state", "failed")
+    shown = told(site, "jobs", "show", job_id)
+
+    assert job_id in [job["id"] for job in listed]
+    assert (shown["state"], shown["code"]) == ("failed", 10909)
+    assert "not in the mood" in shown["message"]
+    lines = table(site, "jobs", "ls", "--limit", "1000").splitlines()
+    assert lines[0].split() == ["ID", "ABILITY", "STATE", "QUEUED", "ATTEMPTS", "WORKER", "WHY"]
+    assert any(line.startswith(job_id) and "not in the mood" in line for line in lines)
+    assert "not in the mood" in table(site, "jobs", "show", job_id)
+
+
+def test_job_is_tried_again_and_canceled(site: Stack) -> None:
+    job_id = failed_job(site)
+    told(site, "queues", "pause", "faulty")
+
+    new_id = told(site, "jobs", "retry", job_id)[job_id]
+    canceled = told(site, "jobs", "cancel", new_id)
+    told(site, "queues", "resume", "faulty")
+
+    assert canceled == {new_id: "queued"}
+    job = site.job(new_id)
+    assert (job["state"], job["retry_of"]) == ("canceled", job_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("jobs", "show", "nobody"), "there is no job 'nobody'"),
+        (("jobs", "cancel", "nobody"), "do not exist"),
+        (("jobs", "retry", "nobody"), "there is no job 'nobody'"),
+        (("dead", "drop", "nobody"), "there is no dead letter 'nobody'"),
+        (("queues", "pause", "nothing"), "no queue or ability 'nothing'; there are: echo, echo.any"),
+        (("workers", "drain", "nobody"), "there is no worker 'nobody'; there are: echo.cpu.0@"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(site: Stack, arguments: tuple[str, ...], text: str) -> None:
+    done = athena(site, *arguments)
+
+    assert done.returncode == 78
+    assert done.stderr.startswith("athena: ") and done.stderr.count("\n") == 1
+    assert text in done.stderr
+
+
+def test_redis_that_is_not_there_is_told(site: Stack) -> None:
+    command = [*ATHENA, "jobs", "ls", "--redis", "redis://127.0.0.1:1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 78
+    assert "check --redis or ATHENA_REDIS_URL" in done.stderr
+
+
+# dead letters
+
+
+def test_poison_is_found_tried_again_and_dropped(site: Stack) -> None:
+    job_id = site.submit("faulty", faulty_request(mode="os_exit"))
+    poisoned = site.wait_state(job_id, "poisoned", 120)
+
+    (letter,) = told(site, "dead", "ls")
+    new_id = told(site, "dead", "requeue", job_id)[job_id]
+    after = told(site, "dead", "ls")
+    again = site.wait_state(new_id, "poisoned", 120)
+    shown = table(site, "dead", "show", new_id)
+    told(site, "dead", "drop", new_id)
+
+    assert (poisoned["attempts"], poisoned["deaths"]) == (3, 3)
+    assert letter["id"] == job_id
+    assert "exit status 3" in letter["message"]
+    assert job_id not in [item["id"] for item in after]
+    assert again["retry_of"] == job_id
+    assert "exit status 3" in shown
+    assert table(site, "dead", "ls") == "none\n"
+
+
+# queues
+
+
+def test_paused_queue_holds_jobs_back_until_it_goes_on(site: Stack) -> None:
+    assert "faulty.any" in table(site, "queues", "pause", "faulty")
+    job_id = site.submit("faulty", faulty_request())
+    paused = site.job(job_id)
+    states = [line for line in table(site, "queues", "ls").splitlines() if line.startswith("faulty.any")]
+    told(site, "queues", "resume", "faulty")
+
+    assert (paused["state"], paused["reason"].partition(":")[0]) == ("queued", "queue_paused")
+    assert paused["position"] == 1
+    assert [line.split()[:3] for line in states] == [["faulty.any", "1", "paused"]]
+    site.wait_state(job_id, "succeeded")
+
+
+def test_purged_jobs_are_canceled(site: Stack) -> None:
+    told(site, "queues", "pause", "faulty")
+    jobs = [site.submit("faulty", faulty_request()) for _ in range(3)]
+
+    assert told(site, "queues", "purge", "faulty.any") == {"canceled": 3}
+
+    told(site, "queues", "resume", "faulty")
+    assert {site.job(job_id)["state"] for job_id in jobs} == {"canceled"}
+
+
+# workers
+
+
+def test_drained_worker_is_away_until_it_is_restarted(site: Stack) -> None:
+    name = worker_name(site, "echo")
+
+    told(site, "workers", "drain", name)
+    wait_until(lambda: name in told(site, "workers", "ls")["drained"], 60, "the worker is drained")
+    wait_until(lambda: not site.get("/v1/abilities/echo").json()["workers"], 30, "the gateway sees it")
+    job_id = site.submit("echo", json.loads((ECHO / "example.json").read_text()))
+    waiting = site.job(job_id)
+    told(site, "workers", "restart", name)
+
+    assert waiting["reason"] == "no_worker: no worker of echo is alive"
+    site.wait_state(job_id, "succeeded")
+    assert worker_name(site, "echo") == name
+
+
+# over HTTP
+
+
+def test_admin_api_does_what_the_commands_do(site: Stack) -> None:
+    job_id = failed_job(site)
+
+    assert job_id in [job["id"] for job in admin(site, "GET", "/jobs?service_id=faulty&limit=1000")["jobs"]]
+    assert admin(site, "GET", f"/jobs/{job_id}")["job"]["code"] == 10909
+    new_id = admin(site, "POST", f"/jobs/{job_id}/retry")["id"]
+    site.wait_state(new_id, "failed")
+    assert admin(site, "POST", f"/jobs/{new_id}/cancel")["before"] == {new_id: "failed"}
+    assert "faulty.any" in admin(site, "POST", "/queues/faulty/pause")["paused"]
+    assert admin(site, "POST", "/queues/faulty.any/purge")["canceled"] == 0
+    assert "faulty.any" in admin(site, "POST", "/queues/faulty/resume")["resumed"]
+    assert len(admin(site, "GET", "/queues")["abilities"]) == 2
+    workers = admin(site, "GET", "/workers")["workers"]
+    assert {worker["entry"]["service_id"] for worker in workers} == {"echo", "faulty"}
+    assert admin(site, "GET", "/dead")["dead"] == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}])
+def test_admin_api_asks_for_the_token(site: Stack, headers: dict[str, str]) -> None:
+    answer = site.get("/v1/admin/workers", headers=headers)
+
+    assert (answer.status_code, answer.json()["header"]["code"]) == (401, 10405)
+
+
+def test_without_a_token_there_is_no_admin_api(stack: Stack) -> None:
+    answer = stack.get("/v1/admin/workers", headers=BEARER)
+
+    assert answer.status_code in (404, 405)
