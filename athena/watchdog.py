@@ -70,12 +70,11 @@ def judge_pulse(
         ready_s: when it became ready.
         in_contact_since_s: since when its supervisor reaches Redis every time; None while it does not.
     """
-    if calls:
+    # Without Redis, a loop may wait for it.
+    if calls or in_contact_since_s is None:
         return None
-    if now_s - max(pulse.turned_s, ready_s) > HUNG_AFTER_S:
+    if now_s - max(pulse.turned_s, ready_s, in_contact_since_s) > HUNG_AFTER_S:
         return Verdict(f"its loop has not turned for {HUNG_AFTER_S:g} s; its process was ended")
-    if in_contact_since_s is None:
-        return None
     if now_s - max(pulse.contact_s, ready_s, in_contact_since_s) > DEAF_AFTER_S:
         return Verdict(
             f"it had no answer from its queues for {DEAF_AFTER_S:g} s though Redis is there; "

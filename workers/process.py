@@ -20,6 +20,7 @@ from athena.fleet import WorkerEntry
 from athena.keys import ABILITIES, WORKERS
 from athena.logs import configure_logs
 from athena.progress import ProgressBoard
+from athena.script import Command
 from athena.settings import Settings, from_env
 from athena.store import ForeignLimits
 from athena.worker_launch import WorkerLaunch, WorkerReport
@@ -40,6 +41,10 @@ EX_CONFIG = 78
 #: Threads of one process share the interpreter; a short interval lets Celery's loop answer while Python
 #: code infers.
 SWITCH_INTERVAL_S = 0.001
+
+#: How long a worker that is ready waits for a Redis that is away.
+REGISTRY_PATIENCE_S = 60.0
+REGISTRY_PAUSE_S = 0.5
 
 #: How long threads that a wrapper has started may take to end after wrapperFini.
 LEAVE_S = 2.0
@@ -134,13 +139,29 @@ class WorkerProcess:
             gpu_type=self._launch.gpu_type,
             slots=self._ability.worker.slots,
         )
-        self._store.run(
+        self._tell_registry(
             [
                 ("HSET", ABILITIES, interface.service_id, interface.encode()),
                 ("HSET", WORKERS, entry.incarnation, entry.encode()),
             ]
         )
         return entry
+
+    def _tell_registry(self, commands: list[Command]) -> None:
+        """Writes, and waits for a Redis that is away: a loaded model is not thrown away for that."""
+        give_up_s = time.monotonic() + REGISTRY_PATIENCE_S
+        while True:
+            try:
+                replies = self._store.run(commands)
+            except RedisError:
+                if time.monotonic() > give_up_s:
+                    raise
+                time.sleep(REGISTRY_PAUSE_S)
+                continue
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return
 
     def _deregister(self, entry: WorkerEntry) -> None:
         try:

@@ -19,7 +19,6 @@ from athena.store import (
     TakenJob,
     canceled_command,
     finish_command,
-    forget_canceled_command,
     give_back_command,
     progress_command,
     reconcile_command,
@@ -79,6 +78,7 @@ class WorkerSession:
         self._outbox = Outbox()
         self._wear = wear
         self._pulse = pulse
+        self._canceled_and_gone: list[str] = []
         self._announced_s = 0.0
         self._attended_s = 0.0
         self._reconciled_s = 0.0
@@ -184,9 +184,7 @@ class WorkerSession:
             job = self._held.get(job_id)
             if job is not None and job.work is not None:
                 job.work.is_canceled = True
-        gone = [job_id for job_id in canceled if job_id not in self._held]
-        if gone:
-            self._store.run([forget_canceled_command(self.entry.incarnation, gone)])
+        self._canceled_and_gone = [job_id for job_id in canceled if job_id not in self._held]
 
     def _read_reconciled(self, reply: Any) -> None:
         self._reconciled_s = self._now_s

@@ -47,6 +47,8 @@ elseif ARGV[4] == '1' and count <= COUNTED then
   redis.call('HSET', LOAD .. service_id, 'bytes', bytes)
 end
 
+forget_expired(service_id, LIMIT)
+forget_expired(DEAD, LIMIT)
 redis.call('ZREMRANGEBYSCORE', ENDED .. service_id, '-inf', now - tonumber(ARGV[2]))
 redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - tonumber(ARGV[3]))
 return expired

@@ -406,6 +406,18 @@ def test_kept_inputs_are_bounded(store: Store) -> None:
     assert store.raw("HGET", load_key("echo"), "kept_bytes") == str(big).encode()
 
 
+def test_kept_inputs_that_have_expired_are_forgotten(store: Store) -> None:
+    for name in ("a", "b"):
+        job = take_one(store, name, bytes=10)
+        store.finish(name, job.token, failed())
+    store.raw("DEL", message_key("a"))
+
+    sweep(store)
+
+    assert store.raw("LRANGE", "athena:kept:echo", 0, -1) == [b"10 b"]
+    assert store.raw("HGET", load_key("echo"), "kept_bytes") == b"10"
+
+
 # the janitor
 
 

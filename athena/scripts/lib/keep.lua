@@ -25,6 +25,16 @@ local function keep_inputs(group, id, message, claim, bytes, ttl_ms)
   end
 end
 
+-- Forgets what was kept and has expired; `limit` entries at most.
+local function forget_expired(group, limit)
+  for _ = 1, limit do
+    local size, id = string.match(redis.call('LINDEX', KEPT .. group, -1) or '', '^(%d+) (.*)$')
+    if not id or redis.call('EXISTS', MESSAGE .. id, PAYLOAD .. id) > 0 then return end
+    redis.call('RPOP', KEPT .. group)
+    redis.call('HINCRBY', LOAD .. group, 'kept_bytes', -size)
+  end
+end
+
 -- A job expired while its message lay in the queue; now the message is out, and belongs to what is kept.
 local function keep_message(id, message, state)
   if state == 'expired' and redis.call('EXISTS', JOB .. id) == 1 then

@@ -1,0 +1,76 @@
+"""The janitor: what it sends, and when."""
+
+import pytest
+
+from athena.ability import Limits
+from athena.fleet import FleetView, WorkerEntry
+from athena.interface import Interface
+from athena.janitor import RECOUNT_S, Janitor, learn_interfaces, max_attempts, queues_of
+from athena.script import FENCE, SWEEP, Command
+
+ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16", "cpu"), True, Limits(max_attempts=5))
+
+
+@pytest.fixture
+def fleet() -> FleetView:
+    fleet = FleetView(60, 0)
+    learn_interfaces(fleet, {b"echo": ECHO.encode()})
+    return fleet
+
+
+@pytest.fixture
+def janitor(fleet: FleetView) -> Janitor:
+    return Janitor(fleet, record_ttl_s=60, dead_ttl_s=90)
+
+
+def scripts(commands: list[Command]) -> list[str]:
+    return [{FENCE.sha: "fence", SWEEP.sha: "sweep"}[str(command[1])] for command in commands]
+
+
+def show(fleet: FleetView, now_s: float, beat: int) -> None:
+    entry = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", 4)
+    fleet.observe(now_s, {b"w1": entry.encode()}, {b"w1": str(beat).encode()})
+
+
+def test_each_ability_is_swept_each_second(janitor: Janitor) -> None:
+    assert scripts(janitor.commands(10)) == ["sweep"]
+    assert scripts(janitor.commands(10.5)) == []
+    assert scripts(janitor.commands(11)) == ["sweep"]
+
+
+def test_sweep_names_all_queues_and_counts_now_and_then(janitor: Janitor) -> None:
+    recounts = []
+    for now_s in (0, 1, RECOUNT_S - 1, RECOUNT_S):
+        (command,) = janitor.commands(now_s)
+        assert command[3:6] == ("echo.T4G16", "echo.cpu", "echo.any")
+        recounts.append(command[-1])
+
+    assert recounts == ["1", "0", "0", "1"]
+
+
+def test_silent_worker_is_fenced_with_the_limits_of_its_ability(fleet: FleetView, janitor: Janitor) -> None:
+    for second in range(7):
+        show(fleet, second, 1)
+    fence = janitor.commands(6)[0]
+
+    assert scripts([fence]) == ["fence"]
+    assert fence[3] == "w1"
+    assert fence[4] == "echo.cpu.0@host and its supervisor fell silent"
+    assert fence[6:8] == (5, 90_000)
+    assert fence[-1] == "0"
+
+
+def test_beating_worker_is_left_alone(fleet: FleetView, janitor: Janitor) -> None:
+    for second in range(20):
+        show(fleet, second, second)
+
+    assert scripts(janitor.commands(19)) == ["sweep"]
+
+
+def test_unknown_ability_has_the_ordinary_limits() -> None:
+    assert max_attempts(None) == Limits().max_attempts
+    assert max_attempts(ECHO) == 5
+
+
+def test_queues_are_those_of_all_types_and_any() -> None:
+    assert queues_of(ECHO) == ["echo.T4G16", "echo.cpu", "echo.any"]

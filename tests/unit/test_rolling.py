@@ -1,0 +1,75 @@
+"""A rolling restart: one process after the other."""
+
+from collections.abc import Sequence
+
+from athena.child import Child
+from athena.rolling import RollingRestart
+
+
+class Puppet(Child):
+    """A child without a process, which does what a test says."""
+
+    def __init__(self, name: str, is_restartable: bool = True) -> None:
+        super().__init__(name, 1)
+        self.is_restartable = is_restartable
+        self.is_ready = True
+        self.asked = 0
+
+    def command(self) -> Sequence[str]:
+        return ()
+
+    def check_ready(self) -> bool:
+        return True
+
+    def ask_to_restart(self) -> None:
+        self.asked += 1
+        self.is_leaving = True
+
+    def come_back(self) -> None:
+        self.is_leaving = False
+
+
+def test_next_process_goes_when_the_one_before_serves_again() -> None:
+    first, second = Puppet("first"), Puppet("second")
+    said: list[str] = []
+    restart = RollingRestart(said.append)
+
+    restart.begin([first, second])
+    restart.step()
+    restart.step()
+    away = (first.asked, second.asked)
+    first.come_back()
+    first.is_ready = False
+    restart.step()
+    loading = second.asked
+    first.is_ready = True
+    restart.step()
+    second.come_back()
+    restart.step()
+
+    assert (away, loading) == ((1, 0), 0)
+    assert (first.asked, second.asked) == (1, 1)
+    assert said == ["replacing first", "replacing second", "all processes were replaced"]
+
+
+def test_some_processes_are_left_alone() -> None:
+    redis, drained = Puppet("redis", is_restartable=False), Puppet("drained")
+    drained.is_wanted = False
+    restart = RollingRestart(lambda text: None)
+
+    restart.begin([redis, drained])
+    restart.step()
+
+    assert (redis.asked, drained.asked) == (0, 0)
+
+
+def test_process_that_is_drained_meanwhile_holds_nobody_up() -> None:
+    first, second = Puppet("first"), Puppet("second")
+    restart = RollingRestart(lambda text: None)
+
+    restart.begin([first, second])
+    restart.step()
+    first.is_wanted = False
+    restart.step()
+
+    assert second.asked == 1
