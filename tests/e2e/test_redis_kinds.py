@@ -117,8 +117,8 @@ def test_all_goes_on_after_the_master_is_gone(
             sentinels.wait_for_other_master(old)
             chosen_s = time.monotonic()
             wait_until(lambda: len(producer.acknowledged) > len(jobs) + 5, 60, "jobs are submitted again")
-            wait_until(lambda: answers(stack), 60, "a job is answered again")
-            answered_s = time.monotonic()
+        wait_until(lambda: answers(stack), 60, "a job is answered again")
+        answered_s = time.monotonic()
         jobs = list(producer.acknowledged)
 
         def states() -> list[str]:
