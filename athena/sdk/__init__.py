@@ -33,7 +33,7 @@ A minimal ability::
             return response
 """
 
-from athena.sdk import job
+from athena.sdk import device, job
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
 from athena.sdk.fields import (
     AudioBodyField,
@@ -79,5 +79,6 @@ __all__ = [
     "callback",
     "callback_metric",
     "callback_trace",
+    "device",
     "job",
 ]
