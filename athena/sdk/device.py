@@ -7,17 +7,17 @@ from dataclasses import dataclass
 class Device:
     """What a worker may use.
 
-    A worker on a GPU sees no other one: `CUDA_VISIBLE_DEVICES` was set before the wrapper was imported, so the
-    GPU is always number 0 here.
+    A worker on a GPU sees no other one: `CUDA_VISIBLE_DEVICES` was set before the wrapper was imported, so
+    the GPU is always number 0 here.
 
     Attributes:
-        gpu_type: `T4G16`, `A100G80`, …; `cpu`; "" outside a worker (`python wrapper.py`, `athena check`), where
-            nobody has decided and a GPU is used if there is one.
+        gpu_type: `T4G16`, `A100G80`, …; `cpu`; "" outside a worker (`python wrapper.py`, `athena check`),
+            where nobody has decided and a GPU is used if there is one.
         gpu_id: UUID of the GPU or of the MIG instance; "" without one.
         memory_limit_mb: GPU memory that the worker may use, in MiB; 0 for all of it.
         threads: for one inference on the CPU; 0 for as many as there are cores.
-        cpu_allowed: whether the model may run on the CPU instead; false where the ability's `gpu.types` do not
-            hold `cpu`.
+        cpu_allowed: whether the model may run on the CPU instead; false where the ability's `gpu.types` do
+            not hold `cpu`.
     """
 
     gpu_type: str = ""
