@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from athena.errors import ConfigError
+from athena.gpu_types import CPU, TYPE_NAME
 from athena.upstream_config import flat_texts, read_toml, read_upstream_config
 from athena.wrapper_source import read_wrapper_source
 
@@ -25,10 +26,21 @@ RESERVED_SERVICE_IDS = frozenset(
 
 @dataclass(frozen=True)
 class GpuOptions:
-    """Table `[gpu]`: on what the ability may run."""
+    """Table `[gpu]`: on what the ability may run.
 
-    types: tuple[str, ...] = ("cpu",)
+    Attributes:
+        types: GPU types in order of preference; `cpu` is one of them.
+        fallback: whether a request for another type may run on what is alive.
+        memory_mb: GPU memory that one worker needs, in MiB, and the most it gets; 0 if unknown.
+        workers_per_gpu: how many workers share one GPU.
+        share: part of a GPU that one worker claims, from 0 to 1; with 1 it has the GPU for itself.
+    """
+
+    types: tuple[str, ...] = (CPU,)
     fallback: bool = True
+    memory_mb: int = 0
+    workers_per_gpu: int = 1
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class WorkerOptions:
     concurrency: int = 1
     max_jobs: int = 0
     max_memory_mb: int = 0
+    cpu_workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -231,9 +244,25 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
     raise ConfigError(f"{file}: {name} must be a number from 0 to {MAX_NUMBER:g}, got {value!r}")
 
 
+def _check_gpu(file: Path, gpu: GpuOptions) -> None:
+    for name in gpu.types:
+        if not TYPE_NAME.fullmatch(name) or name == "any":
+            raise ConfigError(f'{file}: gpu.types: {name!r} is no GPU type; such as "T4G16", or "cpu"')
+    if len(set(gpu.types)) < len(gpu.types):
+        raise ConfigError(f"{file}: gpu.types names a type twice")
+    if gpu.share * gpu.workers_per_gpu > 1:
+        raise ConfigError(
+            f"{file}: gpu.share x gpu.workers_per_gpu must not be above 1, "
+            f"got {gpu.share:g} x {gpu.workers_per_gpu}"
+        )
+
+
 def _check(file: Path, ability: Ability) -> None:
     worker = ability.worker
+    _check_gpu(file, ability.gpu)
     for name, value in (
+        ("gpu.workers_per_gpu", ability.gpu.workers_per_gpu),
+        ("worker.cpu_workers", worker.cpu_workers),
         ("worker.slots", worker.slots),
         ("worker.max_batch", worker.max_batch),
         ("worker.concurrency", worker.concurrency),

@@ -62,6 +62,10 @@ class Child(ABC):
         """Returns file descriptors that the process inherits."""
         return ()
 
+    def stdout(self) -> int | None:
+        """Returns the file descriptor of its output; None for ours."""
+        return None
+
     @abstractmethod
     def check_ready(self) -> bool:
         """Returns whether the process serves; asked again until it does.
@@ -128,6 +132,7 @@ class Child(ABC):
             env={**os.environ, **self.environment()},
             pass_fds=tuple(self.inherited_fds()),
             stdin=subprocess.DEVNULL,
+            stdout=self.stdout(),
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )

@@ -23,7 +23,12 @@ FAILURE_SHOWN_S = 900.0
 
 @dataclass(frozen=True)
 class WorkerEntry:
-    """What a worker writes of itself when it is ready."""
+    """What a worker writes of itself when it is ready; its model is loaded then.
+
+    Attributes:
+        gpu_id: UUID of its GPU or MIG instance; "" on the CPU.
+        gpu_label: the place of the GPU on the host: "3", or "3m1" for a MIG instance.
+    """
 
     incarnation: str
     name: str
@@ -31,6 +36,9 @@ class WorkerEntry:
     version: str
     gpu_type: str
     slots: int
+    gpu_id: str = ""
+    gpu_label: str = ""
+    host: str = ""
 
     def encode(self) -> bytes:
         """Returns the entry as JSON."""
@@ -40,7 +48,7 @@ class WorkerEntry:
     def decode(cls, raw: bytes) -> "WorkerEntry":
         """Reads what `encode` wrote; members of a later version are ignored."""
         document = orjson.loads(raw)
-        return cls(**{name: document[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from athena.blocking_link import BlockingLink
 from athena.fleet import Failure, FleetView
 from athena.janitor import Janitor, learn_interfaces
-from athena.keys import ABILITIES, BEATS, FAILURES, ORDERS, WORKERS
+from athena.keys import ABILITIES, BEATS, FAILURES, GPUS, ORDERS, WORKERS
 from athena.redis_address import RedisAddress
 from athena.script import Command
 from athena.settings import Settings
@@ -59,6 +59,8 @@ class FleetKeeper:
         self._janitor = Janitor(self._fleet, settings.record_ttl_s, settings.dead_ttl_s)
         self._workers: list[Kept] = []
         self._fences: deque[Command] = deque()
+        self._gpus: dict[str, bytes] = {}
+        self._published: set[str] = set()
         self._due_s = 0.0
         self._learned_s = float("-inf")
         #: Since when Redis answers every time; None while it does not.
@@ -67,6 +69,19 @@ class FleetKeeper:
     def add(self, worker: Kept) -> None:
         """Takes a worker into care."""
         self._workers.append(worker)
+
+    def remove(self, worker: Kept) -> None:
+        """Lets a worker go that has ended for good."""
+        self._workers.remove(worker)
+
+    def publish_gpus(self, host: str, document: bytes) -> None:
+        """Lets gateways know how this host's GPUs are; told with the next heartbeat."""
+        self._gpus[host] = document
+
+    def withdraw_gpus(self) -> None:
+        """Tells that nobody looks after this host's GPUs any more."""
+        for host in self._published:
+            self._note(("HDEL", GPUS, host))
 
     def bury(self, incarnation: str, death: Death) -> None:
         """Passes the jobs of a dead worker on, now or as soon as Redis can be reached."""
@@ -96,6 +111,7 @@ class FleetKeeper:
         try:
             self._send_fences()
             self._send_beats()
+            self._send_gpus()
             self._keep_house(now_s)
         except RedisError as error:
             self.in_contact_since_s = None
@@ -119,6 +135,13 @@ class FleetKeeper:
         orders = self._orders([worker.node_name for worker in self._workers])
         for worker, order in zip(self._workers, orders, strict=True):
             worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)
+
+    def _send_gpus(self) -> None:
+        while self._gpus:
+            host, document = next(iter(self._gpus.items()))
+            self._link.execute(("HSET", GPUS, host, document))
+            del self._gpus[host]
+            self._published.add(host)
 
     def _orders(self, names: Sequence[str]) -> list[str]:
         if not names:

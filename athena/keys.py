@@ -21,6 +21,7 @@
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
+| `athena:gpus` | hash | host -> how its GPUs are (JSON), from its supervisor | its supervisor stops |
 | `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
@@ -32,6 +33,7 @@ WORKERS = "athena:workers"
 BEATS = "athena:beats"
 ABILITIES = "athena:abilities"
 FAILURES = "athena:failures"
+GPUS = "athena:gpus"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from athena.errors import ConfigError
+from athena.gpu_types import parse_aliases
 
 PREFIX = "ATHENA_"
 
@@ -165,6 +166,12 @@ class Settings:
         "", _networks, "networks that may be connected to although they are private: `10.0.0.0/24`"
     )
     fetch_timeout_s: float = _setting("10", _seconds, "how long fetching one input may take")
+    gpu_aliases: Mapping[str, str] = _setting(
+        "",
+        parse_aliases,
+        "names for GPU types, separated by commas, product or type first: `NVIDIA A10G=A10G24`",
+    )
+    gpu_poll_s: float = _setting("2", _seconds, "how often a host's GPUs are looked at")
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")
 
     def __repr__(self) -> str:

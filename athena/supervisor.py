@@ -87,6 +87,15 @@ class Supervisor:
             waiting = [child for child in waiting if not child.is_ready]
             self._tick()
 
+    def admit(self, child: Child) -> None:
+        """Takes a child in while the others run; it is started at once."""
+        child.restart_at_s = 0.0
+        self._children.append(child)
+
+    def dismiss(self, child: Child) -> None:
+        """Forgets a child that has ended."""
+        self._children.remove(child)
+
     def run(self) -> None:
         """Keeps the children running; SIGHUP replaces them one after the other.
 
@@ -94,7 +103,7 @@ class Supervisor:
             Stop: a signal came.
         """
         while True:
-            for child in self._children:
+            for child in list(self._children):
                 self._keep(child)
             self._restart.step()
             self._tick()
@@ -174,10 +183,10 @@ class Supervisor:
     def _tick(self) -> None:
         self._wait()
         now_s = time.monotonic()
-        for child in self._children:
+        for child in list(self._children):
             if child.is_running:
                 child.on_tick(now_s)
-        for duty in self._duties:
+        for duty in list(self._duties):
             duty(now_s)
         if self._stop_signals:
             raise Stop

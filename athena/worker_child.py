@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 import uuid
@@ -12,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from athena.ability import Ability
 from athena.child import Child, StartError, describe_exit
 from athena.fleet_keeper import FleetKeeper
+from athena.host import host_name
+from athena.placement import Placement
 from athena.progress import ProgressBoard
 from athena.settings import Settings
 from athena.store import Beat, Death
@@ -26,16 +27,31 @@ LOAD_GRACE_S = 30.0
 
 
 class WorkerChild(Child):
-    """One worker process after the other, of one ability on one GPU type."""
+    """One worker process after the other, of one ability on one GPU, or on the CPU.
+
+    Args:
+        ability: what it serves.
+        placement: where.
+        keeper: gives it its heartbeats.
+        settings: of the supervisor.
+        suffix: part of its name, where several supervisors share a host.
+    """
 
     def __init__(
-        self, ability: Ability, gpu_type: str, index: int, keeper: FleetKeeper, settings: Settings
+        self,
+        ability: Ability,
+        placement: Placement,
+        keeper: FleetKeeper,
+        settings: Settings,
+        suffix: str = "",
     ) -> None:
         super().__init__(f"worker {ability.service_id}", settings.grace_s + 5)
         self.incarnation = ""
         self.ability = ability
-        self.node_name = f"{ability.service_id}.{gpu_type}.{index}@{socket.gethostname()}"
-        self._gpu_type = gpu_type
+        self._host = host_name()
+        self.node_name = f"{ability.service_id}.{placement.name}{suffix}@{self._host}"
+        self._placement = placement
+        self._is_retired = False
         self._keeper = keeper
         self._load_timeout_s = settings.load_timeout_s
         self._board = ProgressBoard.create(ability.worker.concurrency, ability.worker.max_batch)
@@ -60,12 +76,21 @@ class WorkerChild(Child):
             ability_dir=str(self.ability.path),
             incarnation=self.incarnation,
             name=self.node_name,
-            gpu_type=self._gpu_type,
+            gpu_type=self._placement.gpu_type,
+            gpu_id=self._placement.gpu_id,
+            gpu_label=self._placement.label if self._placement.gpu_id else "",
+            host=self._host,
+            memory_limit_mb=self._placement.memory_limit_mb,
+            threads=self._placement.threads,
             status_fd=self._status_write,
             progress_fd=self._board.fd,
         )
-        device = {"CUDA_VISIBLE_DEVICES": ""} if self._gpu_type == "cpu" else {}
-        return {**launch.environment(), **device}
+        return {**launch.environment(), **device_environment(self._placement, os.environ)}
+
+    def retire(self) -> None:
+        """Ends the process for good, whatever operators order."""
+        self._is_retired = True
+        self.ask_to_leave()
 
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation."""
@@ -113,6 +138,8 @@ class WorkerChild(Child):
         if beat.is_fenced and self.is_running and not self.is_stopping and not self.is_leaving:
             logger.error("%s was fenced by another process; ending it", self.name)
             self.signal(signal.SIGKILL)
+        if self._is_retired:
+            return
         if order == ORDER_RESTART:
             self._keeper.forget_order(self.node_name)
             self.ask_to_restart()
@@ -180,3 +207,21 @@ class WorkerChild(Child):
             overran=verdict is not None and verdict.overran,
             overrun_message=reason,
         )
+
+
+#: What numerical libraries read, each when it is imported.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def device_environment(placement: Placement, environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that pin a process to its GPU, or divide the cores among those on the CPU.
+
+    Args:
+        placement: where the process runs.
+        environ: of the supervisor; numbers of threads that an operator has set there stay.
+    """
+    variables = {"CUDA_VISIBLE_DEVICES": placement.gpu_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if placement.threads:
+        threads = str(placement.threads)
+        variables.update({name: threads for name in THREAD_VARIABLES if name not in environ})
+    return variables

@@ -19,6 +19,11 @@ class WorkerLaunch:
     Attributes:
         incarnation: fresh random id of this process; never used again.
         name: name in Flower and in `/v1/abilities`; the same after a restart.
+        gpu_id: UUID of its GPU or MIG instance; "" on the CPU.
+        gpu_label: the place of the GPU on the host.
+        host: the host's name.
+        memory_limit_mb: GPU memory that it may use, in MiB; 0 for all.
+        threads: for one inference on the CPU; 0 for as many as there are cores.
         status_fd: pipe on which the worker reports, one JSON object a line.
         progress_fd: shared memory of the `ProgressBoard`.
     """
@@ -29,6 +34,11 @@ class WorkerLaunch:
     gpu_type: str
     status_fd: int
     progress_fd: int
+    gpu_id: str = ""
+    gpu_label: str = ""
+    host: str = ""
+    memory_limit_mb: int = 0
+    threads: int = 0
 
     def environment(self) -> dict[str, str]:
         """Returns the variable that carries the order."""

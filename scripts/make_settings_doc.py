@@ -35,7 +35,8 @@ in a table: `worker.slots` is `slots` in `[worker]`. `abilities/echo/ability.tom
 ABILITY_RULES = """\
 `worker.slots` is at least twice `worker.max_batch`, so that the next batch is there when one ends.
 `worker.concurrency` and `worker.max_batch` are not both above 1. Numbers are above 0, except
-`worker.max_wait_ms`, `worker.max_jobs`, `worker.max_memory_mb` and `limits.cancel_grace_s`.
+`worker.max_wait_ms`, `worker.max_jobs`, `worker.max_memory_mb`, `gpu.memory_mb`, `gpu.share` and
+`limits.cancel_grace_s`. How GPUs are given out: docs/gpu.md.
 """
 
 #: Not values of their own: where the file lies, and the tables.
@@ -56,6 +57,10 @@ MEANING = {
     "config": "table that `wrapperInit` receives; all values become texts",
     "gpu.types": "GPU types in order of preference; `cpu` is one of them",
     "gpu.fallback": "whether a request for another type may run on what is alive",
+    "gpu.memory_mb": "GPU memory that one worker needs, and the most it gets, in MiB; 0: unknown, no limit",
+    "gpu.workers_per_gpu": "workers of the ability on one GPU",
+    "gpu.share": "part of a GPU that one worker claims, from 0 to 1; 1: it has the GPU for itself",
+    "worker.cpu_workers": "worker processes, where the ability runs on the CPU",
     "worker.slots": "jobs that a worker holds at once, running and waiting",
     "worker.max_batch": "jobs that one inference call takes together",
     "worker.max_wait_ms": "how long an inference call waits for its batch to fill",

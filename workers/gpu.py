@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pynvml
@@ -43,6 +44,8 @@ class Driver:
         self._is_open = False
         self._events: Any = None
         self._watched: set[str] = set()
+        #: What GPUs were when they were read last: one that is lost does not even tell its UUID.
+        self._last: dict[int, Gpu] = {}
         #: UUID -> the last critical error of that GPU.
         self._xids: dict[str, int] = {}
 
@@ -112,7 +115,8 @@ class Driver:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = nvml.nvmlDeviceGetUUID(handle)
         except nvml.NVMLError as error:
-            return Gpu(index, problem=_lost(error) or f"the driver does not show it: {error}")
+            problem = _lost(error) or f"the driver does not show it: {error}"
+            return replace(self._last.get(index, Gpu(index)), problem=problem)
         self._watch(handle, uuid)
         questions = _Questions()
         memory = questions.ask_vital(nvml.nvmlDeviceGetMemoryInfo, handle)
@@ -128,7 +132,7 @@ class Driver:
         utilization = questions.ask(nvml.nvmlDeviceGetUtilizationRates, handle)
         power_mw = questions.ask(nvml.nvmlDeviceGetPowerUsage, handle)
         limit_mw = questions.ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
-        return Gpu(
+        gpu = Gpu(
             index=index,
             uuid=uuid,
             product=questions.ask(nvml.nvmlDeviceGetName, handle) or "",
@@ -146,6 +150,9 @@ class Driver:
             power_limit_w=limit_mw / 1000 if limit_mw is not None else None,
             problem=questions.problem or judge(ecc, remapped, self._xids.get(uuid, 0)),
         )
+        if not questions.problem:
+            self._last[index] = gpu
+        return gpu
 
     def _instances(self, handle: Any) -> list[MigInstance]:
         nvml = self._nvml

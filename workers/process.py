@@ -17,10 +17,12 @@ from athena.ability import load_ability
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError, ConfigError
 from athena.fleet import WorkerEntry
+from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
 from athena.logs import configure_logs
 from athena.progress import ProgressBoard
 from athena.script import Command
+from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store import ForeignLimits
 from athena.worker_launch import WorkerLaunch, WorkerReport
@@ -57,6 +59,15 @@ class WorkerProcess:
         self._launch = launch
         self._settings = settings
         self._ability = load_ability(Path(launch.ability_dir))
+        device.assign(
+            device.Device(
+                gpu_type=launch.gpu_type,
+                gpu_id=launch.gpu_id,
+                memory_limit_mb=launch.memory_limit_mb,
+                threads=launch.threads,
+                cpu_allowed=CPU in self._ability.gpu.types,
+            )
+        )
         self._address = redis_address_of(settings)
         self._store = StoreLink(self._address, settings.redis_timeout_s)
         self._inference = Inference(self._ability, self._store.payload)
@@ -138,6 +149,9 @@ class WorkerProcess:
             version=interface.version,
             gpu_type=self._launch.gpu_type,
             slots=self._ability.worker.slots,
+            gpu_id=self._launch.gpu_id,
+            gpu_label=self._launch.gpu_label,
+            host=self._launch.host,
         )
         self._tell_registry(
             [

@@ -5,14 +5,28 @@ import sys
 from collections.abc import Sequence
 
 from athena import __version__
-from athena.cli import check, create, dead, example, jobs, pack, parts, queues, run, schema, serve, workers
+from athena.cli import (
+    check,
+    create,
+    dead,
+    example,
+    jobs,
+    pack,
+    parts,
+    plan,
+    queues,
+    run,
+    schema,
+    serve,
+    workers,
+)
 from athena.errors import AthenaError
 
 #: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
 EX_CONFIG = 78
 
 
-MODULES = (serve, create, check, run, schema, pack, example, jobs, dead, queues, workers, parts)
+MODULES = (serve, create, check, run, schema, pack, plan, example, jobs, dead, queues, workers, parts)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -101,5 +101,7 @@ def _run(verb: Verb, options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    settings = from_env(os.environ, redis_url=options.redis, data_dir=options.data)
+    # A group may take the option too, before the verb.
+    redis_url = options.redis or getattr(options, "own_redis", None)
+    settings = from_env(os.environ, redis_url=redis_url, data_dir=options.data)
     return dataclasses.replace(settings, redis_url=redis_url_of(settings))

@@ -4,18 +4,18 @@ import argparse
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from athena.ability import load_ability
+from athena.ability import Ability, load_ability
 from athena.cli.flower import flower_command
-from athena.cli.serve import child_environment, say
+from athena.cli.serve import START_TIMEOUT_S, child_environment, plan_host, say
 from athena.embedded import redis_address_of, redis_url_of
 from athena.fleet_keeper import FleetKeeper
 from athena.logs import configure_logs
 from athena.redis_checks import check_redis
 from athena.settings import Settings, from_env
 from athena.supervisor import Stop, Supervisor
-from athena.worker_child import WorkerChild
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +24,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     api.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     api.add_argument("--port", help="port to listen on (default 30889)")
     api.set_defaults(run=run_api)
-    worker = commands.add_parser("worker", help="run a worker of one ability alone")
+    worker = commands.add_parser("worker", help="run the workers of one ability alone")
     worker.add_argument("ability", metavar="DIR", type=Path, help="folder with a wrapper.py")
     worker.set_defaults(run=run_worker)
     flower = commands.add_parser("flower", help="run Flower alone")
@@ -36,43 +36,56 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_api(options: argparse.Namespace) -> int:
     """Becomes a gateway."""
-    _settings(options, host=options.host, port=options.port)
+    settings_of(options.redis, host=options.host, port=options.port)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "api"])
 
 
 def run_flower(options: argparse.Namespace) -> int:
     """Becomes Flower."""
-    settings = _settings(options, flower_port=options.flower_port)
+    settings = settings_of(options.redis, flower_port=options.flower_port)
     command = flower_command(settings)
     os.execv(command[0], command)
 
 
 def run_worker(options: argparse.Namespace) -> int:
-    """Runs a worker until SIGTERM or Ctrl-C, and a new one when it dies.
+    """Runs the workers of one ability (see `run_workers`)."""
+    # Several of these may share a host, so the process id tells their workers apart.
+    return run_workers(settings_of(options.redis), [load_ability(options.ability)], f".{os.getpid()}")
+
+
+def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = "") -> int:
+    """Runs the workers that this host has room for until SIGTERM or Ctrl-C, and new ones when they die.
 
     Raises:
-        AthenaError: the worker did not become ready.
+        AthenaError: none can be started, or none became ready.
     """
-    settings = _settings(options)
     configure_logs("WARNING")
-    ability = load_ability(options.ability)
     address = redis_address_of(settings)
     check_redis(address)
     keeper = FleetKeeper(address, settings)
-    worker = WorkerChild(ability, "cpu", os.getpid(), keeper, settings)
+    host = plan_host(abilities, keeper, settings, suffix)
     with Supervisor(say) as supervisor:
         supervisor.add_duty(keeper.on_tick)
         try:
-            supervisor.start([worker], settings.load_timeout_s + 30)
+            supervisor.start(host.children, settings.load_timeout_s + START_TIMEOUT_S)
+            say(f"{sum(child.is_ready for child in host.children)} workers are ready")
+            host.follow(supervisor)
             supervisor.run()
         except Stop:
             say("stopping")
+        finally:
+            host.withdraw()
     say("stopped")
     return 0
 
 
-def _settings(options: argparse.Namespace, **given: str | None) -> Settings:
-    settings = from_env(os.environ, redis_url=options.redis, **given)
+def settings_of(redis_url: str | None, **given: str | None) -> Settings:
+    """Returns the settings of a part, which also become those of its child processes.
+
+    Raises:
+        ConfigError: one cannot be used.
+    """
+    settings = from_env(os.environ, redis_url=redis_url, **given)
     settings = dataclasses.replace(settings, redis_url=redis_url_of(settings))
     redis_address_of(settings)
     os.environ.update(child_environment(settings))

@@ -30,12 +30,13 @@ from athena.embedded import (
 )
 from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
+from athena.host import read_inventory
+from athena.host_workers import HostWorkers
 from athena.listening import LISTEN_FD, listen
 from athena.logs import configure_logs
 from athena.redis_checks import check_redis
 from athena.settings import Settings, from_env
 from athena.supervisor import Stop, Supervisor
-from athena.worker_child import WorkerChild
 
 START_TIMEOUT_S = 30.0
 
@@ -89,28 +90,48 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
     began_s = time.monotonic()
     resolved = dataclasses.replace(settings, redis_url=redis_url_of(settings))
     os.environ.update(child_environment(resolved))
+    keeper = FleetKeeper(redis_address_of(resolved), resolved)
+    host = plan_host(abilities, keeper, settings)
     with Supervisor(say) as supervisor:
         try:
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")
                 supervisor.start([RedisChild(server, settings.data_dir)], START_TIMEOUT_S)
-            keeper = FleetKeeper(redis_address_of(resolved), resolved)
             supervisor.add_duty(keeper.on_tick)
-            workers = [WorkerChild(ability, "cpu", 0, keeper, settings) for ability in abilities]
-            for worker in workers:
-                worker.is_optional = True
-            names = ", ".join(ability.service_id for ability in abilities)
+            names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))
             say(f"loading {names}; starting the gateway")
-            supervisor.start([*workers, GatewayChild(resolved)], settings.load_timeout_s + START_TIMEOUT_S)
+            started = [*host.children, GatewayChild(resolved)]
+            supervisor.start(started, settings.load_timeout_s + START_TIMEOUT_S)
             # Flower asks workers for their queues once, when it starts; so it starts after them.
             supervisor.start([FlowerChild(resolved)], START_TIMEOUT_S)
-            served = [worker.ability for worker in workers if worker.is_ready]
+            ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
+            served = [ability for ability in abilities if ability.service_id in ready]
             _announce(resolved, served, time.monotonic() - began_s)
+            host.follow(supervisor)
             supervisor.run()
         except Stop:
             say("stopping")
+        finally:
+            host.withdraw()
     say("stopped")
     return 0
+
+
+def plan_host(
+    abilities: Sequence[Ability], keeper: FleetKeeper, settings: Settings, suffix: str = ""
+) -> HostWorkers:
+    """Returns the workers that this host starts, and says which it does not.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    host = HostWorkers(abilities, read_inventory(), keeper, settings, say, suffix)
+    refusals = [f"{refusal.service_id} gets no worker: {refusal.reason}" for refusal in host.plan.refusals]
+    if not host.children:
+        raise ConfigError("; ".join(refusals))
+    for line in (*refusals, *host.plan.notes):
+        say(line)
+    return host
 
 
 class RedisChild(Child):

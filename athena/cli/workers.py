@@ -1,21 +1,45 @@
-"""`athena workers`: who serves, and who is to stop or start anew."""
+"""`athena workers`: starts this host's workers; says who serves, and who is to stop or start anew."""
 
+import argparse
 from dataclasses import asdict
+from pathlib import Path
 
-from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.ability import load_ability
+from athena.cli.operator import Desk, Subparsers, add_verb, print_table
+from athena.cli.parts import run_workers, settings_of
+from athena.cli.serve import check_abilities, default_abilities
 from athena.fleet_operations import list_workers, order_workers
 from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
 
 
 def add_commands(commands: Subparsers) -> None:
     """Adds the command."""
-    group = add_group(commands, "workers", "list workers, drain or restart them")
+    text = "start the workers that this host has room for; or list workers, drain or restart them"
+    parser = commands.add_parser("workers", help=text, description=text)
+    parser.add_argument(
+        "--ability",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
+    )
+    parser.add_argument("--redis", metavar="URL", dest="own_redis", help="default: ATHENA_REDIS_URL")
+    parser.set_defaults(run=start)
+    group = parser.add_subparsers(dest="verb", metavar="VERB")
     add_verb(group, "ls", "list workers that serve, and those that are drained", ls)
     for name, text, verb in (
         ("drain", "let workers finish what they run, and none follow until a restart", drain),
         ("restart", "replace workers after they have finished what they run; start drained ones", restart),
     ):
         add_verb(group, name, text, verb).add_argument("name", nargs="+", help="a worker's name")
+
+
+def start(options: argparse.Namespace) -> int:
+    """Runs this host's workers (see `athena.cli.parts.run_workers`)."""
+    settings = settings_of(options.own_redis)
+    abilities = [load_ability(path) for path in options.ability or default_abilities()]
+    check_abilities(abilities)
+    return run_workers(settings, abilities)
 
 
 def ls(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import ABILITIES, BEATS, WORKERS
 from athena.messages import make_message
+from athena.placement import Placement
 from athena.protocol import InputValue
 from athena.settings import Settings, from_env
 from athena.worker_child import WorkerChild
@@ -70,7 +71,7 @@ def start(
     started: list[Worker] = []
 
     def start(folder: Path) -> Worker:
-        started.append(Worker(load_ability(folder), "cpu", 0, keeper, settings))
+        started.append(Worker(load_ability(folder), Placement("", "cpu"), keeper, settings))
         started[-1].start()
         return started[-1]
 

@@ -15,6 +15,7 @@ import pytest
 from athena.ability import Limits, WorkerOptions, load_ability
 from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
+from athena.placement import Placement
 from athena.settings import from_env
 from athena.store import Beat, Death
 from athena.watchdog import OVERDUE_GRACE_S
@@ -62,16 +63,19 @@ class Keeper(FleetKeeper):
         self.notes.append("order carried out")
 
 
+ON_CPU = Placement("echo", "cpu", label="3")
+
+
 class Script(WorkerChild):
     """A worker whose process runs a script instead."""
 
-    def __init__(self, keeper: FleetKeeper, script: str, gpu_type: str = "cpu") -> None:
+    def __init__(self, keeper: FleetKeeper, script: str, placement: Placement = ON_CPU) -> None:
         ability = replace(
             load_ability(ECHO),
             limits=Limits(max_exec_s=2.5),
             worker=WorkerOptions(concurrency=2, max_batch=2),
         )
-        super().__init__(ability, gpu_type, 3, keeper, SETTINGS)
+        super().__init__(ability, placement, keeper, SETTINGS)
         self._script = script
 
     def command(self) -> Sequence[str]:
@@ -91,8 +95,10 @@ def keeper() -> Keeper:
     return Keeper()
 
 
-def start(started: list["Script"], keeper: FleetKeeper, script: str, gpu_type: str = "cpu") -> "Script":
-    worker = Script(keeper, script, gpu_type)
+def start(
+    started: list["Script"], keeper: FleetKeeper, script: str, placement: Placement = ON_CPU
+) -> "Script":
+    worker = Script(keeper, script, placement)
     worker.spawn()
     started.append(worker)
     return worker
@@ -136,29 +142,33 @@ def test_report_is_one_line(report: WorkerReport) -> None:
 
 
 def test_process_is_a_worker(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, SETTINGS)
+    worker = WorkerChild(load_ability(ECHO), ON_CPU, keeper, SETTINGS)
 
     assert worker.command() == (sys.executable, "-P", "-m", "workers")
     assert worker.name == "worker echo"
     assert worker.grace_s > 10
 
 
-@pytest.mark.parametrize(("gpu_type", "devices"), [("cpu", ""), ("T4G16", "0,1")])
+@pytest.mark.parametrize("placement", [ON_CPU, Placement("echo", "T4G16", "GPU-1", "3", 0, 2000)])
 def test_process_gets_its_order_and_its_device(
-    keeper: Keeper, started: list[Script], monkeypatch: pytest.MonkeyPatch, gpu_type: str, devices: str
+    keeper: Keeper, started: list[Script], monkeypatch: pytest.MonkeyPatch, placement: Placement
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    worker = start(started, keeper, "report(False, json.dumps([launch, *os.environ.items()]))", gpu_type)
+    worker = start(started, keeper, "report(False, json.dumps([launch, *os.environ.items()]))", placement)
 
     launch, *variables = json.loads(start_error(worker).removeprefix("ability echo: "))
 
     assert (
         launch.items()
-        >= {"ability_dir": str(ECHO), "incarnation": worker.incarnation, "gpu_type": gpu_type}.items()
+        >= {
+            "ability_dir": str(ECHO),
+            "incarnation": worker.incarnation,
+            "gpu_type": placement.gpu_type,
+        }.items()
     )
     assert re.fullmatch("[0-9a-f]{32}", worker.incarnation)
-    assert launch["name"] == f"echo.{gpu_type}.3@{socket.gethostname()}"
-    assert dict(variables)["CUDA_VISIBLE_DEVICES"] == devices
+    assert launch["name"] == f"echo.{placement.gpu_type}.3@{socket.gethostname()}"
+    assert dict(variables)["CUDA_VISIBLE_DEVICES"] == placement.gpu_id
     assert dict(variables).items() >= {"PATH": os.environ["PATH"]}.items()
 
 
@@ -293,7 +303,7 @@ def test_next_process_is_not_blamed_for_the_call_of_the_last(keeper: Keeper, sta
 
 
 def test_worker_that_has_done_enough_is_replaced_at_once(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, SETTINGS)
+    worker = WorkerChild(load_ability(ECHO), ON_CPU, keeper, SETTINGS)
 
     assert worker.planned_exit(EX_RECYCLED) == "it was due to be replaced"
     assert worker.planned_exit(1) == ""
@@ -339,7 +349,7 @@ def test_operators_orders_are_carried_out(
 
 
 def test_drained_worker_starts_again_when_nobody_wants_it_drained(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), "cpu", 0, keeper, SETTINGS)
+    worker = WorkerChild(load_ability(ECHO), ON_CPU, keeper, SETTINGS)
     worker.ask_to_leave()
 
     worker.on_beat(Beat(False, frozenset()), "drain")

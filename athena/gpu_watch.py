@@ -1,0 +1,87 @@
+"""The process that looks after a host's GPUs, as the supervisor sees it: one for all of its workers."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from athena.child import Child
+from athena.host import inventory_command
+from athena.inventory import Inventory
+
+logger = logging.getLogger(__name__)
+
+#: A driver that does not answer for so long, or for several polls, hangs; who waits for it is ended.
+PATIENCE_S = 30.0
+
+
+class GpuWatch(Child):
+    """Reads what the driver says of the GPUs, again and again.
+
+    Args:
+        every_s: how often; critical errors are told at once.
+        on_inventory: called with each reading.
+    """
+
+    is_restartable = False
+
+    def __init__(self, every_s: float, on_inventory: Callable[[Inventory], None]) -> None:
+        super().__init__("gpu watch", grace_s=2)
+        self._every_s = every_s
+        self._on_inventory = on_inventory
+        self._read = self._write = -1
+        self._text = b""
+        self._heard_s = 0.0
+
+    def command(self) -> Sequence[str]:
+        """Returns the command line."""
+        return (*inventory_command(), "--every", str(self._every_s))
+
+    def stdout(self) -> int:
+        """Returns the pipe on which it reports."""
+        return self._write
+
+    def spawn(self) -> None:
+        """Starts the process, with a pipe to us."""
+        self._read, self._write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read, False)
+        self._text = b""
+        self._heard_s = time.monotonic()
+        super().spawn()
+        os.close(self._write)
+
+    def check_ready(self) -> bool:
+        """Whether it has reported."""
+        return self._hear()
+
+    def on_tick(self, now_s: float) -> None:
+        """Takes in what it reports; ends it when it hangs."""
+        self._hear()
+        if now_s - self._heard_s > max(PATIENCE_S, 5 * self._every_s) and not self.is_leaving:
+            logger.error("the NVIDIA driver has not answered for %.0f s", now_s - self._heard_s)
+            self._heard_s = now_s
+            self.signal(signal.SIGKILL)
+
+    def on_exit(self, returncode: int) -> None:
+        """Lets go of the pipe."""
+        os.close(self._read)
+
+    def _hear(self) -> bool:
+        """Hands the last whole line on; returns whether there was one."""
+        try:
+            while chunk := os.read(self._read, 1 << 16):
+                self._text += chunk
+        except BlockingIOError:
+            pass
+        *lines, self._text = self._text.split(b"\n")
+        if not lines:
+            return False
+        self._heard_s = time.monotonic()
+        try:
+            inventory = Inventory.decode(lines[-1])
+        except ValueError:
+            logger.error("the GPU watch wrote what is no inventory: %.200r", lines[-1])
+            return False
+        self._on_inventory(inventory)
+        return True

@@ -1,0 +1,51 @@
+"""What this host has: its name, the cores that we may use, and its GPUs."""
+
+import math
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from athena.inventory import Inventory
+
+#: How long a driver may take for its first answer; loading it takes some seconds on a host with many GPUs.
+FIRST_LOOK_TIMEOUT_S = 60.0
+
+_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+
+
+def host_name() -> str:
+    """Returns the host's name, as workers' names end with it."""
+    return socket.gethostname()
+
+
+def core_count(cpu_max: Path = _CPU_MAX) -> int:
+    """Returns how many cores this process may use; a container's limit counts."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = cpu_max.read_text().split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return cores
+
+
+def inventory_command() -> Sequence[str]:
+    """Returns the command that describes the host's GPUs: a program of its own, because drivers may hang."""
+    return (sys.executable, "-P", "-m", "workers.gpu")
+
+
+def read_inventory(timeout_s: float = FIRST_LOOK_TIMEOUT_S) -> Inventory:
+    """Returns the host's GPUs; whatever goes wrong is told in the inventory."""
+    try:
+        done = subprocess.run(
+            inventory_command(), capture_output=True, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Inventory(f"the NVIDIA driver does not answer within {timeout_s:g} s")
+    try:
+        return Inventory.decode(done.stdout)
+    except ValueError:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        return Inventory(f"the host's GPUs cannot be read: {said[-1] if said else done.returncode}")
