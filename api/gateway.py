@@ -25,6 +25,7 @@ from athena.fleet import DEAD_AFTER_S
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import payload_key, reply_channel
+from athena.routing import Hints
 from athena.schema import RequestSchema
 from athena.settings import Settings
 from athena.steps import Steps
@@ -113,9 +114,9 @@ class Gateway:
             raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
         return known
 
-    def route(self, interface: Interface, gpu_type: str) -> str:
+    def route(self, interface: Interface, hints: Hints) -> str:
         """Returns the queue for a request (see `FleetView.route`)."""
-        return self.watch.fleet.route(time.monotonic(), interface, gpu_type)
+        return self.watch.fleet.route(time.monotonic(), interface, hints)
 
     async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
         """Puts a job into its queue.

@@ -10,6 +10,7 @@ from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.protocol import new_job_id
 from athena.references import find_references, names_sources, with_data, without_sources
+from athena.routing import Hints
 from athena.schema import RequestSchema, validate_envelope
 from athena.store import Submission
 
@@ -69,7 +70,7 @@ class Submitter:
         header = checked["header"]
         job_id = new_job_id()
         message, payload = prepare_job(job_id, interface, checked, settings.inline_payload_bytes)
-        queue = self._gateway.route(interface, message.params.get("gpu_type", ""))
+        queue = self._gateway.route(interface, Hints.of(message.params, header, settings.gpu_aliases))
         encoded = encode_message(message, queue)
         request_id = header.get("request_id") or ""
         is_private = not request_id and not preference.respond_async and preference.wait_s is None

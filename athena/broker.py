@@ -11,8 +11,6 @@ from athena.redis_address import RedisAddress, address_of, bracketed
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"
 
-ANY = "any"
-
 _HEADERS: dict[str, Any] = {
     "lang": "py",
     "task": TASK_NAME,
@@ -37,16 +35,6 @@ _HEADERS: dict[str, Any] = {
 }
 
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-
-
-def queue_name(service_id: str, gpu_type: str) -> str:
-    """Returns the name of an ability's queue for one GPU type, or for `any`."""
-    return f"{service_id}.{gpu_type}"
-
-
-def worker_queues(service_id: str, gpu_type: str) -> list[str]:
-    """Returns the queues that a worker takes from, in that order."""
-    return [queue_name(service_id, gpu_type), queue_name(service_id, ANY)]
 
 
 def encode_message(message: JobMessage, queue: str) -> bytes:

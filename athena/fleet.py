@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from athena.broker import ANY, queue_name
 from athena.errors import UnservedError
 from athena.interface import Interface
 from athena.jobs import JobRecord
+from athena.queues import ANY, QueueName, is_gpu_id
+from athena.routing import STAY, Hints, Rerouting, rerouting, route
+from athena.worker_entry import WorkerEntry
 
 #: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped
 #: clock or a Redis outage then declares nobody dead.
@@ -21,34 +23,11 @@ MAX_GAP_S = 2.5
 FAILURE_SHOWN_S = 900.0
 
 
-@dataclass(frozen=True)
-class WorkerEntry:
-    """What a worker writes of itself when it is ready; its model is loaded then.
+#: A type that had no worker for so long has lost it for good: a restart takes less.
+REROUTE_AFTER_S = 10.0
 
-    Attributes:
-        gpu_id: UUID of its GPU or MIG instance; "" on the CPU.
-        gpu_label: the place of the GPU on the host: "3", or "3m1" for a MIG instance.
-    """
-
-    incarnation: str
-    name: str
-    service_id: str
-    version: str
-    gpu_type: str
-    slots: int
-    gpu_id: str = ""
-    gpu_label: str = ""
-    host: str = ""
-
-    def encode(self) -> bytes:
-        """Returns the entry as JSON."""
-        return orjson.dumps(asdict(self))
-
-    @classmethod
-    def decode(cls, raw: bytes) -> "WorkerEntry":
-        """Reads what `encode` wrote; members of a later version are ignored."""
-        document = orjson.loads(raw)
-        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
+#: How long the list of those that requests may go to is used again.
+ROUTABLE_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -91,6 +70,8 @@ class FleetView:
         self._pulses: dict[str, _Pulse] = {}
         self._seen_s: dict[str, float] = {}
         self._observed_s = float("-inf")
+        self._targets_seen: dict[str, dict[tuple[str, str], tuple[float, WorkerEntry]]] = {}
+        self._routable: dict[str, tuple[float, list[WorkerEntry]]] = {}
 
     def observe(self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]) -> None:
         """Takes in a fresh reading of the registry."""
@@ -105,8 +86,11 @@ class FleetView:
                 self._pulses[incarnation] = _Pulse(beat, now_s)
         for incarnation in self._pulses.keys() - self._workers.keys():
             del self._pulses[incarnation]
+        self._routable.clear()
         for worker in self.live_workers(now_s):
             self._seen_s[worker.service_id] = now_s
+            seen = self._targets_seen.setdefault(worker.service_id, {})
+            seen[worker.gpu_type, worker.gpu_id] = (now_s, worker)
 
     def observe_failures(self, wall_clock_s: float, failures: Mapping[bytes, bytes]) -> None:
         """Takes in why workers did not start; what is old is that of abilities that are served no more."""
@@ -136,54 +120,54 @@ class FleetView:
         if record.is_paused:
             return f"queue_paused: an operator has paused {record.queue}"
         again = f" (it is tried again: {record.last_failure})" if record.last_failure else ""
-        service_id, _, gpu_type = record.queue.rpartition(".")
+        queue = QueueName.parse(record.queue)
+        service_id, target = queue.service_id, queue.target
         alive = self.live_workers(now_s, service_id)
-        fitting = [worker for worker in alive if gpu_type in (ANY, worker.gpu_type)]
+        fitting = [worker for worker in alive if target in (ANY, worker.gpu_type, worker.gpu_id)]
         if fitting:
             return f"waiting_for_slot: the workers are busy{again}"
         if service_id in self.failures:
             return f"worker_failing: {self.failures[service_id]}"
         if alive:
             types = ", ".join(sorted({worker.gpu_type for worker in alive}))
-            return f"no_worker: none of type {gpu_type} is alive; alive: {types}{again}"
+            what = f"on GPU {target}" if is_gpu_id(target) else f"of type {target}"
+            return f"no_worker: none {what} is alive; alive: {types}{again}"
         return f"no_worker: no worker of {service_id} is alive{again}"
 
-    def route(self, now_s: float, interface: Interface, gpu_type: str) -> str:
-        """Returns the queue for a request.
-
-        Args:
-            now_s: the monotonic clock.
-            interface: the ability.
-            gpu_type: the type that the request asks for; "" or "any" for no wish.
+    def route(self, now_s: float, interface: Interface, hints: Hints) -> str:
+        """Returns the queue for a request (see `athena.routing.route`).
 
         Raises:
-            UnservedError: no worker of the ability was seen lately, or none of the type and the ability
-            forbids another.
+            UnservedError: no worker of the ability was seen lately, or none that the hints and the ability
+                allow.
         """
         service_id = interface.service_id
-        alive = {worker.gpu_type for worker in self.live_workers(now_s, service_id)}
+        alive = self._alive_for_routing(now_s, service_id)
         if not alive and not self._seen_lately(now_s, service_id):
             failure = self.failures.get(service_id)
             why = f"; it does not start: {failure}" if failure else ""
             raise UnservedError(
                 f"no worker serves {service_id} at the moment{why}", retry_after_s=int(DEAD_AFTER_S)
             )
-        if gpu_type in ("", ANY):
-            return queue_name(service_id, ANY)
-        if gpu_type in alive:
-            return queue_name(service_id, gpu_type)
-        if not interface.fallback:
-            if not alive and gpu_type in interface.gpu_types:
-                return queue_name(service_id, gpu_type)
-            shown = ", ".join(sorted(alive)) or "none"
-            raise UnservedError(
-                f"{service_id} has no worker of type {gpu_type} and allows no other; alive: {shown}",
-                retry_after_s=int(DEAD_AFTER_S),
-            )
-        for candidate in interface.gpu_types:
-            if candidate in alive:
-                return queue_name(service_id, candidate)
-        return queue_name(service_id, ANY)
+        return route(interface, alive, hints)
+
+    def rerouting(self, now_s: float, interface: Interface) -> Rerouting:
+        """Returns what becomes of queued jobs that no worker takes; a worker that restarts still counts."""
+        if now_s - self._started_s < REROUTE_AFTER_S:
+            return STAY
+        seen = self._targets_seen.get(interface.service_id, {}).values()
+        alive = [worker for seen_s, worker in seen if now_s - seen_s <= REROUTE_AFTER_S]
+        if not self.live_workers(now_s, interface.service_id):
+            alive = []
+        homes = {worker.gpu_id: worker.gpu_type for _, worker in seen if worker.gpu_id}
+        return rerouting(interface, alive, homes)
+
+    def _alive_for_routing(self, now_s: float, service_id: str) -> list[WorkerEntry]:
+        until_s, alive = self._routable.get(service_id, (0.0, []))
+        if now_s >= until_s:
+            alive = self.live_workers(now_s, service_id)
+            self._routable[service_id] = (now_s + ROUTABLE_S, alive)
+        return alive
 
     def _seen_lately(self, now_s: float, service_id: str) -> bool:
         seen_s = self._seen_s.get(service_id, self._started_s)

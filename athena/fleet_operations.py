@@ -1,10 +1,9 @@
 """What operators do with queues and workers: list, pause, purge, drain, restart."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from athena.errors import NotFoundError
-from athena.fleet import WorkerEntry
 from athena.interface import Interface
 from athena.janitor import queues_of
 from athena.keys import (
@@ -16,12 +15,15 @@ from athena.keys import (
     line_key,
     load_key,
     open_key,
+    queues_key,
 )
+from athena.queues import NORMAL, QueueName
 from athena.script import PAUSE, PURGE
 from athena.steps import Steps
 from athena.store import (
     pairs,
 )
+from athena.worker_entry import WorkerEntry
 
 #: How many messages one purge script removes: Redis serves nobody else meanwhile.
 PURGE_AT_ONCE = 500
@@ -48,17 +50,25 @@ class AbilityLoad:
     queues: tuple[QueueState, ...]
 
 
+def known_queues(interface: Interface) -> Steps[list[str]]:
+    """Returns the queues that an ability may have jobs in, or had."""
+    held = yield ("SMEMBERS", queues_key(interface.service_id))
+    others = sorted({queue.decode() for queue in held} - set(queues_of(interface)))
+    return [*queues_of(interface), *others]
+
+
 def list_queues() -> Steps[list[AbilityLoad]]:
-    """Lists the queues of all abilities that were ever registered."""
+    """Lists the queues of all abilities; high and low lanes only if they hold jobs or are paused."""
     loads = []
     for raw in (yield ("HVALS", ABILITIES)):
         interface = Interface.decode(raw)
         service_id = interface.service_id
         queues = []
-        for queue in queues_of(interface):
+        for queue in (yield from known_queues(interface)):
             jobs = yield ("LLEN", queue)
             is_paused = yield ("HEXISTS", line_key(queue), "paused")
-            queues.append(QueueState(queue, jobs, bool(is_paused)))
+            if jobs or is_paused or QueueName.parse(queue).lane == NORMAL:
+                queues.append(QueueState(queue, jobs, bool(is_paused)))
         open_jobs = yield ("ZCARD", open_key(service_id))
         open_bytes = yield ("HGET", load_key(service_id), "bytes")
         loads.append(AbilityLoad(service_id, open_jobs, int(open_bytes or 0), tuple(queues)))
@@ -66,7 +76,9 @@ def list_queues() -> Steps[list[AbilityLoad]]:
 
 
 def pause_queues(names: Iterable[str], pause: bool) -> Steps[list[str]]:
-    """Pauses queues, or lets them go on; an ability's name stands for all its queues. Returns the queues.
+    """Pauses queues, or lets them go on. Returns them.
+
+    An ability's name stands for all its queues, the name of a queue for all of its lanes.
 
     Raises:
         NotFoundError: there is no such queue or ability.
@@ -97,9 +109,13 @@ def _find_queues(names: Iterable[str]) -> Steps[list[str]]:
     known: dict[str, list[str]] = {}
     for raw in (yield ("HVALS", ABILITIES)):
         interface = Interface.decode(raw)
-        queues = queues_of(interface)
+        queues = yield from known_queues(interface)
         known[interface.service_id] = queues
-        known.update({queue: [queue] for queue in queues})
+        for queue in queues:
+            parsed = QueueName.parse(queue)
+            known.setdefault(str(replace(parsed, lane=NORMAL)), []).append(queue)
+            if parsed.lane != NORMAL:
+                known[queue] = [queue]
     found: list[str] = []
     for name in names:
         if name not in known:

@@ -124,6 +124,11 @@ class GpuDevice:
     problem: str = ""
 
 
+def label_key(label: str) -> tuple[int, ...]:
+    """Returns what sorts labels in host order."""
+    return tuple(int(part) if part.isdigit() else -1 for part in label.split("m"))
+
+
 def devices_of(inventory: Inventory, aliases: Mapping[str, str] | None = None) -> list[GpuDevice]:
     """Returns what workers can be pinned to, in host order; those with a problem too."""
     devices: list[GpuDevice] = []

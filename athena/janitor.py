@@ -7,9 +7,9 @@ every supervisor has one; what they do is idempotent, so they need not agree.
 from collections.abc import Iterable, Mapping
 
 from athena.ability import Limits
-from athena.broker import ANY, queue_name
 from athena.fleet import FleetView
 from athena.interface import Interface
+from athena.queues import ANY, queues_of_targets
 from athena.script import Command
 from athena.store import Death, fence_command, sweep_command
 
@@ -64,12 +64,13 @@ class Janitor:
                 self._record_ttl_s,
                 self._dead_ttl_s,
                 recounts,
+                self._fleet.rerouting(now_s, interface),
             )
 
 
 def queues_of(interface: Interface) -> list[str]:
-    """Returns all queues that an ability may have jobs in."""
-    return [queue_name(interface.service_id, kind) for kind in (*interface.gpu_types, ANY)]
+    """Returns the queues of an ability that are known before anything was sent to it."""
+    return queues_of_targets(interface.service_id, (*interface.gpu_types, ANY))
 
 
 def max_attempts(interface: Interface | None) -> int:

@@ -2,7 +2,9 @@
 
 | key | type | holds | lives until |
 |---|---|---|---|
-| `<service_id>.<gpu type>`, `<service_id>.any` | list | Celery messages, newest left | taken |
+| `<service_id>.<gpu type>`, `.any`; with `.high`, `.low` | list | Celery messages, newest left | taken |
+| `<service_id>.<gpu uuid>` | list | the same, for one GPU | taken |
+| `athena:queues:<service_id>` | set | queues that hold jobs, or did | for ever |
 | `athena:none` | - | never anything: some scripts begin by deleting it | - |
 | `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
 | `athena:line:<queue>` | hash | numbers of its last jobs in and out; whether it is paused | for ever |
@@ -86,6 +88,11 @@ def line_key(queue: str) -> str:
 def inflight_key(incarnation: str) -> str:
     """Key of the jobs that a worker holds."""
     return f"athena:inflight:{incarnation}"
+
+
+def queues_key(service_id: str) -> str:
+    """Key of the names of an ability's queues."""
+    return f"athena:queues:{service_id}"
 
 
 def open_key(service_id: str) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from athena.ability import Ability
 from athena.gpu_types import CPU
-from athena.inventory import GpuDevice, Inventory, devices_of
+from athena.inventory import GpuDevice, Inventory, devices_of, label_key
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,6 @@ def _rank(room: _Room, ability: Ability) -> tuple[int, int, float]:
 def _in_order(placed: list[Placement], abilities: Sequence[Ability]) -> list[Placement]:
     order = {ability.service_id: index for index, ability in enumerate(abilities)}
     return sorted(placed, key=lambda item: (order[item.service_id], label_key(item.label), item.ordinal))
-
-
-def label_key(label: str) -> tuple[int, ...]:
-    """Returns what sorts labels in host order."""
-    return tuple(int(part) if part.isdigit() else -1 for part in label.split("m"))
 
 
 def _wants_cpu(ability: Ability, on_gpu: set[str]) -> bool:

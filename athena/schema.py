@@ -14,6 +14,7 @@ from athena.errors import AppIdError, Problem, RequestError
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, json_type
 from athena.protocol import DATA_FIELDS
+from athena.queues import LANES
 from athena.quick_check import Check, compile_check
 
 STATUSES = (0, 1, 2, 3)
@@ -113,6 +114,7 @@ HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
     "directEngIp": lambda: text(1024),
     "max_queue_s": lambda: seconds(),
     "max_exec_s": lambda: seconds(),
+    "priority": lambda: choice(LANES),
     "data_cleaner_ttl": lambda: text(13),
     "patch_id": lambda: fields.List(text(1024), allow_none=True),
     "scene": lambda: text(32),

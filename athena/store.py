@@ -1,13 +1,14 @@
 """What gateways, workers and supervisors do with jobs in Redis: commands, and how their answers are read."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from athena.errors import ExecTimeoutError
 from athena.jobs import JobRecord, JobState, Outcome
 from athena.keys import canceled_key, request_key
+from athena.routing import STAY, Rerouting
 from athena.script import (
     BEAT,
     CANCEL,
@@ -114,6 +115,14 @@ class TakenJob:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """A queue that jobs are taken from; `limit` is the most that are taken, 0 for no limit of its own."""
+
+    queue: str
+    limit: int = 0
+
+
+@dataclass(frozen=True)
 class ForeignLimits:
     """What holds for jobs that came by send_task, whose records are made when they are taken."""
 
@@ -122,10 +131,11 @@ class ForeignLimits:
     max_queue_s: float
 
 
-def take_command(incarnation: str, queues: list[str], count: int, foreign: ForeignLimits) -> Command:
-    """Moves up to `count` jobs to a worker."""
+def take_command(incarnation: str, draw: Sequence[Draw], count: int, foreign: ForeignLimits) -> Command:
+    """Moves up to `count` jobs to a worker, from one queue after the other."""
     limits = (foreign.result_ttl_s, foreign.record_ttl_s, foreign.max_queue_s)
-    return TAKE.call(queues, (incarnation, count, *(int(limit_s * 1000) for limit_s in limits)))
+    fixed: tuple[Arg, ...] = (incarnation, count, *(int(limit_s * 1000) for limit_s in limits))
+    return TAKE.call((item.queue for item in draw), (*fixed, *(item.limit for item in draw)))
 
 
 def taken_jobs(reply: Any) -> list[TakenJob] | None:
@@ -285,11 +295,18 @@ def canceled_states(reply: Any) -> list[JobState | None]:
 
 
 def sweep_command(
-    service_id: str, queues: Iterable[str], record_ttl_s: float, dead_ttl_s: float, recounts: bool
+    service_id: str,
+    queues: Iterable[str],
+    record_ttl_s: float,
+    dead_ttl_s: float,
+    recounts: bool,
+    moves: Rerouting = STAY,
 ) -> Command:
-    """Expires what is overdue in an ability, and keeps its books true."""
+    """Expires what is overdue in an ability, keeps its books true, and passes on what nobody takes."""
     ttls = (int(record_ttl_s * 1000), int(dead_ttl_s * 1000))
-    return SWEEP.call(queues, (service_id, *ttls, "1" if recounts else "0"))
+    homes = [item for pair in moves.homes.items() for item in pair]
+    fixed: tuple[Arg, ...] = (service_id, *ttls, "1" if recounts else "0", moves.target, len(moves.live))
+    return SWEEP.call(queues, (*fixed, *sorted(moves.live), *homes))
 
 
 def read_command(job_id: str, gateway: str = "") -> Command:

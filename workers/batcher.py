@@ -14,6 +14,7 @@ from athena.errors import AthenaError, CanceledError, ExpiredError
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
 from athena.progress import ProgressBoard
+from workers.line import Line
 
 
 @dataclass(eq=False)
@@ -22,6 +23,7 @@ class BatchJob:
 
     Attributes:
         runs_alone: whether nothing else may run in this process while it does: a worker died under it before.
+        is_urgent: whether it comes before those that are not (see `workers.line`).
         start_by_s: when it must have been started, on the monotonic clock.
         is_started: whether its inference call has begun.
         is_canceled: whether nobody wants it any more; a wrapper may ask for this while it runs.
@@ -34,6 +36,7 @@ class BatchJob:
     message: JobMessage
     runs_alone: bool = False
     start_by_s: float = float("inf")
+    is_urgent: bool = False
     is_started: bool = False
     is_canceled: bool = False
     is_lost: bool = False
@@ -86,7 +89,7 @@ class Batcher:
         self._options = options
         self._progress = progress
         self._on_ended = on_ended
-        self._waiting: deque[BatchJob] = deque()
+        self._waiting: Line[BatchJob] = Line(lambda job: job.is_urgent)
         self._ended: deque[BatchJob] = deque()
         self._running = 0
         self._is_exclusive = False
@@ -159,12 +162,12 @@ class Batcher:
         with self._changed:
             while True:
                 self._drop_unwanted()
-                if self._waiting and self._may_start(self._waiting[0]):
+                if self._waiting and self._may_start(self._waiting.head):
                     break
                 if self._closing and not self._waiting:
                     return []
                 self._changed.wait()
-            if options.max_wait_ms and not self._waiting[0].runs_alone:
+            if options.max_wait_ms and not self._waiting.head.runs_alone:
                 self._await_more(time.monotonic() + options.max_wait_ms / 1000)
                 self._drop_unwanted()
             batch = self._take_batch()
@@ -181,13 +184,13 @@ class Batcher:
         """Takes the jobs at the head of the line that may share a call."""
         if not self._waiting:
             return []
-        batch = [self._waiting.popleft()]
+        batch = [self._waiting.pop()]
         key = None if batch[0].runs_alone else self._model.batch_key(batch[0].message)
         while key is not None and self._waiting and len(batch) < self._options.max_batch:
-            candidate = self._waiting[0]
+            candidate = self._waiting.head
             if candidate.runs_alone or self._model.batch_key(candidate.message) != key:
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(self._waiting.pop())
         return batch
 
     def _await_more(self, deadline_s: float) -> None:
@@ -201,10 +204,10 @@ class Batcher:
         now_s = time.monotonic()
         dropped = False
         while self._waiting:
-            outcome = _unstarted_outcome(self._waiting[0], now_s)
+            outcome = _unstarted_outcome(self._waiting.head, now_s)
             if outcome is None:
                 break
-            job = self._waiting.popleft()
+            job = self._waiting.pop()
             job.outcome = outcome
             self._ended.append(job)
             dropped = True

@@ -28,6 +28,9 @@ from workers.resources import Resources
 
 logger = logging.getLogger(__name__)
 
+#: `application_mode` of a job that shares its inference call with no other.
+EXCLUSIVE = "exclusive_gpu"
+
 #: Fetches the inputs that lie beside a job's message.
 ReadPayload = Callable[[str], bytes | None]
 
@@ -110,7 +113,8 @@ class Inference:
 
     def batch_key(self, message: JobMessage) -> object:
         """Returns what jobs must have in common to share a call; None for a job that gets one of its own."""
-        if not self.dispatcher.runs_batches or self._wants_resource(message):
+        is_exclusive = message.params.get("application_mode") == EXCLUSIVE
+        if is_exclusive or not self.dispatcher.runs_batches or self._wants_resource(message):
             return None
         return message.max_exec_s
 

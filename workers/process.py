@@ -16,7 +16,6 @@ from redis.exceptions import RedisError
 from athena.ability import load_ability
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError, ConfigError
-from athena.fleet import WorkerEntry
 from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
 from athena.logs import configure_logs
@@ -25,6 +24,7 @@ from athena.script import Command
 from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store import ForeignLimits
+from athena.worker_entry import WorkerEntry
 from athena.worker_launch import WorkerLaunch, WorkerReport
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
@@ -110,7 +110,14 @@ class WorkerProcess:
         )
         wear = Wear(options.max_jobs, options.max_memory_mb)
         return WorkerSession(
-            entry, self._store, self._batcher, self._inference.message_of, foreign, wear, self._board.pulse
+            entry,
+            self._store,
+            self._batcher,
+            self._inference.message_of,
+            foreign,
+            wear,
+            options.max_batch * options.concurrency,
+            self._board.pulse,
         )
 
     def _serve(self, session: WorkerSession) -> int:

@@ -9,12 +9,13 @@ from typing import Any
 from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
-from athena.broker import worker_queues
 from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
-from athena.fleet import WorkerEntry
 from athena.jobs import JobState, Outcome
+from athena.keys import bell_key
 from athena.messages import JobMessage
+from athena.queues import HIGH, QueueName
 from athena.store import (
+    Draw,
     ForeignLimits,
     TakenJob,
     canceled_command,
@@ -27,10 +28,12 @@ from athena.store import (
     take_command,
     taken_jobs,
 )
+from athena.worker_entry import WorkerEntry
 from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
 from workers.outbox import Callback, HeldJob, Outbox, Step, finish_parts, outcome_of, ticket
 from workers.store_link import StoreLink
+from workers.take_order import TakeOrder
 from workers.wear import Wear
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,13 @@ MAX_REFUSALS = 60
 
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
+
+#: A worker without a free slot begins to wait for urgent jobs after this long; earlier, and the wait costs
+#: more than it saves.
+FULL_AFTER_S = 0.01
+
+#: The bell by which a worker ends its own wait; nobody may hear it any more.
+OWN_BELL_TTL_S = 5
 
 #: So often the jobs held here and those that Redis counts as held here are compared.
 RECONCILE_S = 10.0
@@ -66,10 +76,19 @@ class WorkerSession:
         read_foreign: Callable[[str, object], JobMessage],
         foreign: ForeignLimits,
         wear: Wear,
+        urgent_slots: int,
         pulse: Callable[[float, float], None],
     ) -> None:
         self.entry = entry
-        self.queues = worker_queues(entry.service_id, entry.gpu_type)
+        self._order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
+        self.queues = self._order.queues
+        self.urgent_queues = self._order.urgent_queues
+        self._urgent_slots = urgent_slots
+        #: Whether an urgent queue may hold a job; asked only while no slot is free.
+        self.may_find_urgent = True
+        #: Whether the transport waits for the bells of urgent queues alone.
+        self.hears_urgent_only = False
+        self._full_since_s: float | None = None
         self._foreign = foreign
         self._store = store
         self._batcher = batcher
@@ -91,9 +110,31 @@ class WorkerSession:
         self._is_draining = False
 
     @property
+    def own_bell(self) -> str:
+        """Key of the bell that only this worker hears."""
+        return bell_key(self.entry.incarnation)
+
+    def on_bell(self) -> None:
+        """A bell rang, or the wait for one is over."""
+        self.may_find_urgent = True
+        self.may_find_jobs = self.may_find_jobs or not self.hears_urgent_only
+        self.hears_urgent_only = False
+
+    @property
     def free_slots(self) -> int:
         """How many more jobs may be taken."""
         return self.entry.slots - len(self._held)
+
+    @property
+    def free_urgent_slots(self) -> int:
+        """How many more jobs of the high lane may be taken: they get slots beyond the others'."""
+        return self.free_slots + self._urgent_slots
+
+    def listens_for_urgent(self, now_s: float) -> bool:
+        """Whether only the high lane is of interest: no slot is free, and not for a moment only."""
+        since_s = self._full_since_s
+        is_full = self.free_slots <= 0 < self.free_urgent_slots and not self.may_find_urgent
+        return is_full and since_s is not None and now_s - since_s >= FULL_AFTER_S
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
@@ -108,13 +149,18 @@ class WorkerSession:
         self._exchange(now_s, deliver)
         while self._outbox.ended and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
+        if self.hears_urgent_only and not self.may_find_jobs and self.free_slots > 0:
+            # It would not hear of other jobs until its wait for urgent ones is over.
+            self.hears_urgent_only = False
+            self._store.run([("LPUSH", self.own_bell, 1), ("EXPIRE", self.own_bell, OWN_BELL_TTL_S)])
 
     def _exchange(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         self._now_s = now_s
         self._collect()
         started = self._newly_started(now_s)
         outbox = self._outbox
-        wanted = self.free_slots + len(outbox.ended) if self.may_find_jobs else 0
+        self._note_whether_full(now_s)
+        wanted, draw = self._wanted(len(outbox.ended))
         attends = bool(self._held) and now_s - self._attended_s >= ATTEND_S
         outbox.must_reconcile = outbox.must_reconcile or now_s - self._reconciled_s >= RECONCILE_S
         is_idle = not (
@@ -127,7 +173,7 @@ class WorkerSession:
         steps = [
             *self._tell_steps(started),
             *(self._attend_steps() if attends else ()),
-            *self._take_steps(wanted, deliver),
+            *self._take_steps(wanted, draw, deliver),
         ]
         try:
             replies = self._store.run([step.command for step in steps])
@@ -144,6 +190,22 @@ class WorkerSession:
                 step.read(reply)
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
         self._retire_if_worn()
+
+    def _wanted(self, freed: int) -> tuple[int, list[Draw]]:
+        """Returns how many jobs to ask for, and from which queues, when `freed` slots become free."""
+        free = self.free_slots + freed
+        if free > 0:
+            return (free, self._order.draw(free)) if self.may_find_jobs else (0, [])
+        urgent = self.free_urgent_slots + freed
+        if urgent > 0 and self.may_find_urgent:
+            return urgent, self._order.draw_urgent()
+        return 0, []
+
+    def _note_whether_full(self, now_s: float) -> None:
+        if self.free_slots > 0:
+            self._full_since_s = None
+        elif self._full_since_s is None:
+            self._full_since_s = now_s
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
@@ -173,10 +235,13 @@ class WorkerSession:
             command = progress_command((*ticket(job), str(job.told_progress)) for job in moved)
             yield Step("tell progress", command, _ignore)
 
-    def _take_steps(self, wanted: int, deliver: Callable[[TakenJob], None]) -> Iterator["Step"]:
+    def _take_steps(
+        self, wanted: int, draw: list[Draw], deliver: Callable[[TakenJob], None]
+    ) -> Iterator["Step"]:
         if wanted:
-            command = take_command(self.entry.incarnation, self.queues, wanted, self._foreign)
-            yield Step("take jobs", command, partial(self._admit, wanted, deliver))
+            command = take_command(self.entry.incarnation, draw, wanted, self._foreign)
+            is_whole = any(item.queue not in self.urgent_queues for item in draw)
+            yield Step("take jobs", command, partial(self._admit, wanted, is_whole, deliver))
 
     def _read_canceled(self, reply: Any) -> None:
         canceled = [job_id.decode() for job_id in reply]
@@ -235,12 +300,15 @@ class WorkerSession:
             if job.work and job.work.is_started and not job.is_announced and not job.outcome
         ]
 
-    def _admit(self, wanted: int, deliver: Callable[[TakenJob], None], reply: Any) -> None:
+    def _admit(self, wanted: int, is_whole: bool, deliver: Callable[[TakenJob], None], reply: Any) -> None:
         taken = taken_jobs(reply)
         if taken is None:
             logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
             raise WorkerShutdown(EX_FENCED)
-        self.may_find_jobs = len(taken) == wanted
+        self.may_find_urgent = len(taken) == wanted
+        if is_whole:
+            self.may_find_jobs = len(taken) == wanted
+        self._order.note(job.queue for job in taken)
         self.contact_s = self._now_s
         for job in taken:
             self._held[job.job_id] = HeldJob(job, self._now_s)
@@ -284,7 +352,8 @@ class WorkerSession:
             self.refuse(job_id, RequestError(text))
             return
         start_by_s = job.taken_s + job.taken.start_within_s
-        job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s)
+        is_urgent = QueueName.parse(job.taken.queue).lane == HIGH
+        job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s, is_urgent)
         self._batcher.put(job.work)
 
     def refuse(self, job_id: str, error: AthenaError) -> None:
@@ -317,7 +386,8 @@ class WorkerSession:
             del self._held[job.taken.job_id]
         self._store.break_off()
         self._outbox.must_reconcile = True
-        self.may_find_jobs = True
+        self.may_find_jobs = self.may_find_urgent = True
+        self.hears_urgent_only = False
 
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
@@ -326,7 +396,7 @@ class WorkerSession:
             self._outbox.returned.append(self._held.pop(work.job_id))
         for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
             self._outbox.returned.append(self._held.pop(job.taken.job_id))
-        self.may_find_jobs = False
+        self.may_find_jobs = self.may_find_urgent = False
         self._tell_quietly()
         if not self._batcher.join(grace_s):
             logger.error("an inference call did not end within %s s", grace_s)

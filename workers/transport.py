@@ -51,7 +51,9 @@ class JobQoS(virtual.QoS):
         session = self.channel.session
         if not self.channel.consumes_jobs:
             return True
-        return session.free_slots > 0 and not session.may_find_jobs
+        if session.free_slots > 0:
+            return not session.may_find_jobs
+        return session.listens_for_urgent(time.monotonic())
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Remembers which job a delivery is."""
@@ -153,7 +155,10 @@ class JobChannel(kombu_redis.Channel):
         self._waits_for_bell = True
         self._in_poll = connection
         self._brpop_sent_at = time.monotonic()
-        connection.send_command("BRPOP", *map(bell_key, self.session.queues), BELL_TIMEOUT_S)
+        session = self.session
+        session.hears_urgent_only = session.free_slots <= 0
+        bells = [*map(bell_key, session.urgent_queues if session.hears_urgent_only else session.queues)]
+        connection.send_command("BRPOP", *bells, session.own_bell, BELL_TIMEOUT_S)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._waits_for_bell:
@@ -168,7 +173,7 @@ class JobChannel(kombu_redis.Channel):
             self._waits_for_bell = False
             self._in_poll = None
         # Rung or timed out: both times the next turn looks into the queues.
-        self.session.may_find_jobs = True
+        self.session.on_bell()
         return True
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from api.gateway import Gateway
 from api.views.answers import json_response
-from athena.broker import ANY, queue_name
+from athena.fleet_operations import known_queues
 from athena.interface import Interface
 
 
@@ -43,8 +43,7 @@ class Abilities:
 
     async def _summary(self, interface: Interface) -> dict[str, Any]:
         workers = self._gateway.watch.fleet.live_workers(time.monotonic(), interface.service_id)
-        types = sorted({*interface.gpu_types, *(worker.gpu_type for worker in workers), ANY})
-        queues = [queue_name(interface.service_id, gpu_type) for gpu_type in types]
+        queues = await self._gateway.operate(known_queues(interface))
         depths = await self._gateway.depths(queues)
         return {
             "service_id": interface.service_id,

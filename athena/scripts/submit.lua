@@ -64,6 +64,8 @@ if request_key ~= '' then
 end
 redis.call('ZADD', OPEN .. service_id, expires_ms, id)
 redis.call('HINCRBY', LOAD .. service_id, 'bytes', bytes)
-redis.call('LPUSH', queue, message)
+if redis.call('LPUSH', queue, message) == 1 then
+  redis.call('SADD', QUEUES .. service_id, queue)
+end
 ring(queue)
 return {'accepted'}

@@ -1,7 +1,8 @@
 -- Moves up to n jobs from the queues to a worker, in the order of the queues, and mints their tokens.
 --
--- KEYS  queues in the order in which they are to be emptied
+-- KEYS  queues in the order in which they are to be emptied; one may come twice
 -- ARGV  1 incarnation   2 n   3 result TTL, 4 record TTL and 5 time to queue of jobs that came by send_task, milliseconds
+--       6… per queue: how many jobs at most, 0 for n
 -- Returns false when the worker is fenced, else a list of {id, token, queue, message, '1' if it must run alone,
 -- milliseconds in which it must start}
 
@@ -18,7 +19,7 @@ local function adopt(id, queue, message)
   if string.find(message, '"athena":', 1, true) then
     return false
   end
-  local service_id = string.match(queue, '^(.*)%.[^.]*$') or queue
+  local service_id = string.match(queue, '^[^.]*')
   redis.call('HSET', JOB .. id, 'state', 'queued', 'queue', queue, 'queued_ms', now, 'service_id', service_id,
     'bytes', #message, 'result_ttl_ms', ARGV[3], 'record_ttl_ms', ARGV[4], 'max_queue_ms', ARGV[5],
     'expires_ms', now + tonumber(ARGV[5]))
@@ -62,10 +63,11 @@ local function take(queue, message)
   return tonumber(known[5])
 end
 
-for _, queue in ipairs(KEYS) do
+local silent = {}
+
+local function take_from(queue, goal)
   local last = false
-  local is_paused = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
-  while #taken < wanted and not is_paused do
+  while #taken < goal do
     local message = redis.call('RPOP', queue)
     if not message then break end
     last = take(queue, message) or last
@@ -73,11 +75,25 @@ for _, queue in ipairs(KEYS) do
   if last then
     redis.call('HSET', LINE .. queue, 'out', last)
   end
-  if redis.call('EXISTS', queue) == 1 and not is_paused then
-    ring(queue)
-  else
-    redis.call('DEL', BELL .. queue)
+end
+
+for i, queue in ipairs(KEYS) do
+  local limit, is_silent = tonumber(ARGV[5 + i]), redis.call('LLEN', queue) == 0
+  if not is_silent then
+    is_silent = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
   end
+  if not is_silent then
+    take_from(queue, limit > 0 and math.min(wanted, #taken + limit) or wanted)
+    is_silent = redis.call('LLEN', queue) == 0
+  end
+  if is_silent then
+    silent[#silent + 1] = BELL .. queue
+  else
+    ring(queue)
+  end
+end
+if #silent > 0 then
+  redis.call('DEL', unpack(silent))
 end
 close_books(false)
 return taken

@@ -7,15 +7,16 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError
 
-from athena.broker import encode_message, queue_name
-from athena.fleet import WorkerEntry
+from athena.broker import encode_message
 from athena.jobs import JobRecord, JobState, Outcome
 from athena.keys import WORKERS, payload_key, reply_channel
 from athena.messages import make_message
 from athena.protocol import InputValue
+from athena.queues import queue_name
 from athena.script import Command, script_of
 from athena.store import (
     Death,
+    Draw,
     ForeignLimits,
     Reply,
     Submission,
@@ -35,6 +36,7 @@ from athena.store import (
     take_command,
     taken_jobs,
 )
+from athena.worker_entry import WorkerEntry
 
 FOREIGN = ForeignLimits(result_ttl_s=3600, record_ttl_s=86400, max_queue_s=600)
 
@@ -81,7 +83,7 @@ class Store:
 
     def try_take(self, count: int = 10, incarnation: str = "w1") -> list[TakenJob] | None:
         """Takes jobs; None when the worker is fenced."""
-        queues = [CPU_QUEUE, ANY_QUEUE]
+        queues = [Draw(CPU_QUEUE), Draw(ANY_QUEUE)]
         return taken_jobs(self.run(take_command(incarnation, queues, count, FOREIGN)))
 
     def start(self, *jobs: TakenJob) -> list[int]:

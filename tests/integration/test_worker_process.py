@@ -14,7 +14,6 @@ from celery import Celery
 from athena.ability import load_ability
 from athena.broker import celery_url, encode_message
 from athena.child import StartError
-from athena.fleet import WorkerEntry
 from athena.fleet_keeper import FleetKeeper
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
@@ -24,6 +23,7 @@ from athena.placement import Placement
 from athena.protocol import InputValue
 from athena.settings import Settings, from_env
 from athena.worker_child import WorkerChild
+from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 
 from .conftest import Store

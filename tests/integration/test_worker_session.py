@@ -14,11 +14,11 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import ExpiredError, Problem, RequestError
-from athena.fleet import WorkerEntry
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
 from athena.progress import ProgressBoard
 from athena.store import TakenJob
+from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.session import WorkerSession
@@ -48,7 +48,7 @@ class Worker:
         nothing = Model(lambda: None, lambda message: None, self._run, lambda: None)
         self.batcher = Batcher(nothing, BatchOptions(), self.board, self.has_ended.set)
         self.session = WorkerSession(
-            ENTRY, self.link, self.batcher, self._read_foreign, FOREIGN, wear, self.board.pulse
+            ENTRY, self.link, self.batcher, self._read_foreign, FOREIGN, wear, 1, self.board.pulse
         )
         self.now_s = time.monotonic()
         self.batcher.start()

@@ -20,8 +20,6 @@ from athena.broker import (
     celery_url,
     describe_inputs,
     encode_message,
-    queue_name,
-    worker_queues,
 )
 from athena.messages import JobMessage, MessageInput
 from athena.redis_connections import pool_of
@@ -114,10 +112,6 @@ def test_personalised_resource_rides_along() -> None:
 def test_flower_sees_names_and_sizes_and_no_data() -> None:
     assert describe_inputs(JOB) == "(echo: text: 2 bytes, picture: 3 bytes)"
     assert describe_inputs(JobMessage("j1", "echo", {}, (), {})) == "(echo: no input)"
-
-
-def test_worker_takes_from_its_own_queue_first() -> None:
-    assert worker_queues("ocr", "T4G16") == [queue_name("ocr", "T4G16"), "ocr.any"]
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,16 @@ class Session:
     def __init__(self) -> None:
         self.queues = ["echo.cpu", "echo.any"]
         self.entry = SimpleNamespace(service_id="echo")
+        self.urgent_queues = ["echo.cpu.high"]
+        self.own_bell = "athena:bell:own"
         self.free_slots = 3
+        self.is_full_for_long = False
         self.may_find_jobs = False
+        self.hears_urgent_only = False
         self.calls: list[tuple[Any, ...]] = []
+
+    def listens_for_urgent(self, now_s: float) -> bool:
+        return self.is_full_for_long
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: self.calls.append((name, *given))
@@ -188,7 +195,7 @@ def test_answer_that_was_only_read_late_is_read(stage: Stage) -> None:
 
     poller.on_poll_start()
 
-    assert stage.session.may_find_jobs
+    assert stage.session.called("on_bell")
 
 
 def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) -> None:
@@ -198,7 +205,9 @@ def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) 
     poller.on_poll_start()
 
     assert list(poller._channels) == [stage.channel]
-    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu", "athena:bell:echo.any", 1)]
+    assert stage.wire.sent == [
+        ("BRPOP", "athena:bell:echo.cpu", "athena:bell:echo.any", "athena:bell:own", 1)
+    ]
     assert stage.channel._in_poll is stage.wire
     assert len(stage.session.called("turn")) == 2
 
@@ -214,12 +223,21 @@ def test_poller_does_not_block_while_the_qos_says_no(
     assert stage.wire.sent == []
 
 
+def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
+    stage.session.free_slots, stage.session.is_full_for_long = 0, True
+
+    stage.transport.cycle.on_poll_start()
+
+    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 1)]
+    assert stage.session.hears_urgent_only
+
+
 def test_answer_of_the_bell_comes_to_our_method(stage: Stage) -> None:
     stage.transport.cycle.on_poll_start()
 
     stage.channel.handlers["BRPOP"]()
 
-    assert stage.session.may_find_jobs
+    assert stage.session.called("on_bell")
     assert stage.channel._in_poll is None
 
 

@@ -8,9 +8,11 @@ import pytest
 
 from athena.ability import Limits
 from athena.errors import UnservedError
-from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, Failure, FleetView, WorkerEntry
+from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, Failure, FleetView
 from athena.interface import Interface
 from athena.jobs import JobRecord
+from athena.routing import Hints
+from athena.worker_entry import WorkerEntry
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "worker_entry.json"
 GRACE_S = 60.0
@@ -112,14 +114,14 @@ def test_request_goes_to_its_type_or_to_what_is_alive(
 ) -> None:
     observe(view, 0, 1, *alive)
 
-    assert view.route(0, interface(), wanted) == queue
+    assert view.route(0, interface(), Hints(wanted)) == queue
 
 
 def test_ability_may_forbid_another_type(view: FleetView) -> None:
     observe(view, 0, 1, "cpu")
 
     with pytest.raises(UnservedError) as error:
-        view.route(0, interface(fallback=False), "T4G16")
+        view.route(0, interface(fallback=False), Hints("T4G16"))
 
     assert error.value.message == "ocr has no worker of type T4G16 and allows no other; alive: cpu"
     assert (error.value.code, error.value.http_status, error.value.retryable) == (10225, 503, True)
@@ -129,29 +131,29 @@ def test_requests_are_accepted_for_a_while_after_the_last_worker(view: FleetView
     observe(view, 0, 1, "cpu")
     observe(view, 1, 1)
 
-    assert view.route(GRACE_S, interface(), "") == "ocr.any"
+    assert view.route(GRACE_S, interface(), Hints("")) == "ocr.any"
     with pytest.raises(UnservedError, match="no worker serves ocr at the moment"):
-        view.route(GRACE_S + 1, interface(), "")
+        view.route(GRACE_S + 1, interface(), Hints(""))
 
 
 def test_requests_are_accepted_for_a_while_after_the_own_start(view: FleetView) -> None:
-    assert view.route(GRACE_S, interface(), "T4G16") == "ocr.any"
+    assert view.route(GRACE_S, interface(), Hints("T4G16")) == "ocr.any"
     with pytest.raises(UnservedError):
-        view.route(GRACE_S + 1, interface(), "T4G16")
+        view.route(GRACE_S + 1, interface(), Hints("T4G16"))
 
 
 def test_worker_of_another_ability_serves_nothing_here(view: FleetView) -> None:
     observe(view, 100, 1, "cpu", service_id="echo")
 
     with pytest.raises(UnservedError):
-        view.route(100, interface(), "")
+        view.route(100, interface(), Hints(""))
 
 
 def test_refusal_says_why_the_ability_does_not_start(view: FleetView) -> None:
     view.observe_failures(1000, {b"ocr": Failure("no model", 990).encode()})
 
     with pytest.raises(UnservedError, match="at the moment; it does not start: no model"):
-        view.route(GRACE_S + 1, interface(), "")
+        view.route(GRACE_S + 1, interface(), Hints(""))
 
 
 def test_old_failure_is_not_shown(view: FleetView) -> None:
@@ -163,8 +165,8 @@ def test_old_failure_is_not_shown(view: FleetView) -> None:
 def test_request_without_a_wish_goes_where_no_other_type_is_allowed(view: FleetView) -> None:
     observe(view, 0, 1, "cpu")
 
-    assert view.route(0, interface(fallback=False), "any") == "ocr.any"
-    assert view.route(0, interface(fallback=False), "cpu") == "ocr.cpu"
+    assert view.route(0, interface(fallback=False), Hints("any")) == "ocr.any"
+    assert view.route(0, interface(fallback=False), Hints("cpu")) == "ocr.cpu"
 
 
 def test_dead_worker_is_no_reason_for_its_queue(view: FleetView) -> None:
@@ -178,7 +180,7 @@ def test_dead_worker_is_no_reason_for_its_queue(view: FleetView) -> None:
 
     view.observe(now_s, workers, beats)
 
-    assert view.route(now_s, interface(), "T4G16") == "ocr.cpu"
+    assert view.route(now_s, interface(), Hints("T4G16")) == "ocr.cpu"
     assert [worker.gpu_type for worker in view.live_workers(now_s)] == ["cpu"]
 
 
@@ -195,7 +197,7 @@ def test_ability_says_why_it_does_not_start_only_when_nobody_serves_it(view: Fle
     observe(view, 1000, 1, "cpu")
     view.observe_failures(1000, {b"ocr": Failure("no model", 990).encode()})
 
-    assert view.route(1000, interface(), "") == "ocr.any"
+    assert view.route(1000, interface(), Hints("")) == "ocr.any"
     assert view.failures == {"ocr": "no model"}
 
 
@@ -203,9 +205,9 @@ def test_restart_of_the_last_worker_refuses_nobody_even_without_fallback(view: F
     observe(view, 0, 1, "T4G16")
     observe(view, 1, 1)
 
-    assert view.route(1, interface(fallback=False), "T4G16") == "ocr.T4G16"
+    assert view.route(1, interface(fallback=False), Hints("T4G16")) == "ocr.T4G16"
     with pytest.raises(UnservedError, match="alive: none"):
-        view.route(1, interface(fallback=False), "V100G32")
+        view.route(1, interface(fallback=False), Hints("V100G32"))
 
 
 # why a job waits

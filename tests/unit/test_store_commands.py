@@ -16,6 +16,7 @@ from athena.script import SCRIPTS, Command, Script, script_of
 from athena.store import (
     Beat,
     Death,
+    Draw,
     ForeignLimits,
     Reply,
     Submission,
@@ -219,10 +220,10 @@ def test_submit_names_what_is_not_ordinary() -> None:
 
 
 def test_take_names_the_queues_in_their_order() -> None:
-    command = take_command("w1", ["echo.cpu", "echo.any"], 3, ForeignLimits(1.5, 60, 2))
+    command = take_command("w1", [Draw("echo.cpu"), Draw("echo.any", 1)], 3, ForeignLimits(1.5, 60, 2))
 
     assert command[3:5] == ("echo.cpu", "echo.any")
-    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000, 2000]
+    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000, 2000, 0, 1]
 
 
 def test_start_sends_pairs() -> None:
@@ -335,7 +336,7 @@ def test_sweep_names_the_queues() -> None:
     command = sweep_command("echo", ["echo.cpu", "echo.any"], 60, 1.5, recounts=True)
 
     assert command[3:5] == ("echo.cpu", "echo.any")
-    assert args(command, "sweep", keys=2) == ["echo", 60_000, 1500, "1"]
+    assert args(command, "sweep", keys=2) == ["echo", 60_000, 1500, "1", "", 0]
 
 
 def test_jobs_are_found_by_their_app() -> None:

@@ -3,6 +3,7 @@ local JOB, RESULT, PAYLOAD, MESSAGE = 'athena:job:', 'athena:result:', 'athena:p
 local INFLIGHT, CANCELED = 'athena:inflight:', 'athena:canceled:'
 local BELL, REPLY, LINE = 'athena:bell:', 'athena:reply:', 'athena:line:'
 local OPEN, ENDED, LOAD, KEPT, DEAD = 'athena:open:', 'athena:ended:', 'athena:load:', 'athena:kept:', 'athena:dead'
+local QUEUES = 'athena:queues:'
 local WORKERS, BEATS = 'athena:workers', 'athena:beats'
 
 local FINAL = {succeeded = true, failed = true, canceled = true, expired = true, timed_out = true, poisoned = true}

@@ -7,7 +7,9 @@ local function put_back(id, message, ...)
   redis.call('HDEL', key, 'started_ms', 'worker', 'gpu_type', 'progress')
   local known = redis.call('HMGET', key, 'queue', 'service_id', 'expires_ms')
   redis.call('ZADD', OPEN .. (known[2] or ''), known[3] or 0, id)
-  redis.call('RPUSH', known[1], message)
+  if redis.call('RPUSH', known[1], message) == 1 then
+    redis.call('SADD', QUEUES .. (known[2] or ''), known[1])
+  end
   ring(known[1])
 end
 

@@ -1,0 +1,54 @@
+"""Names of queues: `<service_id>.<target>`, with `.high` or `.low` behind it for the other lanes. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: The target of jobs that any worker of their ability may run.
+ANY = "any"
+
+HIGH, NORMAL, LOW = "high", "normal", "low"
+
+#: `header.priority`, the lanes of each queue.
+LANES = (HIGH, NORMAL, LOW)
+
+
+@dataclass(frozen=True)
+class QueueName:
+    """A queue's name, taken apart.
+
+    Attributes:
+        target: a GPU type, `any`, or the UUID of a GPU, whose queue has no other lanes.
+    """
+
+    service_id: str
+    target: str
+    lane: str = NORMAL
+
+    def __str__(self) -> str:
+        return queue_name(self.service_id, self.target, self.lane)
+
+    @classmethod
+    def parse(cls, name: str) -> "QueueName":
+        """Reads a name; whatever is no queue of ours is an ability of that name."""
+        service_id, _, rest = name.partition(".")
+        target, dot, lane = rest.rpartition(".")
+        if dot and lane in (HIGH, LOW):
+            return cls(service_id, target, lane)
+        return cls(service_id, rest)
+
+
+def queue_name(service_id: str, target: str, lane: str = NORMAL) -> str:
+    """Returns the name of an ability's queue for a GPU type, for `any`, or for one GPU."""
+    name = f"{service_id}.{target}"
+    return name if lane == NORMAL or is_gpu_id(target) else f"{name}.{lane}"
+
+
+def is_gpu_id(target: str) -> bool:
+    """Whether a target is a single GPU, or an instance of one."""
+    return target.startswith(("GPU-", "MIG-"))
+
+
+def queues_of_targets(service_id: str, targets: Iterable[str]) -> list[str]:
+    """Returns the queues of some targets, with all of their lanes."""
+    names = (queue_name(service_id, target, lane) for target in targets for lane in (NORMAL, HIGH, LOW))
+    return list(dict.fromkeys(names))

@@ -1,0 +1,147 @@
+"""Which queue a request goes to, by its scheduling hints and the workers that are alive. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from athena.errors import UnservedError
+from athena.interface import Interface
+from athena.inventory import label_key
+from athena.queues import ANY, NORMAL, is_gpu_id, queue_name
+from athena.worker_entry import WorkerEntry
+
+#: Values of `gpu_id` that pin a request to nothing.
+NO_PIN = frozenset({"", "first", ANY})
+
+#: When a request may be tried again that no worker can run now.
+RETRY_AFTER_S = 5
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a request says about where it wants to run.
+
+    Attributes:
+        gpu_type: a type, or "" or `any` for no wish.
+        gpu_id: the UUID of a GPU, its number among the live ones of the type, or one of `NO_PIN`.
+        lane: `header.priority`.
+    """
+
+    gpu_type: str = ""
+    gpu_id: str = ""
+    lane: str = NORMAL
+
+    @classmethod
+    def of(cls, params: Mapping[str, str], header: Mapping[str, Any], aliases: Mapping[str, str]) -> "Hints":
+        """Reads the hints of a valid request; a type may be named by its alias or by what it replaces."""
+        gpu_type = params.get("gpu_type", "")
+        return cls(
+            aliases.get(gpu_type, gpu_type), params.get("gpu_id", ""), header.get("priority") or NORMAL
+        )
+
+
+def route(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> str:
+    """Returns the queue for a request.
+
+    Args:
+        interface: the ability.
+        alive: its live workers; none for an ability whose workers are away for a moment.
+        hints: of the request.
+
+    Raises:
+        UnservedError: what the hints name is not alive, and the ability allows nothing else.
+    """
+    return queue_name(interface.service_id, _target(interface, alive, hints), hints.lane)
+
+
+def _target(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> str:
+    wants_type = hints.gpu_type not in ("", ANY)
+    if hints.gpu_id not in NO_PIN:
+        pinned = _pinned(alive, hints.gpu_type if wants_type else "", hints.gpu_id)
+        if pinned:
+            return pinned
+        if not interface.fallback:
+            raise _no_such_gpu(interface, alive, hints)
+    types = {worker.gpu_type for worker in alive}
+    if not wants_type:
+        return ANY
+    if hints.gpu_type in types:
+        return hints.gpu_type
+    if interface.fallback:
+        return fallback_target(interface, types)
+    if not types and hints.gpu_type in interface.gpu_types:
+        return hints.gpu_type
+    raise UnservedError(
+        f"{interface.service_id} has no worker of type {hints.gpu_type} and allows no other; "
+        f"alive: {', '.join(sorted(types)) or 'none'}",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def fallback_target(interface: Interface, types: set[str]) -> str:
+    """Returns the first type of the ability's order that is alive; `any` if none of them is."""
+    return next((gpu_type for gpu_type in interface.gpu_types if gpu_type in types), ANY)
+
+
+def gpus_in_host_order(alive: Sequence[WorkerEntry], gpu_type: str = "") -> list[str]:
+    """Returns the UUIDs of the live GPUs of a type, or of all types, host by host."""
+    found = {
+        (worker.host, label_key(worker.gpu_label), worker.gpu_id)
+        for worker in alive
+        if worker.gpu_id and gpu_type in ("", worker.gpu_type)
+    }
+    return [gpu_id for _, _, gpu_id in sorted(found)]
+
+
+def _pinned(alive: Sequence[WorkerEntry], gpu_type: str, gpu_id: str) -> str:
+    gpus = gpus_in_host_order(alive, gpu_type)
+    if gpu_id.isascii() and gpu_id.isdigit():
+        index = int(gpu_id) if len(gpu_id) < 9 else len(gpus)
+        return gpus[index] if index < len(gpus) else ""
+    wanted = gpu_id.lower()
+    return next((known for known in gpus if known.lower() == wanted and is_gpu_id(known)), "")
+
+
+def _no_such_gpu(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> UnservedError:
+    gpu_type = "" if hints.gpu_type == ANY else hints.gpu_type
+    gpus = ", ".join(gpus_in_host_order(alive, gpu_type)) or "none"
+    types = ", ".join(sorted({worker.gpu_type for worker in alive})) or "none"
+    of_type = f" of type {gpu_type}" if gpu_type else ""
+    return UnservedError(
+        f"{interface.service_id} has no worker on GPU {hints.gpu_id}{of_type} and allows no other; "
+        f"GPUs{of_type} alive: {gpus}; types alive: {types}",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+@dataclass(frozen=True)
+class Rerouting:
+    """Where jobs go whose target has lost its last worker.
+
+    Attributes:
+        live: the targets that have a worker: types and UUIDs.
+        homes: UUID -> type, of the GPUs that are known.
+        target: for jobs of all other targets; "" if they stay where they are.
+    """
+
+    live: frozenset[str]
+    homes: Mapping[str, str]
+    target: str = ""
+
+
+#: Nothing moves.
+STAY = Rerouting(frozenset(), {})
+
+
+def rerouting(interface: Interface, alive: Sequence[WorkerEntry], homes: Mapping[str, str]) -> Rerouting:
+    """Returns what becomes of jobs that no live worker takes, by the rule for new requests.
+
+    Args:
+        interface: the ability.
+        alive: its workers that are alive, or were a moment ago.
+        homes: UUID -> type, of GPUs that were ever seen.
+    """
+    types = {worker.gpu_type for worker in alive}
+    live = frozenset(types | {worker.gpu_id for worker in alive if worker.gpu_id} | {ANY})
+    target = fallback_target(interface, types) if alive and interface.fallback else ""
+    return Rerouting(live, homes, target)
