@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from api.gateway import Gateway
 from api.problems import problem_response
 from api.server import AsgiServer, InlineFlask
-from api.views import abilities, admin, bulk, jobs, openapi, probes, run
+from api.views import abilities, admin, bulk, jobs, openapi, probes, run, workers
 from athena.errors import AthenaError, InternalError, MethodError, NotFoundError, RequestError
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def create_app(gateway: Gateway) -> InlineFlask:
     """Returns the Flask application of a gateway."""
     app = InlineFlask("api", static_folder=None)
-    for view in (probes, abilities, jobs, bulk, admin, openapi, run):
+    for view in (probes, abilities, workers, jobs, bulk, admin, openapi, run):
         app.register_blueprint(view.blueprint(gateway))
     app.register_error_handler(AthenaError, problem_response)
     app.register_error_handler(HTTPException, _http_problem)

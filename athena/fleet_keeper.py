@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from athena.blocking_link import BlockingLink
 from athena.fleet import Failure, FleetView
 from athena.janitor import Janitor, learn_interfaces
-from athena.keys import ABILITIES, BEATS, FAILURES, GPUS, ORDERS, WORKERS
+from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.redis_address import RedisAddress
 from athena.script import Command
 from athena.settings import Settings
@@ -59,7 +59,7 @@ class FleetKeeper:
         self._janitor = Janitor(self._fleet, settings.record_ttl_s, settings.dead_ttl_s)
         self._workers: list[Kept] = []
         self._fences: deque[Command] = deque()
-        self._gpus: dict[str, bytes] = {}
+        self._hosts: dict[str, bytes] = {}
         self._published: set[str] = set()
         self._due_s = 0.0
         self._learned_s = float("-inf")
@@ -74,14 +74,14 @@ class FleetKeeper:
         """Lets a worker go that has ended for good."""
         self._workers.remove(worker)
 
-    def publish_gpus(self, host: str, document: bytes) -> None:
-        """Lets gateways know how this host's GPUs are; told with the next heartbeat."""
-        self._gpus[host] = document
+    def publish_host(self, name: str, document: bytes) -> None:
+        """Lets gateways know how a supervisor's GPUs and workers are; told with the next heartbeat."""
+        self._hosts[name] = document
 
-    def withdraw_gpus(self) -> None:
-        """Tells that nobody looks after this host's GPUs any more."""
-        for host in self._published:
-            self._note(("HDEL", GPUS, host))
+    def withdraw_hosts(self) -> None:
+        """Tells that nobody looks after them any more."""
+        for name in self._published:
+            self._note(("HDEL", HOSTS, name))
 
     def bury(self, incarnation: str, death: Death) -> None:
         """Passes the jobs of a dead worker on, now or as soon as Redis can be reached."""
@@ -111,7 +111,7 @@ class FleetKeeper:
         try:
             self._send_fences()
             self._send_beats()
-            self._send_gpus()
+            self._send_hosts()
             self._keep_house(now_s)
         except RedisError as error:
             self.in_contact_since_s = None
@@ -136,12 +136,12 @@ class FleetKeeper:
         for worker, order in zip(self._workers, orders, strict=True):
             worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)
 
-    def _send_gpus(self) -> None:
-        while self._gpus:
-            host, document = next(iter(self._gpus.items()))
-            self._link.execute(("HSET", GPUS, host, document))
-            del self._gpus[host]
-            self._published.add(host)
+    def _send_hosts(self) -> None:
+        while self._hosts:
+            name, document = next(iter(self._hosts.items()))
+            self._link.execute(("HSET", HOSTS, name, document))
+            del self._hosts[name]
+            self._published.add(name)
 
     def _orders(self, names: Sequence[str]) -> list[str]:
         if not names:

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from athena.errors import NotFoundError
+from athena.host_report import HostReport
 from athena.interface import Interface
 from athena.janitor import queues_of
 from athena.keys import (
     ABILITIES,
     BEATS,
+    HOSTS,
     ORDERS,
     WORKERS,
     inflight_key,
@@ -148,6 +150,12 @@ def list_workers() -> Steps[tuple[list[WorkerState], list[str]]]:
         states.append(WorkerState(entry, held, beat, orders.get(entry.name, "")))
     serving = {entry.name for entry in entries}
     return states, sorted(orders.keys() - serving)
+
+
+def list_hosts() -> Steps[list[HostReport]]:
+    """Lists what supervisors tell of their hosts."""
+    reports = [HostReport.decode(raw) for raw in (yield ("HVALS", HOSTS))]
+    return sorted(reports, key=lambda report: report.host)
 
 
 def order_workers(names: Iterable[str], order: str) -> Steps[list[str]]:

@@ -5,12 +5,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-import orjson
-
 from athena.ability import Ability
 from athena.fleet_keeper import FleetKeeper
 from athena.gpu_watch import GpuWatch
 from athena.host import core_count, host_name
+from athena.host_report import HostReport
 from athena.inventory import GpuDevice, Inventory, devices_of
 from athena.placement import Placement, Plan, make_plan
 from athena.settings import Settings
@@ -54,6 +53,8 @@ class HostWorkers:
         self._free_mib = {device.uuid: device.memory_free_mib for device in self._devices(inventory)}
         self._told_s = float("-inf")
         self._leaving: list[WorkerChild] = []
+        self._published_s = float("-inf")
+        self._read_ms = int(time.time() * 1000)
         self.plan = self._make_plan(inventory)
         self._children = {placement: self._child(placement) for placement in self.plan.workers}
 
@@ -70,19 +71,19 @@ class HostWorkers:
             supervisor.admit(GpuWatch(self._settings.gpu_poll_s, self.on_inventory))
 
     def withdraw(self) -> None:
-        """Tells that nobody looks after this host's GPUs any more."""
-        self._keeper.withdraw_gpus()
+        """Tells that nobody looks after this host any more."""
+        self._keeper.withdraw_hosts()
 
     def on_inventory(self, inventory: Inventory) -> None:
-        """Takes in a new reading: publishes it, and follows the plan that is made of it."""
+        """Takes in a new reading, and follows the plan that is made of it."""
         if inventory.problem:
             # The driver is in trouble, the workers may not be: who cannot compute any more ends by itself.
             logger.error("the GPUs cannot be read: %s", inventory.problem)
             return
-        self._keeper.publish_gpus(host_name(), self._document(inventory))
         known = {(device.uuid, device.problem) for device in self._devices(self._inventory)}
         seen = {(device.uuid, device.problem) for device in self._devices(inventory)}
         self._inventory = inventory
+        self._read_ms = int(time.time() * 1000)
         if known == seen:
             return
         for device in self._devices(inventory):
@@ -91,7 +92,10 @@ class HostWorkers:
         self._change(self._make_plan(inventory))
 
     def on_tick(self, now_s: float) -> None:
-        """Says again why abilities have no worker: what was said once is forgotten."""
+        """Publishes how things are, and says again why abilities have no worker: it is forgotten else."""
+        if now_s - self._published_s >= self._settings.gpu_poll_s:
+            self._published_s = now_s
+            self._keeper.publish_host(host_name() + self._suffix, self._report())
         if now_s - self._told_s >= REPEAT_S:
             self._told_s = now_s
             for refusal in self.plan.refusals:
@@ -157,8 +161,10 @@ class HostWorkers:
         child.is_optional = True
         return child
 
-    def _document(self, inventory: Inventory) -> bytes:
-        devices = [dataclasses.asdict(device) for device in devices_of(inventory, self._settings.gpu_aliases)]
-        return orjson.dumps(
-            {**orjson.loads(inventory.encode()), "devices": devices, "read_ms": int(time.time() * 1000)}
+    def _report(self) -> bytes:
+        workers = tuple(child.state() for child in (*self.children, *self._leaving))
+        devices = tuple(self._devices(self._inventory))
+        report = HostReport(
+            host_name(), int(time.time() * 1000), self._read_ms, self._inventory, devices, workers
         )
+        return report.encode()

@@ -23,7 +23,7 @@
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
-| `athena:gpus` | hash | host -> how its GPUs are (JSON), from its supervisor | its supervisor stops |
+| `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
 | `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
@@ -35,7 +35,7 @@ WORKERS = "athena:workers"
 BEATS = "athena:beats"
 ABILITIES = "athena:abilities"
 FAILURES = "athena:failures"
-GPUS = "athena:gpus"
+HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
 

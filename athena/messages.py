@@ -77,6 +77,8 @@ class JobMessage:
                 f"queue message version {document.get('v')!r} is not known here; "
                 f"this worker reads {MESSAGE_VERSION}"
             )
+        if not isinstance(document.get("params"), dict):
+            raise RequestError("the queue message is malformed: params is no object")
         try:
             return cls(
                 job_id=document["id"],

@@ -171,7 +171,7 @@ class Settings:
         parse_aliases,
         "names for GPU types, separated by commas, product or type first: `NVIDIA A10G=A10G24`",
     )
-    gpu_poll_s: float = _setting("2", _seconds, "how often a host's GPUs are looked at")
+    gpu_poll_s: float = _setting("2", _seconds, "how often a host's GPUs are looked at, and told of")
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")
 
     def __repr__(self) -> str:

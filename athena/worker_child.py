@@ -12,6 +12,7 @@ from athena.ability import Ability
 from athena.child import Child, StartError, describe_exit
 from athena.fleet_keeper import FleetKeeper
 from athena.host import host_name
+from athena.host_report import WorkerStatus
 from athena.placement import Placement
 from athena.progress import ProgressBoard
 from athena.settings import Settings
@@ -86,6 +87,25 @@ class WorkerChild(Child):
             progress_fd=self._board.fd,
         )
         return {**launch.environment(), **device_environment(self._placement, os.environ)}
+
+    def state(self) -> WorkerStatus:
+        """Returns how it is, for operators."""
+        return WorkerStatus(
+            name=self.node_name,
+            service_id=self.ability.service_id,
+            gpu_type=self._placement.gpu_type,
+            gpu_id=self._placement.gpu_id,
+            state=self._state(),
+        )
+
+    def _state(self) -> str:
+        if self.is_leaving or self.is_stopping:
+            return "stopping"
+        if self.is_ready:
+            return "serving"
+        if self.is_running:
+            return "loading"
+        return "down" if self.is_wanted else "drained"
 
     def retire(self) -> None:
         """Ends the process for good, whatever operators order."""

@@ -113,8 +113,9 @@ class Inference:
 
     def batch_key(self, message: JobMessage) -> object:
         """Returns what jobs must have in common to share a call; None for a job that gets one of its own."""
-        is_exclusive = message.params.get("application_mode") == EXCLUSIVE
-        if is_exclusive or not self.dispatcher.runs_batches or self._wants_resource(message):
+        if not self.dispatcher.runs_batches or self._wants_resource(message):
+            return None
+        if message.params.get("application_mode") == EXCLUSIVE:
             return None
         return message.max_exec_s
 

@@ -1,0 +1,65 @@
+"""What a supervisor tells of its host with its heartbeats: GPUs, and the workers on them."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from athena.inventory import GpuDevice, Inventory
+
+#: A report that is older is not the present any more. Clocks of hosts may differ by less than this.
+STALE_AFTER_S = 30.0
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One worker; `state` is loading, serving, stopping, drained or down."""
+
+    name: str
+    service_id: str
+    gpu_type: str
+    gpu_id: str
+    state: str
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What one supervisor knows.
+
+    Attributes:
+        told_ms: when it was told, milliseconds since 1970 on the host's clock.
+        read_ms: when the GPUs were read last, likewise.
+        devices: what workers can be pinned to.
+    """
+
+    host: str
+    told_ms: int
+    read_ms: int
+    inventory: Inventory
+    devices: tuple[GpuDevice, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
+
+    def is_stale(self, wall_clock_s: float) -> bool:
+        """Whether its supervisor has fallen silent."""
+        return wall_clock_s - self.told_ms / 1000 > STALE_AFTER_S
+
+    def encode(self) -> bytes:
+        """Returns the report as JSON."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "HostReport":
+        """Reads what `encode` wrote; members of a later version are ignored."""
+        document = orjson.loads(raw)
+        return cls(
+            host=document["host"],
+            told_ms=document["told_ms"],
+            read_ms=document["read_ms"],
+            inventory=Inventory.decode(orjson.dumps(document["inventory"])),
+            devices=tuple(_known(GpuDevice, item) for item in document["devices"]),
+            workers=tuple(_known(WorkerStatus, item) for item in document["workers"]),
+        )
+
+
+def _known(cls: Any, item: dict[str, Any]) -> Any:
+    return cls(**{name: value for name, value in item.items() if name in cls.__dataclass_fields__})

@@ -1,0 +1,84 @@
+"""All metrics: one table, and what fills it from the fleet. docs/gpu.md shows the table."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from athena.host_report import HostReport
+from athena.inventory import Gpu
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as Prometheus knows it; all of ours are gauges."""
+
+    name: str
+    labels: tuple[str, ...]
+    help: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of a metric; `labels` are in the metric's order."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    value: float
+
+
+_GPU = ("host", "gpu", "gpu_id", "product")
+_WORKER = ("worker", "service_id", "gpu_type", "gpu_id")
+
+GPU_HEALTHY = Metric("athena_gpu_healthy", _GPU, "1 if workers may run on it, else 0")
+GPU_UTILIZATION = Metric("athena_gpu_utilization_ratio", _GPU, "share of time in which it computed")
+GPU_MEMORY_TOTAL = Metric("athena_gpu_memory_total_bytes", _GPU, "its memory")
+GPU_MEMORY_USED = Metric("athena_gpu_memory_used_bytes", _GPU, "memory in use, by whomever")
+GPU_TEMPERATURE = Metric("athena_gpu_temperature_celsius", _GPU, "its temperature")
+GPU_POWER = Metric("athena_gpu_power_watts", _GPU, "what it draws")
+WORKER_MODEL_LOADED = Metric("athena_worker_model_loaded", _WORKER, "1 if its model is loaded, else 0")
+WORKER_ALIVE = Metric("athena_worker_alive", _WORKER, "1 if its heart beats, else 0")
+WORKER_SLOTS = Metric("athena_worker_slots", _WORKER, "jobs that it may hold")
+WORKER_SLOTS_BUSY = Metric("athena_worker_slots_busy", _WORKER, "jobs that it holds, running and waiting")
+QUEUE_JOBS = Metric("athena_queue_jobs", ("service_id", "queue"), "jobs that wait in a queue")
+
+METRICS = (
+    GPU_HEALTHY,
+    GPU_UTILIZATION,
+    GPU_MEMORY_TOTAL,
+    GPU_MEMORY_USED,
+    GPU_TEMPERATURE,
+    GPU_POWER,
+    WORKER_MODEL_LOADED,
+    WORKER_ALIVE,
+    WORKER_SLOTS,
+    WORKER_SLOTS_BUSY,
+    QUEUE_JOBS,
+)
+
+MIB = 1024 * 1024
+
+
+def gpu_samples(reports: Iterable[HostReport]) -> Iterator[Sample]:
+    """Returns what hosts tell of their GPUs; what a driver does not tell is left out."""
+    seen: set[tuple[str, ...]] = set()
+    for report in reports:
+        for gpu in report.inventory.gpus:
+            labels = (report.host, str(gpu.index), gpu.uuid, gpu.product)
+            # Several supervisors may share a host.
+            if labels not in seen:
+                seen.add(labels)
+                yield from _samples(gpu, labels)
+
+
+def _samples(gpu: Gpu, labels: tuple[str, ...]) -> Iterator[Sample]:
+    used_mib = gpu.memory_total_mib - gpu.memory_free_mib
+    yield Sample(GPU_HEALTHY, labels, 0 if gpu.problem else 1)
+    if gpu.memory_total_mib:
+        yield Sample(GPU_MEMORY_TOTAL, labels, gpu.memory_total_mib * MIB)
+        yield Sample(GPU_MEMORY_USED, labels, used_mib * MIB)
+    for metric, value in (
+        (GPU_UTILIZATION, gpu.utilization),
+        (GPU_TEMPERATURE, gpu.temperature_c),
+        (GPU_POWER, gpu.power_w),
+    ):
+        if value is not None:
+            yield Sample(metric, labels, value)
