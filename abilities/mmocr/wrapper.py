@@ -69,7 +69,7 @@ class Wrapper(WrapperBase):
         settings = reader_settings(config)
         models = load_models(
             Path(config.get("models") or MODELS_FOLDER),
-            threads=_number(config, "intra_op_threads", 1, minimum=0),
+            threads=_threads(config),
             with_classifier=_truth(config, "direction_classifier"),
         )
         self._reader = Reader(models, settings)
@@ -155,6 +155,11 @@ def _number(config: dict[str, str], key: str, default: T, minimum: float) -> T:
         kind = "whole number" if isinstance(default, int) else "number"
         raise ValueError(f"[config] {key} must be a {kind} from {minimum}, got {raw!r}")
     return value
+
+
+def _threads(config: dict[str, str]) -> int | None:
+    """Returns the threads of one inference; None for the share that the worker was given."""
+    return _number(config, "intra_op_threads", 1, minimum=0) if config.get("intra_op_threads") else None
 
 
 def _truth(config: dict[str, str], key: str) -> bool:

@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from PIL import Image
 
-from athena.sdk import DataListCls, ImageBodyField, Response, ResponseData, StringBodyField, WrapperBase
+from athena.sdk import (
+    DataListCls,
+    ImageBodyField,
+    Response,
+    ResponseData,
+    StringBodyField,
+    WrapperBase,
+    onnx,
+)
 
 NO_PICTURE = 1
 TOO_LARGE = 2
@@ -41,10 +48,11 @@ class Wrapper(WrapperBase):
     responseCls = UserResponse()
 
     def wrapperInit(self, config: dict[str, str]) -> int:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(config.get("threads", "1"))
-        self.session = onnxruntime.InferenceSession(
-            str(Path(__file__).parent / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        self.session = onnx.open_session(
+            Path(__file__).parent / "model.onnx",
+            threads=int(config.get("threads", "1")),
+            keeps_memory=True,
+            warm_up=[{"pictures": (1, SIDE * SIDE)}],
         )
         return 0
 
@@ -75,7 +83,7 @@ class Wrapper(WrapperBase):
     def _scores(self, pictures: list[Any]) -> Any:
         if not pictures:
             return []
-        (scores,) = self.session.run(["scores"], {"pictures": np.stack(pictures)})
+        (scores,) = self.session.run({"pictures": np.stack(pictures)})
         return scores
 
 

@@ -1,0 +1,285 @@
+"""Opens ONNX models where the worker is to run them, and says so when they run elsewhere.
+
+    from athena.sdk import onnx
+
+    model = onnx.open_session("model.onnx", warm_up=[{"pictures": (16, 64)}])
+    (scores,) = model.run({"pictures": pictures})
+
+Needs onnxruntime, which is imported when the first model is opened: the extra `cpu` or `gpu` of
+athena-serving.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from athena.sdk.device import Device, current
+
+logger = logging.getLogger(__name__)
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+MIB = 1024 * 1024
+
+#: What there is on a machine whose driver can be used; the second one under WSL.
+DRIVER_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+
+#: The default of cuDNN measures every algorithm anew for every size of input.
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+
+_GPU_EXTRA = "pip install 'athena-serving[gpu]' in place of the extra cpu"
+
+
+class OnnxError(RuntimeError):
+    """A model cannot be opened or run as asked; the message names the file and the remedy."""
+
+
+class ModelFileError(OnnxError):
+    """A model's file is missing or damaged."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where a model is to run.
+
+    Attributes:
+        providers: for onnxruntime, in order of preference.
+        obstacle: why it is not a GPU although onnxruntime or the worker is made for one; "" if nothing is
+            odd.
+    """
+
+    providers: tuple[str, ...]
+    obstacle: str = ""
+
+
+def choose(device: Device, available: Iterable[str], has_driver: bool) -> Choice:
+    """Returns where models are to run.
+
+    Args:
+        device: what the worker was given.
+        available: the providers that onnxruntime was built with.
+        has_driver: whether the machine has NVIDIA's driver.
+    """
+    can_use_cuda = CUDA in available
+    if device.is_gpu:
+        if can_use_cuda:
+            return Choice((CUDA, CPU))
+        return Choice((CPU,), f"this onnxruntime knows no CUDA: {_GPU_EXTRA}")
+    if not can_use_cuda:
+        return Choice((CPU,))
+    if not has_driver:
+        return Choice((CPU,), "onnxruntime is built for CUDA, but this machine has no NVIDIA driver")
+    if device.gpu_type:
+        return Choice((CPU,), "onnxruntime is built for CUDA, but this worker was given no GPU")
+    return Choice((CUDA, CPU))
+
+
+class OnnxSession:
+    """A model that is ready to run.
+
+    All runs come from one thread, whichever threads call: a session on a GPU whose runs came from different
+    threads was seen to keep more memory with each of them (microsoft/onnxruntime#29351).
+
+    Attributes:
+        inputs: name -> shape; a dimension of any size is a text or None.
+        outputs: the names, in the model's order.
+        providers: what runs it, the preferred one first.
+        metadata: what was written into the file.
+    """
+
+    def __init__(self, session: Any, path: Path) -> None:
+        self._session = session
+        self._path = path
+        self._lock = threading.Lock()
+        self._owner = 0
+        self._own_thread: ThreadPoolExecutor | None = None
+        self.inputs: dict[str, tuple[Any, ...]] = {
+            item.name: tuple(item.shape) for item in session.get_inputs()
+        }
+        self.outputs: tuple[str, ...] = tuple(item.name for item in session.get_outputs())
+        self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+
+    @property
+    def runs_on_gpu(self) -> bool:
+        """Whether a GPU computes it."""
+        return CUDA in self.providers
+
+    def run(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> list[Any]:
+        """Returns the outputs as arrays.
+
+        Args:
+            inputs: name -> array.
+            outputs: names of those that are wanted; None for all.
+        """
+        asked = None if outputs is None else list(outputs)
+        with self._lock:
+            self._owner = self._owner or threading.get_ident()
+            if self._own_thread is None and self._owner != threading.get_ident():
+                self._own_thread = ThreadPoolExecutor(1, f"onnx-{self._path.stem}")
+            if self._own_thread is None:
+                found: list[Any] = self._session.run(asked, dict(inputs))
+            else:
+                found = self._own_thread.submit(self._session.run, asked, dict(inputs)).result()
+            return found
+
+    def warm_up(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Runs the model on zeros.
+
+        Raises:
+            OnnxError: the model has no such inputs, or cannot take them in these shapes.
+        """
+        import numpy
+
+        if shapes.keys() != self.inputs.keys():
+            raise OnnxError(
+                f"warm-up of {self._path} names {_listed(shapes)}; its inputs are "
+                + ", ".join(f"{name} {list(shape)}" for name, shape in self.inputs.items())
+            )
+        types = {item.name: _numpy_type(item.type) for item in self._session.get_inputs()}
+        zeros = {name: numpy.zeros(tuple(shape), types[name]) for name, shape in shapes.items()}
+        try:
+            self.run(zeros)
+        except Exception as error:  # onnxruntime's error classes share no base
+            given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+            raise OnnxError(f"warm-up of {self._path} with {given} failed: {_first_line(error)}") from error
+
+
+def open_session(
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    memory_limit_mb: int | None = None,
+    keeps_memory: bool = False,
+    cuda_options: Mapping[str, str] | None = None,
+    warm_up: Iterable[Mapping[str, Sequence[int]]] = (),
+) -> OnnxSession:
+    """Opens a model, on the GPU if the worker has one.
+
+    Args:
+        path: the .onnx file.
+        threads: of one inference on the CPU; 0 takes all cores, None what the worker was given.
+        memory_limit_mb: GPU memory that the model may use, in MiB; 0 for all, None for what the worker was
+            given.
+        keeps_memory: whether memory on the CPU is kept between runs. That is faster for inputs of one size;
+            for others, the largest one's memory is kept for ever.
+        cuda_options: more options of onnxruntime's CUDA provider, or others than ours.
+        warm_up: input name -> shape, for each run that is to be done now and not by the first job.
+
+    Raises:
+        ModelFileError: the file is missing or damaged.
+        OnnxError: onnxruntime is missing, a warm-up fails, or the model would run on the CPU although the
+            ability does not allow that.
+    """
+    runtime, path = _runtime(), Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"model {path} is missing")
+    device = current()
+    choice = choose(device, runtime.get_available_providers(), any(file.exists() for file in DRIVER_FILES))
+    limit_mb = device.memory_limit_mb if memory_limit_mb is None else memory_limit_mb
+    options = _session_options(runtime, device.threads if threads is None else threads, keeps_memory)
+    raw, obstacle = None, choice.obstacle
+    if CUDA in choice.providers:
+        _load_cuda_libraries(runtime)
+        cuda = {"device_id": "0", **CUDA_OPTIONS, **_limit(limit_mb), **(cuda_options or {})}
+        raw, obstacle = _try_cuda(runtime, path, options, cuda)
+    if obstacle:
+        _report(path, obstacle, device)
+    session = OnnxSession(raw if raw is not None else _open(runtime, path, options, [CPU]), path)
+    for shapes in warm_up:
+        session.warm_up(shapes)
+    return session
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise OnnxError(f"onnxruntime is missing: pip install 'athena-serving[cpu]' ({error})") from error
+    return onnxruntime
+
+
+def _session_options(runtime: Any, threads: int, keeps_memory: bool) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = keeps_memory
+    options.enable_mem_pattern = keeps_memory
+    # Threads that spin while they wait take the cores from the workers next door.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _limit(limit_mb: int) -> dict[str, str]:
+    return {"gpu_mem_limit": str(limit_mb * MIB)} if limit_mb else {}
+
+
+def _load_cuda_libraries(runtime: Any) -> None:
+    """Loads CUDA's libraries from where pip put them; onnxruntime alone asks the system only."""
+    if hasattr(runtime, "preload_dlls"):
+        try:
+            runtime.preload_dlls()
+        except Exception as error:
+            logger.debug("CUDA's libraries were not loaded beforehand: %s", error)
+
+
+def _try_cuda(runtime: Any, path: Path, options: Any, cuda: dict[str, str]) -> tuple[Any, str]:
+    """Returns the session on the GPU, or what came instead (None for nothing), and why."""
+    try:
+        session = _open(runtime, path, options, [(CUDA, cuda), CPU])
+    except ModelFileError as error:
+        return None, f"CUDA cannot be used: {_first_line(error.__cause__ or error)}"
+    if CUDA in session.get_providers():
+        return session, ""
+    return session, (
+        "CUDA could not be started, onnxruntime's message above says why; "
+        "its version must fit the driver's CUDA and cuDNN"
+    )
+
+
+def _open(runtime: Any, path: Path, options: Any, providers: list[Any]) -> Any:
+    try:
+        # Without the fallback of its own, which prints a banner and tells the program nothing.
+        return runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    except Exception as error:  # onnxruntime's error classes share no base
+        raise ModelFileError(f"model {path} cannot be loaded ({_first_line(error)})") from error
+
+
+class _Reported:
+    """What was warned of in this process: once is enough, however many models are opened."""
+
+    is_done = False
+
+
+def _report(path: Path, obstacle: str, device: Device) -> None:
+    """Warns that models run on the CPU, or refuses where that is not allowed.
+
+    Raises:
+        OnnxError: it is not allowed.
+    """
+    if not device.cpu_allowed:
+        raise OnnxError(
+            f"model {path} would run on the CPU, which gpu.types in ability.toml does not allow: {obstacle}"
+        )
+    if not _Reported.is_done:
+        _Reported.is_done = True
+        logger.warning("models run on the CPU: %s", obstacle)
+
+
+def _numpy_type(onnx_type: str) -> str:
+    """Returns NumPy's name for a type such as "tensor(float)"."""
+    name = onnx_type.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64", "string": "object"}.get(name, name)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
