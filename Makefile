@@ -37,16 +37,19 @@ serve: $(VENV)/.serve  ## Start Athena; pass options with ARGS="..."
 
 test: $(VENV)/.dev  ## Run all tests
 	@scripts/install-chromium.sh
+	@scripts/install-cc.sh
 	@exec $(PYTHON) -m pytest $(ARGS)
 
 test-unit: $(VENV)/.dev  ## Run the tests that start no other process
 	@exec $(PYTHON) -m pytest tests/unit $(ARGS)
 
 test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which they start
+	@scripts/install-cc.sh
 	@exec $(PYTHON) -m pytest tests/integration $(ARGS)
 
 test-e2e: $(VENV)/.dev  ## Run the tests that start the whole of Athena
 	@scripts/install-chromium.sh
+	@scripts/install-cc.sh
 	@exec $(PYTHON) -m pytest tests/e2e $(ARGS)
 
 check: $(VENV)/.dev  ## Check style and types

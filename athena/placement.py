@@ -123,7 +123,8 @@ class _Room:
             return "other workers have claimed it for themselves"
         if gpu.share >= 1 and self.workers.total() > self.workers[ability.service_id]:
             return "a worker claims all of it, and others are on it"
-        if gpu.memory_mb > self.free_mib:
+        is_known = self.device.memory_total_mib > 0
+        if is_known and gpu.memory_mb > self.free_mib:
             return (
                 f"{self.free_mib} MiB of {self.device.memory_total_mib} are free, "
                 f"a worker needs {gpu.memory_mb:g}"

@@ -1,5 +1,6 @@
 """What the measurements share: a running stack, processor time by process, medians."""
 
+import os
 import re
 import shutil
 import socket
@@ -29,8 +30,9 @@ def free_port() -> int:
 class Served:
     """A running `athena serve`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", url: str) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", url: str, data_dir: Path) -> None:
         self.url = url
+        self.data_dir = data_dir
         self._process = psutil.Process(process.pid)
 
     def cpu_s(self) -> dict[str, float]:
@@ -50,19 +52,20 @@ def part_name(command: list[str]) -> str:
 
 
 @contextmanager
-def served(ability: str) -> Iterator[Served]:
-    """Serves one of the shipped abilities, durably, with all parts."""
+def served(ability: str | Path, **environment: str) -> Iterator[Served]:
+    """Serves a shipped ability, or that of a folder, durably, with all parts."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
         log = Path(folder) / "log"
         command = [sys.executable, "-P", "-m", "athena", "serve"]
         command += ["--ability", str(ROOT / "abilities" / ability), "--data", f"{folder}/data"]
+        environ = {**os.environ, **environment}
         command += ["--port", str(port), "--flower-port", str(free_port())]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environ)
         try:
             _wait_ready(process, log)
-            yield Served(process, f"http://127.0.0.1:{port}")
+            yield Served(process, f"http://127.0.0.1:{port}", Path(folder) / "data")
         finally:
             process.terminate()
             process.wait(60)

@@ -29,6 +29,19 @@ MIB = 1024 * 1024
 #: Errors that a program causes and not the GPU (XIDs, as NVIDIA's catalogue numbers them).
 PROGRAM_XIDS = frozenset({13, 31, 43, 45, 68, 109})
 
+#: What pynvml raises where there is no answer: the driver's errors, its own, and names that are no text.
+NO_ANSWER = (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError, UnicodeDecodeError)
+
+#: Answers that say nothing of a GPU's health: the question is not known to the driver, or not for this GPU.
+_UNKNOWN_QUESTION = frozenset(
+    {
+        pynvml.NVML_ERROR_NOT_SUPPORTED,
+        pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+        pynvml.NVML_ERROR_NO_PERMISSION,
+        pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH,
+    }
+)
+
 _OFF_THE_BUS = "it has fallen off the bus; the host must be restarted"
 
 
@@ -114,7 +127,7 @@ class Driver:
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = nvml.nvmlDeviceGetUUID(handle)
-        except nvml.NVMLError as error:
+        except NO_ANSWER as error:
             problem = _lost(error) or f"the driver does not show it: {error}"
             return replace(self._last.get(index, Gpu(index)), problem=problem)
         self._watch(handle, uuid)
@@ -162,7 +175,7 @@ class Driver:
             try:
                 instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
                 uuid = nvml.nvmlDeviceGetUUID(instance)
-            except nvml.NVMLError:
+            except NO_ANSWER:
                 continue
             found.append(self._instance(index, uuid, instance))
         return found
@@ -184,7 +197,7 @@ class Driver:
 
     def _processes(self, handle: Any, questions: "_Questions") -> tuple[GpuProcess, ...]:
         nvml = self._nvml
-        asked = questions.ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+        asked = questions.ask(nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
         if asked is None:
             asked = questions.ask(nvml.nvmlDeviceGetComputeRunningProcesses_v2, handle) or []
         return tuple(
@@ -235,16 +248,17 @@ class _Questions:
         """Returns the driver's answer; None if it has none, which only counts if the GPU is lost."""
         try:
             return function(*args)
-        except pynvml.NVMLError as error:
+        except NO_ANSWER as error:
             self.problem = self.problem or _lost(error)
             return None
 
     def ask_vital(self, function: Callable[..., T], *args: Any) -> T | None:
-        """As `ask`, for what every driver can tell of every GPU that works."""
+        """As `ask`, for what a driver can tell of every GPU that works, if it knows the question."""
         try:
             return function(*args)
-        except pynvml.NVMLError as error:
-            self.problem = self.problem or _lost(error) or f"the driver does not read it: {error}"
+        except NO_ANSWER as error:
+            if getattr(error, "value", None) not in _UNKNOWN_QUESTION:
+                self.problem = self.problem or _lost(error) or f"the driver does not read it: {error}"
             return None
 
 
@@ -267,9 +281,10 @@ def judge(ecc_uncorrected: int | None, remapped_rows: Any, xid: int) -> str:
 
 
 def _lost(error: Any) -> str:
-    if error.value == pynvml.NVML_ERROR_GPU_IS_LOST:
+    code = getattr(error, "value", None)
+    if code == pynvml.NVML_ERROR_GPU_IS_LOST:
         return _OFF_THE_BUS
-    if error.value == getattr(pynvml, "NVML_ERROR_RESET_REQUIRED", 16):
+    if code == pynvml.NVML_ERROR_RESET_REQUIRED:
         return "it must be reset"
     return ""
 
@@ -277,7 +292,7 @@ def _lost(error: Any) -> str:
 def _or(function: Callable[[], T], default: T) -> T:
     try:
         return function()
-    except pynvml.NVMLError:
+    except NO_ANSWER:
         return default
 
 
