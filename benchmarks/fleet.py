@@ -1,9 +1,9 @@
 """How a mixed fleet of 16 GPUs is kept busy: `python -m benchmarks.fleet`.
 
-The whole stack on one machine. The GPUs are those of a stand-in for NVIDIA's library (`tests/nvml`), the model
-(`tests/abilities/gpu_model`) sleeps for a known time and writes down when it ran, where, and for whom. Each round
-fills the queues of all types and `any` while they are paused, lets them go, and sends requests of the high lane
-while the backlog is worked off. What counts is only the time in which a type's queue or `any` held jobs.
+The whole stack on one machine. The GPUs are those of a stand-in for NVIDIA's library (`tests/nvml`); the
+model (`tests/abilities/gpu_model`) sleeps for a known time and writes down when it ran, where and for whom.
+Each round fills the queues of all types and `any` while they are paused, lets them go, and sends high requests
+while the backlog is worked off. What counts is the time in which a type's queue or `any` held jobs.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ import redis
 
 from athena.embedded import socket_path
 from athena.fleet_operations import pause_queues
-from athena.script import SCRIPTS
+from athena.keys import open_key
+from athena.script import SCRIPTS, Command
 from athena.steps import run_steps
 from benchmarks.harness import ROOT, Served, median_of, served
 from tests import nvml
@@ -112,9 +114,15 @@ class Queues:
 
     def pause(self, is_paused: bool) -> None:
         """Pauses all queues, or lets them go."""
-        run_steps(
-            pause_queues(["gpu_model"], is_paused), lambda command: self._redis.execute_command(*command)
-        )
+        run_steps(pause_queues(["gpu_model"], is_paused), self._execute)
+
+    def open_jobs(self) -> int:
+        """Returns how many jobs have not ended."""
+        return int(self._execute(("ZCARD", open_key("gpu_model"))))
+
+    def _execute(self, command: Command) -> Any:
+        execute: Any = self._redis.execute_command
+        return execute(*command)
 
     def lengths(self) -> dict[str, int]:
         """Returns how many jobs wait for each type, and for any."""
@@ -147,6 +155,8 @@ def run_round(athena: Served, log: Path, seconds: float) -> Round:
         time.sleep(0.05)
     for asker in askers:
         asker.join()
+    while queues.open_jobs():
+        time.sleep(0.05)
     calls = list(read_calls(log, marks))
     return judge(calls, wanted, began_s, busy_until_s, sent_s)
 
@@ -236,7 +246,7 @@ def _gaps_ms(calls: Sequence[tuple[Path, Call]], gpu_type: str, last_s: float) -
             by_process.setdefault(path, []).append(call)
     for own in by_process.values():
         own.sort(key=lambda call: call.begin_s)
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             yield (after.begin_s - before.end_s) * 1000
 
 
