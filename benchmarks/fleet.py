@@ -2,8 +2,8 @@
 
 The whole stack on one machine. The GPUs are those of a stand-in for NVIDIA's library (`tests/nvml`); the
 model (`tests/abilities/gpu_model`) sleeps for a known time and writes down when it ran, where and for whom.
-Each round fills the queues of all types and `any` while they are paused, lets them go, and sends high requests
-while the backlog is worked off. What counts is the time in which a type's queue or `any` held jobs.
+Each round fills the queues of all types and `any` while they are paused, lets them go, and asks for
+high jobs while the backlog is worked off. What counts is the time in which a type's queue or `any` held jobs.
 """
 
 import argparse

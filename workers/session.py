@@ -51,10 +51,6 @@ MAX_REFUSALS = 60
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
 
-#: A worker without a free slot begins to wait for urgent jobs after this long; earlier, and the wait costs
-#: more than it saves.
-FULL_AFTER_S = 0.01
-
 #: The bell by which a worker ends its own wait; nobody may hear it any more.
 OWN_BELL_TTL_S = 5
 
@@ -88,7 +84,6 @@ class WorkerSession:
         self.may_find_urgent = True
         #: Whether the transport waits for the bells of urgent queues alone.
         self.hears_urgent_only = False
-        self._full_since_s: float | None = None
         self._foreign = foreign
         self._store = store
         self._batcher = batcher
@@ -130,11 +125,10 @@ class WorkerSession:
         """How many more jobs of the high lane may be taken: they get slots beyond the others'."""
         return self.free_slots + self._urgent_slots
 
-    def listens_for_urgent(self, now_s: float) -> bool:
-        """Whether only the high lane is of interest: no slot is free, and not for a moment only."""
-        since_s = self._full_since_s
-        is_full = self.free_slots <= 0 < self.free_urgent_slots and not self.may_find_urgent
-        return is_full and since_s is not None and now_s - since_s >= FULL_AFTER_S
+    @property
+    def listens_for_urgent(self) -> bool:
+        """Whether only the bells of the high lane are of interest: no slot is free for others."""
+        return self.free_slots <= 0 < self.free_urgent_slots and not self.may_find_urgent
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
@@ -147,7 +141,7 @@ class WorkerSession:
         """
         self._pulse(now_s, self.contact_s)
         self._exchange(now_s, deliver)
-        while self._outbox.ended and now_s >= self._resume_s:
+        while (self._outbox.ended or self._must_look_for_urgent) and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
         if self.hears_urgent_only and not self.may_find_jobs and self.free_slots > 0:
             # It would not hear of other jobs until its wait for urgent ones is over.
@@ -159,7 +153,6 @@ class WorkerSession:
         self._collect()
         started = self._newly_started(now_s)
         outbox = self._outbox
-        self._note_whether_full(now_s)
         wanted, draw = self._wanted(len(outbox.ended))
         attends = bool(self._held) and now_s - self._attended_s >= ATTEND_S
         outbox.must_reconcile = outbox.must_reconcile or now_s - self._reconciled_s >= RECONCILE_S
@@ -191,6 +184,13 @@ class WorkerSession:
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
         self._retire_if_worn()
 
+    @property
+    def _must_look_for_urgent(self) -> bool:
+        """Whether all slots were just filled with the high lane perhaps not empty."""
+        return (
+            self.free_slots <= 0 < self.free_urgent_slots and self.may_find_urgent and not self._is_draining
+        )
+
     def _wanted(self, freed: int) -> tuple[int, list[Draw]]:
         """Returns how many jobs to ask for, and from which queues, when `freed` slots become free."""
         free = self.free_slots + freed
@@ -200,12 +200,6 @@ class WorkerSession:
         if urgent > 0 and self.may_find_urgent:
             return urgent, self._order.draw_urgent()
         return 0, []
-
-    def _note_whether_full(self, now_s: float) -> None:
-        if self.free_slots > 0:
-            self._full_since_s = None
-        elif self._full_since_s is None:
-            self._full_since_s = now_s
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
@@ -240,8 +234,7 @@ class WorkerSession:
     ) -> Iterator["Step"]:
         if wanted:
             command = take_command(self.entry.incarnation, draw, wanted, self._foreign)
-            is_whole = any(item.queue not in self.urgent_queues for item in draw)
-            yield Step("take jobs", command, partial(self._admit, wanted, is_whole, deliver))
+            yield Step("take jobs", command, partial(self._admit, wanted, draw, deliver))
 
     def _read_canceled(self, reply: Any) -> None:
         canceled = [job_id.decode() for job_id in reply]
@@ -300,12 +293,16 @@ class WorkerSession:
             if job.work and job.work.is_started and not job.is_announced and not job.outcome
         ]
 
-    def _admit(self, wanted: int, is_whole: bool, deliver: Callable[[TakenJob], None], reply: Any) -> None:
+    def _admit(self, wanted: int, draw: list[Draw], deliver: Callable[[TakenJob], None], reply: Any) -> None:
         taken = taken_jobs(reply)
         if taken is None:
             logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
             raise WorkerShutdown(EX_FENCED)
-        self.may_find_urgent = len(taken) == wanted
+        is_whole = any(item.queue not in self.urgent_queues for item in draw)
+        due = sum(item.limit for item in draw)
+        others = sum(job.queue not in self.urgent_queues for job in taken)
+        # Jobs of other lanes, but for those whose turn it was, are taken when the high lane is empty.
+        self.may_find_urgent = len(taken) == wanted and others <= due
         if is_whole:
             self.may_find_jobs = len(taken) == wanted
         self._order.note(job.queue for job in taken)

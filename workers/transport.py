@@ -53,7 +53,7 @@ class JobQoS(virtual.QoS):
             return True
         if session.free_slots > 0:
             return not session.may_find_jobs
-        return session.listens_for_urgent(time.monotonic())
+        return bool(session.listens_for_urgent)
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Remembers which job a delivery is."""

@@ -47,13 +47,10 @@ class Session:
         self.urgent_queues = ["echo.cpu.high"]
         self.own_bell = "athena:bell:own"
         self.free_slots = 3
-        self.is_full_for_long = False
+        self.listens_for_urgent = False
         self.may_find_jobs = False
         self.hears_urgent_only = False
         self.calls: list[tuple[Any, ...]] = []
-
-    def listens_for_urgent(self, now_s: float) -> bool:
-        return self.is_full_for_long
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: self.calls.append((name, *given))
@@ -224,7 +221,7 @@ def test_poller_does_not_block_while_the_qos_says_no(
 
 
 def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
-    stage.session.free_slots, stage.session.is_full_for_long = 0, True
+    stage.session.free_slots, stage.session.listens_for_urgent = 0, True
 
     stage.transport.cycle.on_poll_start()
 
