@@ -93,6 +93,8 @@ class Batcher:
         self._ended: deque[BatchJob] = deque()
         self._running = 0
         self._is_exclusive = False
+        self._began_s = 0.0
+        self._typical_s = 0.0
         self._changed = threading.Condition()
         self._closing = False
         self.loaded: Future[None] = Future()
@@ -118,6 +120,16 @@ class Batcher:
         while self._ended:
             ended.append(self._ended.popleft())
         return ended
+
+    def rest_of_call_s(self, now_s: float) -> tuple[float, float]:
+        """Returns in how many seconds the running call is probably half over, and over.
+
+        Where several run, or none, that is now and never.
+        """
+        if self._options.threads > 1 or not self._running:
+            return 0.0, float("inf")
+        begun_s = now_s - self._began_s
+        return max(0.0, self._typical_s / 2 - begun_s), max(0.0, self._typical_s - begun_s)
 
     def close(self) -> list[BatchJob]:
         """Lets the threads end after their current call; returns the jobs that will not be started."""
@@ -218,9 +230,12 @@ class Batcher:
         for job in batch:
             job.is_started = True
         limit_s = batch[0].message.max_exec_s or self._options.max_exec_s
-        self._progress.begin(thread, time.monotonic(), limit_s, [job.job_id for job in batch])
+        self._began_s = began_s = time.monotonic()
+        self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
         outcomes = self._model.run(batch)
         self._progress.end(thread)
+        took_s = time.monotonic() - began_s
+        self._typical_s = took_s if not self._typical_s else 0.8 * self._typical_s + 0.2 * took_s
         for job, outcome in zip(batch, outcomes, strict=True):
             job.outcome = outcome
             self._ended.append(job)

@@ -26,6 +26,7 @@ from athena.settings import Settings, from_env
 from athena.store import ForeignLimits
 from athena.worker_entry import WorkerEntry
 from athena.worker_launch import WorkerLaunch, WorkerReport
+from workers.alarm import Alarm
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
 from workers.guards import install_guards
@@ -118,6 +119,7 @@ class WorkerProcess:
             wear,
             options.max_batch * options.concurrency,
             self._board.pulse,
+            Alarm(self._wake).set,
         )
 
     def _serve(self, session: WorkerSession) -> int:

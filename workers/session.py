@@ -51,6 +51,9 @@ MAX_REFUSALS = 60
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
 
+#: The least time for which a worker waits for urgent jobs.
+MIN_URGENT_WAIT_S = 0.02
+
 #: The bell by which a worker ends its own wait; nobody may hear it any more.
 OWN_BELL_TTL_S = 5
 
@@ -74,6 +77,7 @@ class WorkerSession:
         wear: Wear,
         urgent_slots: int,
         pulse: Callable[[float, float], None],
+        wake_after: Callable[[float], None],
     ) -> None:
         self.entry = entry
         self._order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
@@ -92,6 +96,8 @@ class WorkerSession:
         self._outbox = Outbox()
         self._wear = wear
         self._pulse = pulse
+        self._wake_after = wake_after
+        self._woken_s = 0.0
         self._canceled_and_gone: list[str] = []
         self._announced_s = 0.0
         self._attended_s = 0.0
@@ -109,9 +115,9 @@ class WorkerSession:
         """Key of the bell that only this worker hears."""
         return bell_key(self.entry.incarnation)
 
-    def on_bell(self) -> None:
-        """A bell rang, or the wait for one is over."""
-        self.may_find_urgent = True
+    def on_bell(self, has_rung: bool) -> None:
+        """A bell rang, or the wait for one is over: now and then queues are looked into without a bell."""
+        self.may_find_urgent = self.may_find_urgent or has_rung
         self.may_find_jobs = self.may_find_jobs or not self.hears_urgent_only
         self.hears_urgent_only = False
 
@@ -125,10 +131,16 @@ class WorkerSession:
         """How many more jobs of the high lane may be taken: they get slots beyond the others'."""
         return self.free_slots + self._urgent_slots
 
-    @property
-    def listens_for_urgent(self) -> bool:
-        """Whether only the bells of the high lane are of interest: no slot is free for others."""
-        return self.free_slots <= 0 < self.free_urgent_slots and not self.may_find_urgent
+    def urgent_wait_s(self, now_s: float) -> float:
+        """Returns how long to wait for the bells of the high lane alone; 0 for not at all.
+
+        That is so while no slot is free for others, and in the second half of a call only: an urgent job
+        starts with the worker's next call, so it is for the workers whose present one is over soonest.
+        """
+        if self.free_slots > 0 or self.free_urgent_slots <= 0 or self.may_find_urgent:
+            return 0.0
+        half_s, rest_s = self._batcher.rest_of_call_s(now_s)
+        return 0.0 if half_s > 0 else max(MIN_URGENT_WAIT_S, rest_s)
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
@@ -143,6 +155,7 @@ class WorkerSession:
         self._exchange(now_s, deliver)
         while (self._outbox.ended or self._must_look_for_urgent) and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
+        self._wake_at_half_time(now_s)
         if self.hears_urgent_only and not self.may_find_jobs and self.free_slots > 0:
             # It would not hear of other jobs until its wait for urgent ones is over.
             self.hears_urgent_only = False
@@ -183,6 +196,13 @@ class WorkerSession:
                 step.read(reply)
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
         self._retire_if_worn()
+
+    def _wake_at_half_time(self, now_s: float) -> None:
+        """Sees to it that `urgent_wait_s` is asked again when the running call is half over."""
+        half_s, _ = self._batcher.rest_of_call_s(now_s)
+        if self.free_slots <= 0 and half_s > 0 and now_s >= self._woken_s:
+            self._woken_s = now_s + half_s
+            self._wake_after(half_s)
 
     @property
     def _must_look_for_urgent(self) -> bool:

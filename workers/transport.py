@@ -24,7 +24,7 @@ from athena.keys import bell_key
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
 from athena.store import TakenJob
-from workers.session import WorkerSession
+from workers.session import MIN_URGENT_WAIT_S, WorkerSession
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ SCHEME = "athena"
 MAX_TASK_ID_BYTES = 64
 
 #: A bell that was lost with the worker it woke costs at most this long.
-BELL_TIMEOUT_S = 1
+BELL_TIMEOUT_S = 1.0
 
 
 class JobQoS(virtual.QoS):
@@ -53,7 +53,7 @@ class JobQoS(virtual.QoS):
             return True
         if session.free_slots > 0:
             return not session.may_find_jobs
-        return bool(session.listens_for_urgent)
+        return bool(session.urgent_wait_s(time.monotonic()) > 0)
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Remembers which job a delivery is."""
@@ -157,15 +157,20 @@ class JobChannel(kombu_redis.Channel):
         self._brpop_sent_at = time.monotonic()
         session = self.session
         session.hears_urgent_only = session.free_slots <= 0
-        bells = [*map(bell_key, session.urgent_queues if session.hears_urgent_only else session.queues)]
-        connection.send_command("BRPOP", *bells, session.own_bell, BELL_TIMEOUT_S)
+        queues, timeout_s = session.queues, BELL_TIMEOUT_S
+        if session.hears_urgent_only:
+            queues = session.urgent_queues
+            # Zero would be for ever.
+            rest_s = session.urgent_wait_s(self._brpop_sent_at)
+            timeout_s = min(timeout_s, max(MIN_URGENT_WAIT_S, round(rest_s, 3)))
+        connection.send_command("BRPOP", *map(bell_key, queues), session.own_bell, timeout_s)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._waits_for_bell:
             read: bool = super()._brpop_read(**options)
             return read
         try:
-            self.client.parse_response(self.client.connection, "BRPOP", **options)
+            rung = self.client.parse_response(self.client.connection, "BRPOP", **options)
         except self.connection_errors:
             self.client.connection.disconnect()
             raise
@@ -173,7 +178,7 @@ class JobChannel(kombu_redis.Channel):
             self._waits_for_bell = False
             self._in_poll = None
         # Rung or timed out: both times the next turn looks into the queues.
-        self.session.on_bell()
+        self.session.on_bell(rung is not None)
         return True
 
 

@@ -47,8 +47,17 @@ class Worker:
         self.board = ProgressBoard.create(1, 1)
         nothing = Model(lambda: None, lambda message: None, self._run, lambda: None)
         self.batcher = Batcher(nothing, BatchOptions(), self.board, self.has_ended.set)
+        self.wakes: list[float] = []
         self.session = WorkerSession(
-            ENTRY, self.link, self.batcher, self._read_foreign, FOREIGN, wear, 1, self.board.pulse
+            ENTRY,
+            self.link,
+            self.batcher,
+            self._read_foreign,
+            FOREIGN,
+            wear,
+            1,
+            self.board.pulse,
+            self.wakes.append,
         )
         self.now_s = time.monotonic()
         self.batcher.start()

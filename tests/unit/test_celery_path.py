@@ -47,10 +47,13 @@ class Session:
         self.urgent_queues = ["echo.cpu.high"]
         self.own_bell = "athena:bell:own"
         self.free_slots = 3
-        self.listens_for_urgent = False
+        self.urgent_s = 0.0
         self.may_find_jobs = False
         self.hears_urgent_only = False
         self.calls: list[tuple[Any, ...]] = []
+
+    def urgent_wait_s(self, now_s: float) -> float:
+        return self.urgent_s
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: self.calls.append((name, *given))
@@ -221,11 +224,11 @@ def test_poller_does_not_block_while_the_qos_says_no(
 
 
 def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
-    stage.session.free_slots, stage.session.listens_for_urgent = 0, True
+    stage.session.free_slots, stage.session.urgent_s = 0, 0.25
 
     stage.transport.cycle.on_poll_start()
 
-    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 1)]
+    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 0.25)]
     assert stage.session.hears_urgent_only
 
 
