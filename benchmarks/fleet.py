@@ -35,6 +35,14 @@ ANY = "any"
 BATCH = 8
 BATCH_MS = 200
 
+#: Calls take up to this share more or less: without it, GPUs that were let go at once would end their calls
+#: at once for ever, which no fleet does.
+JITTER = 0.1
+
+
+#: How long after the start of a round no high requests are sent: until the GPUs are out of step.
+SETTLE_S = 2.0
+
 
 @dataclass
 class Call:
@@ -75,11 +83,14 @@ class Load:
         for thread in threads:
             thread.join()
 
-    def ask(self, tag: str, gpu_type: str) -> None:
-        """Sends a request of the high lane and waits for its answer."""
+    def ask(self, tag: str, gpu_type: str) -> float:
+        """Sends a request of the high lane; returns when it was queued, on the monotonic clock."""
         connection = http.client.HTTPConnection(self._address, timeout=60)
-        _send(connection, tag, gpu_type, "high", {})
+        answer = _send(connection, tag, gpu_type, "high", {})
+        connection.request("GET", f"/v1/jobs/{answer['header']['sid']}")
+        job = json.loads(connection.getresponse().read())["job"]
         connection.close()
+        return float(job["queued_ms"]) / 1000 - time.time() + time.monotonic()
 
     def _fill_part(self, part: Sequence[tuple[str, str]]) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=60)
@@ -90,7 +101,7 @@ class Load:
 
 def _send(
     connection: http.client.HTTPConnection, tag: str, gpu_type: str, lane: str, headers: dict[str, str]
-) -> None:
+) -> Any:
     body = {
         "header": {"app_id": "bench", "status": 3, "priority": lane},
         "parameter": {"gpu_model": {"tag": tag, "gpu_type": gpu_type}},
@@ -102,6 +113,7 @@ def _send(
     text = answer.read()
     if answer.status not in (200, 202):
         raise SystemExit(f"refused: {text!r}")
+    return json.loads(text)
 
 
 class Queues:
@@ -141,7 +153,7 @@ def run_round(athena: Served, log: Path, seconds: float) -> Round:
     load.fill(wanted)
     marks = {path: path.stat().st_size for path in log.glob("*.jsonl")}
     busy_until_s: dict[str, float] = {}
-    sent_s: dict[str, float] = {}
+    queued_s: dict[str, float] = {}
     askers: list[threading.Thread] = []
     began_s = time.monotonic()
     queues.pause(False)
@@ -150,15 +162,16 @@ def run_round(athena: Served, log: Path, seconds: float) -> Round:
         for gpu_type in FLEET:
             if waiting[gpu_type] or waiting[ANY]:
                 busy_until_s[gpu_type] = now_s
-        if all(waiting[gpu_type] > BATCH * count for gpu_type, count in FLEET.items()):
-            askers.append(_ask_one(load, sent_s))
+        is_even = now_s - began_s > SETTLE_S
+        if is_even and all(waiting[gpu_type] > BATCH * count for gpu_type, count in FLEET.items()):
+            askers.append(_ask_one(load, len(askers), queued_s))
         time.sleep(0.05)
     for asker in askers:
         asker.join()
     while queues.open_jobs():
         time.sleep(0.05)
     calls = list(read_calls(log, marks))
-    return judge(calls, wanted, began_s, busy_until_s, sent_s)
+    return judge(calls, wanted, began_s, busy_until_s, queued_s)
 
 
 def backlog(seconds: float) -> list[tuple[str, str]]:
@@ -173,11 +186,14 @@ def backlog(seconds: float) -> list[tuple[str, str]]:
     return jobs
 
 
-def _ask_one(load: Load, sent_s: dict[str, float]) -> threading.Thread:
+def _ask_one(load: Load, number: int, queued_s: dict[str, float]) -> threading.Thread:
     gpu_type = random.choice([*FLEET, ANY])
-    tag = f"{gpu_type}/high{len(sent_s)}"
-    sent_s[tag] = time.monotonic()
-    thread = threading.Thread(target=load.ask, args=(tag, gpu_type))
+    tag = f"{gpu_type}/high{number}"
+
+    def ask() -> None:
+        queued_s[tag] = load.ask(tag, gpu_type)
+
+    thread = threading.Thread(target=ask)
     thread.start()
     return thread
 
@@ -198,14 +214,14 @@ def judge(
     wanted: Sequence[tuple[str, str]],
     began_s: float,
     busy_until_s: dict[str, float],
-    sent_s: dict[str, float],
+    queued_s: dict[str, float],
 ) -> Round:
     """Returns what the calls say about a round."""
     result = Round()
     starts = {tag: call.begin_s for _, call in calls for tag in call.tags}
     ran_on = {tag: call.gpu_type for _, call in calls for tag in call.tags}
     result.jobs = len(ran_on)
-    lost = {tag for tag, _ in wanted} | sent_s.keys()
+    lost = {tag for tag, _ in wanted} | queued_s.keys()
     lost -= ran_on.keys()
     if lost:
         raise SystemExit(f"{len(lost)} jobs did not run")
@@ -220,7 +236,7 @@ def judge(
         )
         result.utilization[gpu_type] = busy_s / (count * (last_s - first_s))
         gaps_ms += _gaps_ms(calls, gpu_type, last_s)
-    waits_ms = [(starts[tag] - sent) * 1000 for tag, sent in sent_s.items()]
+    waits_ms = [(starts[tag] - queued) * 1000 for tag, queued in queued_s.items()]
     result.gap_p50_ms, result.gap_p99_ms = percentile(gaps_ms, 50), percentile(gaps_ms, 99)
     result.high_wait_p50_ms, result.high_wait_p99_ms = percentile(waits_ms, 50), percentile(waits_ms, 99)
     result.high_wait_max_ms = max(waits_ms)
@@ -278,7 +294,8 @@ def measure(folder: Path, rounds: int, seconds: float) -> Iterator[Round]:
     options = (ABILITY / "ability.toml").read_text()
     types = ", ".join(f'"{gpu_type}"' for gpu_type in FLEET)
     options = options.replace('types = ["A100G80", "T4G16"]', f"types = [{types}]")
-    (ability / "ability.toml").write_text(options.replace("batch_ms = 20", f"batch_ms = {BATCH_MS}"))
+    options = options.replace("batch_ms = 20", f"batch_ms = {BATCH_MS}")
+    (ability / "ability.toml").write_text(options.replace("jitter = 0.0", f"jitter = {JITTER}"))
     fleet = folder / "fleet"
     nvml.write_fleet(fleet, [*nvml.t4s(8), *nvml.a100s(4, 8), *nvml.h200s(4, 12)])
     environment = nvml.environment(nvml.build(folder / "library"), fleet)
@@ -290,7 +307,8 @@ def measure(folder: Path, rounds: int, seconds: float) -> Iterator[Round]:
 def table(rounds: Sequence[Round]) -> str:
     """Returns the medians as text; of jobs on a wrong type, all."""
     lines = [
-        f"16 GPUs, batches of {BATCH} jobs that take {BATCH_MS} ms, median of {len(rounds)} rounds",
+        f"16 GPUs, batches of {BATCH} jobs that take {BATCH_MS} ms (+- {JITTER:.0%}), "
+        f"median of {len(rounds)} rounds",
         f"  jobs a round                    {median_of([item.jobs for item in rounds]):8.0f}",
         f"  jobs on a wrong type, all       {sum(item.wrong_type for item in rounds):8d}",
     ]

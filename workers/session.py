@@ -52,7 +52,10 @@ MAX_REFUSALS = 60
 EX_FENCED = 70
 
 #: The least time for which a worker waits for urgent jobs.
-MIN_URGENT_WAIT_S = 0.02
+MIN_URGENT_WAIT_S = 0.005
+
+#: So near to the end of its call, a worker lets others have urgent jobs, if there are any.
+END_S = 0.025
 
 #: The bell by which a worker ends its own wait; nobody may hear it any more.
 OWN_BELL_TTL_S = 5
@@ -140,7 +143,10 @@ class WorkerSession:
         if self.free_slots > 0 or self.free_urgent_slots <= 0 or self.may_find_urgent:
             return 0.0
         half_s, rest_s = self._batcher.rest_of_call_s(now_s)
-        return 0.0 if half_s > 0 else max(MIN_URGENT_WAIT_S, rest_s)
+        if half_s > 0:
+            return 0.0
+        # Who waits anew stands behind the others: near the end, a job may come too late for the next call.
+        return max(MIN_URGENT_WAIT_S, rest_s - END_S if rest_s > 2 * END_S else rest_s)
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import time
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class UserResponse:
 class Wrapper(WrapperBase):
     """Takes `batch_ms` for a call and `item_ms` for each job in it, and answers where and when it ran.
 
+    With `jitter` above 0, each call takes up to that share more or less.
+
     With the environment variable `GPU_MODEL_LOG`, a folder, each process writes its calls there: begin and
     end on the monotonic clock in nanoseconds, its GPU, and the tags of the jobs.
     """
@@ -44,6 +47,7 @@ class Wrapper(WrapperBase):
     def wrapperInit(self, config: dict[str, str]) -> int:
         self._batch_s = float(config["batch_ms"]) / 1000
         self._item_s = float(config["item_ms"]) / 1000
+        self._jitter = float(config["jitter"])
         folder = os.environ.get("GPU_MODEL_LOG")
         self._log = (Path(folder) / f"{os.getpid()}.jsonl").open("a", buffering=1) if folder else None
         return 0
@@ -62,7 +66,8 @@ class Wrapper(WrapperBase):
         self, params_list: list[dict[str, str]], req_list: list[DataListCls]
     ) -> list[Response]:
         begin_ns = time.monotonic_ns()
-        time.sleep(self._batch_s + self._item_s * len(params_list))
+        cost_s = self._batch_s + self._item_s * len(params_list)
+        time.sleep(cost_s * random.uniform(1 - self._jitter, 1 + self._jitter))
         run = {
             "begin_ns": begin_ns,
             "end_ns": time.monotonic_ns(),
