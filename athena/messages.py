@@ -77,10 +77,8 @@ class JobMessage:
                 f"queue message version {document.get('v')!r} is not known here; "
                 f"this worker reads {MESSAGE_VERSION}"
             )
-        if not isinstance(document.get("params"), dict):
-            raise RequestError("the queue message is malformed: params is no object")
         try:
-            return cls(
+            message = cls(
                 job_id=document["id"],
                 service_id=document["service_id"],
                 params=document["params"],
@@ -92,6 +90,9 @@ class JobMessage:
             )
         except (KeyError, TypeError) as error:
             raise RequestError(f"the queue message is malformed: {one_line(error)}") from None
+        if not isinstance(message.params, dict):
+            raise RequestError("the queue message is malformed: params is no object")
+        return message
 
 
 def make_message(

@@ -62,7 +62,7 @@ def openapi_document(interfaces: Iterable[Interface]) -> dict[str, Any]:
             "version": __version__,
             "description": "Runs abilities on requests of the ASF protocol, at once or as jobs.",
         },
-        "paths": {**paths, **job_paths(), **_ability_paths(), **_probe_paths()},
+        "paths": {**paths, **job_paths(), **_ability_paths(), **_fleet_paths(), **_probe_paths()},
         "components": {"schemas": schemas, "responses": error_responses()},
     }
 
@@ -196,6 +196,19 @@ def _ability_paths() -> dict[str, Any]:
     show["responses"].update(errors_of((NotFoundError, UnservedError, InternalError)))
     show["parameters"] = [parameter("service_id", "path", TEXT, "The name of the ability.")]
     return {"/v1/abilities": {"get": index}, "/v1/abilities/{service_id}": {"get": show}}
+
+
+def _fleet_paths() -> dict[str, Any]:
+    items: JsonSchema = {"type": "array", "items": {"type": "object"}}
+    names: JsonSchema = {"type": "array", "items": TEXT}
+    listed = object_schema({"workers": items, "hosts": items, "drained": names})
+    fleet = json_answer("Workers, and the GPUs of their hosts.", listed)
+    workers = get_operation("listWorkers", "workers", "Lists workers and GPUs", fleet)
+    text = {"description": "Prometheus' text format.", "content": {"text/plain": {}}}
+    metrics = get_operation("showMetrics", "workers", "Shows the fleet to Prometheus", text)
+    for operation in (workers, metrics):
+        operation["responses"].update(errors_of((StoreError, InternalError)))
+    return {"/v1/workers": {"get": workers}, "/metrics": {"get": metrics}}
 
 
 def _probe_paths() -> dict[str, Any]:

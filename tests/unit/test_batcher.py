@@ -450,3 +450,41 @@ def test_closing_twice_returns_nothing_more(make_room: MakeRoom) -> None:
 
     assert len(room.batcher.close()) == 1
     assert room.batcher.close() == []
+
+
+def test_rest_of_a_call_is_guessed_from_those_before(make_room: MakeRoom, recorder: Recorder) -> None:
+    room = make_room()
+    assert room.batcher.rest_of_call_s(time.monotonic()) == (0.0, float("inf"))
+    room.batcher._typical_s = 10.0
+    recorder.gate.clear()
+    room.put("a")
+    room.wait_run(["a"])
+
+    half_s, rest_s = room.batcher.rest_of_call_s(time.monotonic())
+
+    assert 0 < half_s <= 5 < rest_s <= 10
+    assert room.batcher.rest_of_call_s(time.monotonic() + 7)[0] == 0
+    assert room.batcher.rest_of_call_s(time.monotonic() + 70) == (0, 0)
+
+
+def test_nobody_knows_the_rest_where_several_calls_run(make_room: MakeRoom, recorder: Recorder) -> None:
+    room = make_room(threads=2)
+    recorder.gate.clear()
+    room.put("a")
+    room.wait_run(["a"])
+
+    assert room.batcher.rest_of_call_s(time.monotonic()) == (0.0, float("inf"))
+
+
+def test_urgent_job_is_started_before_those_that_wait(make_room: MakeRoom, recorder: Recorder) -> None:
+    room = make_room()
+    recorder.gate.clear()
+    room.put("a")
+    room.wait_run(["a"])
+    room.put("b", "c")
+    room.put("urgent", is_urgent=True)
+
+    recorder.gate.set()
+
+    room.wait_ended(4)
+    assert recorder.batches == [["a"], ["urgent"], ["b"], ["c"]]

@@ -13,6 +13,7 @@ from athena import ability, errors, keys
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
 from athena.jobs import JobState
+from athena.metrics import METRICS
 from athena.script import SCRIPTS
 from athena.settings import from_env, setting_table
 from workers import dispatcher
@@ -202,3 +203,11 @@ def test_both_readmes_show_the_same_client() -> None:
     )
 
     assert english[0] == chinese[0]
+
+
+def test_every_metric_is_described() -> None:
+    text = page("docs/gpu.md")
+
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        assert f"| `{metric.name}` | {labels} | {metric.help} |" in text

@@ -128,6 +128,11 @@ def test_message_without_a_member_is_refused_with_its_name(missing: str) -> None
         JobMessage.decode(document)
 
 
+def test_message_whose_params_are_something_else_is_refused() -> None:
+    with pytest.raises(RequestError, match="malformed: params is no object"):
+        JobMessage.decode({**MESSAGE.encode(), "params": 5})
+
+
 @pytest.mark.parametrize("inputs", [None, 5, [["text", 0]], [5]])
 def test_message_whose_inputs_are_something_else_is_refused(inputs: Any) -> None:
     with pytest.raises(RequestError, match="the queue message is malformed: TypeError"):
