@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -95,7 +96,7 @@ class HostWorkers:
         """Publishes how things are, and says again why abilities have no worker: it is forgotten else."""
         if now_s - self._published_s >= self._settings.gpu_poll_s:
             self._published_s = now_s
-            self._keeper.publish_host(host_name() + self._suffix, self._report())
+            self._keeper.publish_host(f"{host_name()}:{os.getpid()}", self._report())
         if now_s - self._told_s >= REPEAT_S:
             self._told_s = now_s
             for refusal in self.plan.refusals:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -254,3 +255,28 @@ def test_refused_ability_does_not_keep_the_others_from_being_served(
 
     (reason,) = wait_until(why, 30, "the reason is told")
     assert "there is no NVIDIA driver" in reason
+
+
+def test_workers_alone_join_a_gateway_of_elsewhere(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    nvml.write_fleet(fleet, t4s(2))
+    environment = {**os.environ, **nvml.environment(nvml.build(tmp_path / "library"), fleet)}
+    with serving(tmp_path, ROOT / "abilities" / "echo") as running:
+        command = [*ATHENA, "workers", "--ability", str(GPU_MODEL), "--redis", running.redis_url]
+        with (tmp_path / "workers.log").open("wb") as log:
+            workers = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            body = Host.request(running, gpu_type="T4G16", gpu_id="1")  # type: ignore[arg-type]
+            answer = wait_until(
+                lambda: (found := running.post("/gpu_model", body)).status_code == 200 and found,
+                60,
+                "the workers serve",
+            )
+        finally:
+            workers.terminate()
+            assert workers.wait(60) == 0
+        hosts = running.get("/v1/workers").json()["hosts"]
+
+    assert answer.json()["payload"]["run"]["text"]["visible"] == t4s(2)[1].uuid
+    # Who stops signs off; the host of the stack itself still tells.
+    assert [host["inventory"]["gpus"] for host in hosts] == [[]]

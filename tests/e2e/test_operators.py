@@ -158,7 +158,11 @@ def test_paused_queue_holds_jobs_back_until_it_goes_on(site: Stack) -> None:
 
     assert (paused["state"], paused["reason"].partition(":")[0]) == ("queued", "queue_paused")
     assert paused["position"] == 1
-    assert [line.split()[:3] for line in states] == [["faulty.any", "1", "paused"]]
+    assert [line.split()[:3] for line in states] == [
+        ["faulty.any", "1", "paused"],
+        ["faulty.any.high", "0", "paused"],
+        ["faulty.any.low", "0", "paused"],
+    ]
     site.wait_state(job_id, "succeeded")
 
 
