@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from athena.blocking_link import BlockingLink
 from athena.fleet import Failure, FleetView
+from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.redis_address import RedisAddress
@@ -26,6 +27,9 @@ REDIS_TIMEOUT_S = 2.0
 
 #: How often a supervisor looks for newly registered abilities.
 LEARN_S = 10.0
+
+#: What a supervisor told that has been silent for so long is dropped.
+FORGET_HOST_S = 3600.0
 
 
 class Kept(Protocol):
@@ -80,6 +84,7 @@ class FleetKeeper:
 
     def withdraw_hosts(self) -> None:
         """Tells that nobody looks after them any more."""
+        self._hosts.clear()
         for name in self._published:
             self._note(("HDEL", HOSTS, name))
 
@@ -155,8 +160,14 @@ class FleetKeeper:
         if now_s - self._learned_s >= LEARN_S:
             self._learned_s = now_s
             learn_interfaces(self._fleet, pairs(self._link.execute(("HGETALL", ABILITIES))))
+            self._forget_hosts(time.time())
         for command in self._janitor.commands(now_s):
             self._link.execute(command)
+
+    def _forget_hosts(self, wall_clock_s: float) -> None:
+        for name, document in pairs(self._link.execute(("HGETALL", HOSTS))).items():
+            if HostReport.decode(document).age_s(wall_clock_s) > FORGET_HOST_S:
+                self._link.execute(("HDEL", HOSTS, name))
 
     def _send_fences(self) -> None:
         while self._fences:

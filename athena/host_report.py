@@ -39,9 +39,13 @@ class HostReport:
     devices: tuple[GpuDevice, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
 
+    def age_s(self, wall_clock_s: float) -> float:
+        """Returns how long ago it was told."""
+        return wall_clock_s - self.told_ms / 1000
+
     def is_stale(self, wall_clock_s: float) -> bool:
         """Whether its supervisor has fallen silent."""
-        return wall_clock_s - self.told_ms / 1000 > STALE_AFTER_S
+        return self.age_s(wall_clock_s) > STALE_AFTER_S
 
     def encode(self) -> bytes:
         """Returns the report as JSON."""

@@ -72,7 +72,8 @@ class HostWorkers:
             supervisor.admit(GpuWatch(self._settings.gpu_poll_s, self.on_inventory))
 
     def withdraw(self) -> None:
-        """Tells that nobody looks after this host any more."""
+        """Tells that nobody looks after this host any more, from now on."""
+        self._published_s = float("inf")
         self._keeper.withdraw_hosts()
 
     def on_inventory(self, inventory: Inventory) -> None:
