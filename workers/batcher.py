@@ -14,7 +14,11 @@ from athena.errors import AthenaError, CanceledError, ExpiredError
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
 from athena.progress import ProgressBoard
+from workers.call_clock import CallClock
 from workers.line import Line
+
+#: A call that takes longer is worth a wait for urgent jobs.
+LONG_CALL_S = 0.02
 
 
 @dataclass(eq=False)
@@ -93,8 +97,7 @@ class Batcher:
         self._ended: deque[BatchJob] = deque()
         self._running = 0
         self._is_exclusive = False
-        self._began_s = 0.0
-        self._typical_s = 0.0
+        self._clock = CallClock()
         self._changed = threading.Condition()
         self._closing = False
         self.loaded: Future[None] = Future()
@@ -121,15 +124,17 @@ class Batcher:
             ended.append(self._ended.popleft())
         return ended
 
-    def rest_of_call_s(self, now_s: float) -> tuple[float, float]:
-        """Returns in how many seconds the running call is probably half over, and over.
+    def until_refill_s(self, now_s: float) -> float:
+        """Returns in how many seconds it is time to look for the next call's jobs; 0 for now.
 
-        Where several run, or none, that is now and never.
+        That is now where calls run beside each other.
         """
-        if self._options.threads > 1 or not self._running:
-            return 0.0, float("inf")
-        begun_s = now_s - self._began_s
-        return max(0.0, self._typical_s / 2 - begun_s), max(0.0, self._typical_s - begun_s)
+        return self._clock.until_refill_s(now_s) if self._options.threads == 1 else 0.0
+
+    @property
+    def has_long_calls(self) -> bool:
+        """Whether an urgent job would notice that it waits for one call more."""
+        return self._options.threads == 1 and self._clock.typical_s > LONG_CALL_S
 
     def close(self) -> list[BatchJob]:
         """Lets the threads end after their current call; returns the jobs that will not be started."""
@@ -230,12 +235,12 @@ class Batcher:
         for job in batch:
             job.is_started = True
         limit_s = batch[0].message.max_exec_s or self._options.max_exec_s
-        self._began_s = began_s = time.monotonic()
+        began_s = time.monotonic()
+        self._clock.begin(began_s)
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
         outcomes = self._model.run(batch)
         self._progress.end(thread)
-        took_s = time.monotonic() - began_s
-        self._typical_s = took_s if not self._typical_s else 0.8 * self._typical_s + 0.2 * took_s
+        self._clock.end(time.monotonic())
         for job, outcome in zip(batch, outcomes, strict=True):
             job.outcome = outcome
             self._ended.append(job)

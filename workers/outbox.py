@@ -20,6 +20,7 @@ class HeldJob:
     """A job from its take until Redis has its outcome.
 
     Attributes:
+        is_urgent: whether it is of the high lane.
         work: the job as the batcher has it; None while Celery has not let it through.
         accept_callback: Celery's, called when the job has started.
         on_ended: called with the outcome when Redis has it.
@@ -30,6 +31,7 @@ class HeldJob:
 
     taken: TakenJob
     taken_s: float
+    is_urgent: bool = False
     work: BatchJob | None = None
     outcome: Outcome | None = None
     accept_callback: Callback | None = None

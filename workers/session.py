@@ -32,6 +32,7 @@ from athena.worker_entry import WorkerEntry
 from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
 from workers.outbox import Callback, HeldJob, Outbox, Step, finish_parts, outcome_of, ticket
+from workers.slots import Slots
 from workers.store_link import StoreLink
 from workers.take_order import TakeOrder
 from workers.wear import Wear
@@ -51,14 +52,11 @@ MAX_REFUSALS = 60
 #: Exit status of a worker that was fenced.
 EX_FENCED = 70
 
-#: The least time for which a worker waits for urgent jobs.
-MIN_URGENT_WAIT_S = 0.005
-
-#: So near to the end of its call, a worker lets others have urgent jobs, if there are any.
-END_S = 0.025
-
-#: The bell by which a worker ends its own wait; nobody may hear it any more.
+#: The bell by which a worker ends its own wait is gone after so long; nobody may hear it any more.
 OWN_BELL_TTL_S = 5
+
+#: Guesses of a call's end that differ by less are the same.
+WAKE_TOLERANCE_S = 0.001
 
 #: So often the jobs held here and those that Redis counts as held here are compared.
 RECONCILE_S = 10.0
@@ -86,7 +84,7 @@ class WorkerSession:
         self._order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
         self.queues = self._order.queues
         self.urgent_queues = self._order.urgent_queues
-        self._urgent_slots = urgent_slots
+        self._slots = Slots(entry.slots, urgent_slots)
         #: Whether an urgent queue may hold a job; asked only while no slot is free.
         self.may_find_urgent = True
         #: Whether the transport waits for the bells of urgent queues alone.
@@ -100,7 +98,9 @@ class WorkerSession:
         self._wear = wear
         self._pulse = pulse
         self._wake_after = wake_after
-        self._woken_s = 0.0
+        self._wake_due_s = 0.0
+        #: Bells that rang here while no job is wanted; somebody else may be idle.
+        self._passed_on: list[str] = []
         self._canceled_and_gone: list[str] = []
         self._announced_s = 0.0
         self._attended_s = 0.0
@@ -118,35 +118,36 @@ class WorkerSession:
         """Key of the bell that only this worker hears."""
         return bell_key(self.entry.incarnation)
 
-    def on_bell(self, has_rung: bool) -> None:
-        """A bell rang, or the wait for one is over: now and then queues are looked into without a bell."""
-        self.may_find_urgent = self.may_find_urgent or has_rung
+    def on_bell(self, now_s: float, bell: str | None) -> None:
+        """A bell rang, or None did in time: now and then queues are looked into without a bell."""
+        if bell is not None and bell != self.own_bell and self._until_refill_s(now_s) > 0:
+            self._passed_on.append(bell)
+        self.may_find_urgent = self.may_find_urgent or bell is not None
         self.may_find_jobs = self.may_find_jobs or not self.hears_urgent_only
         self.hears_urgent_only = False
 
     @property
     def free_slots(self) -> int:
-        """How many more jobs may be taken."""
-        return self.entry.slots - len(self._held)
+        """How many more jobs of any lane may be taken."""
+        held = [job for job in self._held.values() if job.outcome is None]
+        return self._slots.free(len(held), sum(job.is_urgent for job in held))
 
     @property
     def free_urgent_slots(self) -> int:
-        """How many more jobs of the high lane may be taken: they get slots beyond the others'."""
-        return self.free_slots + self._urgent_slots
+        """How many more jobs of the high lane may be taken."""
+        return self._slots.free_urgent(sum(job.outcome is None for job in self._held.values()))
 
-    def urgent_wait_s(self, now_s: float) -> float:
-        """Returns how long to wait for the bells of the high lane alone; 0 for not at all.
+    def may_wait_for_bells(self, now_s: float) -> bool:
+        """Whether an idle or nearly idle worker may block until a bell rings.
 
-        That is so while no slot is free for others, and in the second half of a call only: an urgent job
-        starts with the worker's next call, so it is for the workers whose present one is over soonest.
+        A worker in the middle of a call leaves jobs, and their bells, to others. One that holds the jobs of
+        its next call waits for urgent ones alone.
         """
-        if self.free_slots > 0 or self.free_urgent_slots <= 0 or self.may_find_urgent:
-            return 0.0
-        half_s, rest_s = self._batcher.rest_of_call_s(now_s)
-        if half_s > 0:
-            return 0.0
-        # Who waits anew stands behind the others: near the end, a job may come too late for the next call.
-        return max(MIN_URGENT_WAIT_S, rest_s - END_S if rest_s > 2 * END_S else rest_s)
+        if self._until_refill_s(now_s) > 0:
+            return False
+        if self.free_slots > 0:
+            return not self.may_find_jobs
+        return self.free_urgent_slots > 0 and not self.may_find_urgent and self._batcher.has_long_calls
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
@@ -161,22 +162,28 @@ class WorkerSession:
         self._exchange(now_s, deliver)
         while (self._outbox.ended or self._must_look_for_urgent) and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
-        self._wake_at_half_time(now_s)
+        self._wake_for_refill(now_s)
         if self.hears_urgent_only and not self.may_find_jobs and self.free_slots > 0:
             # It would not hear of other jobs until its wait for urgent ones is over.
             self.hears_urgent_only = False
-            self._store.run([("LPUSH", self.own_bell, 1), ("EXPIRE", self.own_bell, OWN_BELL_TTL_S)])
+            self._ring_own_bell()
 
     def _exchange(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         self._now_s = now_s
         self._collect()
         started = self._newly_started(now_s)
         outbox = self._outbox
-        wanted, draw = self._wanted(len(outbox.ended))
+        wanted, draw = self._wanted(now_s)
         attends = bool(self._held) and now_s - self._attended_s >= ATTEND_S
         outbox.must_reconcile = outbox.must_reconcile or now_s - self._reconciled_s >= RECONCILE_S
         is_idle = not (
-            outbox.ended or outbox.returned or started or wanted or attends or outbox.must_reconcile
+            outbox.ended
+            or outbox.returned
+            or started
+            or wanted
+            or attends
+            or outbox.must_reconcile
+            or self._passed_on
         )
         if not self.free_slots:
             self.contact_s = now_s
@@ -185,6 +192,7 @@ class WorkerSession:
         steps = [
             *self._tell_steps(started),
             *(self._attend_steps() if attends else ()),
+            *self._pass_on_steps(),
             *self._take_steps(wanted, draw, deliver),
         ]
         try:
@@ -203,12 +211,18 @@ class WorkerSession:
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
         self._retire_if_worn()
 
-    def _wake_at_half_time(self, now_s: float) -> None:
-        """Sees to it that `urgent_wait_s` is asked again when the running call is half over."""
-        half_s, _ = self._batcher.rest_of_call_s(now_s)
-        if self.free_slots <= 0 and half_s > 0 and now_s >= self._woken_s:
-            self._woken_s = now_s + half_s
-            self._wake_after(half_s)
+    def _wake_for_refill(self, now_s: float) -> None:
+        """Sees to it that this worker looks for jobs when its call is nearly over."""
+        due_s = now_s + self._until_refill_s(now_s)
+        if due_s > now_s and abs(due_s - self._wake_due_s) > WAKE_TOLERANCE_S:
+            self._wake_due_s = due_s
+            self._wake_after(due_s - now_s)
+
+    def _ring_own_bell(self) -> None:
+        self._store.run([("LPUSH", self.own_bell, 1), ("EXPIRE", self.own_bell, OWN_BELL_TTL_S)])
+
+    def _until_refill_s(self, now_s: float) -> float:
+        return 0.0 if self._is_draining else self._batcher.until_refill_s(now_s)
 
     @property
     def _must_look_for_urgent(self) -> bool:
@@ -217,12 +231,14 @@ class WorkerSession:
             self.free_slots <= 0 < self.free_urgent_slots and self.may_find_urgent and not self._is_draining
         )
 
-    def _wanted(self, freed: int) -> tuple[int, list[Draw]]:
-        """Returns how many jobs to ask for, and from which queues, when `freed` slots become free."""
-        free = self.free_slots + freed
+    def _wanted(self, now_s: float) -> tuple[int, list[Draw]]:
+        """Returns how many jobs to ask for, and from which queues."""
+        if self._until_refill_s(now_s) > 0:
+            return 0, []
+        free = self.free_slots
         if free > 0:
             return (free, self._order.draw(free)) if self.may_find_jobs else (0, [])
-        urgent = self.free_urgent_slots + freed
+        urgent = self.free_urgent_slots
         if urgent > 0 and self.may_find_urgent:
             return urgent, self._order.draw_urgent()
         return 0, []
@@ -254,6 +270,11 @@ class WorkerSession:
                 job.told_progress = job.work.progress if job.work else None
             command = progress_command((*ticket(job), str(job.told_progress)) for job in moved)
             yield Step("tell progress", command, _ignore)
+
+    def _pass_on_steps(self) -> Iterator["Step"]:
+        for bell in self._passed_on:
+            yield Step("pass a bell on", ("LPUSH", bell, 1), _ignore)
+        self._passed_on = []
 
     def _take_steps(
         self, wanted: int, draw: list[Draw], deliver: Callable[[TakenJob], None]
@@ -334,7 +355,7 @@ class WorkerSession:
         self._order.note(job.queue for job in taken)
         self.contact_s = self._now_s
         for job in taken:
-            self._held[job.job_id] = HeldJob(job, self._now_s)
+            self._held[job.job_id] = HeldJob(job, self._now_s, QueueName.parse(job.queue).lane == HIGH)
         for job in taken:
             deliver(job)
 
@@ -375,8 +396,7 @@ class WorkerSession:
             self.refuse(job_id, RequestError(text))
             return
         start_by_s = job.taken_s + job.taken.start_within_s
-        is_urgent = QueueName.parse(job.taken.queue).lane == HIGH
-        job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s, is_urgent)
+        job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s, job.is_urgent)
         self._batcher.put(job.work)
 
     def refuse(self, job_id: str, error: AthenaError) -> None:
@@ -421,9 +441,17 @@ class WorkerSession:
             self._outbox.returned.append(self._held.pop(job.taken.job_id))
         self.may_find_jobs = self.may_find_urgent = False
         self._tell_quietly()
+        self._let_go_of_bells()
         if not self._batcher.join(grace_s):
             logger.error("an inference call did not end within %s s", grace_s)
         self._tell_quietly()
+
+    def _let_go_of_bells(self) -> None:
+        """Ends the wait for bells, which nobody reads any more: it would keep them from others."""
+        try:
+            self._ring_own_bell()
+        except RedisError as error:
+            logger.warning("cannot end the wait for bells: %s", error)
 
     def _tell_quietly(self) -> None:
         try:

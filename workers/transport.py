@@ -24,7 +24,7 @@ from athena.keys import bell_key
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
 from athena.store import TakenJob
-from workers.session import MIN_URGENT_WAIT_S, WorkerSession
+from workers.session import WorkerSession
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +51,7 @@ class JobQoS(virtual.QoS):
         session = self.channel.session
         if not self.channel.consumes_jobs:
             return True
-        if session.free_slots > 0:
-            return not session.may_find_jobs
-        return bool(session.urgent_wait_s(time.monotonic()) > 0)
+        return bool(session.may_wait_for_bells(time.monotonic()))
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Remembers which job a delivery is."""
@@ -157,13 +155,8 @@ class JobChannel(kombu_redis.Channel):
         self._brpop_sent_at = time.monotonic()
         session = self.session
         session.hears_urgent_only = session.free_slots <= 0
-        queues, timeout_s = session.queues, BELL_TIMEOUT_S
-        if session.hears_urgent_only:
-            queues = session.urgent_queues
-            # Zero would be for ever.
-            rest_s = session.urgent_wait_s(self._brpop_sent_at)
-            timeout_s = min(timeout_s, max(MIN_URGENT_WAIT_S, round(rest_s, 3)))
-        connection.send_command("BRPOP", *map(bell_key, queues), session.own_bell, timeout_s)
+        queues = session.urgent_queues if session.hears_urgent_only else session.queues
+        connection.send_command("BRPOP", *map(bell_key, queues), session.own_bell, BELL_TIMEOUT_S)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._waits_for_bell:
@@ -178,7 +171,7 @@ class JobChannel(kombu_redis.Channel):
             self._waits_for_bell = False
             self._in_poll = None
         # Rung or timed out: both times the next turn looks into the queues.
-        self.session.on_bell(rung is not None)
+        self.session.on_bell(time.monotonic(), rung[0].decode() if rung else None)
         return True
 
 

@@ -17,12 +17,11 @@ from athena.errors import ExpiredError, Problem, RequestError
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
 from athena.progress import ProgressBoard
-from athena.queues import queue_name
 from athena.store import TakenJob
 from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
-from workers.session import END_S, WorkerSession
+from workers.session import WorkerSession
 from workers.store_link import StoreLink
 from workers.wear import Wear
 
@@ -441,94 +440,3 @@ def test_call_that_outlasts_the_drain_is_told_to_the_log(
 
     assert "an inference call did not end within 0 s" in caplog.text
     assert not store.state("a").is_final
-
-
-# lanes
-
-HIGH_QUEUE = queue_name("echo", "cpu", "high")
-
-
-def test_high_job_is_taken_although_no_slot_is_free_and_runs_next(worker: Worker, store: Store) -> None:
-    worker.gate.clear()
-    submit(store, *"abcdef")
-    worker.turn()
-    wait_until(lambda: worker.ran, "the first job runs")
-    store.submit("urgent", queue=HIGH_QUEUE)
-
-    worker.session.on_bell(has_rung=True)
-    worker.turn()
-    held = store.raw("HLEN", "athena:inflight:w1")
-    worker.gate.set()
-    worker.turn_until(lambda: ended(store, *"abcdef", "urgent"))
-
-    assert held == SLOTS + 1
-    assert [job.job_id for job in worker.ran][:2] == ["a", "urgent"]
-
-
-def test_no_more_high_jobs_are_taken_than_there_are_slots_for_them(worker: Worker, store: Store) -> None:
-    worker.gate.clear()
-    for number in range(SLOTS + 3):
-        store.submit(f"h{number}", queue=HIGH_QUEUE)
-
-    worker.turn()
-    worker.turn()
-    held = store.raw("HLEN", "athena:inflight:w1")
-    worker.gate.set()
-
-    assert held == SLOTS + 1
-    worker.turn_until(lambda: ended(store, *(f"h{number}" for number in range(SLOTS + 3))))
-
-
-def test_full_worker_waits_for_urgent_jobs_in_the_second_half_of_its_call(
-    worker: Worker, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rest: list[tuple[float, float]] = [(0.3, 0.8)]
-    monkeypatch.setattr(worker.batcher, "rest_of_call_s", lambda now_s: rest[0])
-    worker.gate.clear()
-    submit(store, *"abcdef")
-    assert worker.session.urgent_wait_s(0) == 0
-    worker.turn()
-
-    assert worker.session.urgent_wait_s(0) == 0
-    assert worker.wakes == [0.3]
-    rest[0] = (0.0, 0.5)
-    assert worker.session.urgent_wait_s(0) == pytest.approx(0.5 - END_S)
-    # Near the end it waits anew, behind the others.
-    rest[0] = (0.0, END_S)
-    assert worker.session.urgent_wait_s(0) == END_S
-    # A call that takes longer than usual is no reason to wait for ever, or not at all.
-    rest[0] = (0.0, 0.0)
-    assert worker.session.urgent_wait_s(0) > 0
-    worker.gate.set()
-    worker.turn_until(lambda: ended(store, *"abcdef"))
-
-
-def test_worker_that_is_free_again_ends_its_wait_for_urgent_jobs(worker: Worker, store: Store) -> None:
-    worker.gate.clear()
-    submit(store, *"abcd")
-    worker.turn()
-    worker.session.hears_urgent_only = True
-    worker.gate.set()
-
-    worker.turn_until(lambda: ended(store, *"abcd") and not worker.session.may_find_jobs)
-
-    assert not worker.session.hears_urgent_only
-    assert store.raw("LLEN", worker.session.own_bell) == 1
-    assert 0 < store.raw("TTL", worker.session.own_bell) <= 5
-
-
-def test_wait_that_nobody_ended_is_no_reason_to_look_for_urgent_jobs(worker: Worker) -> None:
-    session = worker.session
-    session.may_find_urgent = session.may_find_jobs = False
-
-    session.hears_urgent_only = True
-    session.on_bell(has_rung=False)
-    assert (session.may_find_urgent, session.may_find_jobs) == (False, False)
-
-    session.on_bell(has_rung=False)
-    assert (session.may_find_urgent, session.may_find_jobs) == (False, True)
-
-    session.hears_urgent_only = True
-    session.on_bell(has_rung=True)
-    assert session.may_find_urgent
-    session.may_find_jobs = session.may_find_urgent = False

@@ -452,28 +452,30 @@ def test_closing_twice_returns_nothing_more(make_room: MakeRoom) -> None:
     assert room.batcher.close() == []
 
 
-def test_rest_of_a_call_is_guessed_from_those_before(make_room: MakeRoom, recorder: Recorder) -> None:
+def test_time_for_the_next_jobs_comes_with_the_end_of_the_call(
+    make_room: MakeRoom, recorder: Recorder
+) -> None:
     room = make_room()
-    assert room.batcher.rest_of_call_s(time.monotonic()) == (0.0, float("inf"))
-    room.batcher._typical_s = 10.0
+    assert room.batcher.until_refill_s(time.monotonic()) == 0
+    room.batcher._clock.typical_s = 10.0
     recorder.gate.clear()
     room.put("a")
     room.wait_run(["a"])
 
-    half_s, rest_s = room.batcher.rest_of_call_s(time.monotonic())
-
-    assert 0 < half_s <= 5 < rest_s <= 10
-    assert room.batcher.rest_of_call_s(time.monotonic() + 7)[0] == 0
-    assert room.batcher.rest_of_call_s(time.monotonic() + 70) == (0, 0)
+    assert 0 < room.batcher.until_refill_s(time.monotonic()) < 10
+    assert room.batcher.has_long_calls
+    assert room.batcher.until_refill_s(time.monotonic() + 70) == 0
 
 
-def test_nobody_knows_the_rest_where_several_calls_run(make_room: MakeRoom, recorder: Recorder) -> None:
+def test_threads_beside_each_other_always_want_jobs(make_room: MakeRoom, recorder: Recorder) -> None:
     room = make_room(threads=2)
+    room.batcher._clock.typical_s = 10.0
     recorder.gate.clear()
     room.put("a")
     room.wait_run(["a"])
 
-    assert room.batcher.rest_of_call_s(time.monotonic()) == (0.0, float("inf"))
+    assert room.batcher.until_refill_s(time.monotonic()) == 0
+    assert not room.batcher.has_long_calls
 
 
 def test_urgent_job_is_started_before_those_that_wait(make_room: MakeRoom, recorder: Recorder) -> None:

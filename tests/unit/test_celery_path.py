@@ -47,13 +47,12 @@ class Session:
         self.urgent_queues = ["echo.cpu.high"]
         self.own_bell = "athena:bell:own"
         self.free_slots = 3
-        self.urgent_s = 0.0
-        self.may_find_jobs = False
+        self.may_wait = True
         self.hears_urgent_only = False
         self.calls: list[tuple[Any, ...]] = []
 
-    def urgent_wait_s(self, now_s: float) -> float:
-        return self.urgent_s
+    def may_wait_for_bells(self, now_s: float) -> bool:
+        return self.may_wait
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: self.calls.append((name, *given))
@@ -212,11 +211,8 @@ def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) 
     assert len(stage.session.called("turn")) == 2
 
 
-@pytest.mark.parametrize(("free_slots", "may_find_jobs"), [(0, False), (3, True)])
-def test_poller_does_not_block_while_the_qos_says_no(
-    stage: Stage, free_slots: int, may_find_jobs: bool
-) -> None:
-    stage.session.free_slots, stage.session.may_find_jobs = free_slots, may_find_jobs
+def test_poller_does_not_block_while_the_session_says_no(stage: Stage) -> None:
+    stage.session.may_wait = False
 
     stage.transport.cycle.on_poll_start()
 
@@ -224,11 +220,11 @@ def test_poller_does_not_block_while_the_qos_says_no(
 
 
 def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
-    stage.session.free_slots, stage.session.urgent_s = 0, 0.25
+    stage.session.free_slots = 0
 
     stage.transport.cycle.on_poll_start()
 
-    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 0.25)]
+    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 1)]
     assert stage.session.hears_urgent_only
 
 

@@ -1,0 +1,230 @@
+"""When a worker's session takes which jobs: lanes, slots of their own for urgent jobs, and late binding."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from athena.jobs import JobState, Outcome
+from athena.keys import bell_key
+from athena.progress import ProgressBoard
+from athena.queues import queue_name
+from athena.store import TakenJob
+from athena.worker_entry import WorkerEntry
+from tests.conftest import wait_until
+from workers.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.session import WorkerSession
+from workers.store_link import StoreLink
+from workers.wear import Wear
+
+from .conftest import ANY_QUEUE, FOREIGN, Store
+from .test_worker_session import SLOTS, Worker, ended, submit
+
+pytestmark = pytest.mark.redis
+
+HIGH_QUEUE = queue_name("echo", "cpu", "high")
+
+
+@pytest.fixture
+def worker(store: Store, redis_server: str) -> Iterator[Worker]:
+    """A worker that the store knows as w1."""
+    worker = Worker(redis_server, Wear(max_jobs=0, max_memory_mb=0))
+    yield worker
+    worker.close()
+
+
+def ring(worker: Worker, queue: str | None) -> None:
+    worker.session.on_bell(worker.now_s, bell_key(queue) if queue else None)
+
+
+def test_high_job_is_taken_although_no_slot_is_free_and_runs_next(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, *"abcdef")
+    worker.turn()
+    wait_until(lambda: worker.ran, "the first job runs")
+    store.submit("urgent", queue=HIGH_QUEUE)
+
+    ring(worker, HIGH_QUEUE)
+    worker.turn()
+    held = store.raw("HLEN", "athena:inflight:w1")
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, *"abcdef", "urgent"))
+
+    assert held == SLOTS + 1
+    assert [job.job_id for job in worker.ran][:2] == ["a", "urgent"]
+
+
+def test_no_more_high_jobs_are_taken_than_there_are_slots_for_them(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    for number in range(SLOTS + 3):
+        store.submit(f"h{number}", queue=HIGH_QUEUE)
+
+    worker.turn()
+    worker.turn()
+    held = store.raw("HLEN", "athena:inflight:w1")
+    worker.gate.set()
+
+    assert held == SLOTS + 1
+    worker.turn_until(lambda: ended(store, *(f"h{number}" for number in range(SLOTS + 3))))
+
+
+def test_worker_in_the_middle_of_a_call_leaves_jobs_to_others(
+    worker: Worker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = worker.session
+    worker.gate.clear()
+    submit(store, "a")
+    worker.turn()
+    wait_until(lambda: worker.ran, "the first job runs")
+    rest_s = [0.75]
+    monkeypatch.setattr(worker.batcher, "until_refill_s", lambda now_s: rest_s[0])
+    submit(store, "b")
+    store.raw("DEL", bell_key(ANY_QUEUE))
+
+    assert not session.may_wait_for_bells(worker.now_s)
+    ring(worker, ANY_QUEUE)
+    worker.turn()
+    passed_on = store.raw("LLEN", bell_key(ANY_QUEUE))
+    waiting = store.queued()
+    wakes = list(worker.wakes)
+    rest_s[0] = 0.0
+    worker.turn()
+    taken = not store.queued()
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, "a", "b"))
+
+    assert (passed_on, waiting) == (1, ["b"])
+    assert wakes[-1] == pytest.approx(0.75)
+    assert taken
+
+
+def test_full_worker_waits_for_urgent_jobs_when_its_calls_are_long(
+    worker: Worker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.gate.clear()
+    submit(store, *"abcdef")
+    worker.turn()
+
+    assert not worker.session.may_wait_for_bells(worker.now_s)
+    monkeypatch.setattr(Batcher, "has_long_calls", True)
+    assert worker.session.may_wait_for_bells(worker.now_s)
+    monkeypatch.setattr(worker.batcher, "until_refill_s", lambda now_s: 0.3)
+    assert not worker.session.may_wait_for_bells(worker.now_s)
+    monkeypatch.undo()
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, *"abcdef"))
+
+
+def test_worker_that_is_free_again_ends_its_wait_for_urgent_jobs(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, *"abcd")
+    worker.turn()
+    worker.session.hears_urgent_only = True
+    worker.gate.set()
+
+    worker.turn_until(lambda: ended(store, *"abcd") and not worker.session.may_find_jobs)
+
+    assert not worker.session.hears_urgent_only
+    assert store.raw("LLEN", worker.session.own_bell) == 1
+    assert 0 < store.raw("TTL", worker.session.own_bell) <= 5
+
+
+def test_worker_that_stops_lets_go_of_its_bells(worker: Worker, store: Store) -> None:
+    worker.session.drain(1)
+
+    assert store.raw("LLEN", worker.session.own_bell) == 1
+
+
+def test_wait_that_nobody_ended_is_no_reason_to_look_for_urgent_jobs(worker: Worker) -> None:
+    session = worker.session
+    session.may_find_urgent = session.may_find_jobs = False
+
+    session.hears_urgent_only = True
+    ring(worker, None)
+    assert (session.may_find_urgent, session.may_find_jobs) == (False, False)
+
+    ring(worker, None)
+    assert (session.may_find_urgent, session.may_find_jobs) == (False, True)
+
+    session.hears_urgent_only = True
+    ring(worker, HIGH_QUEUE)
+    assert session.may_find_urgent
+    session.may_find_jobs = session.may_find_urgent = False
+
+
+class Flood:
+    """A worker with short calls, and lanes that never run empty."""
+
+    def __init__(self, store: Store, redis_url: str, slots: int, max_batch: int, threads: int) -> None:
+        self.ran: list[str] = []
+        self._store = store
+        self._numbers = Counter[str]()
+        self._has_ended = threading.Event()
+        self._board = ProgressBoard.create(threads, max_batch)
+        model = Model(lambda: None, lambda message: 0, self._run, lambda: None)
+        options = BatchOptions(max_batch, 0, threads)
+        self._batcher = Batcher(model, options, self._board, self._has_ended.set)
+        self._link = StoreLink(redis_url, 5)
+        self._session = WorkerSession(
+            WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", slots),
+            self._link,
+            self._batcher,
+            lambda job_id, envelope: pytest.fail("no foreign job was sent"),
+            FOREIGN,
+            Wear(max_jobs=0, max_memory_mb=0),
+            max_batch * threads,
+            self._board.pulse,
+            lambda seconds: None,
+        )
+        self._batcher.start()
+
+    def work(self, jobs: int, lanes: dict[str, int]) -> None:
+        """Runs so many jobs, while so many of each lane always wait."""
+        deadline_s = time.monotonic() + 60
+        while len(self.ran) < jobs:
+            assert time.monotonic() < deadline_s
+            for lane, count in lanes.items():
+                self._fill(lane, count)
+            self._has_ended.wait(0.05)
+            self._has_ended.clear()
+            self._session.turn(time.monotonic(), self._deliver)
+
+    def close(self) -> None:
+        self._batcher.close()
+        assert self._batcher.join(10)
+        self._link.close()
+        self._board.close()
+
+    def _fill(self, lane: str, count: int) -> None:
+        queue = queue_name("echo", "cpu", lane)
+        for _ in range(count - self._store.raw("LLEN", queue)):
+            self._numbers[lane] += 1
+            self._store.submit(f"{lane}-{self._numbers[lane]}", queue=queue, max_queue_jobs=10**6)
+
+    def _deliver(self, job: TakenJob) -> None:
+        body = json.loads(json.loads(job.message)["body"])
+        self._session.accept(job.job_id, body[0][0], lambda: None, lambda outcome: None)
+
+    def _run(self, batch: list[BatchJob]) -> list[Outcome]:
+        self.ran += [job.job_id.partition("-")[0] for job in batch]
+        return [Outcome(JobState.SUCCEEDED, b"{}", exec_ms=1) for _ in batch]
+
+
+@pytest.mark.parametrize(("slots", "max_batch", "threads"), [(8, 4, 1), (16, 8, 1), (4, 1, 1), (4, 1, 4)])
+def test_flood_of_high_jobs_starves_nobody(
+    store: Store, redis_server: str, slots: int, max_batch: int, threads: int
+) -> None:
+    flood = Flood(store, redis_server, slots, max_batch, threads)
+    try:
+        flood.work(600, {"high": 60, "normal": 20, "low": 20})
+    finally:
+        flood.close()
+
+    ran = Counter(flood.ran[100:])
+    share = {lane: ran[lane] / ran.total() for lane in ("high", "normal", "low")}
+    assert share["high"] > 0.7
+    assert share["normal"] > 0.06
+    assert share["low"] > 0.06
