@@ -117,6 +117,11 @@ class Batcher:
             self._waiting.append(job)
             self._changed.notify()
 
+    def withdraw(self, job: BatchJob) -> bool:
+        """Takes a job back that has not started; returns whether that was still possible."""
+        with self._changed:
+            return self._waiting.remove(job)
+
     def collect(self) -> list[BatchJob]:
         """Returns the jobs that ended since the last call."""
         ended = []

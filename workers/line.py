@@ -54,6 +54,15 @@ class Line(Generic[T]):
         self._passed = self._passed + 1 if queue is self._urgent and self._others else 0
         return job
 
+    def remove(self, job: T) -> bool:
+        """Takes a certain job out; returns whether it was there."""
+        queue = self._urgent if self._is_urgent(job) else self._others
+        try:
+            queue.remove(job)
+        except ValueError:
+            return False
+        return True
+
     def clear(self) -> None:
         """Takes all jobs out."""
         self._urgent.clear()

@@ -152,7 +152,7 @@ class WorkerSession:
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
 
-        Jobs that were refused while they were taken are told at once, in a second exchange.
+        What came of jobs while they were taken, such as a refusal, is told at once, in a second exchange.
 
         Raises:
             redis.RedisError: the connection broke; what was to be told is told on a later turn.
@@ -160,13 +160,17 @@ class WorkerSession:
         """
         self._pulse(now_s, self.contact_s)
         self._exchange(now_s, deliver)
-        while (self._outbox.ended or self._must_look_for_urgent) and now_s >= self._resume_s:
+        while self._has_more_to_exchange and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
         self._wake_for_refill(now_s)
         if self.hears_urgent_only and not self.may_find_jobs and self.free_slots > 0:
             # It would not hear of other jobs until its wait for urgent ones is over.
             self.hears_urgent_only = False
             self._ring_own_bell()
+
+    @property
+    def _has_more_to_exchange(self) -> bool:
+        return bool(self._outbox.ended or self._outbox.returned or self._must_look_for_urgent)
 
     def _exchange(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         self._now_s = now_s
@@ -228,7 +232,10 @@ class WorkerSession:
     def _must_look_for_urgent(self) -> bool:
         """Whether all slots were just filled with the high lane perhaps not empty."""
         return (
-            self.free_slots <= 0 < self.free_urgent_slots and self.may_find_urgent and not self._is_draining
+            self.may_find_urgent
+            and not self._is_draining
+            and self.free_slots <= 0 < self.free_urgent_slots
+            and self._until_refill_s(self._now_s) <= 0
         )
 
     def _wanted(self, now_s: float) -> tuple[int, list[Draw]]:
@@ -358,6 +365,16 @@ class WorkerSession:
             self._held[job.job_id] = HeldJob(job, self._now_s, QueueName.parse(job.queue).lane == HIGH)
         for job in taken:
             deliver(job)
+        if not is_whole:
+            self._return_late(taken)
+
+    def _return_late(self, taken: Sequence[TakenJob]) -> None:
+        """Returns urgent jobs that have just missed the next call: another worker's is over sooner."""
+        if self._until_refill_s(self._now_s) <= 0:
+            return
+        for job in (self._held[item.job_id] for item in taken):
+            if job.work is not None and self._batcher.withdraw(job.work):
+                self._outbox.returned.append(self._held.pop(job.taken.job_id))
 
     def _tell_celery(self, started: list[HeldJob], ended: list[HeldJob]) -> None:
         for job in started:

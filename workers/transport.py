@@ -47,9 +47,12 @@ class JobQoS(virtual.QoS):
         self._job_ids: dict[str, str] = {}
 
     def can_consume(self) -> bool:
-        """Whether an idle worker may block on its bells."""
+        """Whether a worker may block on its bells, and whether the answer that it waits for is read.
+
+        kombu does not read an answer while this says no, because its own might hold a message.
+        """
         session = self.channel.session
-        if not self.channel.consumes_jobs:
+        if not self.channel.consumes_jobs or self.channel._waits_for_bell:
             return True
         return bool(session.may_wait_for_bells(time.monotonic()))
 

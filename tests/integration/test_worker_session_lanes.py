@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from athena.jobs import JobState, Outcome
 from athena.keys import bell_key
 from athena.progress import ProgressBoard
 from athena.queues import queue_name
+from athena.script import Command
 from athena.store import TakenJob
 from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
@@ -153,6 +155,36 @@ def test_wait_that_nobody_ended_is_no_reason_to_look_for_urgent_jobs(worker: Wor
     ring(worker, HIGH_QUEUE)
     assert session.may_find_urgent
     session.may_find_jobs = session.may_find_urgent = False
+
+
+def test_urgent_job_that_missed_the_next_call_goes_back_for_others(
+    worker: Worker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.gate.clear()
+    submit(store, *"abcdef")
+    worker.turn()
+    wait_until(lambda: worker.ran, "the first job runs")
+    store.submit("urgent", queue=HIGH_QUEUE)
+    ring(worker, HIGH_QUEUE)
+    exchange, calls_begun = worker.link.run, []
+
+    def begin_call_meanwhile(commands: list[Command]) -> list[Any]:
+        replies = exchange(commands)
+        calls_begun.append(True)
+        return replies
+
+    monkeypatch.setattr(worker.link, "run", begin_call_meanwhile)
+    monkeypatch.setattr(worker.batcher, "until_refill_s", lambda now_s: 0.2 if calls_begun else 0.0)
+
+    worker.turn()
+    left = store.queued(HIGH_QUEUE)
+    rung = store.raw("LLEN", bell_key(HIGH_QUEUE))
+    monkeypatch.undo()
+    worker.gate.set()
+    worker.turn_until(lambda: ended(store, *"abcdef", "urgent"))
+
+    assert (left, rung) == (["urgent"], 1)
+    assert store.record("urgent").attempts == 1
 
 
 class Flood:

@@ -219,6 +219,18 @@ def test_poller_does_not_block_while_the_session_says_no(stage: Stage) -> None:
     assert stage.wire.sent == []
 
 
+def test_bell_that_rings_is_read_also_when_no_more_are_wanted(stage: Stage) -> None:
+    poller = stage.transport.cycle
+    poller.on_poll_start()
+    stage.session.may_wait = False
+
+    poller.on_poll_start()
+    poller.on_readable(stage.wire._sock.fileno())
+
+    assert not poller._paused_brpop
+    assert stage.session.called("on_bell")
+
+
 def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
     stage.session.free_slots = 0
 

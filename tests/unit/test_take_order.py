@@ -136,6 +136,13 @@ def test_nobody_is_passed_for_ever() -> None:
     assert (order.index("a"), order.index("b")) == (MAX_PASSED, 2 * MAX_PASSED + 1)
 
 
+def test_job_can_be_taken_out_of_the_line_once() -> None:
+    line = line_of("a", "!b", "c")
+
+    assert [line.remove(job) for job in ("!b", "c", "c", "!x")] == [True, True, False, False]
+    assert list(line) == ["a"]
+
+
 def test_emptied_line_is_empty() -> None:
     line = line_of("a", "!b")
     assert list(line) == ["!b", "a"]
