@@ -71,6 +71,8 @@ def make_server(settings: Settings, inherited: socket.socket | None = None) -> G
         log_config=None,
         server_header=False,
         date_header=False,
+        # Nothing here asks who the caller is, or by which scheme he came.
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.grace_s),
         # A pipelined request starts inside the send of the one before; without a context of its own it

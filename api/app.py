@@ -1,18 +1,16 @@
 """The Flask application: its routes, and how errors are answered."""
 
-import logging
 from inspect import iscoroutinefunction
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from api.fast_path import FastPath
 from api.gateway import Gateway
-from api.problems import problem_response
+from api.problems import problem_response, unexpected
 from api.server import AsgiServer, InlineFlask
 from api.views import abilities, admin, bulk, jobs, openapi, probes, run, workers
-from athena.errors import AthenaError, InternalError, MethodError, NotFoundError, RequestError
-
-logger = logging.getLogger(__name__)
+from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
 
 
 def create_app(gateway: Gateway) -> InlineFlask:
@@ -29,7 +27,13 @@ def create_app(gateway: Gateway) -> InlineFlask:
 
 def create_server(gateway: Gateway) -> AsgiServer:
     """Returns the gateway as an ASGI application."""
-    return AsgiServer(create_app(gateway), gateway.start, gateway.close, lambda: gateway.is_draining)
+    return AsgiServer(
+        create_app(gateway),
+        gateway.start,
+        gateway.close,
+        lambda: gateway.is_draining,
+        FastPath(gateway).answer,
+    )
 
 
 def _http_problem(error: HTTPException) -> Response:
@@ -46,8 +50,7 @@ def _http_problem(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    logger.error("unexpected error", exc_info=error)
-    return problem_response(InternalError("unexpected error; the gateway's log holds the details"))
+    return problem_response(unexpected(error))
 
 
 def _check_hooks(app: InlineFlask) -> None:

@@ -1,9 +1,13 @@
 """The one place where an error becomes HTTP."""
 
+import logging
+
 import orjson
 from flask import Response
 
-from athena.errors import AthenaError
+from athena.errors import AthenaError, InternalError
+
+logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 
@@ -24,6 +28,12 @@ def problem_response(error: AthenaError, job_id: str = "") -> Response:
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
+
+
+def unexpected(error: Exception) -> InternalError:
+    """Logs what should not have happened, and returns what a caller is told of it."""
+    logger.error("unexpected error", exc_info=error)
+    return InternalError("unexpected error; the gateway's log holds the details")
 
 
 def _message(error: AthenaError) -> str:

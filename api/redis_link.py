@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import logging
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from api.redis_replies import RedisReplies
 from athena.errors import StoreError
 from athena.redis_address import RedisAddress
 from athena.redis_connections import AsyncConnector
@@ -96,7 +97,8 @@ class RedisLink:
             return
         writer = connection._writer
         assert writer is not None
-        writer.writelines(connection.pack_commands(commands))
+        # hiredis' own types allow a tuple of one only.
+        writer.write(b"".join([pack_command(command) for command in commands]))  # type: ignore[arg-type]
 
     async def _run(self) -> None:
         while True:
@@ -127,14 +129,10 @@ class RedisLink:
                 await connection.disconnect(nowait=True)
 
     async def _read(self, connection: AbstractConnection) -> None:
+        replies = RedisReplies(connection)
         while True:
-            try:
-                reply = await connection.read_response(
-                    disable_decoding=True, timeout=math.inf, disconnect_on_error=False
-                )
-            except ResponseError as error:
-                reply = error
-            self._settle(reply)
+            for reply in await replies.next():
+                self._settle(reply)
 
     def _settle(self, reply: Any) -> None:
         future, _ = self._waiting.popleft()

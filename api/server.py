@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
@@ -24,6 +24,18 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Hook = Callable[[], Awaitable[None]]
+
+
+class Answer(NamedTuple):
+    """An HTTP answer with a JSON body; `headers` are those beyond its type and length."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+#: Answers a request without Flask, or leaves it to Flask by returning None.
+FastAnswer = Callable[[Scope, "RequestBody"], Awaitable[Answer | None]]
 
 #: Where a view finds its `RequestBody` in the WSGI environment.
 BODY = "athena.body"
@@ -80,15 +92,26 @@ class RequestBody:
     def __init__(self, receive: Receive, content_length: int | None) -> None:
         self._receive = receive
         self._content_length = content_length
+        self._data: bytes | None = None
         self.is_complete = False
 
+    @property
+    def content_length(self) -> int | None:
+        """How long the caller says it is."""
+        return self._content_length
+
     async def read(self, limit_bytes: int) -> bytes:
-        """Reads the body.
+        """Reads the body, or returns what was read before.
 
         Raises:
             BodyTooLargeError: it is over the limit; what is left of it was not read.
             Disconnected: the caller went away while sending.
         """
+        if self._data is None:
+            self._data = await self._read(limit_bytes)
+        return self._data
+
+    async def _read(self, limit_bytes: int) -> bytes:
         if self._content_length is not None and self._content_length > limit_bytes:
             raise _too_large(limit_bytes)
         message = await self._next()
@@ -145,12 +168,19 @@ class AsgiServer:
 
     Args:
         is_leaving: whether callers are to open new connections for their next requests.
+        fast_answer: is asked first; it answers the ordinary requests, and Flask all others.
     """
 
     def __init__(
-        self, app: Flask, on_startup: Hook, on_shutdown: Hook, is_leaving: Callable[[], bool]
+        self,
+        app: Flask,
+        on_startup: Hook,
+        on_shutdown: Hook,
+        is_leaving: Callable[[], bool],
+        fast_answer: FastAnswer,
     ) -> None:
         self._app = app
+        self._fast_answer = fast_answer
         self._is_leaving = is_leaving
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
@@ -174,10 +204,14 @@ class AsgiServer:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        environ = make_environ(scope)
-        body = RequestBody(receive, _content_length(environ))
-        environ[BODY] = body
+        body = RequestBody(receive, _content_length(scope))
         try:
+            answer = await self._fast_answer(scope, body)
+            if answer is not None:
+                await _send_answer(answer, self._is_leaving(), send)
+                return
+            environ = make_environ(scope)
+            environ[BODY] = body
             response = await self.handle(environ)
         except Disconnected:
             return
@@ -247,9 +281,21 @@ def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
     environ[key] = f"{environ[key]},{value}" if key in environ else value
 
 
-def _content_length(environ: dict[str, Any]) -> int | None:
-    raw = environ.get("CONTENT_LENGTH", "")
-    return int(raw) if raw.isdecimal() else None
+def _content_length(scope: Scope) -> int | None:
+    raw = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(raw) if raw.isdigit() else None
+
+
+async def _send_answer(answer: Answer, is_leaving: bool, send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(answer.body)),
+        *answer.headers,
+    ]
+    if is_leaving:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def _send_response(response: Response, environ: dict[str, Any], body: RequestBody, send: Send) -> None:

@@ -36,7 +36,8 @@ def was_demoted(error: ResponseError) -> bool:
     return isinstance(error, ReadOnlyError) or text.startswith(_DEMOTED) or "-READONLY" in text
 
 
-def _demoted_error() -> RedisConnectionError:
+def demoted_error() -> RedisConnectionError:
+    """Returns the error with which a connection to a server breaks that is not the master any more."""
     return RedisConnectionError("this server is a replica now; looking for the master")
 
 
@@ -51,7 +52,7 @@ class _MasterOnly:
             if not was_demoted(error):
                 raise
             self.disconnect()  # type: ignore[attr-defined]
-            raise _demoted_error() from error
+            raise demoted_error() from error
 
 
 class _TcpConnection(_MasterOnly, redis.Connection):
@@ -73,7 +74,7 @@ class _ManagedConnection(_MasterOnly, SentinelManagedConnection):
         super().on_connect_check_health(check_health)
         self.send_command("ROLE", check_health=False)
         if self.read_response(disable_decoding=True)[0] != b"master":
-            raise _demoted_error()
+            raise demoted_error()
 
 
 class _Sentinels(Sentinel):
@@ -184,7 +185,7 @@ class _AsyncMasterOnly:
             if not was_demoted(error):
                 raise
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
-            raise _demoted_error() from error
+            raise demoted_error() from error
 
 
 class _AsyncTcpConnection(_AsyncMasterOnly, async_connection.Connection):
@@ -206,7 +207,7 @@ class _AsyncManagedConnection(_AsyncMasterOnly, async_sentinel.SentinelManagedCo
         await super().on_connect_check_health(check_health)
         await self.send_command("ROLE", check_health=False)
         if (await self.read_response(disable_decoding=True))[0] != b"master":
-            raise _demoted_error()
+            raise demoted_error()
 
 
 class _AsyncSentinels(async_sentinel.Sentinel):

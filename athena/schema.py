@@ -277,6 +277,11 @@ def _nested(
     )
 
 
+def is_ordinary(request: RequestSchema, document: Any) -> bool:
+    """Whether a request is certainly valid, and `validate_envelope` would return it as it is."""
+    return request.quick_check(document) and _names_app(document["header"])
+
+
 def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:
     """Checks a request.
 
@@ -306,8 +311,12 @@ def _load(schema: Schema, document: Any) -> dict[str, Any]:
     return checked
 
 
+def _names_app(header: Mapping[str, Any]) -> bool:
+    return bool(header.get("appid") or header.get("app_id"))
+
+
 def _check_app_id(header: Mapping[str, Any]) -> None:
-    if not header.get("appid") and not header.get("app_id"):
+    if not _names_app(header):
         raise AppIdError(
             "app_id cannot be empty",
             problems=(Problem("/header/app_id", "must be a text that is not empty"),),

@@ -17,15 +17,24 @@ def json_response(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status=status, content_type=JSON)
 
 
-def ended_response(reply: Reply) -> Response:
-    """Answers a synchronous call with the job's result or error."""
+def ended_answer(reply: Reply) -> tuple[int, bytes]:
+    """Returns status and body that answer a synchronous call with the job's result or error.
+
+    Raises:
+        ResultExpiredError: the result is gone already.
+    """
     if reply.state is JobState.SUCCEEDED:
         if reply.payload is None:
             raise ResultExpiredError(result_gone(reply.job_id))
-        body = success_body(reply.job_id, reply.gpu_type, reply.payload, reply.message)
-        return Response(body, content_type=JSON)
+        return 200, success_body(reply.job_id, reply.gpu_type, reply.payload, reply.message)
     header = {"code": reply.code, "message": reply.message, "sid": reply.job_id}
-    return json_response({"header": header}, http_status_of(reply.code))
+    return http_status_of(reply.code), orjson.dumps({"header": header})
+
+
+def ended_response(reply: Reply) -> Response:
+    """Answers a synchronous call with the job's result or error."""
+    status, body = ended_answer(reply)
+    return Response(body, status=status, content_type=JSON)
 
 
 def accepted_response(record: JobRecord) -> Response:

@@ -1,6 +1,5 @@
 """POST to an ability: validate, queue, wait, answer."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 
@@ -11,12 +10,12 @@ from api.server import BODY, RequestBody
 from api.submitting import NO_PREFERENCE, Preference, Submitter
 from api.views.answers import accepted_response, ended_response
 from api.views.bodies import check_media_type, read_body
-from api.views.waiting import MAX_WAIT_S, wait_for_end
+from api.views.waiting import MAX_WAIT_S, run_to_end, waited_too_long
 from athena.ability import RESERVED_SERVICE_IDS
-from athena.errors import NotFoundError, WaitTimeoutError
+from athena.errors import NotFoundError
 from athena.interface import Interface
 from athena.jobs import JobRecord
-from athena.store import Reply, Submission
+from athena.store import Submission
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
@@ -91,34 +90,12 @@ class Runner:
         preference: Preference,
     ) -> Response:
         wait_s = interface.limits.wait_s if preference.wait_s is None else preference.wait_s
-        job_id, future = await self._submit_and_attach(submission, payload)
-        reply = await wait_for_end(self._gateway, job_id, future, body, wait_s)
+        job_id, reply = await run_to_end(self._gateway, submission, payload, body, wait_s)
         if reply is not None:
             return ended_response(reply)
         if preference.wait_s is not None:
             return accepted_response(await self._record(job_id, submission))
-        raise WaitTimeoutError(
-            f"no answer within {wait_s:g} s; send a request_id, or the header "
-            "'Prefer: respond-async', to fetch the answer later"
-        )
-
-    async def _submit_and_attach(
-        self, submission: Submission, payload: bytes | None
-    ) -> tuple[str, asyncio.Future[Reply]]:
-        """Submits a job whose end this caller hears of, also when another request has brought it in."""
-        gateway = self._gateway
-        future = gateway.wait_for(submission.job_id)
-        try:
-            job_id, _ = await gateway.submit(submission, payload)
-        except BaseException:
-            await asyncio.shield(gateway.leave(submission.job_id, future))
-            raise
-        if job_id == submission.job_id:
-            return job_id, future
-        gateway.forget(submission.job_id, future)
-        future = gateway.wait_for(job_id)
-        await gateway.recheck(job_id)
-        return job_id, future
+        raise waited_too_long(wait_s)
 
     async def _record(self, job_id: str, submission: Submission) -> JobRecord:
         record = await self._gateway.read(job_id)

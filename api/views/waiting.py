@@ -5,13 +5,53 @@ import contextlib
 
 from api.gateway import Gateway
 from api.server import Disconnected, RequestBody
-from athena.store import Reply
+from athena.errors import WaitTimeoutError
+from athena.store import Reply, Submission
 
 #: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
 UNWATCHED_S = 0.25
 
 #: The longest wait that a caller may name; proxies and clients give up sooner.
 MAX_WAIT_S = 300.0
+
+
+async def run_to_end(
+    gateway: Gateway, submission: Submission, payload: bytes | None, body: RequestBody, wait_s: float
+) -> tuple[str, Reply | None]:
+    """Submits a job and waits for its end; returns its id too, which another request may have given it.
+
+    Raises:
+        Disconnected: the caller went away.
+        AthenaError: the job cannot be submitted (see `Gateway.submit`).
+    """
+    job_id, future = await _submit_and_attach(gateway, submission, payload)
+    return job_id, await wait_for_end(gateway, job_id, future, body, wait_s)
+
+
+async def _submit_and_attach(
+    gateway: Gateway, submission: Submission, payload: bytes | None
+) -> tuple[str, asyncio.Future[Reply]]:
+    """Submits a job whose end this caller hears of, also when another request has brought it in."""
+    future = gateway.wait_for(submission.job_id)
+    try:
+        job_id, _ = await gateway.submit(submission, payload)
+    except BaseException:
+        await asyncio.shield(gateway.leave(submission.job_id, future))
+        raise
+    if job_id == submission.job_id:
+        return job_id, future
+    gateway.forget(submission.job_id, future)
+    future = gateway.wait_for(job_id)
+    await gateway.recheck(job_id)
+    return job_id, future
+
+
+def waited_too_long(wait_s: float) -> WaitTimeoutError:
+    """Returns what a caller is told whose job has not ended in time."""
+    return WaitTimeoutError(
+        f"no answer within {wait_s:g} s; send a request_id, or the header "
+        "'Prefer: respond-async', to fetch the answer later"
+    )
 
 
 async def wait_for_end(

@@ -3,7 +3,6 @@
 ATHENA_TEST_FUZZ sets how many requests each ability gets.
 """
 
-import copy
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.conftest import ROOT, Stack, free_port
+from tests.mutations import BODIES, document_of
 
 pytestmark = pytest.mark.e2e
 
@@ -30,61 +30,6 @@ FOLDERS |= {path.parent.name: path.parent for path in ROOT.glob("examples/*/wrap
 #: A process may grow by this much; what leaks a little each request grows by more.
 GROWTH_BYTES = 48 * 1024 * 1024
 
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-MEMBERS = st.sampled_from(
-    [
-        "encoding",
-        "compress",
-        "format",
-        "status",
-        "text",
-        "image",
-        "audio",
-        "other",
-        "dataSrc",
-        "url",
-        "gpu_type",
-    ]
-)
-LIKELY = st.sampled_from(
-    [
-        "utf8",
-        "gbk",
-        "gb2312",
-        "gzip",
-        "raw",
-        "json",
-        "plain",
-        "png",
-        "wav",
-        "pcm",
-        "http",
-        "client",
-        "any",
-        "AAAA",
-    ]
-)
-MUTATIONS = st.lists(
-    st.tuples(
-        st.integers(0, 1000),
-        st.sampled_from(["replace", "replace", "delete", "add", "cut", "flip"]),
-        st.text(max_size=8) | MEMBERS,
-        JSON_VALUES | LIKELY,
-    ),
-    min_size=1,
-    max_size=4,
-)
-BODIES = st.one_of(
-    MUTATIONS,
-    MUTATIONS,
-    MUTATIONS,
-    JSON_VALUES,
-    st.binary(max_size=200),
-)
 CONTENT_TYPES = st.sampled_from(
     ["application/json", "text/plain", "image/png", "audio/wav", "multipart/form-data; boundary=x"]
 )
@@ -122,37 +67,6 @@ def example(name: str) -> Any:
         "parameter": {name: {"translation": {"format": "plain"}}},
         "payload": {"text": {"text": "aGVsbG8="}},
     }
-
-
-def places(document: Any) -> list[tuple[Any, Any]]:
-    """Returns each object and list with each of its keys."""
-    found = []
-    keys = document.keys() if isinstance(document, dict) else range(len(document))
-    for key in list(keys):
-        found.append((document, key))
-        if isinstance(document[key], dict | list):
-            found += places(document[key])
-    return found
-
-
-def mutate(document: Any, mutations: Any) -> Any:
-    for number, operation, name, value in mutations:
-        listed = places(document)
-        if not listed:
-            return value
-        owner, key = listed[number % len(listed)]
-        if operation == "delete":
-            del owner[key]
-        elif operation == "add" and isinstance(owner, dict):
-            owner[name] = value
-        elif operation == "cut" and isinstance(owner[key], str):
-            owner[key] = owner[key][: number % (len(owner[key]) + 1)]
-        elif operation == "flip" and isinstance(owner[key], str) and owner[key]:
-            place = number % len(owner[key])
-            owner[key] = owner[key][:place] + "Qz9"[number % 3] + owner[key][place + 1 :]
-        else:
-            owner[key] = value
-    return document
 
 
 def is_fair(answer: requests.Response) -> bool:
@@ -199,9 +113,7 @@ def test_an_ability_answers_whatever_is_sent(everything: Stack, name: str) -> No
         if isinstance(body, bytes):
             answer = send(body, content_type)
         else:
-            is_mutation = isinstance(body, list) and body and isinstance(body[0], tuple)
-            document = mutate(copy.deepcopy(example(name)), body) if is_mutation else body
-            answer = send(json.dumps(document).encode(), "application/json")
+            answer = send(json.dumps(document_of(body, example(name))).encode(), "application/json")
         statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
         assert is_fair(answer), answer.text
 

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from api.app import _check_hooks, create_app
 from api.gateway import Gateway
 from api.problems import problem_response
-from api.server import BODY, AsgiServer, Disconnected, InlineFlask, RequestBody, make_environ
+from api.server import BODY, Answer, AsgiServer, Disconnected, InlineFlask, RequestBody, Scope, make_environ
 from athena.errors import AthenaError, BodyTooLargeError, NotFoundError
 from athena.settings import from_env
 
@@ -71,6 +71,11 @@ async def nothing() -> None:
     """A start or an end without anything to do."""
 
 
+async def leave_to_flask(scope: Scope, body: RequestBody) -> Answer | None:
+    """Finds nothing ordinary."""
+    return None
+
+
 class Exchange:
     """One request: what the client sends, and what it gets."""
 
@@ -116,7 +121,7 @@ class Exchange:
 
 def run(*exchanges: Exchange, app: Flask | None = None) -> None:
     """Answers requests side by side."""
-    server = AsgiServer(app or make_app(), nothing, nothing, lambda: False)
+    server = AsgiServer(app or make_app(), nothing, nothing, lambda: False, leave_to_flask)
 
     async def answer() -> None:
         await asyncio.gather(*(server(item.scope, item.receive, item.send) for item in exchanges))
@@ -302,7 +307,7 @@ def test_life_cycle_starts_and_ends_the_process_once() -> None:
 
     exchange = Exchange("GET", "/")
     exchange.incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    server = AsgiServer(make_app(), note("start"), note("stop"), lambda: False)
+    server = AsgiServer(make_app(), note("start"), note("stop"), lambda: False, leave_to_flask)
 
     asyncio.run(server({"type": "lifespan"}, exchange.receive, exchange.send))
 
@@ -363,7 +368,7 @@ def test_request_that_is_cancelled_is_torn_down() -> None:
 
     async def cancel() -> None:
         async with asyncio.timeout(0.01):
-            await AsgiServer(app, nothing, nothing, lambda: False)(
+            await AsgiServer(app, nothing, nothing, lambda: False, leave_to_flask)(
                 exchange.scope, exchange.receive, exchange.send
             )
 

@@ -1,0 +1,40 @@
+"""Replies of Redis as they come, many at a time; redis-py reads one with each call."""
+
+from typing import Any
+
+import hiredis
+from redis._parsers import BaseParser
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, ResponseError
+
+from athena.redis_connections import demoted_error, was_demoted
+
+READ_BYTES = 262_144
+
+
+class RedisReplies:
+    """Reads a connection that redis-py has made; nobody else may read from it any more."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._stream = connection._reader
+        self._parser = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
+
+    async def next(self) -> list[Any]:
+        """Waits for replies and returns all that are there; a refusal is an exception in the list.
+
+        Raises:
+            redis.ConnectionError: the connection ended, or the server became a replica.
+        """
+        replies: list[Any] = []
+        while not replies:
+            assert self._stream is not None
+            data = await self._stream.read(READ_BYTES)
+            if not data:
+                raise RedisConnectionError("Redis closed the connection")
+            self._parser.feed(data)
+            while (reply := self._parser.gets()) is not False:
+                if isinstance(reply, ResponseError) and was_demoted(reply):
+                    raise demoted_error() from reply
+                replies.append(reply)
+        return replies
