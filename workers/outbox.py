@@ -22,7 +22,7 @@ class HeldJob:
     Attributes:
         is_urgent: whether it is of the high lane.
         work: the job as the batcher has it; None while Celery has not let it through.
-        accept_callback: Celery's, called when the job has started.
+        on_started: called when the job goes on for so long that its start is worth telling.
         on_ended: called with the outcome when Redis has it.
         is_announced: whether Celery and Redis know that it has started.
         told_progress: what Redis knows of its progress.
@@ -34,7 +34,7 @@ class HeldJob:
     is_urgent: bool = False
     work: BatchJob | None = None
     outcome: Outcome | None = None
-    accept_callback: Callback | None = None
+    on_started: Callback | None = None
     on_ended: Callback | None = None
     is_announced: bool = False
     told_progress: float | None = None

@@ -20,7 +20,7 @@ class JobFailed(Exception):
 
 
 class BatchPool(BasePool):
-    """Celery's view of the batcher.
+    """Celery's view of the batcher, for tasks that other Celery clients sent.
 
     Tasks run in batches on the session's own threads; Celery's tracer, which runs one task at a time, is
     not used.
@@ -46,15 +46,20 @@ class BatchPool(BasePool):
         """Takes a task over from Celery."""
         _, job_id, request, body, content_type, content_encoding = args
 
+        is_accepted = False
+
         def on_accepted() -> None:
-            accept_callback(None, time.monotonic())
+            nonlocal is_accepted
+            if not is_accepted:
+                is_accepted = True
+                accept_callback(None, time.monotonic())
 
         def on_ended(outcome: Outcome) -> None:
+            on_accepted()
             callback(_result(outcome))
 
         try:
-            if not request.get("athena"):
-                _check_foreign(body, content_type, content_encoding)
+            _check_canvas(body, content_type, content_encoding)
             argument = _single_argument(request)
         except RequestError as error:
             self._session.refuse(job_id, error)
@@ -88,7 +93,7 @@ def _single_argument(request: dict[str, Any]) -> Any:
     return args[0]
 
 
-def _check_foreign(body: Any, content_type: str | None, content_encoding: str | None) -> None:
+def _check_canvas(body: Any, content_type: str | None, content_encoding: str | None) -> None:
     """Refuses what Celery's canvas asks for and this pool does not do, instead of ignoring it."""
     if content_type is not None:
         body = loads(body, content_type, content_encoding, accept=["application/json"])

@@ -8,6 +8,7 @@ import time
 import warnings
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
+from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
@@ -29,11 +30,12 @@ from athena.worker_launch import WorkerLaunch, WorkerReport
 from workers.alarm import Alarm
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
+from workers.event_budget import EventBudget
 from workers.guards import install_guards
 from workers.inference import Inference
-from workers.request import EventBudget
 from workers.session import WorkerSession
 from workers.store_link import StoreLink
+from workers.task_board import TaskBoard
 from workers.transport import register_transport, worker_broker_url
 from workers.wear import Wear
 
@@ -123,7 +125,9 @@ class WorkerProcess:
         )
 
     def _serve(self, session: WorkerSession) -> int:
-        register_transport(session, self._address, self._settings.redis_timeout_s)
+        budget = EventBudget(self._settings.flower_jobs_per_s)
+        board = TaskBoard(session.entry.service_id, session.entry.name, budget, self._event_dispatcher)
+        register_transport(session, board, self._address, self._settings.redis_timeout_s)
         app = make_app(
             broker_url=worker_broker_url(self._address),
             worker_pool="workers.pool:BatchPool",
@@ -133,7 +137,7 @@ class WorkerProcess:
         )
         app.session = session
         app.grace_s = self._settings.grace_s
-        app.event_budget = EventBudget(self._settings.flower_jobs_per_s)
+        app.event_budget = budget
         self._app = app
         signals.setup_logging.connect(_keep_logging)
         signals.worker_ready.connect(self._report_ready)
@@ -191,6 +195,11 @@ class WorkerProcess:
             self._store.run([("HDEL", WORKERS, entry.incarnation)])
         except RedisError as error:
             logger.warning("cannot sign off: %s", error)
+
+    def _event_dispatcher(self) -> Any:
+        """Returns Celery's, which it makes anew with each connection."""
+        consumer = getattr(getattr(self, "_worker", None), "consumer", None)
+        return getattr(consumer, "event_dispatcher", None)
 
     def _wake(self) -> None:
         """Gives the session its turn, from an inference thread."""

@@ -1,4 +1,4 @@
-"""Celery's request object, with events that Flower can bear."""
+"""Celery's request object for tasks that other Celery clients sent; ours have `workers.task_board`."""
 
 import time
 from typing import Any
@@ -8,30 +8,8 @@ from celery.worker.request import Request
 from athena.broker import TASK_NAME
 
 
-class EventBudget:
-    """Lets the events of some jobs a second through: all of a job's events, or none.
-
-    Three events a job are more than Flower can read when a worker runs thousands of jobs a second.
-    """
-
-    def __init__(self, jobs_per_s: int) -> None:
-        self._jobs_per_s = jobs_per_s
-        self._left = float(jobs_per_s)
-        self._refilled_s = 0.0
-
-    def admits(self, now_s: float) -> bool:
-        """Takes one job out of the budget, if there is one left."""
-        grown = self._left + (now_s - self._refilled_s) * self._jobs_per_s
-        self._left = min(float(self._jobs_per_s), grown)
-        self._refilled_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class JobRequest(Request):
-    """A task of ours: named after its ability, shown without its data."""
+class ForeignRequest(Request):
+    """A task named after its ability, shown without its data, with events that Flower can bear."""
 
     name: str
 
@@ -40,10 +18,9 @@ class JobRequest(Request):
         self._is_shown: bool | None = None
         if self.name == TASK_NAME:
             self.name = self._app.session.entry.service_id
-        if not self._request_dict.get("athena"):
-            # A caller who uses send_task has his data quoted in these.
-            self._argsrepr = "(sent by send_task)"
-            self._kwargsrepr = "{}"
+        # The caller's data is quoted in these.
+        self._argsrepr = "(sent by send_task)"
+        self._kwargsrepr = "{}"
 
     def send_event(self, type: str, **fields: Any) -> None:
         """Sends an event to Flower, after the one that introduces the task."""

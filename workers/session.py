@@ -378,19 +378,20 @@ class WorkerSession:
 
     def _tell_celery(self, started: list[HeldJob], ended: list[HeldJob]) -> None:
         for job in started:
-            _announce(job)
+            job.is_announced = True
+            if job.on_started is not None:
+                job.on_started()
         for job in ended:
-            _announce(job)
             if job.on_ended is not None:
                 job.on_ended(job.outcome)
 
-    def accept(self, job_id: str, argument: Any, accept_callback: Callback, on_ended: Callback) -> None:
-        """Hands a job that Celery has let through to the inference threads.
+    def accept(self, job_id: str, argument: Any, on_started: Callback, on_ended: Callback) -> None:
+        """Hands a job to the inference threads.
 
         Args:
             job_id: the task's id.
-            accept_callback: Celery's, to be called when the job has started.
-            on_ended: to be called with the outcome when the job has ended.
+            on_started: called when the job goes on for so long that its start is worth telling.
+            on_ended: called with the outcome when Redis has it.
             argument: what the task's single argument is: our own message, or the envelope of a caller who
                 used send_task.
         """
@@ -398,7 +399,7 @@ class WorkerSession:
         if job is None:
             logger.warning("job %s is not held here any more", job_id)
             return
-        job.accept_callback, job.on_ended = accept_callback, on_ended
+        job.on_started, job.on_ended = on_started, on_ended
         try:
             if isinstance(argument, dict) and "v" in argument:
                 message = JobMessage.decode(argument)
@@ -475,12 +476,6 @@ class WorkerSession:
             self.turn(time.monotonic(), lambda job: None)
         except RedisError as error:
             logger.error("cannot tell Redis how the last jobs ended: %s", error)
-
-
-def _announce(job: HeldJob) -> None:
-    if not job.is_announced and job.accept_callback is not None and job.work is not None:
-        job.is_announced = True
-        job.accept_callback()
 
 
 def _read_starts(jobs: Sequence[HeldJob], verdicts: Any) -> None:

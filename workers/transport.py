@@ -25,6 +25,7 @@ from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
 from athena.store import TakenJob
 from workers.session import WorkerSession
+from workers.task_board import TaskBoard
 
 logger = logging.getLogger(__name__)
 
@@ -80,21 +81,12 @@ class JobQoS(virtual.QoS):
         """Does nothing: no visibility time-out decides about jobs."""
 
 
-class TaskMessage(virtual.Message):
-    """A message of ours, whose body is decoded by orjson instead of kombu's JSON."""
-
-    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
-        super().__init__(payload, channel=channel, **options)
-        if self.headers and self.headers.get("athena"):
-            self._decoded_cache = orjson.loads(self.body)
-
-
 class JobChannel(kombu_redis.Channel):
     """A channel whose task queues are taken from by a script."""
 
     QoS = JobQoS  # type: ignore[assignment]  # kombu declares its own as the type
-    Message = TaskMessage
     session: WorkerSession
+    board: TaskBoard
     address: RedisAddress
     timeout_s: float
 
@@ -134,11 +126,15 @@ class JobChannel(kombu_redis.Channel):
         return pool_of(self.address, self.timeout_s, mixin, health_check_interval=interval_s)
 
     def _deliver(self, job: TakenJob) -> None:
-        """Hands a job to Celery; one that Celery chokes on ends, so that it cannot come back for ever."""
+        """Hands a job on; one whose message cannot be read ends, so that it cannot come back for ever."""
         try:
             document = orjson.loads(job.message)
-            check_headers(document["headers"])
-            self.connection._deliver(document, job.queue)
+            headers = document["headers"]
+            check_headers(headers)
+            if headers.get("athena"):
+                self._accept(job, headers, orjson.loads(document["body"])[0][0])
+            else:
+                self.connection._deliver(document, job.queue)
         except RequestError as error:
             self.session.refuse(job.job_id, error)
         except (RedisError, OSError, OperationalError):
@@ -147,6 +143,15 @@ class JobChannel(kombu_redis.Channel):
             logger.warning("job %s: its message cannot be read", job.job_id, exc_info=error)
             text = f"the message is not one of Celery's: {one_line(error)}"
             self.session.refuse(job.job_id, RequestError(text))
+
+    def _accept(self, job: TakenJob, headers: dict[str, Any], argument: Any) -> None:
+        """Hands a job of a gateway to the session; only tasks of other clients go through Celery."""
+        task = self.board.receive(job.job_id, job.queue, headers.get("argsrepr", ""))
+        if self.board.is_revoked(job.job_id):
+            self.board.on_revoked(task)
+            self.session.on_acknowledged(job.job_id)
+        else:
+            self.session.accept(job.job_id, argument, task.start, task.end)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         if not self.consumes_jobs:
@@ -216,13 +221,16 @@ def check_headers(headers: dict[str, Any]) -> None:
         raise RequestError("eta and countdown are not supported; send the task when it is due")
 
 
-def register_transport(session: WorkerSession, address: RedisAddress, timeout_s: float) -> None:
+def register_transport(
+    session: WorkerSession, board: TaskBoard, address: RedisAddress, timeout_s: float
+) -> None:
     """Makes kombu know the scheme `athena`, for this process, its one session and its Redis."""
 
     class BoundChannel(JobChannel):
         pass
 
     BoundChannel.session = session
+    BoundChannel.board = board
     BoundChannel.address = address
     BoundChannel.timeout_s = timeout_s
 

@@ -144,7 +144,7 @@ def test_submitted_job_is_taken_run_and_finished(worker: Worker, store: Store) -
     assert (record.state, record.result) == (JobState.SUCCEEDED, b'{"text":1}')
     assert (record.worker, record.gpu_type, record.attempts) == ("echo.cpu.0@host", "cpu", 1)
     assert not store.exists("athena:inflight:w1")
-    assert worker.told == [("j1", "started"), ("j1", "succeeded")]
+    assert worker.told == [("j1", "succeeded")]
 
 
 def test_job_that_runs_on_is_told_to_run_once(worker: Worker, store: Store) -> None:
@@ -235,7 +235,7 @@ def test_job_of_an_unknown_version_fails_alone(worker: Worker, store: Store) -> 
     assert record.message == "queue message version 99 is not known here; this worker reads 1"
     assert (record.started_ms, record.attempts) == (0, 0)
     assert store.state("j2") is JobState.SUCCEEDED
-    assert worker.told == [("j1", "failed"), ("j2", "started"), ("j2", "succeeded")]
+    assert worker.told == [("j1", "failed"), ("j2", "succeeded")]
 
 
 def test_envelope_that_does_not_fit_fails_with_its_first_problem(worker: Worker, store: Store) -> None:

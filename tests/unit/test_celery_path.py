@@ -15,7 +15,7 @@ from typing import Any
 import kombu.transport
 import pytest
 import redis
-from celery import Celery
+from celery import Celery, signals
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from kombu.asynchronous import set_event_loop
@@ -27,6 +27,8 @@ from athena.messages import JobMessage, MessageInput
 from athena.redis_address import address_of
 from athena.store import TakenJob
 from workers.celery_app import make_app
+from workers.event_budget import EventBudget
+from workers.task_board import TaskBoard
 from workers.transport import BELL_TIMEOUT_S, SCHEME, register_transport, worker_broker_url
 
 REDIS = "unix:///nowhere/redis.sock"
@@ -91,7 +93,8 @@ class Stage:
     def __init__(self) -> None:
         self.session, self.wire = Session(), Wire()
         self.events: list[tuple[str, dict[str, Any]]] = []
-        register_transport(self.session, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
+        self.board = TaskBoard("echo", "w@h", EventBudget(50), lambda: self.consumer.event_dispatcher)
+        register_transport(self.session, self.board, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
         self.app = make_app(
             broker_url=URL,
             worker_pool="workers.pool:BatchPool",
@@ -258,83 +261,156 @@ def test_channel_without_our_queues_is_left_to_kombu(stage: Stage) -> None:
     assert stage.wire.sent[0][:2] == ("BRPOP", "reply.pidbox")
 
 
-# the way of a job: transport.py, request.py, pool.py
+# the way of a job of ours: transport.py, task_board.py
+
+
+def accepted(stage: Stage) -> tuple[Any, ...]:
+    (given,) = stage.session.called("accept")
+    return given
+
+
+def shown(stage: Stage) -> list[str]:
+    return [type for type, _ in stage.events]
 
 
 def test_our_message_reaches_the_session_with_its_single_argument(stage: Stage) -> None:
     stage.deliver(QUEUED)
 
-    ((job_id, argument, _, _),) = stage.session.called("accept")
-    assert (job_id, argument) == ("j1", MESSAGE.encode())
-    assert stage.events == []
-
-
-def test_message_of_send_task_reaches_the_session_too(stage: Stage) -> None:
-    stage.deliver(foreign(args=[{"header": {}}]))
-
-    ((job_id, argument, _, _),) = stage.session.called("accept")
-    assert (job_id, argument) == ("f1", {"header": {}})
-
-
-def test_job_is_introduced_when_it_starts_and_is_active_until_it_ends(stage: Stage) -> None:
-    stage.deliver(QUEUED)
-    ((_, _, accept_callback, on_ended),) = stage.session.called("accept")
-
-    accept_callback()
-    active = [request.id for request in state.active_requests]
-    on_ended(Outcome(JobState.SUCCEEDED, b"12345", exec_ms=1500))
-    stage.settle()
-
-    assert [type for type, _ in stage.events] == ["task-received", "task-started", "task-succeeded"]
-    introduction, end = stage.events[0][1], stage.events[2][1]
+    assert accepted(stage)[:2] == ("j1", MESSAGE.encode())
+    ((_, introduction),) = stage.events
     assert (introduction["name"], introduction["args"]) == ("echo", "(echo: text: 2 bytes)")
+    assert [task.info()["id"] for task in state.reserved_requests] == ["j1"]
+
+
+def test_job_that_goes_on_is_active_until_it_ends(stage: Stage) -> None:
+    stage.deliver(QUEUED)
+    _, _, on_started, on_ended = accepted(stage)
+
+    on_started()
+    active = [task.info() for task in state.active_requests]
+    on_ended(Outcome(JobState.SUCCEEDED, b"12345", exec_ms=1500))
+
+    assert shown(stage) == ["task-received", "task-started", "task-succeeded"]
+    end = stage.events[2][1]
     assert (end["uuid"], end["result"], end["runtime"]) == ("j1", "5 bytes", 1.5)
-    assert (active, list(state.active_requests)) == (["j1"], [])
-    assert stage.session.called("on_acknowledged") == [("j1",)]
+    assert [(task["id"], task["name"], task["hostname"]) for task in active] == [("j1", "echo", "w@h")]
+    assert not state.active_requests
+    assert not state.reserved_requests
+    assert not state.requests
+    assert (state.total_count["echo"], state.all_total_count) == (1, [1])
+
+
+def test_short_job_tells_its_start_with_its_end(stage: Stage) -> None:
+    stage.deliver(QUEUED)
+
+    accepted(stage)[3](Outcome(JobState.SUCCEEDED))
+
+    assert shown(stage) == ["task-received", "task-started", "task-succeeded"]
+    assert (len(state.reserved_requests), state.total_count["echo"]) == (0, 1)
 
 
 def test_job_that_failed_is_shown_with_its_error(stage: Stage) -> None:
     stage.deliver(QUEUED)
-    ((_, _, accept_callback, on_ended),) = stage.session.called("accept")
 
-    accept_callback()
-    on_ended(Outcome(JobState.FAILED, code=10909, message="too dark"))
-    stage.settle()
+    accepted(stage)[3](Outcome(JobState.FAILED, code=10909, message="too dark"))
 
     type, fields = stage.events[-1]
     assert type == "task-failed"
     assert "JobFailed: 10909: too dark" in fields["traceback"]
-    assert stage.session.called("on_acknowledged") == [("j1",)]
 
 
-def test_job_beyond_the_budget_sends_no_event_at_all(stage: Stage) -> None:
-    stage.app.event_budget = SimpleNamespace(admits=lambda now_s: False)
+def test_job_beyond_the_budget_is_counted_and_sends_no_event(stage: Stage) -> None:
+    stage.board._budget = EventBudget(0)
     stage.deliver(QUEUED)
-    ((_, _, accept_callback, on_ended),) = stage.session.called("accept")
+    _, _, on_started, on_ended = accepted(stage)
 
-    accept_callback()
+    on_started()
+    active = len(state.active_requests)
     on_ended(Outcome(JobState.SUCCEEDED))
 
     assert stage.events == []
+    assert (active, len(state.active_requests), state.all_total_count) == (1, 0, [1])
 
 
-def test_data_of_a_caller_of_send_task_is_not_shown(stage: Stage) -> None:
-    stage.deliver(foreign(args=[{"header": {"app_id": "secret"}}]))
-    ((_, _, accept_callback, _),) = stage.session.called("accept")
-
-    accept_callback()
-
-    assert stage.events[0][1]["name"] == "echo"
-    assert "secret" not in repr(stage.events)
-
-
-def test_revoked_job_is_acknowledged_without_being_run(stage: Stage) -> None:
+def test_revoked_job_of_ours_does_not_run(stage: Stage) -> None:
     state.revoked.add("j1")
 
     stage.deliver(QUEUED)
 
     assert stage.session.called("accept") == []
     assert stage.session.called("on_acknowledged") == [("j1",)]
+    assert shown(stage) == ["task-received", "task-revoked"]
+    assert not state.reserved_requests
+
+
+def test_signal_of_a_received_task_is_sent(stage: Stage) -> None:
+    heard: list[str] = []
+
+    def hear(request: Any, **_: Any) -> None:
+        heard.append(request.id)
+
+    signals.task_received.connect(hear)
+    try:
+        stage.deliver(QUEUED)
+    finally:
+        signals.task_received.disconnect(hear)
+
+    assert heard == ["j1"]
+
+
+def test_terminating_a_job_leaves_it_alone(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.deliver(QUEUED)
+    (task,) = state.reserved_requests
+
+    task.terminate(stage.worker.pool, signal="KILL")
+
+    assert "cannot be terminated" in caplog.text
+
+
+# the way of a task that another client sent: transport.py, request.py, pool.py
+
+
+def test_message_of_send_task_reaches_the_session_too(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{"header": {}}]))
+
+    assert accepted(stage)[:2] == ("f1", {"header": {}})
+
+
+def test_foreign_task_is_introduced_when_it_starts_and_is_active_until_it_ends(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{"header": {"app_id": "secret"}}]))
+    _, _, on_started, on_ended = accepted(stage)
+
+    on_started()
+    active = [request.id for request in state.active_requests]
+    on_ended(Outcome(JobState.SUCCEEDED, b"12345", exec_ms=1500))
+    stage.settle()
+
+    assert shown(stage) == ["task-received", "task-started", "task-succeeded"]
+    assert stage.events[0][1]["name"] == "echo"
+    assert "secret" not in repr(stage.events)
+    assert (active, list(state.active_requests)) == (["f1"], [])
+    assert stage.session.called("on_acknowledged") == [("f1",)]
+
+
+def test_foreign_task_that_failed_is_shown_with_its_error(stage: Stage) -> None:
+    stage.deliver(foreign(args=[{}]))
+
+    accepted(stage)[3](Outcome(JobState.FAILED, code=10909, message="too dark"))
+    stage.settle()
+
+    type, fields = stage.events[-1]
+    assert type == "task-failed"
+    assert "JobFailed: 10909: too dark" in fields["traceback"]
+    assert stage.session.called("on_acknowledged") == [("f1",)]
+
+
+def test_revoked_foreign_task_is_acknowledged_without_being_run(stage: Stage) -> None:
+    state.revoked.add("f1")
+
+    stage.deliver(foreign(args=[{}]))
+
+    assert stage.session.called("accept") == []
+    assert stage.session.called("on_acknowledged") == [("f1",)]
 
 
 def test_expired_job_is_told_apart(stage: Stage) -> None:

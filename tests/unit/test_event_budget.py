@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.request import EventBudget
+from workers.event_budget import EventBudget
 
 #: A monotonic clock starts anywhere.
 BOOT_S = 123_456.789

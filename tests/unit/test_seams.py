@@ -21,7 +21,6 @@ from celery.worker.request import Request
 from celery.worker.worker import WorkController
 from kombu.asynchronous.hub import Hub
 from kombu.connection import Connection
-from kombu.message import Message
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 from redis.connection import AbstractConnection, ConnectionPool
@@ -58,7 +57,6 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("transport.py", virtual.QoS, "reject", "(self, delivery_tag, requeue=False)"),
     ("transport.py", virtual.QoS, "restore_unacked_once", "(self, stderr=None)"),
     ("transport.py", virtual.QoS, "restore_visible", "(self, *args, **kwargs)"),
-    ("transport.py", virtual.Message, "__init__", "(self, payload, channel=None, **kwargs)"),
     ("transport.py", virtual.Transport, "_deliver", "(self, message, queue)"),
     ("transport.py", kombu_redis.Channel, "_brpop_start", "(self, timeout=None)"),
     ("transport.py", kombu_redis.Channel, "_brpop_read", "(self, **options)"),
@@ -75,8 +73,13 @@ METHODS: list[tuple[str, Any, str, str]] = [
 ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("consumer.py", Consumer, ("first_connection_attempt",)),
     ("pool.py", BasePool, ("signal_safe", "RUN", "_get_info")),
-    ("request.py", Request, ("name", "id", "_app", "_request_dict", "_argsrepr", "_kwargsrepr", "_eventer")),
-    ("transport.py", Message, ("_decoded_cache", "payload", "headers", "body")),
+    (
+        "request.py",
+        Request,
+        ("name", "id", "_app", "_argsrepr", "_kwargsrepr", "_eventer", "info", "terminate"),
+    ),
+    ("task_board.py", state, ("revoked", "total_count", "all_total_count", "requests", "reserved_requests")),
+    ("task_board.py", signals.task_received, ("receivers", "send")),
     ("transport.py", kombu_redis.Channel, ("QoS", "Message", "_in_poll", "_brpop_sent_at")),
     ("transport.py", kombu_redis.Transport, ("Channel", "cycle", "connection_errors")),
     ("transport.py", kombu_redis.Channel, ("keyprefix_fanout", "health_check_interval")),
@@ -90,7 +93,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 
 #: Private names in these files that are our own.
 OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
-OWN |= {"_address", "_hear_or_break", "_registered"}
+OWN |= {"_address", "_hear_or_break", "_registered", "_accept"}
 OWN |= {"_jobs_per_s", "_left", "_refilled_s"}
 
 
