@@ -82,7 +82,9 @@ class FleetView:
 
     def observe(self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]) -> None:
         """Takes in a fresh reading of the registry."""
-        self._workers = dict(readable(workers, WorkerEntry.decode))
+        entries = readable(workers, WorkerEntry.decode)
+        # A copy under another name has no heartbeat: its original would be fenced in its place.
+        self._workers = {name: entry for name, entry in entries if entry.incarnation == name}
         counters = dict(readable(beats, int))
         if now_s - self._observed_s > MAX_GAP_S:
             self._pulses.clear()

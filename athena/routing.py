@@ -73,15 +73,17 @@ def route(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> R
     Raises:
         UnservedError: what the hints name is not alive, and the ability allows nothing else.
     """
-    hints = _cleaned(hints, [*(worker.gpu_type for worker in alive), *interface.gpu_types])
+    hints = _cleaned(interface, alive, hints)
     target = _target(interface, alive, hints)
     home = (hints.gpu_type or ANY) if is_gpu_id(target) else ""
     return Route(queue_name(interface.service_id, target, hints.lane), home)
 
 
-def _cleaned(hints: Hints, types: Sequence[str]) -> Hints:
-    """Returns hints with types as they are written here, and "" for no wish and for no pin."""
-    gpu_type = _as_written(hints.gpu_type, types)
+def _cleaned(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> Hints:
+    """Returns hints with their type as it is written here, "" for no wish and for no pin."""
+    if not hints.gpu_type and not hints.gpu_id:
+        return hints
+    gpu_type = _as_written(hints.gpu_type, [*(worker.gpu_type for worker in alive), *interface.gpu_types])
     return replace(
         hints,
         gpu_type="" if gpu_type.lower() == ANY else gpu_type,
@@ -96,9 +98,9 @@ def _target(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) ->
             return pinned
         if not interface.fallback:
             raise _no_such_gpu(interface, alive, hints)
-    types = {worker.gpu_type for worker in alive}
     if not hints.gpu_type:
         return ANY
+    types = {worker.gpu_type for worker in alive}
     # While no worker is alive nobody knows which ones come back; jobs whose type stays away are moved.
     if hints.gpu_type in (types or interface.gpu_types):
         return hints.gpu_type

@@ -265,13 +265,14 @@ def test_entry_that_cannot_be_read_hides_no_other(
     good = WorkerEntry("w1", "ocr@host", "ocr", "v1", "cpu", 4).encode()
     untyped = good.replace(b'"cpu"', b"null")
 
-    for second in range(3):
-        workers = {b"w1": good, b"w2": untyped, b"\xff": good, b"bad" + nonsense: nonsense}
+    for second in range(8):
+        workers = {b"w1": good, b"copy": good, b"w2": untyped, b"\xff": good, b"bad" + nonsense: nonsense}
         view.observe(second, workers, {b"w1": b"%d" % second, b"w2": b"soon"})
     view.observe_failures(1000, {b"x": nonsense, b"ocr": Failure("no model", 990).encode()})
     view.observe_hosts(1000, {b"x": nonsense, b"y": b'{"state":"loading"}', **report(1000, "loading")})
 
-    assert [worker.incarnation for worker in view.live_workers(2)] == ["w1"]
+    assert [worker.incarnation for worker in view.live_workers(7)] == ["w1"]
+    assert view.dead_workers(7) == []
     assert view.failures == {"ocr": "no model"}
     assert "A100G80" in view.rerouting(REROUTE_AFTER_S, interface()).live
     told = [record.getMessage() for record in caplog.records]
