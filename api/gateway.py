@@ -25,7 +25,7 @@ from athena.fleet import DEAD_AFTER_S
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import payload_key, reply_channel
-from athena.routing import Hints
+from athena.routing import Hints, Route
 from athena.schema import RequestSchema
 from athena.settings import Settings
 from athena.steps import Steps
@@ -114,8 +114,8 @@ class Gateway:
             raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
         return known
 
-    def route(self, interface: Interface, hints: Hints) -> str:
-        """Returns the queue for a request (see `FleetView.route`)."""
+    def route(self, interface: Interface, hints: Hints) -> Route:
+        """Returns where a request goes (see `FleetView.route`)."""
         return self.watch.fleet.route(time.monotonic(), interface, hints)
 
     async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
@@ -208,11 +208,14 @@ class Gateway:
         reply: Any = None
         while True:
             try:
-                command = steps.send(reply)
+                step = steps.send(reply)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            reply = await self._link.execute(command)
+            if isinstance(step, list):
+                reply = await asyncio.gather(*map(self._link.execute, step))
+            else:
+                reply = await self._link.execute(step)
 
     def _refusal(self, verdict: bytes, reply: list[Any], job: Submission) -> AthenaError:
         if verdict in (b"full", b"heavy"):

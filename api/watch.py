@@ -8,15 +8,17 @@ import contextlib
 import logging
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from api.redis_link import RedisLink
 from api.throughput import Throughput
 from athena.errors import StoreError
-from athena.fleet import FleetView
+from athena.fleet import HOSTS_S, FleetView
 from athena.interface import Interface
 from athena.janitor import Janitor
-from athena.keys import ABILITIES, BEATS, FAILURES, WORKERS, load_key
+from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS, load_key
+from athena.registry import readable
 from athena.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
 from athena.store import pairs
@@ -46,6 +48,7 @@ class Watch:
         self._janitor = Janitor(self.fleet, settings.record_ttl_s, settings.dead_ttl_s)
         self._raw_interfaces: dict[bytes, bytes] = {}
         self._throughputs: dict[str, Throughput] = {}
+        self._hosts_read_s = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self._first_look = asyncio.Event()
 
@@ -93,10 +96,11 @@ class Watch:
         self.fleet.observe(now_s, pairs(workers), pairs(beats))
         self.fleet.observe_failures(time.time(), pairs(failures))
         self.memory_share = memory_share(memory)
-        for service_id, raw in pairs(abilities).items():
-            if self._raw_interfaces.get(service_id) != raw:
-                self._learn(service_id, raw)
+        self._learn(pairs(abilities))
         self._first_look.set()
+        if now_s - self._hosts_read_s >= HOSTS_S:
+            self._hosts_read_s = now_s
+            self.fleet.observe_hosts(time.time(), pairs(await self._link.execute(("HGETALL", HOSTS))))
         await self._measure(now_s)
         for result in await asyncio.gather(
             *map(self._link.execute, self._janitor.commands(now_s)), return_exceptions=True
@@ -112,12 +116,18 @@ class Watch:
         for service_id, count in zip(service_ids, counts, strict=True):
             self._throughputs.setdefault(service_id, Throughput()).observe(now_s, int(count or 0))
 
-    def _learn(self, service_id: bytes, raw: bytes) -> None:
-        interface = Interface.decode(raw)
-        self.schemas[service_id.decode()] = (interface, build_envelope_schema(interface))
-        self.fleet.interfaces[service_id.decode()] = interface
-        self._raw_interfaces[service_id] = raw
-        logger.info("learned the interface of %s", service_id.decode())
+    def _learn(self, abilities: Mapping[bytes, bytes]) -> None:
+        changed = {key: raw for key, raw in abilities.items() if self._raw_interfaces.get(key) != raw}
+        for service_id, (interface, schema) in readable(changed, _read_ability):
+            self.schemas[service_id] = (interface, schema)
+            self.fleet.interfaces[service_id] = interface
+            self._raw_interfaces[service_id.encode()] = changed[service_id.encode()]
+            logger.info("learned the interface of %s", service_id)
+
+
+def _read_ability(raw: bytes) -> tuple[Interface, RequestSchema]:
+    interface = Interface.decode(raw)
+    return interface, build_envelope_schema(interface)
 
 
 def memory_share(info: Any) -> float:

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from athena.errors import UnservedError
+from athena.host_report import loading_workers
 from athena.interface import Interface
 from athena.jobs import JobRecord
 from athena.queues import ANY, QueueName, is_gpu_id
-from athena.routing import STAY, Hints, Rerouting, rerouting, route
+from athena.registry import readable
+from athena.routing import STAY, Hints, Rerouting, Route, rerouting, route
 from athena.worker_entry import WorkerEntry
 
 #: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped
@@ -22,12 +24,15 @@ MAX_GAP_S = 2.5
 #: So long it is said why a worker did not start. Its supervisor tries again, and says so again, before.
 FAILURE_SHOWN_S = 900.0
 
-
 #: A type that had no worker for so long has lost it for good: a restart takes less.
 REROUTE_AFTER_S = 10.0
 
 #: How long the list of those that requests may go to is used again.
 ROUTABLE_S = 0.25
+
+#: How often an observer looks at what supervisors tell of their hosts: often enough to see that a worker
+#: loads before its type counts as lost.
+HOSTS_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Failure:
     @classmethod
     def decode(cls, raw: bytes) -> "Failure":
         """Reads what `encode` wrote."""
-        return cls(**orjson.loads(raw))
+        document = orjson.loads(raw)
+        return cls(str(document["detail"]), float(document["at_s"]))
 
 
 @dataclass
@@ -71,16 +77,20 @@ class FleetView:
         self._seen_s: dict[str, float] = {}
         self._observed_s = float("-inf")
         self._targets_seen: dict[str, dict[tuple[str, str], tuple[float, WorkerEntry]]] = {}
+        self._loading: dict[str, set[str]] = {}
         self._routable: dict[str, tuple[float, list[WorkerEntry]]] = {}
 
     def observe(self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]) -> None:
         """Takes in a fresh reading of the registry."""
-        self._workers = {key.decode(): WorkerEntry.decode(value) for key, value in workers.items()}
+        entries = readable(workers, WorkerEntry.decode)
+        # A copy under another name has no heartbeat: its original would be fenced in its place.
+        self._workers = {name: entry for name, entry in entries if entry.incarnation == name}
+        counters = dict(readable(beats, int))
         if now_s - self._observed_s > MAX_GAP_S:
             self._pulses.clear()
         self._observed_s = now_s
         for incarnation in self._workers:
-            beat = int(beats.get(incarnation.encode(), 0))
+            beat = counters.get(incarnation, 0)
             pulse = self._pulses.get(incarnation)
             if pulse is None or pulse.beat != beat:
                 self._pulses[incarnation] = _Pulse(beat, now_s)
@@ -91,13 +101,24 @@ class FleetView:
             self._seen_s[worker.service_id] = now_s
             seen = self._targets_seen.setdefault(worker.service_id, {})
             seen[worker.gpu_type, worker.gpu_id] = (now_s, worker)
+        for service_id, seen in self._targets_seen.items():
+            self._targets_seen[service_id] = {
+                target: item for target, item in seen.items() if now_s - item[0] <= REROUTE_AFTER_S
+            }
+
+    def observe_hosts(self, wall_clock_s: float, reports: Mapping[bytes, bytes]) -> None:
+        """Takes in which workers are about to serve, each of an ability on a type and perhaps a GPU."""
+        self._loading = {}
+        for _, statuses in readable(reports, lambda raw: loading_workers(raw, wall_clock_s)):
+            for status in statuses:
+                targets = self._loading.setdefault(status.service_id, set())
+                targets.update(filter(None, (status.gpu_type, status.gpu_id)))
 
     def observe_failures(self, wall_clock_s: float, failures: Mapping[bytes, bytes]) -> None:
         """Takes in why workers did not start; what is old is that of abilities that are served no more."""
-        read = {service_id.decode(): Failure.decode(raw) for service_id, raw in failures.items()}
         self.failures = {
             service_id: failure.detail
-            for service_id, failure in read.items()
+            for service_id, failure in readable(failures, Failure.decode)
             if wall_clock_s - failure.at_s <= FAILURE_SHOWN_S
         }
 
@@ -114,6 +135,11 @@ class FleetView:
         """Returns the registered workers whose heart does not beat."""
         alive = {worker.incarnation for worker in self.live_workers(now_s)}
         return [worker for incarnation, worker in self._workers.items() if incarnation not in alive]
+
+    def last_beat_s(self, incarnation: str) -> float:
+        """Returns when a worker's counter was seen to move last; -inf for one that is not known here."""
+        pulse = self._pulses.get(incarnation)
+        return pulse.changed_s if pulse else float("-inf")
 
     def why_queued(self, now_s: float, record: JobRecord) -> str:
         """Returns why a queued job does not run yet, in words for its caller."""
@@ -134,8 +160,8 @@ class FleetView:
             return f"no_worker: none {what} is alive; alive: {types}{again}"
         return f"no_worker: no worker of {service_id} is alive{again}"
 
-    def route(self, now_s: float, interface: Interface, hints: Hints) -> str:
-        """Returns the queue for a request (see `athena.routing.route`).
+    def route(self, now_s: float, interface: Interface, hints: Hints) -> Route:
+        """Returns where a request goes (see `athena.routing.route`).
 
         Raises:
             UnservedError: no worker of the ability was seen lately, or none that the hints and the ability
@@ -152,15 +178,14 @@ class FleetView:
         return route(interface, alive, hints)
 
     def rerouting(self, now_s: float, interface: Interface) -> Rerouting:
-        """Returns what becomes of queued jobs that no worker takes; a worker that restarts still counts."""
+        """Returns what becomes of queued jobs that no worker takes; who restarts or loads still counts."""
         if now_s - self._started_s < REROUTE_AFTER_S:
             return STAY
         seen = self._targets_seen.get(interface.service_id, {}).values()
         alive = [worker for seen_s, worker in seen if now_s - seen_s <= REROUTE_AFTER_S]
         if not self.live_workers(now_s, interface.service_id):
             alive = []
-        homes = {worker.gpu_id: worker.gpu_type for _, worker in seen if worker.gpu_id}
-        return rerouting(interface, alive, homes)
+        return rerouting(interface, alive, self._loading.get(interface.service_id, ()))
 
     def _alive_for_routing(self, now_s: float, service_id: str) -> list[WorkerEntry]:
         until_s, alive = self._routable.get(service_id, (0.0, []))

@@ -9,11 +9,12 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from athena.blocking_link import BlockingLink
-from athena.fleet import Failure, FleetView
+from athena.fleet import HOSTS_S, Failure, FleetView
 from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.redis_address import RedisAddress
+from athena.registry import readable
 from athena.script import Command
 from athena.settings import Settings
 from athena.store import Beat, Death, beat_command, beats, fence_command, fenced_jobs, pairs
@@ -66,7 +67,7 @@ class FleetKeeper:
         self._hosts: dict[str, bytes] = {}
         self._published: set[str] = set()
         self._due_s = 0.0
-        self._learned_s = float("-inf")
+        self._learned_s = self._hosts_read_s = float("-inf")
         #: Since when Redis answers every time; None while it does not.
         self.in_contact_since_s: float | None = None
 
@@ -152,7 +153,7 @@ class FleetKeeper:
         if not names:
             return []
         found = self._link.execute(("HMGET", ORDERS, *names))
-        return [order.decode() if order else "" for order in found]
+        return [order.decode(errors="replace") if order else "" for order in found]
 
     def _keep_house(self, now_s: float) -> None:
         workers, pulses = (self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS))
@@ -161,13 +162,22 @@ class FleetKeeper:
             self._learned_s = now_s
             learn_interfaces(self._fleet, pairs(self._link.execute(("HGETALL", ABILITIES))))
             self._forget_hosts(time.time())
+        if now_s - self._hosts_read_s >= HOSTS_S:
+            self._hosts_read_s = now_s
+            self._fleet.observe_hosts(time.time(), pairs(self._link.execute(("HGETALL", HOSTS))))
         for command in self._janitor.commands(now_s):
             self._link.execute(command)
 
     def _forget_hosts(self, wall_clock_s: float) -> None:
-        for name, document in pairs(self._link.execute(("HGETALL", HOSTS))).items():
-            if HostReport.decode(document).age_s(wall_clock_s) > FORGET_HOST_S:
-                self._link.execute(("HDEL", HOSTS, name))
+        raw = pairs(self._link.execute(("HGETALL", HOSTS)))
+        known = {
+            name.encode()
+            for name, report in readable(raw, HostReport.decode)
+            if report.age_s(wall_clock_s) <= FORGET_HOST_S
+        }
+        # What cannot be read goes too: whoever lives tells of itself again.
+        for name in raw.keys() - known:
+            self._link.execute(("HDEL", HOSTS, name))
 
     def _send_fences(self) -> None:
         while self._fences:

@@ -1,12 +1,11 @@
 """What operators do with queues and workers: list, pause, purge, drain, restart."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from athena.errors import NotFoundError
 from athena.host_report import HostReport
 from athena.interface import Interface
-from athena.janitor import queues_of
 from athena.keys import (
     ABILITIES,
     BEATS,
@@ -19,7 +18,8 @@ from athena.keys import (
     open_key,
     queues_key,
 )
-from athena.queues import NORMAL, QueueName
+from athena.queues import ANY, NORMAL, QueueName, queues_of_targets
+from athena.registry import readable
 from athena.script import PAUSE, PURGE
 from athena.steps import Steps
 from athena.store import (
@@ -52,41 +52,75 @@ class AbilityLoad:
     queues: tuple[QueueState, ...]
 
 
-def known_queues(interface: Interface) -> Steps[list[str]]:
-    """Returns the queues that an ability may have jobs in, or had."""
-    held = yield ("SMEMBERS", queues_key(interface.service_id))
-    others = sorted({queue.decode() for queue in held} - set(queues_of(interface)))
-    return [*queues_of(interface), *others]
+def list_abilities() -> Steps[list[Interface]]:
+    """Lists the interfaces of all abilities that were ever registered."""
+    raw = pairs((yield ("HGETALL", ABILITIES)))
+    interfaces = (interface for _, interface in readable(raw, Interface.decode))
+    return sorted(interfaces, key=lambda interface: interface.service_id)
 
 
-def list_queues() -> Steps[list[AbilityLoad]]:
-    """Lists the queues of all abilities; high and low lanes only if they hold jobs or are paused."""
-    loads = []
-    for raw in (yield ("HVALS", ABILITIES)):
-        interface = Interface.decode(raw)
-        service_id = interface.service_id
-        queues = []
-        for queue in (yield from known_queues(interface)):
-            jobs = yield ("LLEN", queue)
-            is_paused = yield ("HEXISTS", line_key(queue), "paused")
-            if jobs or is_paused or QueueName.parse(queue).lane == NORMAL:
-                queues.append(QueueState(queue, jobs, bool(is_paused)))
-        open_jobs = yield ("ZCARD", open_key(service_id))
-        open_bytes = yield ("HGET", load_key(service_id), "bytes")
-        loads.append(AbilityLoad(service_id, open_jobs, int(open_bytes or 0), tuple(queues)))
-    return sorted(loads, key=lambda load: load.service_id)
+def known_queues(interfaces: Sequence[Interface]) -> Steps[dict[str, list[str]]]:
+    """Returns the queues that each ability may have jobs in, or had, with all lanes of their targets."""
+    held = yield [("SMEMBERS", queues_key(interface.service_id)) for interface in interfaces]
+    return {
+        interface.service_id: _queues_of(interface, (queue.decode(errors="replace") for queue in queues))
+        for interface, queues in zip(interfaces, held, strict=True)
+    }
+
+
+def _queues_of(interface: Interface, held: Iterable[str]) -> list[str]:
+    others = sorted({QueueName.parse(queue).target for queue in held})
+    return queues_of_targets(interface.service_id, (*interface.gpu_types, ANY, *others))
+
+
+def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
+    """Lists the queues of all abilities.
+
+    Args:
+        all_lanes: whether high and low lanes are listed that hold no jobs and are not paused.
+    """
+    known = yield from known_queues((yield from list_abilities()))
+    names = [queue for queues in known.values() for queue in queues]
+    jobs = yield [("LLEN", queue) for queue in names]
+    paused = yield [("HEXISTS", line_key(queue), "paused") for queue in names]
+    open_jobs = yield [("ZCARD", open_key(service_id)) for service_id in known]
+    open_bytes = yield [("HGET", load_key(service_id), "bytes") for service_id in known]
+    states = {
+        name: QueueState(name, count, bool(is_paused))
+        for name, count, is_paused in zip(names, jobs, paused, strict=True)
+    }
+    return [
+        AbilityLoad(
+            service_id,
+            count,
+            int(size or 0),
+            tuple(states[name] for name in known[service_id] if all_lanes or _is_of_interest(states[name])),
+        )
+        for service_id, count, size in zip(known, open_jobs, open_bytes, strict=True)
+    ]
+
+
+def _is_of_interest(queue: QueueState) -> bool:
+    return bool(queue.jobs) or queue.is_paused or QueueName.parse(queue.name).lane == NORMAL
 
 
 def pause_queues(names: Iterable[str], pause: bool) -> Steps[list[str]]:
     """Pauses queues, or lets them go on. Returns them.
 
-    An ability's name stands for all its queues, the name of a queue for all of its lanes.
+    An ability's name stands for all its queues, those that it has not got yet included; the name of a queue
+    for all of its lanes.
 
     Raises:
         NotFoundError: there is no such queue or ability.
     """
+    verb, names = "1" if pause else "0", list(names)
+    yield from _find_queues(names)
+    abilities = [name for name in names if "." not in name]
+    if abilities:
+        # Before the queues are looked up for good: one that appears in between has heard of it already.
+        yield PAUSE.call(abilities, (verb,))
     queues = yield from _find_queues(names)
-    yield PAUSE.call(queues, ("1" if pause else "0",))
+    yield PAUSE.call(queues, (verb,))
     return queues
 
 
@@ -109,10 +143,9 @@ def purge_queues(names: Iterable[str]) -> Steps[int]:
 
 def _find_queues(names: Iterable[str]) -> Steps[list[str]]:
     known: dict[str, list[str]] = {}
-    for raw in (yield ("HVALS", ABILITIES)):
-        interface = Interface.decode(raw)
-        queues = yield from known_queues(interface)
-        known[interface.service_id] = queues
+    interfaces = yield from list_abilities()
+    for service_id, queues in (yield from known_queues(interfaces)).items():
+        known[service_id] = queues
         for queue in queues:
             parsed = QueueName.parse(queue)
             known.setdefault(str(replace(parsed, lane=NORMAL)), []).append(queue)
@@ -140,22 +173,25 @@ class WorkerState:
 
 def list_workers() -> Steps[tuple[list[WorkerState], list[str]]]:
     """Lists the workers that serve, and the names of those that are drained."""
-    entries = [WorkerEntry.decode(raw) for raw in (yield ("HVALS", WORKERS))]
-    beats = pairs((yield ("HGETALL", BEATS)))
-    orders = {name.decode(): order.decode() for name, order in pairs((yield ("HGETALL", ORDERS))).items()}
-    states = []
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        held = yield ("HLEN", inflight_key(entry.incarnation))
-        beat = int(beats.get(entry.incarnation.encode(), 0))
-        states.append(WorkerState(entry, held, beat, orders.get(entry.name, "")))
+    told = yield [("HGETALL", key) for key in (WORKERS, BEATS, ORDERS)]
+    workers, counters, notes = map(pairs, told)
+    entries = sorted(
+        (entry for _, entry in readable(workers, WorkerEntry.decode)), key=lambda entry: entry.name
+    )
+    beats, orders = dict(readable(counters, int)), dict(readable(notes, bytes.decode))
+    held = yield [("HLEN", inflight_key(entry.incarnation)) for entry in entries]
+    states = [
+        WorkerState(entry, jobs, beats.get(entry.incarnation, 0), orders.get(entry.name, ""))
+        for entry, jobs in zip(entries, held, strict=True)
+    ]
     serving = {entry.name for entry in entries}
     return states, sorted(orders.keys() - serving)
 
 
 def list_hosts() -> Steps[list[HostReport]]:
     """Lists what supervisors tell of their hosts."""
-    reports = [HostReport.decode(raw) for raw in (yield ("HVALS", HOSTS))]
-    return sorted(reports, key=lambda report: report.host)
+    raw = pairs((yield ("HGETALL", HOSTS)))
+    return sorted((report for _, report in readable(raw, HostReport.decode)), key=lambda report: report.host)
 
 
 def order_workers(names: Iterable[str], order: str) -> Steps[list[str]]:

@@ -10,6 +10,9 @@ from athena.inventory import GpuDevice, Inventory
 #: A report that is older is not the present any more. Clocks of hosts may differ by less than this.
 STALE_AFTER_S = 30.0
 
+#: States of workers that others than people ask for.
+LOADING, SERVING = "loading", "serving"
+
 
 @dataclass(frozen=True)
 class WorkerStatus:
@@ -56,13 +59,33 @@ class HostReport:
         """Reads what `encode` wrote; members of a later version are ignored."""
         document = orjson.loads(raw)
         return cls(
-            host=document["host"],
-            told_ms=document["told_ms"],
-            read_ms=document["read_ms"],
+            host=str(document["host"]),
+            told_ms=int(document["told_ms"]),
+            read_ms=int(document["read_ms"]),
             inventory=Inventory.decode(orjson.dumps(document["inventory"])),
             devices=tuple(_known(GpuDevice, item) for item in document["devices"]),
-            workers=tuple(_known(WorkerStatus, item) for item in document["workers"]),
+            workers=_statuses(document),
         )
+
+
+def loading_workers(raw: bytes, wall_clock_s: float) -> tuple[WorkerStatus, ...]:
+    """Returns the workers that a report shows as loading; none if it is stale.
+
+    Observers read all reports every few seconds, so this looks at no more than it must.
+    """
+    if LOADING.encode() not in raw:
+        return ()
+    document = orjson.loads(raw)
+    if wall_clock_s - document["told_ms"] / 1000 > STALE_AFTER_S:
+        return ()
+    return tuple(status for status in _statuses(document) if status.state == LOADING)
+
+
+def _statuses(document: dict[str, Any]) -> tuple[WorkerStatus, ...]:
+    statuses = tuple(_known(WorkerStatus, item) for item in document["workers"])
+    if not all(isinstance(value, str) for status in statuses for value in vars(status).values()):
+        raise TypeError("a worker is described by texts")
+    return statuses
 
 
 def _known(cls: Any, item: dict[str, Any]) -> Any:

@@ -118,6 +118,8 @@ class Interface:
     def decode(cls, raw: bytes) -> "Interface":
         """Reads what `encode` wrote; members of a later version are ignored."""
         document = orjson.loads(raw)
+        if not all(isinstance(item, str) for item in (document["service_id"], *document["gpu_types"])):
+            raise TypeError("service_id and gpu_types must be texts")
         return cls(
             service_id=document["service_id"],
             version=document["version"],

@@ -10,6 +10,7 @@ from athena.ability import Limits
 from athena.fleet import FleetView
 from athena.interface import Interface
 from athena.queues import ANY, queues_of_targets
+from athena.registry import readable
 from athena.script import Command
 from athena.store import Death, fence_command, sweep_command
 
@@ -80,5 +81,4 @@ def max_attempts(interface: Interface | None) -> int:
 
 def learn_interfaces(fleet: FleetView, abilities: Mapping[bytes, bytes]) -> None:
     """Takes in the registered abilities."""
-    for service_id, raw in abilities.items():
-        fleet.interfaces[service_id.decode()] = Interface.decode(raw)
+    fleet.interfaces.update(readable(abilities, Interface.decode))

@@ -12,11 +12,15 @@ from athena.jobs import JobRecord, JobState
 from athena.keys import (
     ABILITIES,
     DEAD,
+    WORKERS,
     job_key,
     message_key,
     payload_key,
 )
 from athena.protocol import new_job_id
+from athena.queues import QueueName, is_gpu_id
+from athena.registry import readable
+from athena.routing import Hints, route
 from athena.script import LIST
 from athena.settings import Settings
 from athena.steps import Steps
@@ -30,6 +34,7 @@ from athena.store import (
     read_command,
     submit_command,
 )
+from athena.worker_entry import WorkerEntry
 
 CANCELED = "canceled on request"
 
@@ -126,6 +131,7 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
         JobStateError: it goes on, succeeded, or was canceled.
         ResultExpiredError: its inputs are not kept any more.
         QueueFullError: its queue is full.
+        UnservedError: no worker takes from its queue, and the ability allows no other.
     """
     record = pairs((yield ("HGETALL", job_key(job_id))))
     if not record:
@@ -134,17 +140,22 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
     message = yield ("GET", message_key(job_id))
     if message is None:
         yield from _explain_missing(job_id, record)
+    service_id, queue = record[b"service_id"].decode(), record[b"queue"].decode()
+    home = record.get(b"home", b"").decode()
+    interface = yield from _interface(service_id)
+    if interface is not None and not interface.fallback:
+        yield from _check_served(interface, QueueName.parse(queue).target, home)
+    limits = interface.limits if interface is not None else Limits()
     new_id = new_job_id()
     if record.get(b"claim"):
         copied = yield ("COPY", payload_key(job_id), payload_key(new_id))
         if not copied:
             raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
         yield ("EXPIRE", payload_key(new_id), ORPHAN_TTL_S)
-    limits = yield from _limits(record[b"service_id"].decode())
     submission = Submission(
         job_id=new_id,
-        service_id=record[b"service_id"].decode(),
-        queue=record[b"queue"].decode(),
+        service_id=service_id,
+        queue=queue,
         message=with_new_id(message, new_id),
         app_id=record.get(b"app_id", b"").decode(),
         request_id="",
@@ -159,6 +170,7 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
         result_ttl_s=settings.result_ttl_s,
         record_ttl_s=settings.record_ttl_s,
         retry_of=job_id,
+        home=home,
     )
     verdict = (yield submit_command(submission))[0]
     if verdict != b"accepted":
@@ -181,9 +193,21 @@ def _explain_missing(job_id: str, record: dict[bytes, bytes]) -> Steps[None]:
     raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
 
 
-def _limits(service_id: str) -> Steps[Limits]:
+def _interface(service_id: str) -> Steps[Interface | None]:
     raw = yield ("HGET", ABILITIES, service_id)
-    return Interface.decode(raw).limits if raw else Limits()
+    found = dict(readable({service_id.encode(): raw} if raw else {}, Interface.decode))
+    return found.get(service_id)
+
+
+def _check_served(interface: Interface, target: str, home: str) -> Steps[None]:
+    """Refuses what a new request would be refused: nothing moves the job if nobody takes it where it was."""
+    workers = pairs((yield ("HGETALL", WORKERS)))
+    alive = [
+        entry
+        for _, entry in readable(workers, WorkerEntry.decode)
+        if entry.service_id == interface.service_id
+    ]
+    route(interface, alive, Hints(home, target) if is_gpu_id(target) else Hints(target))
 
 
 def list_dead(limit: int) -> Steps[list[JobRecord]]:

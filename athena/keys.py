@@ -4,10 +4,11 @@
 |---|---|---|---|
 | `<service_id>.<gpu type>`, `.any`; with `.high`, `.low` | list | Celery messages, newest left | taken |
 | `<service_id>.<gpu uuid>` | list | the same, for one GPU | taken |
-| `athena:queues:<service_id>` | set | queues that hold jobs, or did | for ever |
+| `athena:queues:<service_id>` | set | queues that hold jobs, or did | for ever, or their GPU is gone |
 | `athena:none` | - | never anything: some scripts begin by deleting it | - |
 | `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
-| `athena:line:<queue>` | hash | numbers of its last jobs in and out; whether it is paused | for ever |
+| `athena:line:<queue>` | hash | numbers of its last jobs in and out; `paused` | for ever; of a lost GPU: no |
+| `athena:line:<service_id>` | hash | `paused`, for queues that the ability gets | resumed |
 | `athena:job:<id>` | hash | the job's record | record TTL after its final state; dead letters: theirs |
 | `athena:payload:<id>` | string | inputs too large for the message | success or cancel; else as the message |
 | `athena:message:<id>` | string | message of a job that failed | result TTL; dead letters: theirs |
@@ -81,7 +82,7 @@ def load_key(service_id: str) -> str:
 
 
 def line_key(queue: str) -> str:
-    """Key of a queue's numbers: fields `in`, `out`, `paused`."""
+    """Key of a queue's numbers: fields `in`, `out`, `paused`; of an ability: `paused`."""
     return f"athena:line:{queue}"
 
 

@@ -1,7 +1,7 @@
 """Which queue a request goes to, by its scheduling hints and the workers that are alive. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from athena.errors import UnservedError
@@ -22,8 +22,8 @@ class Hints:
     """What a request says about where it wants to run.
 
     Attributes:
-        gpu_type: a type, or "" or `any` for no wish.
-        gpu_id: the UUID of a GPU, its number among the live ones of the type, or one of `NO_PIN`.
+        gpu_type: a type in any case of letters, or "" or `any` for no wish.
+        gpu_id: the UUID of a GPU, its number among the live ones of the type, or one of `NO_PIN`; likewise.
         lane: `header.priority`.
     """
 
@@ -34,14 +34,36 @@ class Hints:
     @classmethod
     def of(cls, params: Mapping[str, str], header: Mapping[str, Any], aliases: Mapping[str, str]) -> "Hints":
         """Reads the hints of a valid request; a type may be named by its alias or by what it replaces."""
-        gpu_type = params.get("gpu_type", "")
+        gpu_type = params.get("gpu_type", "").strip()
+        original = _as_written(gpu_type, aliases)
         return cls(
-            aliases.get(gpu_type, gpu_type), params.get("gpu_id", ""), header.get("priority") or NORMAL
+            aliases.get(original, gpu_type),
+            params.get("gpu_id", "").strip(),
+            header.get("priority") or NORMAL,
         )
 
 
-def route(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> str:
-    """Returns the queue for a request.
+def _as_written(name: str, known: Collection[str]) -> str:
+    """Returns the known name that differs in the case of its letters at most; else the name itself."""
+    if not name or name in known:
+        return name
+    return next((other for other in known if other.lower() == name.lower()), name)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a request goes.
+
+    Attributes:
+        home: where it goes when the GPU to which it is pinned is lost; "" without a pin.
+    """
+
+    queue: str
+    home: str = ""
+
+
+def route(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> Route:
+    """Returns where a request goes.
 
     Args:
         interface: the ability.
@@ -51,26 +73,39 @@ def route(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> s
     Raises:
         UnservedError: what the hints name is not alive, and the ability allows nothing else.
     """
-    return queue_name(interface.service_id, _target(interface, alive, hints), hints.lane)
+    hints = _cleaned(interface, alive, hints)
+    target = _target(interface, alive, hints)
+    home = (hints.gpu_type or ANY) if is_gpu_id(target) else ""
+    return Route(queue_name(interface.service_id, target, hints.lane), home)
+
+
+def _cleaned(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> Hints:
+    """Returns hints with their type as it is written here, "" for no wish and for no pin."""
+    if not hints.gpu_type and not hints.gpu_id:
+        return hints
+    gpu_type = _as_written(hints.gpu_type, [*(worker.gpu_type for worker in alive), *interface.gpu_types])
+    return replace(
+        hints,
+        gpu_type="" if gpu_type.lower() == ANY else gpu_type,
+        gpu_id="" if hints.gpu_id.lower() in NO_PIN else hints.gpu_id,
+    )
 
 
 def _target(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> str:
-    wants_type = hints.gpu_type not in ("", ANY)
-    if hints.gpu_id not in NO_PIN:
-        pinned = _pinned(alive, hints.gpu_type if wants_type else "", hints.gpu_id)
+    if hints.gpu_id:
+        pinned = _pinned(alive, hints.gpu_type, hints.gpu_id)
         if pinned:
             return pinned
         if not interface.fallback:
             raise _no_such_gpu(interface, alive, hints)
-    types = {worker.gpu_type for worker in alive}
-    if not wants_type:
+    if not hints.gpu_type:
         return ANY
-    if hints.gpu_type in types:
+    types = {worker.gpu_type for worker in alive}
+    # While no worker is alive nobody knows which ones come back; jobs whose type stays away are moved.
+    if hints.gpu_type in (types or interface.gpu_types):
         return hints.gpu_type
     if interface.fallback:
         return fallback_target(interface, types)
-    if not types and hints.gpu_type in interface.gpu_types:
-        return hints.gpu_type
     raise UnservedError(
         f"{interface.service_id} has no worker of type {hints.gpu_type} and allows no other; "
         f"alive: {', '.join(sorted(types)) or 'none'}",
@@ -103,10 +138,9 @@ def _pinned(alive: Sequence[WorkerEntry], gpu_type: str, gpu_id: str) -> str:
 
 
 def _no_such_gpu(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -> UnservedError:
-    gpu_type = "" if hints.gpu_type == ANY else hints.gpu_type
-    gpus = ", ".join(gpus_in_host_order(alive, gpu_type)) or "none"
+    gpus = ", ".join(gpus_in_host_order(alive, hints.gpu_type)) or "none"
     types = ", ".join(sorted({worker.gpu_type for worker in alive})) or "none"
-    of_type = f" of type {gpu_type}" if gpu_type else ""
+    of_type = f" of type {hints.gpu_type}" if hints.gpu_type else ""
     return UnservedError(
         f"{interface.service_id} has no worker on GPU {hints.gpu_id}{of_type} and allows no other; "
         f"GPUs{of_type} alive: {gpus}; types alive: {types}",
@@ -120,28 +154,27 @@ class Rerouting:
 
     Attributes:
         live: the targets that have a worker: types and UUIDs.
-        homes: UUID -> type, of the GPUs that are known.
-        target: for jobs of all other targets; "" if they stay where they are.
+        target: for jobs of all other targets; "" if they stay where they are. A job that was pinned goes to
+            its home, if that is live.
     """
 
     live: frozenset[str]
-    homes: Mapping[str, str]
     target: str = ""
 
 
-#: Nothing moves.
-STAY = Rerouting(frozenset(), {})
+#: Nothing moves, and nothing is forgotten.
+STAY = Rerouting(frozenset())
 
 
-def rerouting(interface: Interface, alive: Sequence[WorkerEntry], homes: Mapping[str, str]) -> Rerouting:
+def rerouting(interface: Interface, alive: Sequence[WorkerEntry], loading: Iterable[str] = ()) -> Rerouting:
     """Returns what becomes of jobs that no live worker takes, by the rule for new requests.
 
     Args:
         interface: the ability.
         alive: its workers that are alive, or were a moment ago.
-        homes: UUID -> type, of GPUs that were ever seen.
+        loading: the targets of workers that are about to serve.
     """
     types = {worker.gpu_type for worker in alive}
-    live = frozenset(types | {worker.gpu_id for worker in alive if worker.gpu_id} | {ANY})
+    live = frozenset({*types, *(worker.gpu_id for worker in alive if worker.gpu_id), *loading, ANY})
     target = fallback_target(interface, types) if alive and interface.fallback else ""
-    return Rerouting(live, homes, target)
+    return Rerouting(live, target)

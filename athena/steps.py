@@ -1,7 +1,8 @@
 """Operations as steps that know nothing of connections.
 
-Each is a generator: it yields commands, is sent their answers, and returns its result. `run_steps` runs one
-over a blocking connection, `Gateway.operate` over the gateway's.
+Each is a generator: it yields a command and is sent its answer, or a list of commands that do not need each
+other and is sent the list of their answers, and returns its result. `run_steps` runs one over a blocking
+connection, `Gateway.operate` over the gateway's, where a list is one round trip.
 """
 
 from collections.abc import Callable, Generator
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from athena.script import Command
 
 T = TypeVar("T")
-Steps = Generator[Command, Any, T]
+Steps = Generator[Command | list[Command], Any, T]
 
 
 def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
@@ -18,8 +19,8 @@ def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
     reply: Any = None
     while True:
         try:
-            command = steps.send(reply)
+            step = steps.send(reply)
         except StopIteration as stop:
             result: T = stop.value
             return result
-        reply = execute(command)
+        reply = [execute(command) for command in step] if isinstance(step, list) else execute(step)

@@ -42,6 +42,7 @@ class Submission:
         bytes: size of message and inputs.
         max_open_bytes: for all open jobs of the ability together; a single job always fits.
         retry_of: the job that is tried again.
+        home: where it moves when the GPU to which it is pinned is lost; "" without a pin.
     """
 
     job_id: str
@@ -61,6 +62,7 @@ class Submission:
     result_ttl_s: float
     record_ttl_s: float
     retry_of: str = ""
+    home: str = ""
 
 
 def submit_command(job: Submission) -> Command:
@@ -75,6 +77,8 @@ def submit_command(job: Submission) -> Command:
         record += ["request_id", job.request_id]
     if job.retry_of:
         record += ["retry_of", job.retry_of]
+    if job.home:
+        record += ["home", job.home]
     if job.abandonable:
         record += ["abandonable", 1]
     known_as = request_key(job.request_id) if job.request_id else ""
@@ -304,9 +308,8 @@ def sweep_command(
 ) -> Command:
     """Expires what is overdue in an ability, keeps its books true, and passes on what nobody takes."""
     ttls = (int(record_ttl_s * 1000), int(dead_ttl_s * 1000))
-    homes = [item for pair in moves.homes.items() for item in pair]
-    fixed: tuple[Arg, ...] = (service_id, *ttls, "1" if recounts else "0", moves.target, len(moves.live))
-    return SWEEP.call(queues, (*fixed, *sorted(moves.live), *homes))
+    fixed: tuple[Arg, ...] = (service_id, *ttls, "1" if recounts else "0", moves.target)
+    return SWEEP.call(queues, (*fixed, *sorted(moves.live)))
 
 
 def read_command(job_id: str, gateway: str = "") -> Command:

@@ -12,7 +12,7 @@ from athena.ability import Ability
 from athena.child import Child, StartError, describe_exit
 from athena.fleet_keeper import FleetKeeper
 from athena.host import host_name
-from athena.host_report import WorkerStatus
+from athena.host_report import LOADING, SERVING, WorkerStatus
 from athena.placement import Placement
 from athena.progress import ProgressBoard
 from athena.settings import Settings
@@ -102,9 +102,9 @@ class WorkerChild(Child):
         if self.is_leaving or self.is_stopping:
             return "stopping"
         if self.is_ready:
-            return "serving"
+            return SERVING
         if self.is_running:
-            return "loading"
+            return LOADING
         return "down" if self.is_wanted else "drained"
 
     def retire(self) -> None:

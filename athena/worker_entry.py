@@ -1,6 +1,6 @@
 """What a worker writes of itself in the registry."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import orjson
 
@@ -30,6 +30,14 @@ class WorkerEntry:
 
     @classmethod
     def decode(cls, raw: bytes) -> "WorkerEntry":
-        """Reads what `encode` wrote; members of a later version are ignored."""
+        """Reads what `encode` wrote; members of a later version are ignored.
+
+        Raises:
+            ValueError, TypeError: it was not written by a worker.
+        """
         document = orjson.loads(raw)
-        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
+        entry = cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
+        for field in fields(entry):
+            if type(getattr(entry, field.name)) is not field.type:
+                raise TypeError(f"{field.name} has the wrong type")
+        return entry

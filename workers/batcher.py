@@ -189,7 +189,7 @@ class Batcher:
                 if self._closing and not self._waiting:
                     return []
                 self._changed.wait()
-            if options.max_wait_ms and not self._waiting.head.runs_alone:
+            if options.max_wait_ms and self._may_be_joined(self._waiting.head):
                 self._await_more(time.monotonic() + options.max_wait_ms / 1000)
                 self._drop_unwanted()
             batch = self._take_batch()
@@ -201,6 +201,9 @@ class Batcher:
 
     def _may_start(self, job: BatchJob) -> bool:
         return not self._is_exclusive and not (job.runs_alone and self._running)
+
+    def _may_be_joined(self, job: BatchJob) -> bool:
+        return not job.runs_alone and self._model.batch_key(job.message) is not None
 
     def _take_batch(self) -> list[BatchJob]:
         """Takes the jobs at the head of the line that may share a call."""

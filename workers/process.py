@@ -154,17 +154,19 @@ class WorkerProcess:
         return int(worker.exitcode or 0)
 
     def _register(self) -> WorkerEntry:
-        interface = self._inference.interface
+        interface, launch = self._inference.interface, self._launch
+        # Requests that insist on this GPU's type must not come to a model that could not be put there.
+        is_elsewhere = bool(launch.gpu_id) and device.is_on_cpu()
         entry = WorkerEntry(
-            incarnation=self._launch.incarnation,
-            name=self._launch.name,
+            incarnation=launch.incarnation,
+            name=launch.name,
             service_id=interface.service_id,
             version=interface.version,
-            gpu_type=self._launch.gpu_type,
+            gpu_type=CPU if is_elsewhere else launch.gpu_type,
             slots=self._ability.worker.slots,
-            gpu_id=self._launch.gpu_id,
-            gpu_label=self._launch.gpu_label,
-            host=self._launch.host,
+            gpu_id="" if is_elsewhere else launch.gpu_id,
+            gpu_label="" if is_elsewhere else launch.gpu_label,
+            host=launch.host,
         )
         self._tell_registry(
             [

@@ -43,7 +43,8 @@ class Abilities:
 
     async def _summary(self, interface: Interface) -> dict[str, Any]:
         workers = self._gateway.watch.fleet.live_workers(time.monotonic(), interface.service_id)
-        queues = await self._gateway.operate(known_queues(interface))
+        known = await self._gateway.operate(known_queues([interface]))
+        queues = known[interface.service_id]
         depths = await self._gateway.depths(queues)
         return {
             "service_id": interface.service_id,

@@ -1,5 +1,6 @@
 """Who works, and on what: `/v1/workers` for people, `/metrics` for Prometheus."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from api.gateway import Gateway
 from api.views.answers import json_response
 from athena.fleet_operations import AbilityLoad, WorkerState, list_hosts, list_queues, list_workers
-from athena.host_report import HostReport, WorkerStatus
+from athena.host_report import SERVING, HostReport, WorkerStatus
 from athena.metrics import (
     METRICS,
     QUEUE_JOBS,
@@ -26,8 +27,6 @@ from athena.metrics import (
     gpu_samples,
 )
 
-SERVING = "serving"
-
 
 class Workers:
     """Answers questions about workers and GPUs."""
@@ -37,8 +36,8 @@ class Workers:
 
     async def index(self) -> Response:
         """Lists the workers of all hosts, and the hosts' GPUs."""
-        serving, drained = await self._gateway.operate(list_workers())
-        reports = await self._gateway.operate(list_hosts())
+        operate = self._gateway.operate
+        (serving, drained), reports = await asyncio.gather(operate(list_workers()), operate(list_hosts()))
         return json_response(
             {
                 "workers": self._workers(serving, reports),
@@ -49,11 +48,12 @@ class Workers:
 
     async def metrics(self) -> Response:
         """Shows the fleet to Prometheus."""
-        serving, _ = await self._gateway.operate(list_workers())
-        reports = [report for report in await self._gateway.operate(list_hosts()) if not _is_stale(report)]
-        loads = await self._gateway.operate(list_queues())
+        operate = self._gateway.operate
+        (serving, _), reports, loads = await asyncio.gather(
+            operate(list_workers()), operate(list_hosts()), operate(list_queues(all_lanes=True))
+        )
         samples = [
-            *gpu_samples(reports),
+            *gpu_samples(_fresh(reports)),
             *self._worker_samples(serving, reports),
             *_queue_samples(loads),
         ]
@@ -67,26 +67,35 @@ class Workers:
 
     def _workers(self, serving: list[WorkerState], reports: list[HostReport]) -> list[dict[str, Any]]:
         alive = self._alive()
-        told = {status.name: status for report in reports for status in report.workers}
+        told = _told(reports)
         listed = [_worker(state, state.entry.incarnation in alive, told) for state in serving]
         names = {state.entry.name for state in serving}
         listed += [_absent(status) for name, status in told.items() if name not in names]
         return sorted(listed, key=lambda worker: str(worker["name"]))
 
     def _worker_samples(self, serving: list[WorkerState], reports: list[HostReport]) -> Iterator[Sample]:
-        alive = self._alive()
-        for state in serving:
+        alive, told = self._alive(), _told(reports)
+        latest = self._latest(serving)
+        for state in latest.values():
             entry = state.entry
             labels = (entry.name, entry.service_id, entry.gpu_type, entry.gpu_id)
             yield Sample(WORKER_MODEL_LOADED, labels, 1)
             yield Sample(WORKER_ALIVE, labels, int(entry.incarnation in alive))
             yield Sample(WORKER_SLOTS, labels, entry.slots)
             yield Sample(WORKER_SLOTS_BUSY, labels, state.held_jobs)
-        names = {state.entry.name for state in serving}
-        for status in (status for report in reports for status in report.workers):
-            if status.name not in names:
+        for name, status in told.items():
+            if name not in latest:
                 labels = (status.name, status.service_id, status.gpu_type, status.gpu_id)
                 yield Sample(WORKER_MODEL_LOADED, labels, 0)
+
+    def _latest(self, serving: list[WorkerState]) -> dict[str, WorkerState]:
+        """Returns the workers by their names.
+
+        For some seconds after a supervisor's death, the dead process and its successor have the same.
+        """
+        last_beat_s = self._gateway.watch.fleet.last_beat_s
+        by_beat = sorted(serving, key=lambda state: last_beat_s(state.entry.incarnation))
+        return {state.entry.name: state for state in by_beat}
 
 
 def _worker(state: WorkerState, is_alive: bool, told: dict[str, WorkerStatus]) -> dict[str, Any]:
@@ -116,6 +125,15 @@ def _host(report: HostReport) -> dict[str, Any]:
     described = asdict(report)
     described.pop("workers")
     return {**described, "is_stale": _is_stale(report)}
+
+
+def _fresh(reports: Iterable[HostReport]) -> list[HostReport]:
+    """Returns the reports of supervisors that are alive, the last word last."""
+    return sorted((report for report in reports if not _is_stale(report)), key=lambda report: report.told_ms)
+
+
+def _told(reports: Iterable[HostReport]) -> dict[str, WorkerStatus]:
+    return {status.name: status for report in _fresh(reports) for status in report.workers}
 
 
 def _is_stale(report: HostReport) -> bool:

@@ -1,6 +1,6 @@
 -- Pauses queues, or lets them go on.
 --
--- KEYS  queues
+-- KEYS  queues; abilities, for queues of theirs that are not known yet
 -- ARGV  1 '1' to pause, '0' to go on
 -- Returns the number of queues whose state changed
 

@@ -65,7 +65,7 @@ end
 redis.call('ZADD', OPEN .. service_id, expires_ms, id)
 redis.call('HINCRBY', LOAD .. service_id, 'bytes', bytes)
 if redis.call('LPUSH', queue, message) == 1 then
-  redis.call('SADD', QUEUES .. service_id, queue)
+  enroll(service_id, queue)
 end
 ring(queue)
 return {'accepted'}

@@ -1,10 +1,10 @@
 -- What must happen to an ability's jobs without anybody asking: overdue ones expire, books stay true, and jobs move
--- whose GPU type has lost its last worker. Idempotent.
+-- whose GPU type has lost its last worker; queues of GPUs that are gone are forgotten. Idempotent.
 --
 -- KEYS  queues of the ability; others are known by QUEUES
 -- ARGV  1 service_id   2 milliseconds that ended jobs are listed   3 milliseconds that dead letters are listed
---       4 '1' to count the bytes of open jobs anew   5 where jobs of other targets than 7… move, '' for nowhere
---       6 n   7… n targets that have workers, then GPU, type pairs
+--       4 '1' to count the bytes of open jobs anew   5 where jobs of other targets than 6… move, '' for nowhere
+--       6… targets that have workers; none if nobody knows yet
 -- Returns the number of jobs that expired
 
 local LIMIT, MOVED, COUNTED, RECHECK_MS = 200, 500, 5000, 60000
@@ -30,62 +30,91 @@ local queues = {}
 for _, queue in ipairs(KEYS) do
   queues[queue] = true
 end
-for _, queue in ipairs(redis.call('SMEMBERS', QUEUES .. service_id)) do
+local listed = redis.call('SMEMBERS', QUEUES .. service_id)
+for _, queue in ipairs(listed) do
   queues[queue] = true
 end
 
 -- Messages of final jobs go when a worker comes to them. While there is none they would count as a backlog.
-for queue in pairs(queues) do
+local function drop_ended(queue)
+  local last = false
   for _ = 1, LIMIT do
     local message = redis.call('LINDEX', queue, -1)
     local id = message and string.match(message, '"id": ?"([^"]+)"')
-    local state = id and redis.call('HGET', JOB .. id, 'state')
-    if not state or not FINAL[state] then break end
+    local known = id and redis.call('HMGET', JOB .. id, 'state', 'seq') or {}
+    if not known[1] or not FINAL[known[1]] then break end
     redis.call('RPOP', queue)
-    keep_message(id, message, state)
+    keep_message(id, message, known[1])
+    last = known[2] or last
+  end
+  if last then
+    redis.call('HSET', LINE .. queue, 'out', last)
   end
 end
 
-local is_live, homes, fallback = {}, {}, ARGV[5]
-local last_live = 6 + tonumber(ARGV[6])
-for i = 7, last_live do
+for queue in pairs(queues) do
+  drop_ended(queue)
+end
+
+local is_live, fallback = {}, ARGV[5]
+for i = 6, #ARGV do
   is_live[ARGV[i]] = true
 end
-for i = last_live + 1, #ARGV, 2 do
-  homes[ARGV[i]] = ARGV[i + 1]
-end
 
--- The queue to which jobs of another move; nil if they stay.
-local function destination(queue)
+-- A queue's target and its lane, '' or with a point before it.
+local function parts(queue)
   local target = string.sub(queue, #service_id + 2)
   local lane = string.match(target, '%.high$') or string.match(target, '%.low$') or ''
-  target = string.sub(target, 1, #target - #lane)
-  if is_live[target] then return nil end
-  local home = homes[target]
-  return service_id .. '.' .. (home and is_live[home] and home or fallback) .. lane
+  return string.sub(target, 1, #target - #lane), lane
 end
 
-local function move(queue, other)
+local function is_gpu(target)
+  local prefix = string.sub(target, 1, 4)
+  return prefix == 'GPU-' or prefix == 'MIG-'
+end
+
+local function move(queue, target, lane)
+  local last = false
   for _ = 1, MOVED do
     local message = redis.call('RPOP', queue)
-    if not message then return end
+    if not message then break end
     local id = string.match(message, '"id": ?"([^"]+)"')
-    if id and redis.call('EXISTS', JOB .. id) == 1 then
+    local known = id and redis.call('HMGET', JOB .. id, 'state', 'seq', 'home') or {}
+    -- A pinned job goes where its caller would have it without the pin.
+    local home = is_gpu(target) and (known[3] or 'any')
+    local other = service_id .. '.' .. (home and is_live[home] and home or fallback) .. lane
+    if known[1] then
       redis.call('HSET', JOB .. id, 'queue', other, 'seq', redis.call('HINCRBY', LINE .. other, 'in', 1))
+      last = known[2] or last
     end
     if redis.call('LPUSH', other, message) == 1 then
-      redis.call('SADD', QUEUES .. service_id, other)
+      enroll(service_id, other)
     end
     ring(other)
+  end
+  if last then
+    redis.call('HSET', LINE .. queue, 'out', last)
   end
 end
 
 if fallback ~= '' then
   for queue in pairs(queues) do
-    local other = destination(queue)
+    local target, lane = parts(queue)
+    if not is_live[target] and redis.call('EXISTS', queue) == 1
+        and redis.call('HEXISTS', LINE .. queue, 'paused') == 0 then
+      move(queue, target, lane)
+    end
+  end
+end
+
+-- Partitions come and go under new names each time.
+for _, queue in ipairs(listed) do
+  local target = parts(queue)
+  if #ARGV > 5 and is_gpu(target) and not is_live[target] and redis.call('EXISTS', queue) == 0 then
     local is_paused = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
-    if other and not is_paused and redis.call('EXISTS', queue) == 1 then
-      move(queue, other)
+    if not is_paused or redis.call('HEXISTS', LINE .. service_id, 'paused') == 1 then
+      redis.call('SREM', QUEUES .. service_id, queue)
+      redis.call('UNLINK', LINE .. queue, BELL .. queue)
     end
   end
 end

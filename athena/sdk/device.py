@@ -33,6 +33,7 @@ class Device:
 
 
 _current = Device()
+_is_on_cpu = False
 
 
 def current() -> Device:
@@ -42,5 +43,19 @@ def current() -> Device:
 
 def assign(device: Device) -> None:
     """Decides what this process runs on; called by the worker before it imports the wrapper."""
-    global _current
-    _current = device
+    global _current, _is_on_cpu
+    _current, _is_on_cpu = device, False
+
+
+def note_cpu() -> None:
+    """Tells that a model runs on the CPU although there may be a GPU.
+
+    A worker that heard of it until its wrapper was loaded serves as one on the CPU, and answers say so.
+    """
+    global _is_on_cpu
+    _is_on_cpu = True
+
+
+def is_on_cpu() -> bool:
+    """Whether a model was noted to run on the CPU."""
+    return _is_on_cpu

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from athena.sdk.device import Device, current
+from athena.sdk.device import Device, current, note_cpu
 
 logger = logging.getLogger(__name__)
 
@@ -266,6 +266,7 @@ def _report(path: Path, obstacle: str, device: Device) -> None:
         raise OnnxError(
             f"model {path} would run on the CPU, which gpu.types in ability.toml does not allow: {obstacle}"
         )
+    note_cpu()
     if not _Reported.is_done:
         _Reported.is_done = True
         logger.warning("models run on the CPU: %s", obstacle)

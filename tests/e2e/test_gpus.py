@@ -131,8 +131,11 @@ def test_batch_is_shared_unless_the_request_wants_to_be_alone(host: Host) -> Non
 
 
 def test_high_jobs_overtake_normal_ones_that_wait(host: Host) -> None:
+    # A slow machine would need longer to send the jobs than the worker needs to run them.
+    host.operate("queues", "pause", "gpu_model.A100G80")
     normal = [host.submit_hinted(gpu_type="A100G80") for _ in range(80)]
     high = [host.submit_hinted("high", gpu_type="A100G80") for _ in range(4)]
+    host.operate("queues", "resume", "gpu_model.A100G80")
 
     ended = {job_id: host.job(job_id, wait_s=60) for job_id in [*normal, *high]}
 

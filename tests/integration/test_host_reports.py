@@ -5,11 +5,15 @@ import time
 import pytest
 import redis
 
+from athena.ability import Limits
+from athena.blocking_link import BlockingLink
+from athena.fleet import REROUTE_AFTER_S
 from athena.fleet_keeper import FORGET_HOST_S, FleetKeeper
 from athena.fleet_operations import list_hosts
-from athena.host_report import HostReport
+from athena.host_report import HostReport, WorkerStatus
+from athena.interface import Interface
 from athena.inventory import Inventory
-from athena.keys import HOSTS
+from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.settings import from_env
 from athena.steps import run_steps
 
@@ -21,25 +25,26 @@ def report(host: str, age_s: float = 0) -> bytes:
     return HostReport(host, told_ms, told_ms, Inventory("no driver")).encode()
 
 
-def hosts(client: redis.Redis) -> list[str]:
-    def execute(command: tuple[str | bytes | int, ...]) -> object:
-        return client.execute_command(*command)  # type: ignore[no-untyped-call]
-
-    return [item.host for item in run_steps(list_hosts(), execute)]
+def hosts(url: str) -> list[str]:
+    link = BlockingLink(url, 5)
+    try:
+        return [item.host for item in run_steps(list_hosts(), link.execute)]
+    finally:
+        link.close()
 
 
 def test_withdrawn_host_is_not_told_of_again(redis_client: redis.Redis, redis_server: str) -> None:
     keeper = FleetKeeper(redis_server, from_env({}))
     keeper.publish_host("a:1", report("a"))
     keeper.on_tick(time.monotonic())
-    before = hosts(redis_client)
+    before = hosts(redis_server)
 
     keeper.publish_host("a:1", report("a"))
     keeper.withdraw_hosts()
     keeper.on_tick(time.monotonic() + 60)
 
     assert before == ["a"]
-    assert hosts(redis_client) == []
+    assert hosts(redis_server) == []
 
 
 def test_host_that_is_silent_for_long_is_forgotten(redis_client: redis.Redis, redis_server: str) -> None:
@@ -49,4 +54,34 @@ def test_host_that_is_silent_for_long_is_forgotten(redis_client: redis.Redis, re
 
     keeper.on_tick(time.monotonic())
 
-    assert hosts(redis_client) == ["away"]
+    assert hosts(redis_server) == ["away"]
+
+
+def test_supervisor_sees_what_loads_elsewhere(redis_client: redis.Redis, redis_server: str) -> None:
+    worker = WorkerStatus("echo@b", "echo", "A100G80", "GPU-1", "loading")
+    told_ms = int(time.time() * 1000)
+    loading = HostReport("b", told_ms, told_ms, Inventory(), (), (worker,))
+    redis_client.hset(HOSTS, "b:1", loading.encode())
+    keeper = FleetKeeper(redis_server, from_env({}))
+    echo = Interface("echo", "v1", "", (), (), (), ("T4G16",), True, Limits())
+
+    keeper.on_tick(time.monotonic())
+
+    later_s = time.monotonic() + REROUTE_AFTER_S
+    assert keeper._fleet.rerouting(later_s, echo).live == {"any", "A100G80", "GPU-1"}
+
+
+@pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", b"\xff", b'{"workers": ["loading"], "told_ms": 1}'])
+@pytest.mark.parametrize("key", [WORKERS, BEATS, ABILITIES, FAILURES, HOSTS, ORDERS])
+def test_entry_that_cannot_be_read_ends_no_supervisor(
+    redis_client: redis.Redis, redis_server: str, key: str, nonsense: bytes
+) -> None:
+    redis_client.hset(key, "x", nonsense)
+    keeper = FleetKeeper(redis_server, from_env({}))
+    keeper.publish_host("a:1", report("a"))
+
+    for second in range(3):
+        keeper.on_tick(1000.0 + second)
+
+    assert keeper.in_contact_since_s == 1000
+    assert redis_client.hkeys(HOSTS) == [b"a:1"]

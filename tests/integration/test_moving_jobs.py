@@ -3,13 +3,14 @@
 import pytest
 
 from athena.keys import bell_key
-from athena.routing import Rerouting
+from athena.routing import STAY, Rerouting
+from athena.script import PURGE
 from athena.store import sweep_command
 
 from .conftest import ANY_QUEUE, Store
 
 T4, LOST = "GPU-11111111", "GPU-22222222"
-MOVES = Rerouting(frozenset({"any", "T4G16", T4}), {LOST: "T4G16", "GPU-3": "V100G32"}, "T4G16")
+MOVES = Rerouting(frozenset({"any", "T4G16", "A100G80", T4}), "T4G16")
 
 
 def sweep(store: Store, moves: Rerouting = MOVES) -> None:
@@ -23,9 +24,9 @@ def sweep(store: Store, moves: Rerouting = MOVES) -> None:
         ("echo.V100G32.high", "echo.T4G16.high"),
         ("echo.V100G32.low", "echo.T4G16.low"),
         ("echo.cpu", "echo.T4G16"),
-        (f"echo.{LOST}", "echo.T4G16"),
-        ("echo.GPU-3", "echo.T4G16"),
-        ("echo.GPU-unknown", "echo.T4G16"),
+        # Nobody asked for a type, so any will do.
+        (f"echo.{LOST}", "echo.any"),
+        ("echo.MIG-unknown", "echo.any"),
         ("echo.T4G16", "echo.T4G16"),
         ("echo.T4G16.low", "echo.T4G16.low"),
         (f"echo.{T4}", f"echo.{T4}"),
@@ -45,6 +46,51 @@ def test_job_moves_if_nobody_takes_it_where_it_is(store: Store, queue: str, afte
     assert after == queue or not store.exists(queue)
 
 
+@pytest.mark.parametrize(
+    ("home", "after"), [("A100G80", "echo.A100G80"), ("V100G32", "echo.T4G16"), ("any", "echo.any")]
+)
+def test_pinned_job_goes_where_a_new_request_without_the_pin_would_go(
+    store: Store, home: str, after: str
+) -> None:
+    store.submit("j1", queue=f"echo.{LOST}", home=home)
+
+    sweep(store)
+
+    assert store.queued(after) == ["j1"]
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_position_counts_from_the_jobs_that_are_still_there(store: Store, empty: bool) -> None:
+    for number in range(5):
+        store.submit(f"old{number}", queue="echo.V100G32")
+    if empty:
+        store.run(PURGE.call(("echo.V100G32",), (10, "gone")))
+    else:
+        sweep(store)
+
+    store.submit("new", queue="echo.V100G32")
+
+    assert store.record("new").position == 1
+
+
+def test_empty_queue_of_a_gpu_that_is_gone_is_forgotten(store: Store) -> None:
+    for target in (T4, LOST, "GPU-paused", "GPU-full"):
+        store.submit(target, queue=f"echo.{target}")
+        store.raw("LPOP", f"echo.{target}") if target != "GPU-full" else None
+    store.raw("HSET", "athena:line:echo.GPU-paused", "paused", 1)
+
+    sweep(store, STAY)
+    before = store.raw("SCARD", "athena:queues:echo")
+    # Without a target nothing moves, as where the ability allows no other type.
+    sweep(store, Rerouting(MOVES.live))
+
+    assert before == 4
+    kept = {f"echo.{target}".encode() for target in (T4, "GPU-paused", "GPU-full")}
+    assert set(store.raw("SMEMBERS", "athena:queues:echo")) == kept
+    assert not store.exists(f"athena:line:echo.{LOST}")
+    assert not store.exists(bell_key(f"echo.{LOST}"))
+
+
 def test_order_is_kept_and_twice_is_as_once(store: Store) -> None:
     for number in range(5):
         store.submit(f"old{number}", queue="echo.V100G32")
@@ -59,7 +105,7 @@ def test_order_is_kept_and_twice_is_as_once(store: Store) -> None:
 def test_nothing_moves_where_there_is_nowhere_to_go(store: Store) -> None:
     store.submit("j1", queue="echo.V100G32")
 
-    sweep(store, Rerouting(frozenset({"any"}), {}, ""))
+    sweep(store, Rerouting(frozenset({"any"})))
 
     assert store.queued("echo.V100G32") == ["j1"]
 

@@ -1,12 +1,21 @@
 """Jobs whose worker died, that were canceled, that nobody comes for: the scripts on a real Redis."""
 
+import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from athena.ability import Limits
-from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError
-from athena.fleet_operations import list_queues, order_workers, pause_queues, purge_queues
+from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, UnservedError
+from athena.fleet_operations import (
+    list_hosts,
+    list_queues,
+    list_workers,
+    order_workers,
+    pause_queues,
+    purge_queues,
+)
 from athena.interface import Interface
 from athena.job_operations import (
     JobFilter,
@@ -19,12 +28,33 @@ from athena.job_operations import (
     show_job,
 )
 from athena.jobs import JobState
-from athena.keys import ABILITIES, DEAD, canceled_key, load_key, message_key, open_key, payload_key
+from athena.keys import (
+    ABILITIES,
+    BEATS,
+    DEAD,
+    HOSTS,
+    ORDERS,
+    WORKERS,
+    canceled_key,
+    load_key,
+    message_key,
+    open_key,
+    payload_key,
+)
+from athena.routing import Rerouting
 from athena.settings import from_env
 from athena.steps import Steps, run_steps
-from athena.store import TakenJob, beat_command, beats, progress_command, sweep_command
+from athena.store import (
+    Draw,
+    TakenJob,
+    beat_command,
+    beats,
+    progress_command,
+    sweep_command,
+    take_command,
+)
 
-from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, succeeded
+from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Ear, Store, failed, succeeded
 
 pytestmark = pytest.mark.redis
 
@@ -598,6 +628,39 @@ def test_paused_queue_gives_out_nothing(store: Store, registered: Interface) -> 
     assert [job.job_id for job in store.take()] == ["j1"]
 
 
+def test_paused_ability_holds_back_queues_that_it_had_not_got_yet(
+    store: Store, registered: Interface
+) -> None:
+    gpu_queue = "echo.GPU-1"
+    operate(store, pause_queues(["echo"], True))
+    for job_id in ("j1", "j2"):
+        store.submit(job_id, queue=gpu_queue)
+
+    during = store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN))
+    was_paused = store.record("j1").is_paused
+    moves = Rerouting(frozenset({"any"}), "any")
+    store.run(sweep_command("echo", [ANY_QUEUE], 60, 60, False, moves))
+    operate(store, pause_queues(["echo"], False))
+
+    assert (during, was_paused) == ([], True)
+    assert store.queued(gpu_queue) == ["j1", "j2"]
+    assert store.raw("LLEN", f"athena:bell:{gpu_queue}") == 1
+    assert len(store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN))) == 1
+    store.submit("j3", queue="echo.GPU-2")
+    assert not store.record("j3").is_paused
+
+
+def test_paused_ability_holds_back_what_is_put_back(store: Store, registered: Interface) -> None:
+    take_one(store, "j1")
+    store.raw("DEL", "athena:queues:echo")
+    operate(store, pause_queues(["echo"], True))
+    store.raw("HDEL", f"athena:line:{ANY_QUEUE}", "paused")
+
+    store.fence()
+
+    assert store.record("j1").is_paused
+
+
 def test_purged_jobs_are_canceled(store: Store, registered: Interface) -> None:
     held = take_one(store, "held")
     for number in range(3):
@@ -618,6 +681,79 @@ def test_queues_are_listed_with_what_is_in_them(store: Store, registered: Interf
 
     assert (load.service_id, load.open_jobs, load.open_bytes) == ("echo", 2, 34)
     assert {queue.name: queue.jobs for queue in load.queues}[ANY_QUEUE] == 1
+
+
+def test_all_lanes_of_known_targets_are_listed_on_request(store: Store, registered: Interface) -> None:
+    store.submit("j1", queue="echo.V100G32.high")
+
+    (some,) = operate(store, list_queues())
+    (load,) = operate(store, list_queues(all_lanes=True))
+
+    targets = ("cpu", "any", "V100G32")
+    assert [queue.name for queue in load.queues] == [
+        f"echo.{target}{lane}" for target in targets for lane in ("", ".high", ".low")
+    ]
+    assert {queue.name: queue.jobs for queue in load.queues if queue.jobs} == {"echo.V100G32.high": 1}
+    assert "echo.any.high" not in {queue.name for queue in some.queues}
+
+
+def test_queues_are_listed_in_a_few_round_trips(store: Store, registered: Interface) -> None:
+    trips, steps, reply = 0, list_queues(all_lanes=True), None
+    with contextlib.suppress(StopIteration):
+        while True:
+            step = steps.send(reply)
+            reply = list(map(store.run, step)) if isinstance(step, list) else store.run(step)
+            trips += 1
+
+    assert trips <= 6
+
+
+@pytest.mark.parametrize("key", [ABILITIES, WORKERS, BEATS, ORDERS, HOSTS])
+@pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", b"\xff"])
+def test_entry_that_cannot_be_read_hides_no_other_from_operators(
+    store: Store, registered: Interface, key: str, nonsense: bytes
+) -> None:
+    store.raw("HSET", key, "x", nonsense)
+
+    workers, _ = operate(store, list_workers())
+
+    assert [worker.entry.incarnation for worker in workers] == ["w1"]
+    assert [load.service_id for load in operate(store, list_queues())] == ["echo"]
+    assert operate(store, list_hosts()) == []
+
+
+# tried again where no other type is allowed
+
+
+@pytest.mark.parametrize(
+    ("queue", "refusal"),
+    [
+        ("echo.cpu", ""),
+        ("echo.any.high", ""),
+        ("echo.T4G16", "has no worker of type T4G16 and allows no other; alive: cpu"),
+        ("echo.GPU-1", "has no worker on GPU GPU-1 of type T4G16 and allows no other"),
+    ],
+)
+def test_retry_is_refused_where_a_new_request_would_be(store: Store, queue: str, refusal: str) -> None:
+    store.raw("HSET", ABILITIES, "echo", replace(interface(), fallback=False).encode())
+    store.submit("j1", queue=queue, home="T4G16" if "GPU" in queue else "")
+    store.run(take_command("w1", [Draw(queue)], 1, FOREIGN))
+    job = store.record("j1")
+    store.finish("j1", f"{job.attempts + 1}:w1", failed())
+
+    with pytest.raises(UnservedError, match=refusal) if refusal else contextlib.nullcontext():
+        new_id = operate(store, retry_job("j1", SETTINGS))
+        assert store.queued(queue) == [new_id]
+
+
+def test_retried_job_remembers_its_home(store: Store, registered: Interface) -> None:
+    store.submit("j1", queue="echo.GPU-1", home="T4G16")
+    store.run(take_command("w1", [Draw("echo.GPU-1")], 1, FOREIGN))
+    store.finish("j1", "1:w1", failed())
+
+    new_id = operate(store, retry_job("j1", SETTINGS))
+
+    assert store.field(new_id, "home") == b"T4G16"
 
 
 def test_unknown_names_are_refused_with_those_that_are_known(store: Store, registered: Interface) -> None:

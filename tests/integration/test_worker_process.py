@@ -33,6 +33,7 @@ pytestmark = pytest.mark.redis
 ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "abilities" / "echo"
 FAULTY = ROOT / "tests" / "abilities" / "faulty"
+ON_CPU = Placement("", "cpu")
 
 
 class Worker(WorkerChild):
@@ -70,8 +71,8 @@ def start(
     monkeypatch.setenv("ATHENA_REDIS_URL", settings.redis_url)
     started: list[Worker] = []
 
-    def start(folder: Path) -> Worker:
-        started.append(Worker(load_ability(folder), Placement("", "cpu"), keeper, settings))
+    def start(folder: Path, placement: Placement = ON_CPU) -> Worker:
+        started.append(Worker(load_ability(folder), placement, keeper, settings))
         started[-1].start()
         return started[-1]
 
@@ -126,6 +127,26 @@ def test_worker_serves_its_ability_from_its_registration_to_its_end(
     assert (small.worker, small.attempts, beats) == (entry.name, 1, b"1")
     assert worker.wait_end() == 0
     assert not store.raw("HEXISTS", BEATS, worker.incarnation)
+
+
+@pytest.mark.parametrize("is_on_cpu", [True, False])
+def test_worker_says_that_its_model_is_not_on_its_gpu(
+    start: Callable[..., Worker], store: Store, tmp_path: Path, is_on_cpu: bool
+) -> None:
+    source = (ECHO / "wrapper.py").read_text()
+    note = "from athena.sdk import device\n\ndevice.note_cpu()\n" if is_on_cpu else ""
+    (tmp_path / "wrapper.py").write_text(f"{source}\n{note}")
+    (tmp_path / "ability.toml").write_text('service_id = "echo"\n[gpu]\ntypes = ["T4G16", "cpu"]\n')
+
+    worker = start(tmp_path, Placement("echo", "T4G16", "GPU-1", "0"))
+    entry = WorkerEntry.decode(store.raw("HGET", WORKERS, worker.incarnation))
+    submit(store, "echo", "j1")
+
+    expected = ("cpu", "", "") if is_on_cpu else ("T4G16", "GPU-1", "0")
+    assert (entry.gpu_type, entry.gpu_id, entry.gpu_label) == expected
+    assert final(store, "j1").gpu_type == expected[0]
+    # By its name it is found in what its supervisor tells.
+    assert entry.name == worker.node_name
 
 
 def test_message_that_cannot_be_read_fails_alone(

@@ -15,6 +15,9 @@ from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 
 LONG_MS = 600_000
 
+#: Time limit of jobs that share no call here.
+SHARES_NOT = 77
+
 
 class Recorder:
     """A model that notes what it is asked to do, and waits at the gate when that is closed."""
@@ -43,6 +46,10 @@ class Recorder:
         self.threads.append(threading.current_thread().name)
 
 
+def _batch_key(message: JobMessage) -> object:
+    return None if message.max_exec_s == SHARES_NOT else message.max_exec_s
+
+
 class Room:
     """A batcher with its model and its progress board."""
 
@@ -52,7 +59,7 @@ class Room:
         self.ended: list[BatchJob] = []
         self.wakes: list[int] = []
         self.batcher = Batcher(
-            Model(recorder.load, lambda message: message.max_exec_s, recorder.run, recorder.unload),
+            Model(recorder.load, _batch_key, recorder.run, recorder.unload),
             BatchOptions(**options),
             self.board,
             self._on_ended,
@@ -330,6 +337,17 @@ def test_full_batch_waits_for_nothing(make_room: MakeRoom) -> None:
     room.wait_ended(4)
 
     assert room.recorder.batches == [["a", "b"], ["c", "d"]]
+
+
+def test_job_that_shares_no_call_waits_for_no_other(make_room: MakeRoom) -> None:
+    room = make_room(max_batch=2, max_wait_ms=LONG_MS)
+
+    room.put("alone", max_exec_s=SHARES_NOT)
+    room.wait_ended(1)
+    room.put("a", "b")
+    room.wait_ended(3)
+
+    assert room.recorder.batches == [["alone"], ["a", "b"]]
 
 
 def test_batcher_that_closes_does_not_wait_for_more(make_room: MakeRoom) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from athena.ability import Limits
 from athena.errors import UnservedError
-from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, Failure, FleetView
+from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, REROUTE_AFTER_S, Failure, FleetView
+from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus
 from athena.interface import Interface
+from athena.inventory import Inventory
 from athena.jobs import JobRecord
 from athena.routing import Hints
 from athena.worker_entry import WorkerEntry
@@ -114,7 +116,7 @@ def test_request_goes_to_its_type_or_to_what_is_alive(
 ) -> None:
     observe(view, 0, 1, *alive)
 
-    assert view.route(0, interface(), Hints(wanted)) == queue
+    assert view.route(0, interface(), Hints(wanted)).queue == queue
 
 
 def test_ability_may_forbid_another_type(view: FleetView) -> None:
@@ -131,13 +133,13 @@ def test_requests_are_accepted_for_a_while_after_the_last_worker(view: FleetView
     observe(view, 0, 1, "cpu")
     observe(view, 1, 1)
 
-    assert view.route(GRACE_S, interface(), Hints("")) == "ocr.any"
+    assert view.route(GRACE_S, interface(), Hints("")).queue == "ocr.any"
     with pytest.raises(UnservedError, match="no worker serves ocr at the moment"):
         view.route(GRACE_S + 1, interface(), Hints(""))
 
 
 def test_requests_are_accepted_for_a_while_after_the_own_start(view: FleetView) -> None:
-    assert view.route(GRACE_S, interface(), Hints("T4G16")) == "ocr.any"
+    assert view.route(GRACE_S, interface(), Hints("T4G16")).queue == "ocr.T4G16"
     with pytest.raises(UnservedError):
         view.route(GRACE_S + 1, interface(), Hints("T4G16"))
 
@@ -165,8 +167,8 @@ def test_old_failure_is_not_shown(view: FleetView) -> None:
 def test_request_without_a_wish_goes_where_no_other_type_is_allowed(view: FleetView) -> None:
     observe(view, 0, 1, "cpu")
 
-    assert view.route(0, interface(fallback=False), Hints("any")) == "ocr.any"
-    assert view.route(0, interface(fallback=False), Hints("cpu")) == "ocr.cpu"
+    assert view.route(0, interface(fallback=False), Hints("any")).queue == "ocr.any"
+    assert view.route(0, interface(fallback=False), Hints("cpu")).queue == "ocr.cpu"
 
 
 def test_dead_worker_is_no_reason_for_its_queue(view: FleetView) -> None:
@@ -180,7 +182,7 @@ def test_dead_worker_is_no_reason_for_its_queue(view: FleetView) -> None:
 
     view.observe(now_s, workers, beats)
 
-    assert view.route(now_s, interface(), Hints("T4G16")) == "ocr.cpu"
+    assert view.route(now_s, interface(), Hints("T4G16")).queue == "ocr.cpu"
     assert [worker.gpu_type for worker in view.live_workers(now_s)] == ["cpu"]
 
 
@@ -197,7 +199,7 @@ def test_ability_says_why_it_does_not_start_only_when_nobody_serves_it(view: Fle
     observe(view, 1000, 1, "cpu")
     view.observe_failures(1000, {b"ocr": Failure("no model", 990).encode()})
 
-    assert view.route(1000, interface(), Hints("")) == "ocr.any"
+    assert view.route(1000, interface(), Hints("")).queue == "ocr.any"
     assert view.failures == {"ocr": "no model"}
 
 
@@ -205,9 +207,76 @@ def test_restart_of_the_last_worker_refuses_nobody_even_without_fallback(view: F
     observe(view, 0, 1, "T4G16")
     observe(view, 1, 1)
 
-    assert view.route(1, interface(fallback=False), Hints("T4G16")) == "ocr.T4G16"
+    assert view.route(1, interface(fallback=False), Hints("T4G16")).queue == "ocr.T4G16"
     with pytest.raises(UnservedError, match="alive: none"):
         view.route(1, interface(fallback=False), Hints("V100G32"))
+
+
+# jobs that nobody takes
+
+
+def report(told_s: float, state: str) -> dict[bytes, bytes]:
+    """Returns what a supervisor tells of a worker on an A100."""
+    worker = WorkerStatus("ocr.a@host", "ocr", "A100G80", "GPU-a", state)
+    told_ms = int(told_s * 1000)
+    return {b"host:1": HostReport("host", told_ms, told_ms, Inventory(), (), (worker,)).encode()}
+
+
+@pytest.mark.parametrize(
+    ("state", "age_s", "counts"),
+    [
+        ("loading", 1, True),
+        ("loading", STALE_AFTER_S + 1, False),
+        ("down", 1, False),
+        ("stopping", 1, False),
+    ],
+)
+def test_type_that_loads_is_not_lost(view: FleetView, state: str, age_s: float, counts: bool) -> None:
+    later_s = REROUTE_AFTER_S + 1
+    observe(view, 0, 1, "A100G80", "T4G16")
+    observe(view, later_s, 2, "T4G16")
+    view.observe_hosts(1000, report(1000 - age_s, state))
+
+    moves = view.rerouting(later_s, interface("A100G80", "T4G16"))
+
+    assert moves.target == "T4G16"
+    assert moves.live == {"any", "T4G16", *(("A100G80", "GPU-a") if counts else ())}
+
+
+def test_type_that_was_lost_for_long_is_forgotten(view: FleetView) -> None:
+    observe(view, 0, 1, "A100G80", "T4G16")
+    for second in range(1, 30):
+        observe(view, second, second + 1, "T4G16")
+
+    assert view.rerouting(30, interface("A100G80", "T4G16")).live == {"any", "T4G16"}
+    assert len(view._targets_seen["ocr"]) == 1
+
+
+# entries that nobody can read
+
+
+NONSENSE = [b"{}", b"[]", b"no JSON", b"\xff", b"null", b'{"service_id": 1}']
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_entry_that_cannot_be_read_hides_no_other(
+    view: FleetView, nonsense: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = WorkerEntry("w1", "ocr@host", "ocr", "v1", "cpu", 4).encode()
+    untyped = good.replace(b'"cpu"', b"null")
+
+    for second in range(8):
+        workers = {b"w1": good, b"copy": good, b"w2": untyped, b"\xff": good, b"bad" + nonsense: nonsense}
+        view.observe(second, workers, {b"w1": b"%d" % second, b"w2": b"soon"})
+    view.observe_failures(1000, {b"x": nonsense, b"ocr": Failure("no model", 990).encode()})
+    view.observe_hosts(1000, {b"x": nonsense, b"y": b'{"state":"loading"}', **report(1000, "loading")})
+
+    assert [worker.incarnation for worker in view.live_workers(7)] == ["w1"]
+    assert view.dead_workers(7) == []
+    assert view.failures == {"ocr": "no model"}
+    assert "A100G80" in view.rerouting(REROUTE_AFTER_S, interface()).live
+    told = [record.getMessage() for record in caplog.records]
+    assert len([text for text in told if "b'bad" in text]) == 1
 
 
 # why a job waits

@@ -73,6 +73,15 @@ def test_unknown_ability_has_the_ordinary_limits() -> None:
     assert max_attempts(ECHO) == 5
 
 
+@pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", ECHO.encode().replace(b'"T4G16"', b"16")])
+def test_ability_that_cannot_be_read_hides_no_other(nonsense: bytes) -> None:
+    fleet = FleetView(60, 0)
+
+    learn_interfaces(fleet, {b"x": nonsense, b"echo": ECHO.encode(), b"y": nonsense})
+
+    assert fleet.interfaces == {"echo": ECHO}
+
+
 def test_queues_are_those_of_all_types_and_any() -> None:
     assert [name for name in queues_of(ECHO) if name.count(".") == 1] == [
         "echo.T4G16",

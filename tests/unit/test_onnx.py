@@ -113,6 +113,7 @@ def test_model_runs_on_the_gpu_of_the_worker(
         "gpu_mem_limit": str(2000 * 1024 * 1024),
     }
     assert session.runs_on_gpu
+    assert not device.is_on_cpu()
     assert warnings(caplog) == []
 
 
@@ -137,6 +138,7 @@ def test_gpu_that_cannot_be_used_is_told_once(
     assert not any(session.runs_on_gpu for session in sessions)
     (warning,) = warnings(caplog)
     assert warning.startswith(f"models run on the CPU: {reason}")
+    assert device.is_on_cpu()
 
 
 def test_ability_that_demands_a_gpu_is_not_served_without(monkeypatch: pytest.MonkeyPatch) -> None:

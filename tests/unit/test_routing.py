@@ -30,19 +30,19 @@ FLEET = [
 
 
 def test_type_that_lives_is_the_queue() -> None:
-    assert route(interface(), FLEET, Hints("T4G16")) == "ocr.T4G16"
+    assert route(interface(), FLEET, Hints("T4G16")).queue == "ocr.T4G16"
 
 
 @pytest.mark.parametrize("gpu_type", ["", "any"])
 def test_no_wish_is_the_queue_of_all(gpu_type: str) -> None:
-    assert route(interface(), FLEET, Hints(gpu_type)) == "ocr.any"
-    assert route(interface(fallback=False), FLEET, Hints(gpu_type)) == "ocr.any"
+    assert route(interface(), FLEET, Hints(gpu_type)).queue == "ocr.any"
+    assert route(interface(fallback=False), FLEET, Hints(gpu_type)).queue == "ocr.any"
 
 
 def test_type_that_does_not_live_falls_back_in_the_order_of_the_ability() -> None:
-    assert route(interface(), FLEET, Hints("H100G80")) == "ocr.T4G16"
-    assert route(interface("cpu", "T4G16"), FLEET, Hints("H100G80")) == "ocr.cpu"
-    assert route(interface("H100G80"), FLEET, Hints("H100G80")) == "ocr.any"
+    assert route(interface(), FLEET, Hints("H100G80")).queue == "ocr.T4G16"
+    assert route(interface("cpu", "T4G16"), FLEET, Hints("H100G80")).queue == "ocr.cpu"
+    assert route(interface("H100G80"), FLEET, Hints("H100G80")).queue == "ocr.any"
 
 
 def test_ability_without_fallback_names_the_types_that_live() -> None:
@@ -72,7 +72,7 @@ def test_ability_without_fallback_names_the_types_that_live() -> None:
     ],
 )
 def test_gpu_id_pins(hints: Hints, queue: str) -> None:
-    assert route(interface(), FLEET, hints) == queue
+    assert route(interface(), FLEET, hints).queue == queue
 
 
 def test_pin_to_nothing_is_refused_where_nothing_else_is_allowed() -> None:
@@ -80,11 +80,49 @@ def test_pin_to_nothing_is_refused_where_nothing_else_is_allowed() -> None:
         route(interface(fallback=False), FLEET, Hints("T4G16", "7"))
 
 
+@pytest.mark.parametrize("gpu_type", ["A100G80", "a100g80"])
+def test_wish_outlives_an_absence_of_all_workers(gpu_type: str) -> None:
+    assert route(interface(), [], Hints(gpu_type)).queue == "ocr.A100G80"
+    assert route(interface(), [], Hints("V100G32")).queue == "ocr.any"
+
+
+@pytest.mark.parametrize(
+    ("gpu_type", "gpu_id", "queue"),
+    [
+        ("t4g16", "", "ocr.T4G16"),
+        ("CPU", "", "ocr.cpu"),
+        # Declared and not alive, and alive and not declared.
+        ("a100G80", "", "ocr.T4G16"),
+        ("a100mig3g40", "", "ocr.A100MIG3G40"),
+        ("ANY", "", "ocr.any"),
+        ("", "FIRST", "ocr.any"),
+        ("t4g16", "Any", "ocr.T4G16"),
+        ("t4g16", "1", "ocr.GPU-c"),
+    ],
+)
+def test_case_of_letters_does_not_matter(gpu_type: str, gpu_id: str, queue: str) -> None:
+    assert route(interface(fallback=gpu_type != "t4g16"), FLEET, Hints(gpu_type, gpu_id)).queue == queue
+
+
+@pytest.mark.parametrize(
+    ("hints", "home"),
+    [
+        (Hints("t4g16", "GPU-b"), "T4G16"),
+        (Hints("", "GPU-b"), "any"),
+        (Hints("any", "0"), "any"),
+        (Hints("T4G16"), ""),
+        (Hints("T4G16", "GPU-unknown"), ""),
+    ],
+)
+def test_pinned_job_remembers_where_it_goes_without_its_pin(hints: Hints, home: str) -> None:
+    assert route(interface(), FLEET, hints).home == home
+
+
 def test_lane_is_part_of_the_name_but_not_of_a_single_gpus() -> None:
-    assert route(interface(), FLEET, Hints("T4G16", lane="high")) == "ocr.T4G16.high"
-    assert route(interface(), FLEET, Hints(lane="low")) == "ocr.any.low"
-    assert route(interface(), FLEET, Hints(lane="normal")) == "ocr.any"
-    assert route(interface(), FLEET, Hints(gpu_id="GPU-a", lane="high")) == "ocr.GPU-a"
+    assert route(interface(), FLEET, Hints("T4G16", lane="high")).queue == "ocr.T4G16.high"
+    assert route(interface(), FLEET, Hints(lane="low")).queue == "ocr.any.low"
+    assert route(interface(), FLEET, Hints(lane="normal")).queue == "ocr.any"
+    assert route(interface(), FLEET, Hints(gpu_id="GPU-a", lane="high")).queue == "ocr.GPU-a"
 
 
 def test_hints_are_read_from_a_request() -> None:
@@ -92,6 +130,7 @@ def test_hints_are_read_from_a_request() -> None:
 
     assert Hints.of(params, {"priority": "low"}, {"A10": "A10G24"}) == Hints("A10G24", "2", "low")
     assert Hints.of({}, {"priority": None}, {}) == Hints()
+    assert Hints.of({"gpu_type": " a10 ", "gpu_id": " 2 "}, {}, {"A10": "A10G24"}) == Hints("A10G24", "2")
 
 
 @pytest.mark.parametrize("lane", ["high", "normal", "low"])
@@ -104,13 +143,13 @@ def test_name_is_read_as_it_was_written(target: str, lane: str) -> None:
 
 
 def test_jobs_move_by_the_rule_for_requests() -> None:
-    moves = rerouting(interface("H100G80", "T4G16"), FLEET, {"GPU-a": "T4G16"})
+    moves = rerouting(interface("H100G80", "T4G16"), FLEET, {"V100G32", "GPU-v"})
 
     assert moves.target == "T4G16"
-    assert moves.live == {"any", "T4G16", "A100MIG3G40", "cpu", "GPU-a", "GPU-b", "GPU-c", "MIG-x"}
-    assert moves.homes == {"GPU-a": "T4G16"}
+    types, gpus = {"any", "T4G16", "A100MIG3G40", "cpu"}, {"GPU-a", "GPU-b", "GPU-c", "MIG-x"}
+    assert moves.live == types | gpus | {"V100G32", "GPU-v"}
 
 
 @pytest.mark.parametrize(("known", "alive"), [(interface(fallback=False), FLEET), (interface(), list[Any]())])
 def test_jobs_stay_where_nothing_else_is_allowed_or_alive(known: Interface, alive: list[WorkerEntry]) -> None:
-    assert rerouting(known, alive, {}).target == ""
+    assert rerouting(known, alive).target == ""

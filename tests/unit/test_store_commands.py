@@ -336,7 +336,7 @@ def test_sweep_names_the_queues() -> None:
     command = sweep_command("echo", ["echo.cpu", "echo.any"], 60, 1.5, recounts=True)
 
     assert command[3:5] == ("echo.cpu", "echo.any")
-    assert args(command, "sweep", keys=2) == ["echo", 60_000, 1500, "1", "", 0]
+    assert args(command, "sweep", keys=2) == ["echo", 60_000, 1500, "1", ""]
 
 
 def test_jobs_are_found_by_their_app() -> None:

@@ -8,7 +8,7 @@ local function put_back(id, message, ...)
   local known = redis.call('HMGET', key, 'queue', 'service_id', 'expires_ms')
   redis.call('ZADD', OPEN .. (known[2] or ''), known[3] or 0, id)
   if redis.call('RPUSH', known[1], message) == 1 then
-    redis.call('SADD', QUEUES .. (known[2] or ''), known[1])
+    enroll(known[2] or '', known[1])
   end
   ring(known[1])
 end
