@@ -13,6 +13,7 @@ from athena.ability import Limits
 from athena.errors import QueueFullError
 from athena.interface import DataSpec, Interface
 from athena.jobs import JobState
+from athena.routing import Route
 from athena.schema import build_envelope_schema
 from athena.settings import from_env
 from athena.store import Reply, Submission
@@ -34,8 +35,8 @@ class Ready(Gateway):
         self.submitted: list[Submission] = []
         self.is_full = False
 
-    def route(self, interface: Interface, hints: Any) -> str:
-        return f"{interface.service_id}.any"
+    def route(self, interface: Interface, hints: Any) -> Route:
+        return Route(f"{interface.service_id}.any")
 
     async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
         if self.is_full:
