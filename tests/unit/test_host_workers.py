@@ -336,3 +336,9 @@ def test_news_are_what_a_plan_depends_on() -> None:
 
     assert gpus.take_in(host(2, product="", memory_total_mib=0, temperature_c=40)) == []
     assert gpus.take_in(host(1)) == ["GPU GPU-0 (T4G16): it is healthy", "GPU GPU-1 is gone"]
+
+
+@pytest.mark.parametrize("line", [b"5", b"[]", b"null", b"hello"])
+def test_what_is_no_inventory_is_not_taken_for_one(line: bytes) -> None:
+    with pytest.raises(ValueError):
+        Inventory.decode(line)
