@@ -1,12 +1,13 @@
 """An ability: the folder of a `wrapper.py`, and what its `ability.toml` says about running it."""
 
 import re
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from athena.errors import ConfigError
-from athena.gpu_types import CPU, TYPE_NAME
+from athena.gpu_types import CPU, TYPE_NAME, is_reserved, renamed_types
 from athena.upstream_config import flat_texts, read_toml, read_upstream_config
 from athena.wrapper_source import read_wrapper_source
 
@@ -14,6 +15,12 @@ T = TypeVar("T")
 
 #: Far above any sensible limit, and a number that milliseconds of it still are exact.
 MAX_NUMBER = 10**12
+
+#: More processes do not fit on any GPU.
+MAX_WORKERS_PER_GPU = 64
+
+#: By how much shares may seem to exceed a whole GPU: three times 1/3 may be a little more than 1.
+ROUNDING = 1e-9
 
 SERVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 VERSION = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -105,6 +112,10 @@ class Ability:
     resources: ResourceOptions = ResourceOptions()
     config: dict[str, str] = field(default_factory=dict)
     header_params: tuple[str, ...] = ()
+
+    def with_names(self, aliases: Mapping[str, str]) -> "Ability":
+        """Returns it with its GPU types by the names that an operator gives them."""
+        return replace(self, gpu=replace(self.gpu, types=renamed_types(self.gpu.types, aliases)))
 
     @property
     def wrapper_path(self) -> Path:
@@ -238,19 +249,25 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
         if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ConfigError(f"{file}: {name} must be a list of texts, got {value!r}")
-    number = int if isinstance(default, int) and not name.endswith(("_s", "_ms")) else (int, float)
+    is_whole = isinstance(default, int) and not name.endswith(("_s", "_ms"))
+    number = int if is_whole else (int, float)
     if isinstance(value, number) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER:
         return value
-    raise ConfigError(f"{file}: {name} must be a number from 0 to {MAX_NUMBER:g}, got {value!r}")
+    kind = "whole number" if is_whole else "number"
+    raise ConfigError(f"{file}: {name} must be a {kind} from 0 to {MAX_NUMBER:g}, got {value!r}")
 
 
 def _check_gpu(file: Path, gpu: GpuOptions) -> None:
     for name in gpu.types:
-        if not TYPE_NAME.fullmatch(name) or name == "any":
+        if not TYPE_NAME.fullmatch(name) or (name != CPU and is_reserved(name)):
             raise ConfigError(f'{file}: gpu.types: {name!r} is no GPU type; such as "T4G16", or "cpu"')
+    if gpu.workers_per_gpu > MAX_WORKERS_PER_GPU:
+        raise ConfigError(
+            f"{file}: gpu.workers_per_gpu must be at most {MAX_WORKERS_PER_GPU}, got {gpu.workers_per_gpu}"
+        )
     if len(set(gpu.types)) < len(gpu.types):
         raise ConfigError(f"{file}: gpu.types names a type twice")
-    if gpu.share * gpu.workers_per_gpu > 1:
+    if gpu.share * gpu.workers_per_gpu > 1 + ROUNDING:
         raise ConfigError(
             f"{file}: gpu.share x gpu.workers_per_gpu must not be above 1, "
             f"got {gpu.share:g} x {gpu.workers_per_gpu}"

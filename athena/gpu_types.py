@@ -6,13 +6,19 @@ of its slices: `A100MIG3G40`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 #: The type of workers without a GPU.
 CPU = "cpu"
 
 #: What a type's name may be made of: it is part of a queue's name.
 TYPE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+#: Words that mean something else in a queue's name or in a request, however they are spelt.
+RESERVED_NAMES = frozenset({CPU, "any", "high", "low"})
+
+#: What the UUIDs of GPUs and of their parts begin with.
+UUID_PREFIXES = ("GPU-", "MIG-")
 
 #: Products as drivers name them -> their types: those met most often, and those where the rule below would
 #: miss the name on the box.
@@ -62,12 +68,14 @@ PRODUCTS = {
     "NVIDIA GH200 144G HBM3e": "GH200G144",
     "NVIDIA B200": "B200G180",
     "NVIDIA GB200": "GB200G186",
+    "NVIDIA GB10": "GB10G128",
     "NVIDIA B300 SXM6 AC": "B300G288",
     "NVIDIA GeForce RTX 3090": "RTX3090G24",
     "NVIDIA GeForce RTX 4090": "RTX4090G24",
     "NVIDIA GeForce RTX 5090": "RTX5090G32",
     "NVIDIA RTX A6000": "RTXA6000G48",
     "NVIDIA RTX 6000 Ada Generation": "RTX6000AdaG48",
+    "NVIDIA RTX 6000D": "RTX6000DG84",
     "NVIDIA RTX PRO 6000 Blackwell Server Edition": "RTXPRO6000G96",
     "NVIDIA RTX PRO 6000 Blackwell Workstation Edition": "RTXPRO6000G96",
 }
@@ -77,7 +85,35 @@ SEVERAL_SIZES = frozenset({"NVIDIA H20", "NVIDIA A16", "NVIDIA A2"})
 
 #: GB with which GPUs are sold. The driver keeps some back, so a GPU's size is the next one up.
 SIZES_GB = (
-    *(1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 16, 18, 20, 24, 32, 40, 48, 64, 72, 80, 94, 96, 120, 128, 141, 144),
+    *(
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        8,
+        10,
+        11,
+        12,
+        16,
+        18,
+        20,
+        24,
+        32,
+        40,
+        48,
+        64,
+        72,
+        80,
+        84,
+        94,
+        96,
+        120,
+        128,
+        141,
+        144,
+    ),
     *(180, 186, 192, 256, 288),
 )
 
@@ -91,6 +127,12 @@ _FORM = re.compile(
 )
 _UNNAMED = "GPU"
 
+# What a virtual GPU's name ends with: slices if it has some, memory and series ("T4-16Q", "A100D-7-80C").
+_VIRTUAL = re.compile(r"(?:-\d+){1,2}[ABCQ](?:ME)?$")
+
+# How some drivers name an instance of a partitioned GPU ("NVIDIA H100 80GB HBM3 MIG 1g.10gb").
+_INSTANCE = re.compile(r"(?P<product>.+) MIG (?P<profile>(?:\d+c\.)?\d+g\.\d+gb\S*)")
+
 MIB_PER_GB = 1024
 
 
@@ -102,6 +144,8 @@ def gpu_type_of(product: str, memory_mib: int, aliases: Mapping[str, str] | None
         memory_mib: all of its memory; 0 if unknown.
         aliases: product or type -> the name that an operator gives it.
     """
+    if instance := _INSTANCE.fullmatch(product):
+        return mig_type_of(instance["product"], 0, memory_mib, instance["profile"], aliases)
     known = PRODUCTS.get(product)
     if known is None or product in SEVERAL_SIZES:
         known = model_of(product) + (f"G{size_gb(memory_mib)}" if memory_mib > 0 else "")
@@ -120,12 +164,11 @@ def mig_type_of(
         profile: as the driver names it, such as "3g.40gb"; it counts more than the numbers.
         aliases: as for `gpu_type_of`; "<product> <profile>" is the product here.
     """
-    read = re.search(r"(\d+)g\.(\d+)gb", profile)
+    read = re.search(r"(?:(\d+)c\.)?(\d+)g\.(\d+)gb", profile)
+    part, size = str(slices or ""), f"G{size_gb(memory_mib)}" if memory_mib > 0 else ""
     if read:
-        slices, memory_gb = int(read[1]), int(read[2])
-    else:
-        memory_gb = size_gb(memory_mib)
-    return _renamed(f"{model_of(product)}MIG{slices or ''}G{memory_gb}", f"{product} {profile}", aliases)
+        part, size = (f"{read[1]}C" if read[1] else "") + read[2], f"G{read[3]}"
+    return _renamed(f"{model_of(product)}MIG{part}{size}", f"{product} {profile}", aliases)
 
 
 def _renamed(name: str, product: str, aliases: Mapping[str, str] | None) -> str:
@@ -138,9 +181,12 @@ def model_of(product: str) -> str:
     known = PRODUCTS.get(product)
     if known is not None:
         return known.rpartition("G")[0]
-    words = [word for word in re.split(r"[\s_/-]+", product) if word and word.lower() not in _VENDORS]
+    virtual = _VIRTUAL.search(product)
+    suffix = virtual[0] if virtual else ""
+    words = re.split(r"[\s_/-]+", product.removesuffix(suffix))
+    words = [word for word in words if word and word.lower() not in _VENDORS]
     model = "".join(word for word in words if not _FORM.fullmatch(word)) or "".join(words)
-    return re.sub(r"[^A-Za-z0-9]", "", model)[:24] or _UNNAMED
+    return re.sub(r"[^A-Za-z0-9-]", "", model + suffix)[:24] or _UNNAMED
 
 
 def size_gb(memory_mib: int) -> int:
@@ -156,7 +202,7 @@ def parse_aliases(raw: str) -> dict[str, str]:
     """Reads "NVIDIA A10G=A10G24, RTX4090G24=RTX4090": product or type = name.
 
     Raises:
-        ValueError: it is not of this form.
+        ValueError: it is not of this form, or names go round in a circle.
     """
     aliases: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in raw.split(","))):
@@ -165,7 +211,28 @@ def parse_aliases(raw: str) -> dict[str, str]:
             raise ValueError(f"{item!r} must be <product or type>=<name>")
         if not TYPE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} must be 1 to 32 letters, digits, '-' or '_'")
-        if name in (CPU, "any", "high", "low"):
+        if is_reserved(name):
             raise ValueError(f"{name!r} is a name with a meaning of its own")
         aliases[original] = name
-    return aliases
+    return {original: _last_name(original, aliases) for original in aliases}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name cannot be that of a kind of GPU, because it means something else."""
+    return name.lower() in RESERVED_NAMES or name.startswith(UUID_PREFIXES)
+
+
+def _last_name(name: str, aliases: Mapping[str, str]) -> str:
+    """Follows aliases of aliases, so that whoever looks one up finds what all others find."""
+    passed = {name}
+    while name in aliases:
+        name = aliases[name]
+        if name in passed:
+            raise ValueError(f"the names of {name!r} lead back to it")
+        passed.add(name)
+    return name
+
+
+def renamed_types(types: Iterable[str], aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns types by the names that an operator gives them, each once, in the same order."""
+    return tuple(dict.fromkeys(name if name == CPU else aliases.get(name, name) for name in types))

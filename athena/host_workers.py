@@ -1,17 +1,18 @@
 """The workers of one host: what the plan says is started, and follows when a GPU turns bad or comes back."""
 
-import dataclasses
 import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from athena.ability import Ability
 from athena.fleet_keeper import FleetKeeper
 from athena.gpu_watch import GpuWatch
 from athena.host import core_count, host_name
+from athena.host_gpus import HostGpus
 from athena.host_report import HostReport
-from athena.inventory import GpuDevice, Inventory, devices_of
+from athena.inventory import NO_DRIVER, Inventory
 from athena.placement import Placement, Plan, make_plan
 from athena.settings import Settings
 from athena.supervisor import Supervisor
@@ -33,6 +34,9 @@ class HostWorkers:
         settings: of this process.
         say: tells the operator.
         suffix: part of the workers' names, where several supervisors share a host.
+
+    Attributes:
+        plan: the present one.
     """
 
     def __init__(
@@ -45,19 +49,21 @@ class HostWorkers:
         suffix: str = "",
     ) -> None:
         self._abilities = {ability.service_id: ability for ability in abilities}
+        self._gpus = HostGpus(inventory, settings.gpu_aliases)
         self._keeper = keeper
         self._settings = settings
         self._say = say
         self._suffix = suffix
         self._supervisor: Supervisor | None = None
-        self._inventory = inventory
-        self._free_mib = {device.uuid: device.memory_free_mib for device in self._devices(inventory)}
-        self._told_s = float("-inf")
-        self._leaving: list[WorkerChild] = []
-        self._published_s = float("-inf")
-        self._read_ms = int(time.time() * 1000)
-        self.plan = self._make_plan(inventory)
+        self._trouble = inventory.problem
+        self._told_s = self._published_s = float("-inf")
+        self.plan = self._make_plan(())
         self._children = {placement: self._child(placement) for placement in self.plan.workers}
+        #: What the plan wants and cannot be started yet.
+        self._due: list[Placement] = []
+        #: Who is not in the plan any more, but serves until its successors do.
+        self._staying: list[WorkerChild] = []
+        self._leaving: list[WorkerChild] = []
 
     @property
     def children(self) -> list[WorkerChild]:
@@ -68,7 +74,7 @@ class HostWorkers:
         """From now on follows what becomes of the GPUs; does nothing on a host without a driver."""
         self._supervisor = supervisor
         supervisor.add_duty(self.on_tick)
-        if not self._inventory.problem:
+        if self._gpus.inventory.problem != NO_DRIVER:
             supervisor.admit(GpuWatch(self._settings.gpu_poll_s, self.on_inventory))
 
     def withdraw(self) -> None:
@@ -78,20 +84,17 @@ class HostWorkers:
 
     def on_inventory(self, inventory: Inventory) -> None:
         """Takes in a new reading, and follows the plan that is made of it."""
+        is_news, self._trouble = inventory.problem != self._trouble, inventory.problem
         if inventory.problem:
             # The driver is in trouble, the workers may not be: who cannot compute any more ends by itself.
-            logger.error("the GPUs cannot be read: %s", inventory.problem)
+            if is_news:
+                logger.error("the GPUs cannot be read: %s", inventory.problem)
             return
-        known = {(device.uuid, device.problem) for device in self._devices(self._inventory)}
-        seen = {(device.uuid, device.problem) for device in self._devices(inventory)}
-        self._inventory = inventory
-        self._read_ms = int(time.time() * 1000)
-        if known == seen:
-            return
-        for device in self._devices(inventory):
-            self._free_mib.setdefault(device.uuid, device.memory_free_mib)
-        self._tell_changes(known, seen)
-        self._change(self._make_plan(inventory))
+        news = self._gpus.take_in(inventory)
+        for line in news:
+            self._say(line)
+        if news:
+            self._change(self._make_plan(tuple(self._children)))
 
     def on_tick(self, now_s: float) -> None:
         """Publishes how things are, and says again why abilities have no worker: it is forgotten else."""
@@ -102,60 +105,78 @@ class HostWorkers:
             self._told_s = now_s
             for refusal in self.plan.refusals:
                 self._keeper.tell_failure(refusal.service_id, refusal.reason)
+        self._retire_followed()
+        self._dismiss_gone()
+        self._start_due()
+
+    def _change(self, plan: Plan) -> None:
+        left = {_seat(child.placement): child for child in (*self.children, *self._staying)}
+        self._children, self._due = {}, []
+        for placement in plan.workers:
+            child = left.pop(_seat(placement), None)
+            if child is None:
+                self._due.append(placement)
+            else:
+                child.placement = placement  # its share of the cores counts from its next start on
+                self._children[placement] = child
+        self._staying = list(left.values())
+        self.plan = plan
+        self._told_s = float("-inf")
+        self._retire_followed()
+        self._start_due()
+
+    def _retire_followed(self) -> None:
+        """Ends those who are not in the plan any more, unless nobody else of their ability serves yet."""
+        for child in [child for child in self._staying if not self._may_stay(child)]:
+            self._staying.remove(child)
+            self._leaving.append(child)
+            self._say(f"{child.node_name} is drained")
+            child.retire()
+
+    def _may_stay(self, leaver: WorkerChild) -> bool:
+        gpu_id = leaver.placement.gpu_id
+        if gpu_id:
+            healthy = {device.uuid for device in self._gpus.devices if not device.problem}
+            if gpu_id not in healthy or any(placement.gpu_id == gpu_id for placement in self._due):
+                return False
+        service_id = leaver.placement.service_id
+        successors = [child for child in self.children if child.placement.service_id == service_id]
+        is_awaited = any(placement.service_id == service_id for placement in self._due) or bool(successors)
+        return is_awaited and not any(child.is_ready for child in successors)
+
+    def _start_due(self) -> None:
+        """Starts what the plan wants where nobody is left who has to go."""
+        for placement in [placement for placement in self._due if not self._is_taken(placement)]:
+            assert self._supervisor is not None, "follow comes first"
+            self._due.remove(placement)
+            self._children[placement] = child = self._child(placement)
+            self._say(f"starting {child.node_name}")
+            self._supervisor.admit(child)
+
+    def _is_taken(self, placement: Placement) -> bool:
+        """Whether its GPU, or its name, is still that of a worker that ends."""
+        wanted = (placement.service_id, placement.name)
+        there = [child.placement for child in self._leaving]
+        return any(
+            (other.gpu_id and other.gpu_id == placement.gpu_id) or (other.service_id, other.name) == wanted
+            for other in there
+        )
+
+    def _dismiss_gone(self) -> None:
         for child in [child for child in self._leaving if not child.is_running]:
             self._leaving.remove(child)
             self._keeper.remove(child)
             if self._supervisor is not None:
                 self._supervisor.dismiss(child)
 
-    def _change(self, plan: Plan) -> None:
-        assert self._supervisor is not None, "follow comes first"
-        wanted = set(plan.workers)
-        for placement in [placement for placement in self._children if placement not in wanted]:
-            child = self._children.pop(placement)
-            self._say(f"{child.name} on GPU {placement.label} is drained")
-            child.retire()
-            self._leaving.append(child)
-        for placement in plan.workers:
-            if placement not in self._children:
-                self._children[placement] = child = self._child(placement)
-                self._say(f"starting {child.node_name}")
-                self._supervisor.admit(child)
-        self.plan = plan
-        self._told_s = float("-inf")
-
-    def _tell_changes(self, known: set[tuple[str, str]], seen: set[tuple[str, str]]) -> None:
-        for uuid, problem in sorted(seen - known):
-            self._say(f"GPU {uuid}: {problem or 'it is healthy'}")
-        for uuid in sorted({uuid for uuid, _ in known} - {uuid for uuid, _ in seen}):
-            self._say(f"GPU {uuid} is gone")
-
-    def _make_plan(self, inventory: Inventory) -> Plan:
+    def _make_plan(self, running: Sequence[Placement]) -> Plan:
         return make_plan(
-            self._with_free_memory(inventory),
+            self._gpus.before_our_workers(),
             list(self._abilities.values()),
             core_count(),
             self._settings.gpu_aliases,
+            running,
         )
-
-    def _with_free_memory(self, inventory: Inventory) -> Inventory:
-        """Returns the inventory with the memory that was free before our own workers took it."""
-        free = self._free_mib
-        gpus = [
-            dataclasses.replace(
-                gpu,
-                memory_free_mib=free.get(gpu.uuid, gpu.memory_free_mib),
-                mig_instances=tuple(
-                    dataclasses.replace(part, memory_free_mib=free.get(part.uuid, part.memory_free_mib))
-                    for part in gpu.mig_instances
-                ),
-            )
-            for gpu in inventory.gpus
-        ]
-        return dataclasses.replace(inventory, gpus=tuple(gpus))
-
-    def _devices(self, inventory: Inventory) -> list[GpuDevice]:
-        return devices_of(inventory, self._settings.gpu_aliases)
 
     def _child(self, placement: Placement) -> WorkerChild:
         ability = self._abilities[placement.service_id]
@@ -164,9 +185,18 @@ class HostWorkers:
         return child
 
     def _report(self) -> bytes:
-        workers = tuple(child.state() for child in (*self.children, *self._leaving))
-        devices = tuple(self._devices(self._inventory))
+        children = (*self.children, *self._staying, *self._leaving)
         report = HostReport(
-            host_name(), int(time.time() * 1000), self._read_ms, self._inventory, devices, workers
+            host=host_name(),
+            told_ms=int(time.time() * 1000),
+            read_ms=self._gpus.read_ms,
+            inventory=self._gpus.inventory,
+            devices=tuple(self._gpus.devices),
+            workers=tuple(child.state() for child in children),
         )
         return report.encode()
+
+
+def _seat(placement: Placement) -> Placement:
+    """Returns what a worker must be started anew for, if it changes: all but its share of the cores."""
+    return replace(placement, threads=0)

@@ -8,6 +8,9 @@ import orjson
 
 from athena.gpu_types import gpu_type_of, mig_type_of
 
+#: The problem of a host on which no driver is installed; any other one may be over later.
+NO_DRIVER = "there is no NVIDIA driver"
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -75,12 +78,14 @@ class Inventory:
         problem: why there is nothing: no driver, a driver that does not answer; "" if there is a driver.
         driver: its version.
         cuda: the newest version that the driver runs, such as "12.4".
+        hidden: how many GPUs there are beside, that we are told not to use.
     """
 
     problem: str = ""
     driver: str = ""
     cuda: str = ""
     gpus: tuple[Gpu, ...] = ()
+    hidden: int = 0
 
     def encode(self) -> bytes:
         """Returns the inventory as JSON."""
@@ -90,6 +95,8 @@ class Inventory:
     def decode(cls, raw: bytes | str) -> "Inventory":
         """Reads what `encode` wrote; members of a later version are ignored."""
         document = orjson.loads(raw)
+        if not isinstance(document, dict):
+            raise ValueError("an inventory is a JSON object")
         gpus = tuple(_gpu(item) for item in document.get("gpus", ()))
         inventory: Inventory = _known(cls, {**document, "gpus": gpus})
         return inventory
@@ -100,6 +107,11 @@ def _gpu(item: dict[str, Any]) -> Gpu:
     processes = tuple(_known(GpuProcess, process) for process in item.get("processes", ()))
     gpu: Gpu = _known(Gpu, {**item, "mig_instances": instances, "processes": processes})
     return gpu
+
+
+def xid_problem(xid: int) -> str:
+    """Returns why nothing should run on a GPU that had a critical error."""
+    return f"the driver reported the critical error XID {xid}; dmesg says more"
 
 
 def _known(cls: Any, item: Mapping[str, Any]) -> Any:

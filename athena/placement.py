@@ -4,10 +4,11 @@ The rules:
 
 - An ability gets workers on every GPU of the types that it names, `gpu.workers_per_gpu` on each, as long as
   memory (`gpu.memory_mb`) and share (`gpu.share`) fit.
-- GPUs are given out in rounds: each ability gets one worker before any gets its second, and the one with
-  the fewest GPUs to choose from comes first.
+- No ability is left without a worker if there is a way to give each one (`athena/first_workers.py`). What is
+  left is given out in rounds, and the ability with the fewest GPUs to choose from comes first.
 - A worker goes to the GPU of the type that its ability names first; among those of one type, to the one with
   the fewest workers.
+- A worker that runs stays where it is, unless an ability would be without a GPU for it.
 - Workers on the CPU are started for abilities whose types hold `cpu`, if they got no GPU or name `cpu` first.
   They divide the cores among themselves.
 - What cannot be placed is refused, with the reason of each GPU that came into question.
@@ -15,11 +16,13 @@ The rules:
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from athena.ability import Ability
+from athena.first_workers import place_first_workers, rank
 from athena.gpu_types import CPU
 from athena.inventory import GpuDevice, Inventory, devices_of, label_key
+from athena.room import Room, fitting
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Placement:
         label: the place of its GPU on the host, such as "3" or "3m1"; on the CPU "0", "1", …
         ordinal: counts the workers of one ability on one GPU, from 0.
         memory_limit_mb: GPU memory that it may use, in MiB; 0 for all.
-        threads: for one inference on the CPU; 0 on a GPU, where it does not matter.
+        threads: for one inference on the CPU; for a worker on a GPU, should that turn out to be of no use.
     """
 
     service_id: str
@@ -74,6 +77,7 @@ def make_plan(
     abilities: Sequence[Ability],
     cores: int,
     aliases: Mapping[str, str] | None = None,
+    running: Iterable[Placement] = (),
 ) -> Plan:
     """Returns which workers a host starts for its abilities.
 
@@ -82,14 +86,17 @@ def make_plan(
         abilities: in any order; their order decides where nothing else does.
         cores: of the CPU, that workers may use.
         aliases: names that operators give to GPU types.
+        running: the workers that there are, which the plan moves only if it must.
     """
-    rooms = [_Room(device) for device in devices_of(inventory, aliases)]
-    placed = _place_on_gpus(rooms, abilities)
+    abilities = [ability.with_names(aliases or {}) for ability in abilities]
+    rooms, placed = _place_on_gpus(devices_of(inventory, aliases), abilities, tuple(running))
     on_gpu = {placement.service_id for placement in placed}
     cpu = [ability for ability in abilities if _wants_cpu(ability, on_gpu)]
     served = on_gpu | {ability.service_id for ability in cpu}
+    on_cpu = _place_on_cpu(cpu, cores)
+    threads = max(1, cores // max(1, len(placed) + len(on_cpu)))
     return Plan(
-        workers=(*_in_order(placed, abilities), *_place_on_cpu(cpu, cores)),
+        workers=(*(replace(item, threads=threads) for item in _in_order(placed, abilities)), *on_cpu),
         refusals=tuple(
             Refusal(ability.service_id, _why_refused(ability, inventory, rooms))
             for ability in abilities
@@ -99,78 +106,58 @@ def make_plan(
     )
 
 
-@dataclass
-class _Room:
-    """What is left of a device."""
-
-    device: GpuDevice
-    claimed: float = 0.0
-    reserved_mib: int = 0
-    workers: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def free_mib(self) -> int:
-        return self.device.memory_free_mib - self.reserved_mib
-
-    def obstacle(self, ability: Ability) -> str:
-        """Returns why one more worker of an ability does not fit; "" if it does."""
-        gpu = ability.gpu
-        if self.device.problem:
-            return self.device.problem
-        if gpu.share and self.claimed + gpu.share > 1 + 1e-9:
-            return f"{1 - self.claimed:.0%} of it is unclaimed, a worker claims {gpu.share:.0%}"
-        if self.claimed >= 1 and not self.workers[ability.service_id]:
-            return "other workers have claimed it for themselves"
-        if gpu.share >= 1 and self.workers.total() > self.workers[ability.service_id]:
-            return "a worker claims all of it, and others are on it"
-        is_known = self.device.memory_total_mib > 0
-        if is_known and gpu.memory_mb > self.free_mib:
-            return (
-                f"{self.free_mib} MiB of {self.device.memory_total_mib} are free, "
-                f"a worker needs {gpu.memory_mb:g}"
-            )
-        return ""
-
-    def fits(self, ability: Ability) -> bool:
-        return (
-            self.device.gpu_type in ability.gpu.types
-            and self.workers[ability.service_id] < ability.gpu.workers_per_gpu
-            and not self.obstacle(ability)
-        )
-
-    def take_in(self, ability: Ability) -> Placement:
-        gpu, ordinal = ability.gpu, self.workers[ability.service_id]
-        self.workers[ability.service_id] += 1
-        self.claimed += gpu.share
-        self.reserved_mib += int(gpu.memory_mb)
-        limit_mb = int(gpu.memory_mb or gpu.share * self.device.memory_total_mib)
-        device = self.device
-        return Placement(ability.service_id, device.gpu_type, device.uuid, device.label, ordinal, limit_mb)
-
-    def __str__(self) -> str:
-        return f"GPU {self.device.label} ({self.device.gpu_type})"
+def _place_on_gpus(
+    devices: Sequence[GpuDevice], abilities: Sequence[Ability], running: Sequence[Placement]
+) -> tuple[list[Room], list[Placement]]:
+    rooms = [Room(device) for device in devices]
+    hopeful = [ability for ability in abilities if any(room.could_take(ability) for room in rooms)]
+    placed = _keep(rooms, hopeful, running)
+    kept = {placement.service_id for placement in placed}
+    cost, first = place_first_workers(rooms, [item for item in hopeful if item.service_id not in kept])
+    if placed and cost > (0, 0):
+        other_rooms = [Room(device, former=_former(device, running)) for device in devices]
+        other_cost, other_first = place_first_workers(other_rooms, hopeful)
+        if other_cost < cost:
+            rooms, placed, first = other_rooms, [], other_first
+    placed += [_take_in(room, ability) for ability, room in first]
+    placed += _keep(rooms, hopeful, running)
+    return rooms, placed + _spread(rooms, hopeful)
 
 
-def _place_on_gpus(rooms: Sequence[_Room], abilities: Sequence[Ability]) -> list[Placement]:
+def _former(device: GpuDevice, running: Iterable[Placement]) -> frozenset[str]:
+    return frozenset(placement.service_id for placement in running if placement.gpu_id == device.uuid)
+
+
+def _keep(
+    rooms: Iterable[Room], abilities: Iterable[Ability], running: Sequence[Placement]
+) -> list[Placement]:
+    """Lets the workers that run stay where they are, as far as they fit and are not there already."""
     placed: list[Placement] = []
-    open_abilities = list(abilities)
-    while open_abilities:
-        choices = {id(ability): _choices(rooms, ability) for ability in open_abilities}
-        open_abilities = [ability for ability in open_abilities if choices[id(ability)]]
-        for ability in sorted(open_abilities, key=lambda item: len(choices[id(item)])):
-            left = _choices(rooms, ability)
-            if left:
-                best = min(left, key=lambda room: _rank(room, ability))
-                placed.append(best.take_in(ability))
+    wanted = Counter((placement.service_id, placement.gpu_id) for placement in running if placement.gpu_id)
+    for ability in abilities:
+        for room in rooms:
+            there = wanted[ability.service_id, room.device.uuid]
+            while room.count(ability) < there and room.fits(ability):
+                placed.append(_take_in(room, ability))
     return placed
 
 
-def _choices(rooms: Iterable[_Room], ability: Ability) -> list[_Room]:
-    return [room for room in rooms if room.fits(ability)]
+def _spread(rooms: Sequence[Room], abilities: Sequence[Ability]) -> list[Placement]:
+    """Gives out what is left, in rounds."""
+    placed: list[Placement] = []
+    while abilities := [ability for ability in abilities if fitting(rooms, ability)]:
+        choices = {ability.service_id: len(fitting(rooms, ability)) for ability in abilities}
+        for ability in sorted(abilities, key=lambda item: choices[item.service_id]):
+            if left := fitting(rooms, ability):
+                placed.append(_take_in(min(left, key=lambda room: rank(room, ability)), ability))
+    return placed
 
 
-def _rank(room: _Room, ability: Ability) -> tuple[int, int, float]:
-    return ability.gpu.types.index(room.device.gpu_type), room.workers.total(), room.claimed
+def _take_in(room: Room, ability: Ability) -> Placement:
+    ordinal, device = room.take_in(ability), room.device
+    return Placement(
+        ability.service_id, device.gpu_type, device.uuid, device.label, ordinal, room.memory_mb(ability)
+    )
 
 
 def _in_order(placed: list[Placement], abilities: Sequence[Ability]) -> list[Placement]:
@@ -192,33 +179,38 @@ def _place_on_cpu(abilities: Sequence[Ability], cores: int) -> list[Placement]:
     ]
 
 
-def _why_refused(ability: Ability, inventory: Inventory, rooms: Sequence[_Room]) -> str:
+def _why_refused(ability: Ability, inventory: Inventory, rooms: Sequence[Room]) -> str:
     wanted = ", ".join(ability.gpu.types)
     needs = f"it needs {'a GPU of type' if len(ability.gpu.types) == 1 else 'one of'} {wanted}"
     remedy = 'add "cpu" to gpu.types in its ability.toml to run it on the CPU'
-    fitting = [room for room in rooms if room.device.gpu_type in ability.gpu.types]
-    if fitting:
-        reasons = "; ".join(f"{room}: {room.obstacle(ability)}" for room in fitting)
+    of_type = [room for room in rooms if room.is_of_type(ability)]
+    if of_type:
+        reasons = "; ".join(f"{room}: {room.obstacle(ability)}" for room in of_type)
         return f"{needs}, and none can take it: {reasons}"
     if inventory.problem:
         return f"{needs}, and {inventory.problem}; {remedy}"
+    if not rooms and inventory.hidden:
+        return f"{needs}, and CUDA_VISIBLE_DEVICES hides all {inventory.hidden} GPUs of this host; {remedy}"
     if not rooms:
         return f"{needs}, and this host has no GPU; {remedy}"
     broken = [f"{room}: {room.device.problem}" for room in rooms if room.device.problem]
     counts = Counter(room.device.gpu_type for room in rooms if not room.device.problem)
     there = [f"{count} x {gpu_type}" for gpu_type, count in counts.items()]
-    return f"{needs}; this host has {'; '.join([*there, *broken])}; {remedy}"
+    hidden = [f"{inventory.hidden} that CUDA_VISIBLE_DEVICES hides"] if inventory.hidden else []
+    return f"{needs}; this host has {'; '.join([*there, *broken, *hidden])}; {remedy}"
 
 
-def _notes(abilities: Sequence[Ability], rooms: Sequence[_Room]) -> Iterable[str]:
+def _notes(abilities: Sequence[Ability], rooms: Sequence[Room]) -> Iterable[str]:
     for room in rooms:
         if room.device.problem:
             yield f"{room} is not used: {room.device.problem}"
             continue
-        for ability in abilities:
-            wanted = room.device.gpu_type in ability.gpu.types
-            if wanted and room.workers[ability.service_id] < ability.gpu.workers_per_gpu:
-                count = room.workers[ability.service_id]
+        wanting = [ability for ability in abilities if room.is_of_type(ability)]
+        for ability in wanting:
+            count = room.count(ability)
+            if count < ability.gpu.workers_per_gpu:
                 yield f"{room} has {count} workers of {ability.service_id}: {room.obstacle(ability)}"
-        if not room.workers and not any(room.device.gpu_type in item.gpu.types for item in abilities):
+        if not room.has_known_memory and any(tenant.gpu.memory_mb for tenant in room.tenants):
+            yield f"{room} takes one worker that needs memory: the driver does not tell how much it has"
+        if not wanting:
             yield f"{room} is not used: no ability names its type"

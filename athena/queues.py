@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from athena.gpu_types import UUID_PREFIXES
+
 #: The target of jobs that any worker of their ability may run.
 ANY = "any"
 
@@ -45,7 +47,7 @@ def queue_name(service_id: str, target: str, lane: str = NORMAL) -> str:
 
 def is_gpu_id(target: str) -> bool:
     """Whether a target is a single GPU, or an instance of one."""
-    return target.startswith(("GPU-", "MIG-"))
+    return target.startswith(UUID_PREFIXES)
 
 
 def queues_of_targets(service_id: str, targets: Iterable[str]) -> list[str]:

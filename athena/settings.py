@@ -169,7 +169,8 @@ class Settings:
     gpu_aliases: Mapping[str, str] = _setting(
         "",
         parse_aliases,
-        "names for GPU types, separated by commas, product or type first: `NVIDIA A10G=A10G24`",
+        "names for GPU types, separated by commas, product or type first: `NVIDIA A10G=A10G24`; the same "
+        "for gateways and all hosts",
     )
     gpu_poll_s: float = _setting("2", _seconds, "how often a host's GPUs are looked at, and told of")
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")

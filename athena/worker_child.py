@@ -51,7 +51,7 @@ class WorkerChild(Child):
         self.ability = ability
         self._host = host_name()
         self.node_name = f"{ability.service_id}.{placement.name}{suffix}@{self._host}"
-        self._placement = placement
+        self.placement = placement
         self._is_retired = False
         self._keeper = keeper
         self._load_timeout_s = settings.load_timeout_s
@@ -77,24 +77,24 @@ class WorkerChild(Child):
             ability_dir=str(self.ability.path),
             incarnation=self.incarnation,
             name=self.node_name,
-            gpu_type=self._placement.gpu_type,
-            gpu_id=self._placement.gpu_id,
-            gpu_label=self._placement.label if self._placement.gpu_id else "",
+            gpu_type=self.placement.gpu_type,
+            gpu_id=self.placement.gpu_id,
+            gpu_label=self.placement.label if self.placement.gpu_id else "",
             host=self._host,
-            memory_limit_mb=self._placement.memory_limit_mb,
-            threads=self._placement.threads,
+            memory_limit_mb=self.placement.memory_limit_mb,
+            threads=self.placement.threads,
             status_fd=self._status_write,
             progress_fd=self._board.fd,
         )
-        return {**launch.environment(), **device_environment(self._placement, os.environ)}
+        return {**launch.environment(), **device_environment(self.placement, os.environ)}
 
     def state(self) -> WorkerStatus:
         """Returns how it is, for operators."""
         return WorkerStatus(
             name=self.node_name,
             service_id=self.ability.service_id,
-            gpu_type=self._placement.gpu_type,
-            gpu_id=self._placement.gpu_id,
+            gpu_type=self.placement.gpu_type,
+            gpu_id=self.placement.gpu_id,
             state=self._state(),
         )
 
@@ -111,6 +111,11 @@ class WorkerChild(Child):
         """Ends the process for good, whatever operators order."""
         self._is_retired = True
         self.ask_to_leave()
+
+    def ask_to_restart(self) -> None:
+        """As of any child; one that is retired does not come back."""
+        if not self._is_retired:
+            super().ask_to_restart()
 
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation."""

@@ -58,7 +58,7 @@ MEANING = {
     "gpu.types": "GPU types in order of preference; `cpu` is one of them",
     "gpu.fallback": "whether a request for another type may run on what is alive",
     "gpu.memory_mb": "GPU memory that one worker needs, and the most it gets, in MiB; 0: unknown, no limit",
-    "gpu.workers_per_gpu": "workers of the ability on one GPU",
+    "gpu.workers_per_gpu": "workers of the ability on one GPU, at most 64",
     "gpu.share": "part of a GPU that one worker claims, from 0 to 1; 1: it has the GPU for itself",
     "worker.cpu_workers": "worker processes, where the ability runs on the CPU",
     "worker.slots": "jobs that a worker holds at once, running and waiting",

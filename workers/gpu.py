@@ -8,41 +8,26 @@ that has fallen off the bus are states, not errors.
 """
 
 import argparse
-import logging
+import os
 import re
 import sys
-import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, BinaryIO
 
 import pynvml
 
-from athena.inventory import Gpu, GpuProcess, Inventory, MigInstance
+from athena.inventory import NO_DRIVER, Gpu, GpuProcess, Inventory, MigInstance, xid_problem
+from athena.visible_devices import visible_part
+from workers.critical_errors import CriticalErrors
+from workers.driver_answers import MIB, NO_ANSWER, Questions, answer_or, lost, memory_mib, number, text_of
 
-T = TypeVar("T")
+#: More GPUs than any host has, and more parts than any GPU: a driver that tells more counts wrongly.
+MAX_GPUS = 1024
+MAX_PARTS = 64
 
-logger = logging.getLogger(__name__)
-
-MIB = 1024 * 1024
-
-#: Errors that a program causes and not the GPU (XIDs, as NVIDIA's catalogue numbers them).
-PROGRAM_XIDS = frozenset({13, 31, 43, 45, 68, 109})
-
-#: What pynvml raises where there is no answer: the driver's errors, its own, and names that are no text.
-NO_ANSWER = (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError, UnicodeDecodeError)
-
-#: Answers that say nothing of a GPU's health: the question is not known to the driver, or not for this GPU.
-_UNKNOWN_QUESTION = frozenset(
-    {
-        pynvml.NVML_ERROR_NOT_SUPPORTED,
-        pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
-        pynvml.NVML_ERROR_NO_PERMISSION,
-        pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH,
-    }
-)
-
-_OFF_THE_BUS = "it has fallen off the bus; the host must be restarted"
+_PROFILE = re.compile(r"(?:\d+c\.)?\d+g\.\d+gb\S*")
 
 
 class Driver:
@@ -55,12 +40,9 @@ class Driver:
     def __init__(self, nvml: Any = pynvml) -> None:
         self._nvml = nvml
         self._is_open = False
-        self._events: Any = None
-        self._watched: set[str] = set()
+        self._errors = CriticalErrors(nvml)
         #: What GPUs were when they were read last: one that is lost does not even tell its UUID.
         self._last: dict[int, Gpu] = {}
-        #: UUID -> the last critical error of that GPU.
-        self._xids: dict[str, int] = {}
 
     def read(self) -> Inventory:
         """Returns what the host has now."""
@@ -72,38 +54,25 @@ class Driver:
             count = nvml.nvmlDeviceGetCount()
         except nvml.NVMLError as error:
             self.close()
-            return Inventory(f"the driver does not count its GPUs: {error}")
-        self._read_events()
+            return Inventory(f"the driver does not count its GPUs: {text_of(error)}")
+        self._errors.open()
+        self._errors.read()
         return Inventory(
-            driver=_or(nvml.nvmlSystemGetDriverVersion, ""),
-            cuda=_cuda_version(_or(nvml.nvmlSystemGetCudaDriverVersion, 0)),
-            gpus=tuple(self._gpu(index) for index in range(count)),
+            driver=answer_or("", nvml.nvmlSystemGetDriverVersion),
+            cuda=_cuda_version(answer_or(0, nvml.nvmlSystemGetCudaDriverVersion)),
+            gpus=_without_doubles(self._gpu(index) for index in range(min(count, MAX_GPUS))),
         )
 
     def wait(self, seconds: float) -> None:
         """Waits until a GPU reports a critical error, or the time is over."""
-        end_s = time.monotonic() + seconds
-        if self._events is None or not self._watched:
-            time.sleep(seconds)
-            return
-        while (left_s := end_s - time.monotonic()) > 0:
-            try:
-                if self._note(self._nvml.nvmlEventSetWait_v2(self._events, max(1, int(left_s * 1000)))):
-                    return
-            except self._nvml.NVMLError as error:
-                if error.value == self._nvml.NVML_ERROR_TIMEOUT:
-                    return
-                self._events = None
-                time.sleep(max(0.0, end_s - time.monotonic()))
-                return
+        self._errors.wait(seconds)
 
     def close(self) -> None:
         """Lets go of the library; a later `read` opens it again."""
         if self._is_open:
             self._is_open = False
-            self._events = None
-            self._watched.clear()
-            _or(self._nvml.nvmlShutdown, None)
+            self._errors.close()
+            answer_or(None, self._nvml.nvmlShutdown)
 
     def _open(self) -> str:
         """Returns why the library cannot be opened; "" if it is open."""
@@ -114,88 +83,91 @@ class Driver:
             nvml.nvmlInit()
         except nvml.NVMLError as error:
             if error.value == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-                return "there is no NVIDIA driver"
-            return f"the NVIDIA driver cannot be used: {error}"
+                return NO_DRIVER
+            return f"the NVIDIA driver cannot be used: {text_of(error)}"
         except (OSError, AttributeError) as error:
-            return f"the NVIDIA driver's library cannot be used: {error}"
+            return f"the NVIDIA driver's library cannot be used: {text_of(error)}"
         self._is_open = True
-        self._events = _or(nvml.nvmlEventSetCreate, None)
         return ""
 
     def _gpu(self, index: int) -> Gpu:
         nvml = self._nvml
+        last = self._last.get(index, Gpu(index))
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = nvml.nvmlDeviceGetUUID(handle)
         except NO_ANSWER as error:
-            problem = _lost(error) or f"the driver does not show it: {error}"
-            return replace(self._last.get(index, Gpu(index)), problem=problem)
-        self._watch(handle, uuid)
-        questions = _Questions()
-        memory = questions.ask_vital(nvml.nvmlDeviceGetMemoryInfo, handle)
-        mig = bool((questions.ask(nvml.nvmlDeviceGetMigMode, handle) or [0])[0])
-        capability = questions.ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
-        ecc = questions.ask(
-            nvml.nvmlDeviceGetTotalEccErrors,
-            handle,
-            nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
-            nvml.NVML_VOLATILE_ECC,
-        )
-        remapped = questions.ask(nvml.nvmlDeviceGetRemappedRows, handle)
-        utilization = questions.ask(nvml.nvmlDeviceGetUtilizationRates, handle)
-        power_mw = questions.ask(nvml.nvmlDeviceGetPowerUsage, handle)
-        limit_mw = questions.ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
-        gpu = Gpu(
-            index=index,
-            uuid=uuid,
-            product=questions.ask(nvml.nvmlDeviceGetName, handle) or "",
-            memory_total_mib=_mib(memory, "total"),
-            memory_free_mib=_mib(memory, "free"),
-            compute_capability=".".join(map(str, capability)) if capability else "",
-            mig=mig,
-            mig_instances=tuple(self._instances(handle)) if mig else (),
-            processes=self._processes(handle, questions),
-            ecc_uncorrected=ecc,
-            xid=self._xids.get(uuid, 0),
-            utilization=utilization.gpu / 100 if utilization else None,
-            temperature_c=questions.ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
-            power_w=power_mw / 1000 if power_mw is not None else None,
-            power_limit_w=limit_mw / 1000 if limit_mw is not None else None,
-            problem=questions.problem or judge(ecc, remapped, self._xids.get(uuid, 0)),
-        )
+            return replace(last, problem=lost(error) or f"the driver does not show it: {text_of(error)}")
+        self._errors.watch(handle, uuid)
+        questions = Questions()
+        gpu = self._described(Gpu(index, uuid, xid=self._errors.xids.get(uuid, 0)), handle, questions)
+        if uuid == last.uuid:
+            # What it is does not change; a driver in trouble may not tell it any more.
+            gpu = replace(gpu, product=gpu.product or last.product)
         if not questions.problem:
             self._last[index] = gpu
+        elif uuid == last.uuid:
+            return replace(last, problem=gpu.problem, xid=gpu.xid)
         return gpu
+
+    def _described(self, gpu: Gpu, handle: Any, questions: Questions) -> Gpu:
+        nvml, ask = self._nvml, questions.ask
+        # The newer question is the only one that GPUs answer which set memory aside for themselves.
+        memory = questions.ask_vital(nvml.nvmlDeviceGetMemoryInfo, handle)
+        memory = memory or ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
+        total_mib, free_mib = memory_mib(memory)
+        mode = ask(nvml.nvmlDeviceGetMigMode, handle)
+        is_partitioned = mode is not None and mode[0] == nvml.NVML_DEVICE_MIG_ENABLE
+        capability = ask(nvml.nvmlDeviceGetCudaComputeCapability, handle)
+        kind, since = nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
+        ecc = number(ask(nvml.nvmlDeviceGetTotalEccErrors, handle, kind, since))
+        remapped = ask(nvml.nvmlDeviceGetRemappedRows, handle)
+        utilization = ask(nvml.nvmlDeviceGetUtilizationRates, handle)
+        described = replace(
+            gpu,
+            product=ask(nvml.nvmlDeviceGetName, handle) or "",
+            memory_total_mib=total_mib,
+            memory_free_mib=free_mib,
+            compute_capability=".".join(map(str, capability)) if capability else "",
+            mig=is_partitioned,
+            mig_instances=tuple(self._instances(handle)) if is_partitioned else (),
+            processes=self._processes(handle, questions),
+            ecc_uncorrected=ecc,
+            utilization=_scaled(utilization and utilization.gpu, 100),
+            temperature_c=number(ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)),
+            power_w=_scaled(ask(nvml.nvmlDeviceGetPowerUsage, handle), 1000),
+            power_limit_w=_scaled(ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle), 1000),
+        )
+        return replace(described, problem=questions.problem or judge(ecc, remapped, gpu.xid))
 
     def _instances(self, handle: Any) -> list[MigInstance]:
         nvml = self._nvml
-        count = _or(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), 0)
-        found = []
-        for index in range(count):
+        count = answer_or(0, nvml.nvmlDeviceGetMaxMigDeviceCount, handle)
+        found: list[MigInstance] = []
+        homes: list[object] = []
+        for index in range(min(count, MAX_PARTS)):
             try:
-                instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
-                uuid = nvml.nvmlDeviceGetUUID(instance)
+                part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
+                uuid = nvml.nvmlDeviceGetUUID(part)
             except NO_ANSWER:
                 continue
-            found.append(self._instance(index, uuid, instance))
-        return found
+            found.append(self._instance(index, uuid, part))
+            homes.append(answer_or(uuid, nvml.nvmlDeviceGetGpuInstanceId, part))
+        # Compute instances of one GPU instance share its memory, and each tells all of it.
+        sharing = Counter(homes)
+        return [_part_of(item, sharing[home]) for item, home in zip(found, homes, strict=True)]
 
     def _instance(self, index: int, uuid: str, handle: Any) -> MigInstance:
         nvml = self._nvml
-        memory = _or(lambda: nvml.nvmlDeviceGetMemoryInfo(handle), None)
-        attributes = _or(lambda: nvml.nvmlDeviceGetAttributes_v2(handle), None)
-        profile = re.search(r"\d+g\.\d+gb\S*", _or(lambda: nvml.nvmlDeviceGetName(handle), ""))
-        total_mib = _mib(memory, "total") or int(getattr(attributes, "memorySizeMB", 0) or 0)
-        return MigInstance(
-            index=index,
-            uuid=uuid,
-            profile=profile[0] if profile else "",
-            slices=int(getattr(attributes, "gpuInstanceSliceCount", 0) or 0),
-            memory_total_mib=total_mib,
-            memory_free_mib=_mib(memory, "free") or (total_mib if memory is None else 0),
-        )
+        total_mib, free_mib = memory_mib(answer_or(None, nvml.nvmlDeviceGetMemoryInfo, handle))
+        attributes = answer_or(None, nvml.nvmlDeviceGetAttributes_v2, handle)
+        slices = number(attributes.gpuInstanceSliceCount) if attributes else 0
+        if not total_mib and attributes:
+            total_mib = free_mib = number(attributes.memorySizeMB) or 0
+        profile = _PROFILE.search(answer_or("", nvml.nvmlDeviceGetName, handle))
+        return MigInstance(index, uuid, profile[0] if profile else "", slices or 0, total_mib, free_mib)
 
-    def _processes(self, handle: Any, questions: "_Questions") -> tuple[GpuProcess, ...]:
+    def _processes(self, handle: Any, questions: Questions) -> tuple[GpuProcess, ...]:
         nvml = self._nvml
         asked = questions.ask(nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
         if asked is None:
@@ -204,62 +176,6 @@ class Driver:
             GpuProcess(item.pid, None if item.usedGpuMemory is None else item.usedGpuMemory // MIB)
             for item in asked
         )
-
-    def _watch(self, handle: Any, uuid: str) -> None:
-        if self._events is None or uuid in self._watched:
-            return
-        try:
-            self._nvml.nvmlDeviceRegisterEvents(
-                handle, self._nvml.nvmlEventTypeXidCriticalError, self._events
-            )
-        except self._nvml.NVMLError:
-            return
-        self._watched.add(uuid)
-
-    def _read_events(self) -> None:
-        """Takes in the critical errors that were reported since."""
-        while self._events is not None and self._watched:
-            try:
-                self._note(self._nvml.nvmlEventSetWait_v2(self._events, 0))
-            except self._nvml.NVMLError as error:
-                if error.value != self._nvml.NVML_ERROR_TIMEOUT:
-                    self._events = None
-                return
-
-    def _note(self, event: Any) -> bool:
-        """Notes a critical error; returns whether it says something of the GPU's health."""
-        nvml = self._nvml
-        if event.eventType != nvml.nvmlEventTypeXidCriticalError or event.eventData in PROGRAM_XIDS:
-            return False
-        uuid = _or(lambda: nvml.nvmlDeviceGetUUID(event.device), "")
-        # A driver that cannot say which GPU it was may mean any of them.
-        for known in [uuid] if uuid else list(self._watched):
-            self._xids[known] = int(event.eventData)
-        return True
-
-
-class _Questions:
-    """Asks one GPU; remembers the first answer that speaks against its health."""
-
-    def __init__(self) -> None:
-        self.problem = ""
-
-    def ask(self, function: Callable[..., T], *args: Any) -> T | None:
-        """Returns the driver's answer; None if it has none, which only counts if the GPU is lost."""
-        try:
-            return function(*args)
-        except NO_ANSWER as error:
-            self.problem = self.problem or _lost(error)
-            return None
-
-    def ask_vital(self, function: Callable[..., T], *args: Any) -> T | None:
-        """As `ask`, for what a driver can tell of every GPU that works, if it knows the question."""
-        try:
-            return function(*args)
-        except NO_ANSWER as error:
-            if getattr(error, "value", None) not in _UNKNOWN_QUESTION:
-                self.problem = self.problem or _lost(error) or f"the driver does not read it: {error}"
-            return None
 
 
 def judge(ecc_uncorrected: int | None, remapped_rows: Any, xid: int) -> str:
@@ -272,36 +188,47 @@ def judge(ecc_uncorrected: int | None, remapped_rows: Any, xid: int) -> str:
         xid: the last critical error.
     """
     if xid:
-        return f"the driver reported the critical error XID {xid}; dmesg says more"
+        return xid_problem(xid)
     if ecc_uncorrected:
         return f"{ecc_uncorrected} memory errors could not be corrected (ECC); reset the GPU"
-    if remapped_rows and remapped_rows[3]:
+    if remapped_rows and number(remapped_rows[3]):
         return "its memory has more bad rows than it can replace; the GPU must be replaced"
     return ""
 
 
-def _lost(error: Any) -> str:
-    code = getattr(error, "value", None)
-    if code == pynvml.NVML_ERROR_GPU_IS_LOST:
-        return _OFF_THE_BUS
-    if code == pynvml.NVML_ERROR_RESET_REQUIRED:
-        return "it must be reset"
-    return ""
+def _part_of(instance: MigInstance, count: int) -> MigInstance:
+    return replace(
+        instance,
+        memory_total_mib=instance.memory_total_mib // count,
+        memory_free_mib=instance.memory_free_mib // count,
+    )
 
 
-def _or(function: Callable[[], T], default: T) -> T:
-    try:
-        return function()
-    except NO_ANSWER:
-        return default
+def _without_doubles(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    """Returns the GPUs; one that has the UUID of another cannot be told from it, so it is not used."""
+    first: dict[str, int] = {}
+    found = []
+    for gpu in gpus:
+        other = first.setdefault(gpu.uuid, gpu.index) if gpu.uuid else gpu.index
+        problem = "" if other == gpu.index else f"it has the UUID of GPU {other}"
+        found.append(replace(gpu, problem=gpu.problem or problem))
+    return tuple(found)
 
 
-def _mib(memory: Any, name: str) -> int:
-    return int(getattr(memory, name, 0) or 0) // MIB
+def _scaled(value: int | None, divisor: int) -> float | None:
+    known = number(value)
+    return None if known is None else known / divisor
 
 
-def _cuda_version(number: int) -> str:
-    return f"{number // 1000}.{number % 1000 // 10}" if number else ""
+def _cuda_version(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}" if version else ""
+
+
+def _own_output() -> BinaryIO:
+    """Returns our output, and gives the driver's library another one: what it prints goes to stderr."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return output
 
 
 def main() -> int:
@@ -309,10 +236,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.gpu", description="describes this host's GPUs")
     parser.add_argument("--every", type=float, metavar="SECONDS", help="again and again, until nobody reads")
     options = parser.parse_args()
+    output = _own_output()
     driver = Driver()
     while True:
-        sys.stdout.buffer.write(driver.read().encode() + b"\n")
-        sys.stdout.buffer.flush()
+        inventory = visible_part(driver.read(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        output.write(inventory.encode() + b"\n")
+        output.flush()
         if options.every is None:
             return 0
         driver.wait(options.every)

@@ -61,7 +61,7 @@ class WorkerProcess:
     def __init__(self, launch: WorkerLaunch, settings: Settings) -> None:
         self._launch = launch
         self._settings = settings
-        self._ability = load_ability(Path(launch.ability_dir))
+        self._ability = load_ability(Path(launch.ability_dir)).with_names(settings.gpu_aliases)
         device.assign(
             device.Device(
                 gpu_type=launch.gpu_type,

@@ -14,6 +14,10 @@ DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
 CLASSIFIER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
 
+#: What each model may use of the GPU memory that the worker was given; activations need it, so the detector,
+#: which sees whole pictures, and the recogniser, which sees many lines at once, need most.
+DETECTOR_SHARE, RECOGNISER_SHARE, CLASSIFIER_SHARE = 0.45, 0.45, 0.1
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,13 +54,13 @@ def load_models(folder: Path, threads: int | None, with_classifier: bool) -> Mod
     Raises:
         ModelError: a file is missing or damaged.
     """
-    recogniser = open_model(folder / RECOGNISER, threads)
+    recogniser = open_model(folder / RECOGNISER, threads, RECOGNISER_SHARE)
     logger.info("models run on %s", ", ".join(recogniser.providers))
     return Models(
-        detector=open_model(folder / DETECTOR, threads),
+        detector=open_model(folder / DETECTOR, threads, DETECTOR_SHARE),
         recogniser=recogniser,
         characters=characters(recogniser, folder / RECOGNISER),
-        classifier=open_model(folder / CLASSIFIER, threads) if with_classifier else None,
+        classifier=(open_model(folder / CLASSIFIER, threads, CLASSIFIER_SHARE) if with_classifier else None),
     )
 
 
@@ -65,14 +69,14 @@ def run(model: onnx.OnnxSession, batch: np.ndarray) -> np.ndarray:
     return model.run({next(iter(model.inputs)): batch})[0]
 
 
-def open_model(path: Path, threads: int | None) -> onnx.OnnxSession:
+def open_model(path: Path, threads: int | None, memory_share: float) -> onnx.OnnxSession:
     """Loads a model.
 
     Raises:
         ModelError: the file is missing or damaged.
     """
     try:
-        return onnx.open_session(path, threads=threads)
+        return onnx.open_session(path, threads=threads, memory_share=memory_share)
     except onnx.ModelFileError as error:
         raise _model_error(str(error)) from error
 

@@ -154,6 +154,7 @@ def open_session(
     *,
     threads: int | None = None,
     memory_limit_mb: int | None = None,
+    memory_share: float = 1.0,
     keeps_memory: bool = False,
     cuda_options: Mapping[str, str] | None = None,
     warm_up: Iterable[Mapping[str, Sequence[int]]] = (),
@@ -165,6 +166,8 @@ def open_session(
         threads: of one inference on the CPU; 0 takes all cores, None what the worker was given.
         memory_limit_mb: GPU memory that the model may use, in MiB; 0 for all, None for what the worker was
             given.
+        memory_share: the part of what the worker was given that this model may use, where a wrapper opens
+            several.
         keeps_memory: whether memory on the CPU is kept between runs. That is faster for inputs of one size;
             for others, the largest one's memory is kept for ever.
         cuda_options: more options of onnxruntime's CUDA provider, or others than ours.
@@ -180,7 +183,7 @@ def open_session(
         raise ModelFileError(f"model {path} is missing")
     device = current()
     choice = choose(device, runtime.get_available_providers(), any(file.exists() for file in DRIVER_FILES))
-    limit_mb = device.memory_limit_mb if memory_limit_mb is None else memory_limit_mb
+    limit_mb = int(device.memory_limit_mb * memory_share) if memory_limit_mb is None else memory_limit_mb
     options = _session_options(runtime, device.threads if threads is None else threads, keeps_memory)
     raw, obstacle = None, choice.obstacle
     if CUDA in choice.providers:

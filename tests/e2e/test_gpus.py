@@ -131,7 +131,7 @@ def test_batch_is_shared_unless_the_request_wants_to_be_alone(host: Host) -> Non
 
 
 def test_high_jobs_overtake_normal_ones_that_wait(host: Host) -> None:
-    # A slow machine would need longer to send the jobs than the worker needs to run them.
+    # All of them wait before the first one is taken, however slow the machine is.
     host.operate("queues", "pause", "gpu_model.A100G80")
     normal = [host.submit_hinted(gpu_type="A100G80") for _ in range(80)]
     high = [host.submit_hinted("high", gpu_type="A100G80") for _ in range(4)]
@@ -233,6 +233,19 @@ def test_ability_without_fallback_says_which_types_live(
 
     assert answer.status_code == 503
     assert "no worker of type A100G80 and allows no other; alive: T4G16" in answer.json()["header"]["message"]
+
+
+def test_type_has_one_name_whoever_names_it(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    nvml.write_fleet(fleet, t4s(1))
+    environment = nvml.environment(nvml.build(tmp_path / "library"), fleet)
+    with serving(tmp_path, GPU_MODEL, ATHENA_GPU_ALIASES="T4G16=small", **environment) as running:
+        bodies = [Host.request(running, gpu_type=name) for name in ("T4G16", "small")]  # type: ignore[arg-type]
+        answers = [running.post("/gpu_model", body).json()["header"] for body in bodies]
+        (listed,) = running.get("/v1/abilities").json()["abilities"]
+
+    assert [answer["gpu_type"] for answer in answers] == ["small", "small"]
+    assert listed["gpu_types"] == ["A100G80", "small"]
 
 
 def test_ability_that_needs_a_gpu_is_refused_where_there_is_none(

@@ -171,6 +171,110 @@ def test_driver_that_hangs_keeps_nobody_waiting_for_ever(fleet: Fleet) -> None:
     assert read_inventory(timeout_s=2) == Inventory("the NVIDIA driver does not answer within 2 s")
 
 
+def test_driver_that_crashes_says_how(fleet: Fleet) -> None:
+    fleet(t4s(1), "crash nvmlDeviceGetMigMode")
+
+    assert read_inventory() == Inventory("the host's GPUs cannot be read: killed by SIGABRT")
+
+
+def test_process_that_cannot_be_ended_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[subprocess.Popen[bytes]] = []
+
+    class Held(subprocess.Popen[bytes]):
+        """As one that a driver holds in the kernel: no signal reaches it."""
+
+        def kill(self) -> None:
+            held.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Held)
+    monkeypatch.setattr("athena.host.inventory_command", lambda: ("sleep", "30"))
+    began_s = time.monotonic()
+
+    inventory = read_inventory(timeout_s=0.2)
+
+    assert "does not answer" in inventory.problem
+    assert time.monotonic() - began_s < 10
+    (process,) = held
+    process.terminate()
+    process.wait(10)
+
+
+def test_what_a_library_prints_is_not_taken_for_the_inventory(fleet: Fleet) -> None:
+    fleet(t4s(2), "prints 5")
+
+    assert types(read_inventory()) == ["T4G16", "T4G16"]
+
+
+def test_driver_that_counts_wrongly_is_not_believed(fleet: Fleet) -> None:
+    fleet(t4s(2), "count 4294967295")
+
+    inventory = read_inventory()
+
+    assert types(inventory)[:2] == ["T4G16", "T4G16"]
+    assert len(inventory.gpus) == 1024
+    assert all(gpu.problem for gpu in inventory.gpus[2:])
+
+
+def test_errors_whose_words_are_no_text_are_told_by_their_number(fleet: Fleet) -> None:
+    gpus = t4s(2)
+    gpus[1].lines.append("fail 77")
+    fleet(gpus, "garbled 1")
+
+    inventory = read_inventory()
+
+    assert [gpu.problem for gpu in inventory.gpus] == ["", "the driver does not show it: error 77"]
+
+
+def test_numbers_with_all_bits_set_stand_for_none(fleet: Fleet) -> None:
+    (gpu,) = t4s(1)
+    gpu.lines.append("unknown 1")
+    fleet([gpu])
+
+    (read,) = read_inventory().gpus
+
+    assert (read.problem, read.memory_total_mib, read.memory_free_mib, read.mig) == ("", 0, 0, False)
+    assert (read.ecc_uncorrected, read.utilization, read.temperature_c) == (None, None, None)
+    assert (read.power_w, read.power_limit_w) == (None, None)
+
+
+def test_gpu_with_the_uuid_of_another_is_not_used(fleet: Fleet) -> None:
+    fleet([*t4s(1), *t4s(1)])
+
+    assert [gpu.problem for gpu in read_inventory().gpus] == ["", "it has the UUID of GPU 0"]
+
+
+def test_memory_is_told_by_drivers_that_know_the_newer_question_only(fleet: Fleet) -> None:
+    (gpu,) = t4s(1)
+    gpu.lines.append("reserved 300")
+    fleet([gpu])
+
+    (read,) = read_inventory().gpus
+
+    assert (read.memory_total_mib, read.memory_free_mib) == (15360, 15360)
+
+
+def test_compute_instances_divide_the_memory_of_their_gpu_instance(fleet: Fleet) -> None:
+    (gpu,) = a100s(1)
+    gpu.lines += ["mig 1", *(f"instance MIG-{part} 1 40192 40192 1c.3g.40gb 2" for part in "ab")]
+    gpu.lines += ["instance MIG-c 1 9856 9856 1g.10gb 5"]
+    fleet([gpu])
+
+    (read,) = read_inventory().gpus
+
+    assert [part.memory_total_mib for part in read.mig_instances] == [20096, 20096, 9856]
+    assert types(read_inventory()) == ["A100MIG1C3G40", "A100MIG1C3G40", "A100MIG1G10"]
+
+
+def test_scheduler_decides_which_gpus_are_ours(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet(t4s(3))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+
+    inventory = read_inventory()
+
+    assert [gpu.index for gpu in inventory.gpus] == [2]
+    assert inventory.hidden == 2
+
+
 class Watched:
     """A watch whose ticks the test makes."""
 
@@ -235,6 +339,35 @@ def test_error_of_a_program_is_not_the_gpus(fleet: Fleet, watch: Watched) -> Non
     fleet(gpus)
 
     assert watch.until(lambda inventory: inventory.gpus[1].temperature_c == 99).gpus[1].problem == ""
+
+
+def test_gpu_that_is_lost_while_it_is_read_keeps_what_it_was(fleet: Fleet, watch: Watched) -> None:
+    watch.until(lambda inventory: len(inventory.gpus) == 2)
+    gpus = t4s(2)
+    gpus[0].lines.append("error nvmlDeviceGetMemoryInfo 15")
+    gpus[1].lines += ["error nvmlDeviceGetName 999", "temperature 99"]
+
+    fleet(gpus, "without nvmlDeviceGetMemoryInfo_v2")
+    lost, other = watch.until(lambda inventory: inventory.gpus[1].temperature_c == 99).gpus
+
+    assert "fallen off the bus" in lost.problem
+    assert (lost.product, lost.memory_total_mib) == ("Tesla T4", 15360)
+    assert (other.product, other.problem) == ("Tesla T4", "")
+
+
+@pytest.mark.parametrize("trouble", ["without nvmlEventSetWait_v2", "error nvmlEventSetWait_v2 15"])
+def test_critical_errors_are_heard_again_after_trouble(fleet: Fleet, watch: Watched, trouble: str) -> None:
+    watch.until(lambda inventory: len(inventory.gpus) == 2)
+    gpus = t4s(2)
+    gpus[0].lines.append("temperature 99")
+    fleet(gpus, trouble)
+    watch.until(lambda inventory: inventory.gpus[0].temperature_c == 99)
+    gpus = t4s(2)
+    gpus[1].lines.append("xid 48")
+
+    fleet(gpus)
+
+    assert watch.until(lambda inventory: bool(inventory.gpus[1].problem)).gpus[1].xid == 48
 
 
 # athena plan

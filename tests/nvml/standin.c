@@ -7,9 +7,15 @@
  *   cuda 12040
  *   without nvmlName           an entry point that this driver lacks
  *   hang nvmlName              one that does not answer any more
+ *   crash nvmlName             one that ends the process
+ *   error nvmlName 999         one that answers with this error; below a GPU, only for it
+ *   count 4294967295           tells so many GPUs, whatever there are
+ *   prints hello               writes this to stdout when it is opened
+ *   garbled 1                  errors in words are no text
  *   gpu Tesla T4               begins a GPU; the lines below it are of this GPU
  *   uuid GPU-…
  *   memory 15360 14900         MiB in all, MiB free
+ *   reserved 300               MiB that the driver keeps: only the newer question about memory is answered
  *   capability 7 5
  *   ecc 0                      uncorrected errors
  *   remap_failed 1
@@ -18,9 +24,10 @@
  *   power 70000 250000         milliwatts now and at most
  *   process 4242 1000          pid and MiB
  *   xid 79                     a critical error, reported once
+ *   unknown 1                  each number that it is asked for has all bits set
  *   fail 15                    every question about it is answered with this error; 15: fallen off the bus
  *   mig 1                      partitioned
- *   instance MIG-… 3 40192 40000 3g.40gb     uuid, slices, MiB in all, MiB free, profile
+ *   instance MIG-… 3 40192 40000 3g.40gb 2   uuid, slices, MiB in all, MiB free, profile, GPU instance
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +39,12 @@ enum { OK = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
        DRIVER_NOT_LOADED = 9, TIMEOUT = 10, FUNCTION_NOT_FOUND = 13 };
 enum { MAX_GPUS = 64, MAX_PARTS = 16 };
 
-typedef struct { char uuid[96], profile[32]; unsigned slices; unsigned long long total, free; } Instance;
+typedef struct { char uuid[96], profile[32]; unsigned slices; int home; unsigned long long total, free; } Instance;
 typedef struct {
     char name[96], uuid[96];
-    unsigned long long total, free, ecc;
-    int has_memory, major, minor, has_ecc, remap_failed, utilization, temperature, power, power_limit;
+    unsigned long long total, free, ecc, reserved;
+    char error[64];
+    int error_code, unknown, has_memory, major, minor, has_ecc, remap_failed, utilization, temperature, power, power_limit;
     int fail, mig, instances, processes;
     unsigned xid, pids[MAX_PARTS];
     unsigned long long used[MAX_PARTS];
@@ -44,8 +52,9 @@ typedef struct {
 } Gpu;
 
 static struct {
-    char driver[80], without[2048], hang[256];
-    int cuda, count;
+    char driver[80], without[2048], hang[256], crash[256], error[64], prints[256];
+    int cuda, count, error_code, garbled;
+    unsigned told_count;
     Gpu gpu[MAX_GPUS];
 } fleet;
 
@@ -64,14 +73,18 @@ static void read_gpu_line(Gpu *gpu, const char *word, const char *value) {
     else if (!strcmp(word, "power")) sscanf(value, "%d %d", &gpu->power, &gpu->power_limit);
     else if (!strcmp(word, "xid")) gpu->xid = (unsigned)atoi(value);
     else if (!strcmp(word, "fail")) gpu->fail = atoi(value);
+    else if (!strcmp(word, "reserved")) gpu->reserved = (unsigned)atoi(value);
+    else if (!strcmp(word, "unknown")) gpu->unknown = atoi(value);
+    else if (!strcmp(word, "error")) sscanf(value, "%63s %d", gpu->error, &gpu->error_code);
     else if (!strcmp(word, "mig")) gpu->mig = atoi(value);
     else if (!strcmp(word, "process") && gpu->processes < MAX_PARTS) {
         int i = gpu->processes++;
         sscanf(value, "%u %llu", &gpu->pids[i], &gpu->used[i]);
     } else if (!strcmp(word, "instance") && gpu->instances < MAX_PARTS) {
         Instance *part = &gpu->instance[gpu->instances++];
-        sscanf(value, "%95s %u %llu %llu %31s", part->uuid, &part->slices, &part->total, &part->free,
-               part->profile);
+        part->home = -1;
+        sscanf(value, "%95s %u %llu %llu %31s %d", part->uuid, &part->slices, &part->total, &part->free,
+               part->profile, &part->home);
     }
 }
 
@@ -90,6 +103,11 @@ static void read_fleet(void) {
         if (!strcmp(word, "driver")) snprintf(fleet.driver, sizeof fleet.driver, "%s", value);
         else if (!strcmp(word, "cuda")) fleet.cuda = atoi(value);
         else if (!strcmp(word, "hang")) snprintf(fleet.hang, sizeof fleet.hang, "%s", value);
+        else if (!strcmp(word, "crash")) snprintf(fleet.crash, sizeof fleet.crash, "%s", value);
+        else if (!strcmp(word, "prints")) snprintf(fleet.prints, sizeof fleet.prints, "%s", value);
+        else if (!strcmp(word, "garbled")) fleet.garbled = atoi(value);
+        else if (!strcmp(word, "count")) fleet.told_count = (unsigned)strtoul(value, NULL, 10);
+        else if (!strcmp(word, "error") && !gpu) sscanf(value, "%63s %d", fleet.error, &fleet.error_code);
         else if (!strcmp(word, "without")) {
             size_t used = strlen(fleet.without);
             snprintf(fleet.without + used, sizeof fleet.without - used, " %s ", value);
@@ -108,6 +126,8 @@ static int enter(const char *function) {
     snprintf(padded, sizeof padded, " %s ", function);
     if (strstr(fleet.without, padded)) return FUNCTION_NOT_FOUND;
     while (!strcmp(fleet.hang, function)) { usleep(50000); read_fleet(); }
+    if (!strcmp(fleet.crash, function)) abort();
+    if (!strcmp(fleet.error, function)) return fleet.error_code;
     return is_open ? OK : UNINITIALIZED;
 }
 
@@ -119,6 +139,7 @@ static int find(const char *function, void *handle, Gpu **gpu, Instance **part) 
     if (index < 0 || index >= fleet.count) return INVALID;
     *gpu = &fleet.gpu[index];
     if ((*gpu)->fail) return (*gpu)->fail;
+    if (!strcmp((*gpu)->error, function)) return (*gpu)->error_code;
     if (sub > (*gpu)->instances) return INVALID;
     if (part) *part = sub ? &(*gpu)->instance[sub - 1] : NULL;
     return OK;
@@ -133,12 +154,15 @@ int nvmlInitWithFlags(unsigned flags) {
     int error = enter("nvmlInitWithFlags");
     if (!error && !fleet.driver[0]) error = DRIVER_NOT_LOADED;
     if (error) is_open = 0;
+    if (fleet.prints[0]) { puts(fleet.prints); fflush(stdout); }
     return error;
 }
 int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 int nvmlShutdown(void) { is_open = 0; return OK; }
 
 const char *nvmlErrorString(int code) {
+    read_fleet();
+    if (fleet.garbled) return "\xff\xfe";
     switch (code) {
     case OK: return "Success";
     case NOT_SUPPORTED: return "Not Supported";
@@ -160,7 +184,7 @@ int nvmlSystemGetCudaDriverVersion(int *version) {
 }
 int nvmlDeviceGetCount_v2(unsigned *count) {
     int error = enter("nvmlDeviceGetCount_v2");
-    *count = (unsigned)fleet.count;
+    *count = fleet.told_count ? fleet.told_count : (unsigned)fleet.count;
     return error;
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
@@ -184,10 +208,22 @@ int nvmlDeviceGetName(void *handle, char *text, unsigned size) {
 }
 int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *memory) {
     GPU("nvmlDeviceGetMemoryInfo");
-    if (!part && !gpu->has_memory) return NOT_SUPPORTED;
+    if (!part && (!gpu->has_memory || gpu->reserved)) return NOT_SUPPORTED;
+    if (gpu->unknown) { memory[0] = memory[1] = memory[2] = ~0ull; return OK; }
     memory[0] = (part ? part->total : gpu->total) << 20;
     memory[1] = (part ? part->free : gpu->free) << 20;
     memory[2] = memory[0] - memory[1];
+    return OK;
+}
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory;
+
+int nvmlDeviceGetMemoryInfo_v2(void *handle, Memory *memory) {
+    GPU("nvmlDeviceGetMemoryInfo_v2");
+    if (part || !gpu->has_memory) return NOT_SUPPORTED;
+    memory->total = gpu->total << 20;
+    memory->reserved = gpu->reserved << 20;
+    memory->free = gpu->free << 20;
+    memory->used = memory->total - memory->free - memory->reserved;
     return OK;
 }
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
@@ -199,41 +235,37 @@ int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
 int nvmlDeviceGetTotalEccErrors(void *handle, int type, int counter, unsigned long long *count) {
     (void)type, (void)counter;
     GPU("nvmlDeviceGetTotalEccErrors");
-    *count = gpu->ecc;
-    return gpu->has_ecc ? OK : NOT_SUPPORTED;
+    *count = gpu->unknown ? ~0ull : gpu->ecc;
+    return gpu->has_ecc || gpu->unknown ? OK : NOT_SUPPORTED;
 }
 int nvmlDeviceGetRemappedRows(void *handle, unsigned *corrected, unsigned *uncorrected, unsigned *pending,
                               unsigned *failed) {
     GPU("nvmlDeviceGetRemappedRows");
     *corrected = *uncorrected = *pending = 0;
-    *failed = (unsigned)gpu->remap_failed;
+    *failed = gpu->unknown ? ~0u : (unsigned)gpu->remap_failed;
     return OK;
+}
+static int tell(const Gpu *gpu, int value, unsigned *number) {
+    *number = gpu->unknown ? ~0u : (unsigned)value;
+    return value < 0 && !gpu->unknown ? NOT_SUPPORTED : OK;
 }
 int nvmlDeviceGetUtilizationRates(void *handle, unsigned *rates) {
     GPU("nvmlDeviceGetUtilizationRates");
-    if (gpu->utilization < 0) return NOT_SUPPORTED;
-    rates[0] = (unsigned)gpu->utilization;
     rates[1] = 0;
-    return OK;
+    return tell(gpu, gpu->utilization, rates);
 }
 int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned *degrees) {
     (void)sensor;
     GPU("nvmlDeviceGetTemperature");
-    if (gpu->temperature < 0) return NOT_SUPPORTED;
-    *degrees = (unsigned)gpu->temperature;
-    return OK;
+    return tell(gpu, gpu->temperature, degrees);
 }
 int nvmlDeviceGetPowerUsage(void *handle, unsigned *milliwatts) {
     GPU("nvmlDeviceGetPowerUsage");
-    if (gpu->power < 0) return NOT_SUPPORTED;
-    *milliwatts = (unsigned)gpu->power;
-    return OK;
+    return tell(gpu, gpu->power, milliwatts);
 }
 int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *milliwatts) {
     GPU("nvmlDeviceGetEnforcedPowerLimit");
-    if (gpu->power_limit < 0) return NOT_SUPPORTED;
-    *milliwatts = (unsigned)gpu->power_limit;
-    return OK;
+    return tell(gpu, gpu->power_limit, milliwatts);
 }
 
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } Process;
@@ -256,18 +288,23 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Proce
 
 int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
     GPU("nvmlDeviceGetMigMode");
-    *current = *pending = (unsigned)(gpu->mig != 0);
-    return OK;
+    return tell(gpu, gpu->mig != 0, current) | tell(gpu, gpu->mig != 0, pending);
 }
 int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) {
     GPU("nvmlDeviceGetMaxMigDeviceCount");
-    *count = 7;
-    return OK;
+    return tell(gpu, 7, count);
 }
 int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **found) {
     GPU("nvmlDeviceGetMigDeviceHandleByIndex");
     if (index >= (unsigned)gpu->instances) return NOT_FOUND;
     *found = (void *)((long)handle + index + 1);
+    return OK;
+}
+
+int nvmlDeviceGetGpuInstanceId(void *handle, unsigned *number) {
+    GPU("nvmlDeviceGetGpuInstanceId");
+    if (!part || part->home < 0) return NOT_SUPPORTED;
+    *number = (unsigned)part->home;
     return OK;
 }
 

@@ -2,7 +2,15 @@
 
 import pytest
 
-from athena.gpu_types import PRODUCTS, SEVERAL_SIZES, TYPE_NAME, gpu_type_of, mig_type_of, parse_aliases
+from athena.gpu_types import (
+    PRODUCTS,
+    SEVERAL_SIZES,
+    TYPE_NAME,
+    gpu_type_of,
+    mig_type_of,
+    parse_aliases,
+    renamed_types,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +38,14 @@ from athena.gpu_types import PRODUCTS, SEVERAL_SIZES, TYPE_NAME, gpu_type_of, mi
         ("NVIDIA X999 HBM5 512GB", 524288, "X999G512"),
         ("Some Vendor: Chip/7 (rev. 2)", 8000, "SomeVendorChip7rev2G8"),
         ("", 8000, "GPUG8"),
+        ("NVIDIA GB10", 122570, "GB10G128"),
+        ("NVIDIA RTX 6000D", 86016, "RTX6000DG84"),
+        # Virtual GPUs: the hyphen keeps model and profile apart.
+        ("GRID T4-16Q", 16384, "T4-16QG16"),
+        ("NVIDIA A10-24Q", 24576, "A10-24QG24"),
+        ("GRID A100D-7-80C", 81920, "A100D-7-80CG80"),
+        # Instances that are named as if they were GPUs.
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 9984, "H100MIG1G10"),
         ("NVIDIA L4", 0, "L4G24"),
         ("NVIDIA Z1", 0, "Z1"),
     ],
@@ -58,6 +74,8 @@ def test_instance_of_a_partitioned_gpu_has_a_type_of_its_own() -> None:
     assert mig_type_of(a100, 3, 40192, "3g.40gb") == "A100MIG3G40"
     assert mig_type_of(a100, 1, 9856) == "A100MIG1G10"
     assert mig_type_of(a100, 0, 9856) == "A100MIGG10"
+    assert mig_type_of(a100, 3, 0) == "A100MIG3"
+    assert mig_type_of(a100, 1, 13397, "1c.3g.40gb") == "A100MIG1C3G40"
     assert mig_type_of(a100, 3, 40192, "3g.40gb", {f"{a100} 3g.40gb": "half"}) == "half"
     assert mig_type_of(a100, 3, 40192, "3g.40gb", {"A100MIG3G40": "half"}) == "half"
 
@@ -70,6 +88,13 @@ def test_operator_names_products_and_types() -> None:
     assert gpu_type_of("Tesla T4", 15360, aliases) == "T4G16"
 
 
+def test_alias_of_an_alias_leads_to_the_last_name() -> None:
+    aliases = parse_aliases("NVIDIA A10G=A10G24,A10G24=middle,middle=m")
+
+    assert gpu_type_of("NVIDIA A10G", 23028, aliases) == "m"
+    assert renamed_types(["A10G24", "cpu", "middle", "T4G16"], aliases) == ("m", "cpu", "T4G16")
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -79,6 +104,9 @@ def test_operator_names_products_and_types() -> None:
         ("a=b.c", "must be 1 to 32 letters"),
         ("a=any", "is a name with a meaning of its own"),
         ("a=cpu", "is a name with a meaning of its own"),
+        ("a=High", "is a name with a meaning of its own"),
+        ("a=GPU-1", "is a name with a meaning of its own"),
+        ("a=b,b=a", "lead back to it"),
     ],
 )
 def test_alias_that_makes_no_sense_is_refused(raw: str, expected: str) -> None:

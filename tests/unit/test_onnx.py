@@ -117,6 +117,17 @@ def test_model_runs_on_the_gpu_of_the_worker(
     assert warnings(caplog) == []
 
 
+def test_several_models_share_the_memory_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = install(monkeypatch, FakeRuntime())
+    device.assign(ON_GPU)
+
+    onnx.open_session(MODEL, memory_share=0.75)
+    onnx.open_session(MODEL, memory_share=0.25)
+
+    limits = [int(providers[0][1]["gpu_mem_limit"]) for providers in runtime.asked]
+    assert limits == [1500 * 1024 * 1024, 500 * 1024 * 1024]
+
+
 @pytest.mark.parametrize(
     ("runtime", "reason"),
     [

@@ -1,0 +1,344 @@
+"""A host's workers as GPUs turn bad and come back: real processes, scripts in place of workers and driver."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from athena import gpu_watch, supervisor
+from athena.ability import Ability, GpuOptions, WorkerOptions
+from athena.child import Child
+from athena.fleet_keeper import FleetKeeper
+from athena.gpu_watch import GpuWatch
+from athena.host_gpus import HostGpus
+from athena.host_report import HostReport
+from athena.host_workers import HostWorkers
+from athena.inventory import NO_DRIVER, Gpu, Inventory
+from athena.placement import Placement
+from athena.settings import from_env
+from athena.supervisor import Stop, Supervisor
+from athena.worker_child import WorkerChild
+
+SETTINGS = from_env(
+    {"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "20", "ATHENA_GPU_POLL_S": "0.01"}
+)
+
+#: A worker that is ready once no file "slow NAME" is there, and ends once no file "busy NAME" is.
+WORKER = """
+import json, os, signal, sys, time
+launch = json.loads(os.environ["ATHENA_WORKER_LAUNCH"])
+asked = []
+signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+def is_marked(word):
+    return os.path.exists(os.path.join(sys.argv[1], word + " " + launch["name"].partition("@")[0]))
+while is_marked("slow") and not asked:
+    time.sleep(0.01)
+os.write(launch["status_fd"], json.dumps({"ready": True, "detail": ""}).encode() + b"\\n")
+while not asked or is_marked("busy"):
+    time.sleep(0.01)
+"""
+
+
+class Keeper(FleetKeeper):
+    """Has no Redis, and remembers what it would have told."""
+
+    def __init__(self) -> None:
+        super().__init__(SETTINGS.redis_url, SETTINGS)
+        self.report = HostReport("", 0, 0, Inventory())
+        self.failures: dict[str, str] = {}
+
+    def bury(self, incarnation: str, death: object) -> None:
+        pass
+
+    def publish_host(self, name: str, document: bytes) -> None:
+        self.report = HostReport.decode(document)
+
+    def tell_failure(self, service_id: str, detail: str) -> None:
+        self.failures[service_id] = detail
+
+    def forget_failure(self, service_id: str) -> None:
+        self.failures.pop(service_id, None)
+
+
+class Stage:
+    """A host under supervision."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._until: Callable[[], object] = lambda: False
+        self._supervisor = Supervisor(lambda text: None)
+        self._supervisor.add_duty(self._look)
+        self.keeper = Keeper()
+        self.said: list[str] = []
+
+    def __enter__(self) -> "Stage":
+        self._supervisor.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for mark in self._folder.glob("busy *"):
+            mark.unlink()
+        self._supervisor.__exit__()
+
+    def play(self, inventory: Inventory, *abilities: Ability) -> None:
+        self.tell(inventory)
+        self.host = HostWorkers(abilities, inventory, self.keeper, SETTINGS, self.said.append)
+        self._supervisor.start(self.host.children, 20)
+        self.host.follow(self._supervisor)
+
+    def tell(self, inventory: Inventory) -> None:
+        """Lets the driver tell something else from now on."""
+        unfinished = self._folder / "inventory.new"
+        unfinished.write_bytes(inventory.encode() + b"\n")
+        unfinished.replace(self._folder / "inventory")
+
+    def mark(self, word: str, name: str) -> Path:
+        path = self._folder / f"{word} {name}"
+        path.touch()
+        return path
+
+    def until(self, what: str, condition: Callable[[], object]) -> None:
+        deadline_s = time.monotonic() + 20
+        self._until = lambda: condition() or time.monotonic() > deadline_s
+        with pytest.raises(Stop):
+            self._supervisor.run()
+        self._until = lambda: False
+        assert condition(), f"not in time: {what}; the last was {self.states()}"
+
+    def until_read(self) -> None:
+        """Goes on until the driver was asked twice more."""
+        seen: list[int] = []
+
+        def is_read() -> bool:
+            seen.append(self.keeper.report.read_ms)
+            return len(set(seen)) > 2
+
+        self.until("read", is_read)
+
+    def states(self) -> list[tuple[str, str]]:
+        return sorted((worker.name.partition("@")[0], worker.state) for worker in self.keeper.report.workers)
+
+    def until_states(self, *expected: str) -> None:
+        wanted = sorted(tuple(item.split()) for item in expected)
+        self.until(str(wanted), lambda: self.states() == wanted)
+
+    def pids(self) -> dict[str, int]:
+        return {
+            child.node_name.partition("@")[0]: child.process.pid
+            for child in self.host.children
+            if child.process is not None
+        }
+
+    def _look(self, now_s: float) -> None:
+        if self._until():
+            raise Stop
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    def command(child: WorkerChild) -> Sequence[str]:
+        return (sys.executable, "-I", "-S", "-c", WORKER, str(tmp_path))
+
+    driver = ("sh", "-c", f"while cat {tmp_path}/inventory; do sleep 0.05; done")
+    monkeypatch.setattr(WorkerChild, "command", command)
+    monkeypatch.setattr(gpu_watch, "inventory_command", lambda: driver)
+    monkeypatch.setattr(supervisor, "TICK_S", 0.01)
+    with Stage(tmp_path) as stage:
+        yield stage
+
+
+def ability(name: str, *types: str, **options: Any) -> Ability:
+    return Ability(Path("/abilities") / name, name, gpu=GpuOptions(types, **options), worker=WorkerOptions())
+
+
+def host(count: int, *bad: int, **changes: Any) -> Inventory:
+    """Returns a host with T4s, some of which are lost."""
+    gpus = (
+        Gpu(
+            index,
+            f"GPU-{index}",
+            "Tesla T4",
+            problem="lost" if index in bad else "",
+            memory_total_mib=15360,
+            memory_free_mib=15360,
+        )
+        for index in range(count)
+    )
+    return Inventory(driver="550", gpus=tuple(replace(gpu, **changes) for gpu in gpus))
+
+
+def test_worker_follows_only_when_the_one_before_is_gone(stage: Stage) -> None:
+    stage.play(host(1), ability("a", "T4G16"))
+    busy = stage.mark("busy", "a.T4G16.0")
+    stage.tell(host(1, 0))
+    stage.until_states("a.T4G16.0 stopping")
+
+    stage.tell(host(1))
+    stage.until("healthy", lambda: not stage.keeper.report.devices[0].problem)
+    stage.until_read()
+    assert stage.states() == [("a.T4G16.0", "stopping")]
+
+    busy.unlink()
+    stage.until_states("a.T4G16.0 serving")
+
+
+def test_gpu_that_is_lost_disturbs_no_other_worker(stage: Stage) -> None:
+    stage.play(
+        host(3), ability("a", "T4G16", share=1.0), ability("b", "T4G16", share=1.0), ability("c", "cpu")
+    )
+    before = stage.pids()
+    assert before.keys() == {"a.T4G16.0", "b.T4G16.1", "a.T4G16.2", "c.cpu.0"}
+
+    stage.tell(host(3, 0))
+    stage.until_states("a.T4G16.2 serving", "b.T4G16.1 serving", "c.cpu.0 serving")
+
+    assert stage.pids() == {name: pid for name, pid in before.items() if name != "a.T4G16.0"}
+
+
+def test_worker_that_shares_the_cores_with_more_others_is_not_started_anew(stage: Stage) -> None:
+    stage.play(host(1), ability("a", "T4G16", "cpu"), ability("c", "cpu"))
+    before = stage.pids()
+
+    stage.tell(host(1, 0))
+    stage.until_states("a.cpu.0 serving", "c.cpu.0 serving")
+
+    assert stage.pids()["c.cpu.0"] == before["c.cpu.0"]
+
+
+def test_worker_on_the_cpu_serves_until_the_one_on_the_gpu_does(stage: Stage) -> None:
+    stage.play(host(1, 0), ability("a", "T4G16", "cpu"))
+    pid = stage.pids()["a.cpu.0"]
+    slow = stage.mark("slow", "a.T4G16.0")
+
+    stage.tell(host(1))
+    stage.until_states("a.T4G16.0 loading", "a.cpu.0 serving")
+    # Lost once more before it serves: the one on the CPU is still the same.
+    stage.tell(host(1, 0))
+    stage.until_states("a.cpu.0 serving")
+    assert stage.pids() == {"a.cpu.0": pid}
+
+    slow.unlink()
+    stage.tell(host(1))
+    stage.until_states("a.T4G16.0 serving")
+
+
+def test_worker_makes_room_for_another_ability_at_once(stage: Stage) -> None:
+    stage.play(host(2), ability("a", "T4G16", "cpu", share=1.0), ability("b", "T4G16", share=1.0))
+    stage.mark("slow", "a.cpu.0")
+    (lost,) = (index for index in (0, 1) if f"b.T4G16.{index}" in stage.pids())
+
+    stage.tell(host(2, lost))
+
+    stage.until_states("a.cpu.0 loading", f"b.T4G16.{1 - lost} serving")
+
+
+def test_critical_error_outlives_the_process_that_heard_of_it(stage: Stage) -> None:
+    stage.play(host(1), ability("a", "T4G16", "cpu"))
+    stage.tell(host(1, xid=48, problem="XID 48"))
+    stage.until_states("a.cpu.0 serving")
+
+    stage.tell(host(1))
+    stage.until_read()
+
+    assert stage.states() == [("a.cpu.0", "serving")]
+    (gpu,) = stage.keeper.report.inventory.gpus
+    assert (gpu.xid, gpu.problem) == (48, "the driver reported the critical error XID 48; dmesg says more")
+
+
+def test_driver_that_answers_later_is_heard(stage: Stage) -> None:
+    stage.play(
+        Inventory("the NVIDIA driver does not answer within 60 s"),
+        ability("a", "T4G16", "cpu"),
+        ability("b", "T4G16"),
+    )
+    assert stage.pids().keys() == {"a.cpu.0"}
+
+    stage.tell(host(1))
+
+    stage.until_states("a.T4G16.0 serving", "b.T4G16.0 serving")
+    assert "the NVIDIA driver answers" in stage.said
+
+
+def test_driver_that_shows_no_gpu_later_changes_the_reason(stage: Stage) -> None:
+    trouble = Inventory("the NVIDIA driver cannot be used: Driver/library version mismatch")
+    stage.play(trouble, ability("a", "cpu"), ability("b", "T4G16"))
+    stage.until("told", lambda: "version mismatch" in stage.keeper.failures.get("b", ""))
+
+    stage.tell(host(0))
+
+    stage.until("told anew", lambda: "this host has no GPU" in stage.keeper.failures["b"])
+
+
+@pytest.mark.parametrize(("problem", "watches"), [(NO_DRIVER, 0), ("the driver hangs", 1), ("", 1)])
+def test_only_a_host_without_a_driver_is_not_watched(problem: str, watches: int) -> None:
+    class Admission(Supervisor):
+        def admit(self, child: Child) -> None:
+            admitted.append(child)
+
+    admitted: list[Child] = []
+    workers = HostWorkers([ability("a", "cpu")], Inventory(problem), Keeper(), SETTINGS, print)
+
+    workers.follow(Admission(print))
+
+    assert [type(child) for child in admitted] == [GpuWatch] * watches
+
+
+def test_trouble_with_the_driver_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    workers = HostWorkers([ability("a", "T4G16")], host(1), Keeper(), SETTINGS, print)
+
+    for _ in range(3):
+        workers.on_inventory(Inventory("it is upset"))
+
+    assert [record.getMessage() for record in caplog.records] == ["the GPUs cannot be read: it is upset"]
+    assert len(workers.children) == 1
+
+
+def test_retired_worker_does_not_come_back() -> None:
+    child = WorkerChild(ability("a", "cpu"), Placement("a", "cpu"), Keeper(), SETTINGS)
+
+    child.retire()
+    child.ask_to_restart()
+
+    assert not child.is_wanted
+
+
+# what is remembered of GPUs
+
+
+def free_mib(gpus: HostGpus) -> list[int]:
+    return [gpu.memory_free_mib for gpu in gpus.before_our_workers().gpus]
+
+
+def test_memory_counts_that_was_free_before_our_workers_took_it() -> None:
+    gpus = HostGpus(host(2), {})
+
+    gpus.take_in(host(2, memory_free_mib=100))
+
+    assert free_mib(gpus) == [15360, 15360]
+
+
+def test_memory_that_could_not_be_read_counts_from_when_it_could() -> None:
+    unread = host(1, memory_total_mib=0, memory_free_mib=0, problem="the driver does not read it")
+    gpus = HostGpus(unread, {})
+
+    news = gpus.take_in(host(1))
+
+    assert free_mib(gpus) == [15360]
+    assert news == ["GPU GPU-0 (T4G16): it is healthy"]
+
+
+def test_news_are_what_a_plan_depends_on() -> None:
+    gpus = HostGpus(host(2, product="", memory_total_mib=0), {})
+
+    assert gpus.take_in(host(2, product="", memory_total_mib=0, temperature_c=40)) == []
+    assert gpus.take_in(host(1)) == ["GPU GPU-0 (T4G16): it is healthy", "GPU GPU-1 is gone"]
+
+
+@pytest.mark.parametrize("line", [b"5", b"[]", b"null", b"hello"])
+def test_what_is_no_inventory_is_not_taken_for_one(line: bytes) -> None:
+    with pytest.raises(ValueError):
+        Inventory.decode(line)
