@@ -10,6 +10,7 @@ import uvicorn
 from redis.exceptions import RedisError
 
 from api.app import create_server
+from api.corked import CorkedProtocol
 from api.gateway import Gateway
 from api.listening import GatewayServer
 from athena.embedded import redis_address_of
@@ -64,7 +65,7 @@ def make_server(settings: Settings, inherited: socket.socket | None = None) -> G
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

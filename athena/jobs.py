@@ -71,13 +71,17 @@ class JobRecord:
         position: int = 0,
         is_paused: bool = False,
     ) -> "JobRecord":
-        """Reads the fields of the record's hash."""
+        """Reads the fields of the record's hash; what most jobs have in common is left out there."""
 
         def text(name: bytes) -> str:
             return record.get(name, b"").decode()
 
         def number(name: bytes) -> int:
             return int(record.get(name) or 0)
+
+        exec_ms = float(record.get(b"exec_ms") or 0)
+        has_run = b"exec_ms" in record
+        began_ms = number(b"finished_ms") - int(exec_ms) if has_run else 0
 
         return cls(
             job_id=job_id,
@@ -88,9 +92,9 @@ class JobRecord:
             queue=text(b"queue"),
             gpu_type=text(b"gpu_type"),
             worker=text(b"worker"),
-            attempts=number(b"attempts"),
+            attempts=number(b"attempts") or int(has_run),
             queued_ms=number(b"queued_ms"),
-            started_ms=number(b"started_ms"),
+            started_ms=number(b"started_ms") or began_ms,
             finished_ms=number(b"finished_ms"),
             code=number(b"code"),
             message=text(b"message"),
@@ -98,8 +102,8 @@ class JobRecord:
             deaths=number(b"deaths"),
             last_failure=text(b"last_failure"),
             progress=float(record[b"progress"]) if record.get(b"progress") else None,
-            exec_ms=float(record.get(b"exec_ms") or 0),
-            batch_size=number(b"batch_size"),
+            exec_ms=exec_ms,
+            batch_size=number(b"batch_size") or int(has_run),
             retry_of=text(b"retry_of"),
             position=position,
             is_held=bool(record.get(b"token")),

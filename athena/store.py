@@ -67,12 +67,9 @@ class Submission:
 
 def submit_command(job: Submission) -> Command:
     """Puts a job into its queue, or finds the one that has its request_id."""
-    record: list[Arg] = [
-        "result_ttl_ms",
-        int(job.result_ttl_s * 1000),
-        "record_ttl_ms",
-        int(job.record_ttl_s * 1000),
-    ]
+    record: list[Arg] = ["result_ttl_ms", int(job.result_ttl_s * 1000)]
+    if job.record_ttl_s != job.result_ttl_s:
+        record += ["record_ttl_ms", int(job.record_ttl_s * 1000)]
     if job.request_id:
         record += ["request_id", job.request_id]
     if job.retry_of:

@@ -19,11 +19,11 @@ local returned, ended, now = {}, {}, now_ms()
 local function bury(job)
   local key, dead_ttl_ms = JOB .. job.id, tonumber(ARGV[5])
   local text = 'its worker died ' .. (job.deaths + 1) .. ' times under it; the last time: ' .. reason
-  local known = redis.call('HMGET', key, 'claim', 'bytes', 'record_ttl_ms')
-  settle(job.id, now, 'poisoned', '10109', text, '', '', job.message, 'deaths', job.deaths + 1, 'attempts',
+  local known = facts(job.id)
+  settle(job.id, known, now, 'poisoned', '10109', text, '', '', job.message, 'deaths', job.deaths + 1, 'attempts',
     job.attempts, 'last_failure', reason)
-  redis.call('PEXPIRE', key, math.max(dead_ttl_ms, tonumber(known[3])))
-  keep_inputs(DEAD, job.id, job.message, known[1], tonumber(known[2]) or 0, dead_ttl_ms)
+  redis.call('PEXPIRE', key, math.max(dead_ttl_ms, tonumber(known.record_ttl_ms)))
+  keep_inputs(DEAD, job.id, job.message, known.claim, known.bytes, dead_ttl_ms)
   redis.call('ZADD', DEAD, now, job.id)
 end
 
@@ -48,7 +48,7 @@ for _, job in ipairs(held_jobs(incarnation, function() return true end)) do
     end
   elseif charge == 'overrun' then
     if blamed_count == 1 then
-      settle(job.id, now, 'timed_out', ARGV[6], ARGV[7], '', '', job.message, 'attempts', job.attempts)
+      settle(job.id, facts(job.id), now, 'timed_out', ARGV[6], ARGV[7], '', '', job.message, 'attempts', job.attempts)
       list = ended
     else
       again(job, job.deaths)

@@ -9,28 +9,34 @@ local inflight, now, verdicts = INFLIGHT .. ARGV[1], now_ms(), {}
 
 local function finish(i)
   local id, token, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'started_ms')
-  if known[1] and known[2] ~= token then
+  local known = facts(id)
+  if known.state and known.token ~= token then
     return 0
   end
   -- Only what failed is kept, so only then is the message needed.
   local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''
   redis.call('HDEL', inflight, id)
-  if not known[1] then
+  if not known.state then
     return 0
   end
-  if FINAL[known[1]] then
-    return known[1] == state and 1 or 0
+  if FINAL[known.state] then
+    return known.state == state and 1 or 0
   end
-  if ARGV[i + 7] == '0' then
-    settle(id, now, state, ARGV[i + 3], ARGV[i + 4], '', ARGV[i + 5], message)
+  local code, text, result, batch_size = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 7]
+  if batch_size == '0' then
+    settle(id, known, now, state, code, text, '', result, message)
     return 1
   end
-  -- Short jobs end before their start was told.
-  local started_ms = known[3] or now - math.floor(tonumber(ARGV[i + 6]))
-  settle(id, now, state, ARGV[i + 3], ARGV[i + 4], ARGV[2], ARGV[i + 5], message, 'gpu_type', ARGV[2],
-    'worker', ARGV[3], 'started_ms', started_ms, 'attempts', string.match(token, '^%d+'), 'exec_ms', ARGV[i + 6],
-    'batch_size', ARGV[i + 7])
+  -- What a reader can tell himself is left out: short jobs have no start of their own, most are alone in their
+  -- call and tried once (JobRecord.decode).
+  local more, attempt = {'gpu_type', ARGV[2], 'worker', ARGV[3], 'exec_ms', ARGV[i + 6]}, string.match(token, '^%d+')
+  if batch_size ~= '1' then
+    more[#more + 1], more[#more + 2] = 'batch_size', batch_size
+  end
+  if known.attempts or attempt ~= '1' then
+    more[#more + 1], more[#more + 2] = 'attempts', attempt
+  end
+  settle(id, known, now, state, code, text, ARGV[2], result, message, unpack(more))
   return 1
 end
 

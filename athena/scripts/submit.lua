@@ -51,9 +51,11 @@ if claim then
   end
 end
 local expires_ms = now + tonumber(ARGV[7])
-redis.call('HSET', key, 'state', 'queued', 'queue', queue, 'queued_ms', now, 'expires_ms', expires_ms,
-  'max_queue_ms', ARGV[7], 'gateways', gateway, 'app_id', ARGV[8], 'service_id', service_id, 'bytes', bytes,
-  'seq', redis.call('HINCRBY', LINE .. queue, 'in', 1), unpack(ARGV, 12))
+-- What is looked at most comes first: Redis searches a small hash from its beginning.
+local seq = redis.call('HINCRBY', LINE .. queue, 'in', 1)
+redis.call('HSET', key, 'state', 'queued', 'expires_ms', expires_ms, 'seq', seq, 'gateways', gateway,
+  'service_id', service_id, 'bytes', bytes, 'queue', queue, 'queued_ms', now, 'max_queue_ms', ARGV[7],
+  'app_id', ARGV[8], unpack(ARGV, 12))
 if claim then
   redis.call('HSET', key, 'claim', 1)
 end

@@ -52,32 +52,42 @@ local function close_books(counted)
   end
 end
 
--- Writes a final state; the caller has made sure that the job is not final yet. `queue_message` is '' where it still
--- lies in the queue. The rest are more fields of the record.
-local function settle(id, now, state, code, message, gpu_type, result, queue_message, ...)
+-- What must be known of a job that ends.
+local function facts(id)
+  local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'gateways', 'service_id', 'bytes', 'result_ttl_ms',
+    'record_ttl_ms', 'abandonable', 'attempts', 'claim', 'request_key')
+  return {state = known[1], token = known[2], gateways = known[3] or '', service_id = known[4] or '',
+    bytes = tonumber(known[5]) or 0, result_ttl_ms = known[6], record_ttl_ms = known[7] or known[6],
+    abandonable = known[8], attempts = known[9], claim = known[10], request_key = known[11]}
+end
+
+-- Writes a final state; the caller has made sure by `facts` that the job is not final yet. `queue_message` is '' where
+-- it still lies in the queue. The rest are more fields of the record.
+local function settle(id, known, now, state, code, text, gpu_type, result, queue_message, ...)
   local key = JOB .. id
-  local known = redis.call('HMGET', key, 'gateways', 'result_ttl_ms', 'record_ttl_ms', 'request_key', 'claim',
-    'service_id', 'bytes', 'abandonable')
-  local service_id, bytes = known[6] or '', tonumber(known[7]) or 0
   if RETRYABLE[state] and state ~= 'poisoned' then
-    keep_inputs(service_id, id, queue_message, known[5], bytes, known[2])
-  elseif known[5] and state ~= 'poisoned' then
+    keep_inputs(known.service_id, id, queue_message, known.claim, known.bytes, known.result_ttl_ms)
+  elseif known.claim and state ~= 'poisoned' then
     redis.call('UNLINK', PAYLOAD .. id)
   end
-  redis.call('HSET', key, 'state', state, 'finished_ms', now, 'code', code, 'message', message, ...)
+  if code == '0' and text == '' then
+    redis.call('HSET', key, 'state', state, 'finished_ms', now, ...)
+  else
+    redis.call('HSET', key, 'state', state, 'finished_ms', now, 'code', code, 'message', text, ...)
+  end
   if result ~= '' then
-    redis.call('SET', RESULT .. id, result, 'PX', known[2])
+    redis.call('SET', RESULT .. id, result, 'PX', known.result_ttl_ms)
   end
-  redis.call('PEXPIRE', key, known[3])
-  if known[4] then
-    redis.call('PEXPIRE', known[4], known[3])
+  redis.call('PEXPIRE', key, known.record_ttl_ms)
+  if known.request_key then
+    redis.call('PEXPIRE', known.request_key, known.record_ttl_ms)
   end
-  if not known[8] or RETRYABLE[state] then
-    redis.call('ZADD', ENDED .. service_id, now, id)
+  if not known.abandonable or RETRYABLE[state] then
+    redis.call('ZADD', ENDED .. known.service_id, now, id)
   end
-  book(service_id, id, bytes)
-  if known[1] and known[1] ~= '' then
-    reply(known[1], id, state, code, message, gpu_type, result)
+  book(known.service_id, id, known.bytes)
+  if known.gateways ~= '' then
+    reply(known.gateways, id, state, code, text, gpu_type, result)
   end
 end
 
@@ -87,7 +97,7 @@ local function expire_if_overdue(id, now, state, expires_ms, token, queue_messag
     return false
   end
   admit_writes()
-  settle(id, now, 'expired', '10114', 'the job was not started within the time it was allowed to queue', '', '',
-    queue_message)
+  local text = 'the job was not started within the time it was allowed to queue'
+  settle(id, facts(id), now, 'expired', '10114', text, '', '', queue_message)
   return true
 end
