@@ -11,9 +11,14 @@ FIRST_RETRY_S = 0.2
 RETRY_STEP_S = 0.2
 LAST_RETRY_S = 1.0
 
+#: Events are gathered for so long; Celery sends what a single turn of the loop has gathered.
+GATHER_EVENTS_S = 0.25
+
 
 class JobConsumer(Consumer):
     """Reconnects quickly and for ever; kombu waits 2, 4 … 30 s and gives up after 100 tries."""
+
+    _flush_is_due = False
 
     def ensure_connected(self, conn: Any) -> Any:
         """Returns the connection once it is there."""
@@ -27,6 +32,16 @@ class JobConsumer(Consumer):
         )
         self.first_connection_attempt = False
         return conn
+
+    def on_send_event_buffered(self) -> None:
+        """Sees to it that the events of a quarter of a second are sent as one message."""
+        if self.hub and not self._flush_is_due:
+            self._flush_is_due = True
+            self.hub.call_later(GATHER_EVENTS_S, self._flush_gathered)
+
+    def _flush_gathered(self) -> None:
+        self._flush_is_due = False
+        self._flush_events()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Ends a job whose body cannot be read; Celery then drops the message."""

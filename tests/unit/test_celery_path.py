@@ -358,6 +358,23 @@ def test_signal_of_a_received_task_is_sent(stage: Stage) -> None:
     assert heard == ["j1"]
 
 
+def test_events_are_gathered_and_sent_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[bool] = []
+    monkeypatch.setattr("workers.consumer.GATHER_EVENTS_S", 0.01)
+    stage.consumer.event_dispatcher.flush = lambda: flushed.append(True)
+
+    for _ in range(20):
+        stage.consumer.on_send_event_buffered()
+    early = list(flushed)
+    deadline_s = time.monotonic() + 10
+    while not flushed and time.monotonic() < deadline_s:
+        stage.worker.hub.fire_timers()
+    stage.consumer.on_send_event_buffered()
+
+    assert (early, flushed) == ([], [True])
+    assert stage.consumer._flush_is_due
+
+
 def test_terminating_a_job_leaves_it_alone(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.deliver(QUEUED)
     (task,) = state.reserved_requests

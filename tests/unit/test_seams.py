@@ -42,6 +42,8 @@ POLLER = kombu_redis.MultiChannelPoller()  # type: ignore[no-untyped-call]
 METHODS: list[tuple[str, Any, str, str]] = [
     ("consumer.py", Consumer, "ensure_connected", "(self, conn)"),
     ("consumer.py", Consumer, "on_connection_error_before_connected", "(self, exc)"),
+    ("consumer.py", Consumer, "on_send_event_buffered", "(self)"),
+    ("consumer.py", Consumer, "_flush_events", "(self)"),
     ("consumer.py", state, "maybe_shutdown", "()"),
     ("pool.py", BasePool, "on_apply", "(self, *args, **kwargs)"),
     ("pool.py", BasePool, "flush", "(self)"),
@@ -63,6 +65,7 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("transport.py", kombu_redis.Channel, "_get_pool", "(self, asynchronous=False)"),
     ("transport.py", kombu_redis.Channel, "_on_connection_disconnect", "(self, connection)"),
     ("transport.py", kombu_redis.MultiChannelPoller, "on_poll_start", "(self)"),
+    ("consumer.py", Hub, "call_later", "(self, delay, callback, *args)"),
     ("process.py", Hub, "call_soon", "(self, callback, *args)"),
     ("store_link.py", AbstractConnection, "pack_commands", "(self, commands)"),
     ("store_link.py", AbstractConnection, "send_packed_command", "(self, command, check_health=True)"),
@@ -93,7 +96,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 
 #: Private names in these files that are our own.
 OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
-OWN |= {"_address", "_hear_or_break", "_registered", "_accept"}
+OWN |= {"_address", "_hear_or_break", "_registered", "_accept", "_flush_is_due", "_flush_gathered"}
 OWN |= {"_jobs_per_s", "_left", "_refilled_s"}
 
 
