@@ -143,7 +143,7 @@ def test_jobs_run_one_by_one_in_the_order_they_came(make_room: MakeRoom) -> None
 
     assert room.recorder.batches == [["a"], ["b"], ["c"]]
     assert [job.job_id for job in room.ended] == ["a", "b", "c"]
-    assert room.wakes == [1, 1, 1]
+    assert sum(room.wakes) == 3
 
 
 def test_ended_jobs_are_collected_once(make_room: MakeRoom) -> None:
@@ -165,7 +165,7 @@ def test_batch_is_what_waits_up_to_its_size(make_room: MakeRoom) -> None:
 
     assert room.recorder.batches == [["first"], ["a", "b", "c"], ["d"]]
     assert [job.outcome.batch_size for job in room.ended if job.outcome] == [1, 3, 3, 3, 1]
-    assert room.wakes == [1, 3, 1]
+    assert sum(room.wakes) == 5
 
 
 def test_jobs_that_wait_are_not_started(make_room: MakeRoom) -> None:
@@ -459,6 +459,22 @@ def test_join_says_when_a_call_did_not_end(make_room: MakeRoom) -> None:
     assert not room.batcher.join(0)
     room.recorder.gate.set()
     assert room.batcher.join(10)
+
+
+@pytest.mark.parametrize(("tell_every_s", "wakes"), [(0, [1, 1, 1, 1]), (60, [4])])
+def test_ends_are_told_together_while_jobs_wait(
+    make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch, tell_every_s: float, wakes: list[int]
+) -> None:
+    monkeypatch.setattr("workers.batcher.TELL_EVERY_S", tell_every_s)
+    room = make_room()
+    room.batcher._told_s = time.monotonic()
+    hold_first(room)
+
+    room.put("a", "b", "c")
+    room.recorder.gate.set()
+    room.wait_ended(4)
+
+    assert room.wakes == wakes
 
 
 def test_closing_twice_returns_nothing_more(make_room: MakeRoom) -> None:
