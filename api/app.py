@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from api.fast_path import FastPath
 from api.gateway import Gateway
 from api.problems import problem_response, unexpected
+from api.request_body import ByteBudget
 from api.server import AsgiServer, InlineFlask
 from api.views import abilities, admin, bulk, jobs, openapi, probes, run, workers
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
@@ -33,6 +34,7 @@ def create_server(gateway: Gateway) -> AsgiServer:
         gateway.close,
         lambda: gateway.is_draining,
         FastPath(gateway).answer,
+        ByteBudget(gateway.settings.max_held_bytes),
     )
 
 

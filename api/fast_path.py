@@ -5,21 +5,23 @@ accepts. Whatever is not ordinary, and whatever is wrong with a request, is left
 so there is one place that refuses. tests/e2e/test_fast_path.py holds the answers of both together.
 """
 
+import asyncio
 from typing import Any
 
 import orjson
 
 from api.gateway import Gateway
 from api.problems import error_body, unexpected
-from api.server import Answer, Disconnected, RequestBody, Scope
-from api.submitting import NO_PREFERENCE, Submitter
+from api.request_body import Disconnected, RequestBody
+from api.server import Answer, Scope
+from api.submitting import NO_PREFERENCE, Prepared, Submitter
 from api.views.answers import ended_answer
-from api.views.waiting import run_to_end, waited_too_long
+from api.views.waiting import submit_and_attach, wait_for_end, waited_too_long
 from athena.errors import AthenaError
 from athena.interface import Interface
 from athena.references import names_sources
 from athena.schema import RequestSchema, is_ordinary
-from athena.store import Submission
+from athena.store import Reply
 
 _PREFIX = "/v1/private/"
 _JSON = b"application/json"
@@ -44,14 +46,15 @@ class FastPath:
         if known is None:
             return None
         interface, schema = known
-        limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
-        if body.content_length is None or body.content_length > limit_bytes:
-            return None
-        prepared = self._prepare(interface, schema, await body.read(limit_bytes))
+        prepared = await self._read(interface, schema, body)
         if prepared is None:
             return None
         try:
-            return await self._run(interface, *prepared, body)
+            job_id, future = await submit_and_attach(self._gateway, *prepared)
+            # A caller may wait for minutes, and what he sent may be large.
+            del prepared
+            body.release()
+            return await self._await_end(interface, job_id, future, body)
         except Disconnected:
             raise
         except AthenaError as error:
@@ -59,9 +62,16 @@ class FastPath:
         except Exception as error:
             return _problem(unexpected(error))
 
-    def _prepare(
-        self, interface: Interface, schema: RequestSchema, raw: bytes
-    ) -> tuple[Submission, bytes | None] | None:
+    async def _read(self, interface: Interface, schema: RequestSchema, body: RequestBody) -> Prepared | None:
+        limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
+        if body.content_length is None:
+            return None
+        try:
+            return self._prepare(interface, schema, await body.read(limit_bytes))
+        except AthenaError:
+            return None
+
+    def _prepare(self, interface: Interface, schema: RequestSchema, raw: bytes) -> Prepared | None:
         """Returns a job ready for its queue; None if there is anything unusual about it."""
         try:
             envelope: Any = orjson.loads(raw)
@@ -69,16 +79,13 @@ class FastPath:
             return None
         if names_sources(envelope) or not is_ordinary(schema, envelope):
             return None
-        try:
-            return self._submitter.prepare(interface, envelope, raw, NO_PREFERENCE)
-        except AthenaError:
-            return None
+        return self._submitter.prepare(interface, envelope, raw, NO_PREFERENCE)
 
-    async def _run(
-        self, interface: Interface, submission: Submission, payload: bytes | None, body: RequestBody
+    async def _await_end(
+        self, interface: Interface, job_id: str, future: asyncio.Future[Reply], body: RequestBody
     ) -> Answer:
         wait_s = interface.limits.wait_s
-        _, reply = await run_to_end(self._gateway, submission, payload, body, wait_s)
+        reply = await wait_for_end(self._gateway, job_id, future, body, wait_s)
         if reply is None:
             raise waited_too_long(wait_s)
         return Answer(*ended_answer(reply))

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from api.redis_packing import pack_commands
 from api.redis_replies import RedisReplies
 from athena.errors import StoreError
 from athena.redis_address import RedisAddress
@@ -97,8 +97,7 @@ class RedisLink:
             return
         writer = connection._writer
         assert writer is not None
-        # hiredis' own types allow a tuple of one only.
-        writer.write(b"".join([pack_command(command) for command in commands]))  # type: ignore[arg-type]
+        writer.writelines(pack_commands(commands))
 
     async def _run(self) -> None:
         while True:

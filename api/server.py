@@ -4,8 +4,6 @@ Views may be `async def`; hooks, error handlers and signal receivers must be pla
 `create_app` checks.
 """
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from inspect import isawaitable
@@ -15,13 +13,11 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 
-from athena.errors import BodyTooLargeError, Problem
+from api.request_body import ByteBudget, Disconnected, Message, Receive, RequestBody
 
 logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Hook = Callable[[], Awaitable[None]]
 
@@ -35,15 +31,13 @@ class Answer(NamedTuple):
 
 
 #: Answers a request without Flask, or leaves it to Flask by returning None.
-FastAnswer = Callable[[Scope, "RequestBody"], Awaitable[Answer | None]]
+FastAnswer = Callable[[Scope, RequestBody], Awaitable[Answer | None]]
 
 #: Where a view finds its `RequestBody` in the WSGI environment.
 BODY = "athena.body"
 
-#: After a refusal, how much and how long is still read and thrown away, so that a caller who sends first
-#: and reads later gets to see the answer.
-DRAIN_BYTES = 256 * 1024 * 1024
-DRAIN_S = 5.0
+#: Refusals of a body that was not read, or not to its end.
+REFUSED_UNREAD = (413, 429)
 
 #: Answers that have no body (RFC 9110).
 BODILESS = (204, 304)
@@ -82,93 +76,13 @@ class InlineFlask(Flask):
         return func
 
 
-class Disconnected(Exception):
-    """The caller went away before the answer was ready."""
-
-
-class RequestBody:
-    """A request's body, read when the view asks for it."""
-
-    def __init__(self, receive: Receive, content_length: int | None) -> None:
-        self._receive = receive
-        self._content_length = content_length
-        self._data: bytes | None = None
-        self.is_complete = False
-
-    @property
-    def content_length(self) -> int | None:
-        """How long the caller says it is."""
-        return self._content_length
-
-    async def read(self, limit_bytes: int) -> bytes:
-        """Reads the body, or returns what was read before.
-
-        Raises:
-            BodyTooLargeError: it is over the limit; what is left of it was not read.
-            Disconnected: the caller went away while sending.
-        """
-        if self._data is None:
-            self._data = await self._read(limit_bytes)
-        return self._data
-
-    async def _read(self, limit_bytes: int) -> bytes:
-        if self._content_length is not None and self._content_length > limit_bytes:
-            raise _too_large(limit_bytes)
-        message = await self._next()
-        if not message.get("more_body", False):
-            self.is_complete = True
-            return _within(message.get("body", b""), limit_bytes)
-        parts = [message.get("body", b"")]
-        size = len(parts[0])
-        while message.get("more_body", False):
-            message = await self._next()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit_bytes:
-                raise _too_large(limit_bytes)
-        self.is_complete = True
-        return b"".join(parts)
-
-    async def until_disconnect(self) -> None:
-        """Returns when the caller goes away; to be called after the body was read."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    async def drain(self) -> None:
-        """Reads and throws away what is left, within bounds."""
-        left = DRAIN_BYTES
-        with contextlib.suppress(Disconnected, asyncio.TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                while left > 0:
-                    message = await self._next()
-                    left -= len(message.get("body", b""))
-                    if not message.get("more_body", False):
-                        return
-
-    async def _next(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        return message
-
-
-def _within(body: bytes, limit_bytes: int) -> bytes:
-    if len(body) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return body
-
-
-def _too_large(limit_bytes: int) -> BodyTooLargeError:
-    problem = Problem("", f"may have at most {limit_bytes} bytes")
-    return BodyTooLargeError("the request's body is too large", problems=(problem,))
-
-
 class AsgiServer:
     """The gateway as an ASGI application.
 
     Args:
         is_leaving: whether callers are to open new connections for their next requests.
         fast_answer: is asked first; it answers the ordinary requests, and Flask all others.
+        budget: bounds the bodies that are held at once.
     """
 
     def __init__(
@@ -178,8 +92,10 @@ class AsgiServer:
         on_shutdown: Hook,
         is_leaving: Callable[[], bool],
         fast_answer: FastAnswer,
+        budget: ByteBudget,
     ) -> None:
         self._app = app
+        self._budget = budget
         self._fast_answer = fast_answer
         self._is_leaving = is_leaving
         self._on_startup = on_startup
@@ -204,17 +120,22 @@ class AsgiServer:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = RequestBody(receive, _content_length(scope))
+        body = RequestBody(receive, _content_length(scope), self._budget)
         try:
-            answer = await self._fast_answer(scope, body)
-            if answer is not None:
-                await _send_answer(answer, self._is_leaving(), send)
-                return
-            environ = make_environ(scope)
-            environ[BODY] = body
-            response = await self.handle(environ)
+            await self._answer(scope, body, send)
         except Disconnected:
             return
+        finally:
+            body.release()
+
+    async def _answer(self, scope: Scope, body: RequestBody, send: Send) -> None:
+        answer = await self._fast_answer(scope, body)
+        if answer is not None:
+            await _send_answer(answer, self._is_leaving(), send)
+            return
+        environ = make_environ(scope)
+        environ[BODY] = body
+        response = await self.handle(environ)
         if self._is_leaving():
             response.headers["Connection"] = "close"
         await _send_response(response, environ, body, send)
@@ -299,7 +220,7 @@ async def _send_answer(answer: Answer, is_leaving: bool, send: Send) -> None:
 
 
 async def _send_response(response: Response, environ: dict[str, Any], body: RequestBody, send: Send) -> None:
-    must_drain = response.status_code == BodyTooLargeError.http_status and not body.is_complete
+    must_drain = response.status_code in REFUSED_UNREAD and not body.is_complete
     if must_drain:
         response.headers["Connection"] = "close"
     content = response.get_data()

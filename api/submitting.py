@@ -25,6 +25,9 @@ class Preference:
 
 NO_PREFERENCE = Preference()
 
+#: A job ready for its queue, and the inputs that go beside its message.
+Prepared = tuple[Submission, bytes | None]
+
 
 class Submitter:
     """Validates envelopes and makes jobs of them."""
@@ -53,7 +56,7 @@ class Submitter:
 
     def prepare(
         self, interface: Interface, checked: dict[str, Any], identity: bytes, preference: Preference
-    ) -> tuple[Submission, bytes | None]:
+    ) -> Prepared:
         """Returns a job ready for its queue, and the inputs that go beside its message.
 
         Args:

@@ -169,9 +169,12 @@ def pool_of(
     return SentinelConnectionPool(address.master_name, sentinels, connection_class=kind, **options)
 
 
-def client_of(target: RedisAddress | str, timeout_s: float) -> redis.Redis:
-    """Returns a client that raises on the first error instead of sending a command twice."""
-    return redis.Redis.from_pool(pool_of(target, timeout_s))
+def client_of(target: RedisAddress | str, timeout_s: float, **more: Any) -> redis.Redis:
+    """Returns a client that raises on the first error instead of sending a command twice.
+
+    `more` is as for `pool_of`.
+    """
+    return redis.Redis.from_pool(pool_of(target, timeout_s, **more))
 
 
 class _AsyncMasterOnly:

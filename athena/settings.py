@@ -135,6 +135,11 @@ class Settings:
     max_body_bytes: int = _setting(
         "67108864", _positive_int, "largest request body, whatever an ability allows"
     )
+    max_held_bytes: int = _setting(
+        "536870912",
+        _positive_int,
+        "bytes of requests that a gateway holds until they are queued; more get 429",
+    )
     inline_payload_bytes: int = _setting(
         "16384", _count, "inputs up to this size ride in the queue message, larger ones beside it"
     )

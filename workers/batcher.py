@@ -20,7 +20,7 @@ from workers.line import Line
 #: A call that takes longer is worth a wait for urgent jobs.
 LONG_CALL_S = 0.02
 
-#: While jobs wait, the ends of short calls are told together: each telling takes the interpreter from the calls.
+#: While jobs wait, the ends of short calls are told together: each telling keeps the next call waiting.
 TELL_EVERY_S = 0.001
 
 

@@ -14,6 +14,9 @@ from athena.script import SCRIPTS, Command
 #: How long an inference thread waits for Redis to come back before a job fails for want of its inputs.
 PAYLOAD_PATIENCE_S = 20.0
 
+#: Payloads are large; redis-py reads 64 KiB at a time otherwise.
+PAYLOAD_READ_BYTES = 1_048_576
+
 PAYLOAD_PAUSE_S = 0.25
 
 
@@ -24,7 +27,7 @@ class StoreLink:
         # The pool only makes the connection; one to a master that sentinels name refers to it later.
         self._pool = pool_of(target, timeout_s)
         self._connection: Any = self._pool.make_connection()
-        self._payloads = client_of(target, timeout_s)
+        self._payloads = client_of(target, timeout_s, socket_read_size=PAYLOAD_READ_BYTES)
         self._is_connected = False
         self._lock = threading.Lock()
 

@@ -8,7 +8,8 @@ from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
 from api.problems import error_body
-from api.server import BODY, RequestBody
+from api.request_body import RequestBody
+from api.server import BODY
 from api.submitting import Preference, Submitter
 from api.views.answers import job_url, json_response
 from api.views.bodies import JSON, parse_json

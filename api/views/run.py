@@ -1,21 +1,24 @@
 """POST to an ability: validate, queue, wait, answer."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
-from api.server import BODY, RequestBody
-from api.submitting import NO_PREFERENCE, Preference, Submitter
+from api.request_body import RequestBody
+from api.server import BODY
+from api.submitting import NO_PREFERENCE, Preference, Prepared, Submitter
 from api.views.answers import accepted_response, ended_response
 from api.views.bodies import check_media_type, read_body
-from api.views.waiting import MAX_WAIT_S, run_to_end, waited_too_long
+from api.views.waiting import MAX_WAIT_S, submit_and_attach, wait_for_end, waited_too_long
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
 from athena.interface import Interface
 from athena.jobs import JobRecord
-from athena.store import Submission
+from athena.schema import RequestSchema
+from athena.store import Reply
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
@@ -68,39 +71,45 @@ class Runner:
             )
         check_media_type(request)
         body: RequestBody = request.environ[BODY]
+        preference = parse_preference(request.headers.get("Prefer", ""))
+        prepared = await self._prepare(interface, schema, body, preference)
+        if preference.respond_async:
+            job_id, _ = await self._gateway.submit(*prepared)
+            return accepted_response(await self._record(job_id, interface))
+        job_id, future = await submit_and_attach(self._gateway, *prepared)
+        # A caller may wait for minutes, and what he sent may be large.
+        del prepared
+        body.release()
+        return await self._await_end(interface, job_id, future, body, preference)
+
+    async def _prepare(
+        self, interface: Interface, schema: RequestSchema, body: RequestBody, preference: Preference
+    ) -> Prepared:
         limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
         given = read_body(request, await body.read(limit_bytes), interface)
         checked = await self._submitter.validate(interface, schema, given.envelope, limit_bytes)
-        preference = parse_preference(request.headers.get("Prefer", ""))
-        submission, payload = self._submitter.prepare(interface, checked, given.identity, preference)
-        if preference.respond_async:
-            return await self._run_async(submission, payload)
-        return await self._run_sync(interface, submission, payload, body, preference)
+        return self._submitter.prepare(interface, checked, given.identity, preference)
 
-    async def _run_async(self, submission: Submission, payload: bytes | None) -> Response:
-        job_id, _ = await self._gateway.submit(submission, payload)
-        return accepted_response(await self._record(job_id, submission))
-
-    async def _run_sync(
+    async def _await_end(
         self,
         interface: Interface,
-        submission: Submission,
-        payload: bytes | None,
+        job_id: str,
+        future: asyncio.Future[Reply],
         body: RequestBody,
         preference: Preference,
     ) -> Response:
         wait_s = interface.limits.wait_s if preference.wait_s is None else preference.wait_s
-        job_id, reply = await run_to_end(self._gateway, submission, payload, body, wait_s)
+        reply = await wait_for_end(self._gateway, job_id, future, body, wait_s)
         if reply is not None:
             return ended_response(reply)
         if preference.wait_s is not None:
-            return accepted_response(await self._record(job_id, submission))
+            return accepted_response(await self._record(job_id, interface))
         raise waited_too_long(wait_s)
 
-    async def _record(self, job_id: str, submission: Submission) -> JobRecord:
+    async def _record(self, job_id: str, interface: Interface) -> JobRecord:
         record = await self._gateway.read(job_id)
         if record is None:
-            raise NotFoundError(f"job {job_id} of {submission.service_id} is gone")
+            raise NotFoundError(f"job {job_id} of {interface.service_id} is gone")
         return record
 
 

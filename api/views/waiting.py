@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from api.gateway import Gateway
-from api.server import Disconnected, RequestBody
+from api.request_body import Disconnected, RequestBody
 from athena.errors import WaitTimeoutError
 from athena.store import Reply, Submission
 
@@ -15,23 +15,14 @@ UNWATCHED_S = 0.25
 MAX_WAIT_S = 300.0
 
 
-async def run_to_end(
-    gateway: Gateway, submission: Submission, payload: bytes | None, body: RequestBody, wait_s: float
-) -> tuple[str, Reply | None]:
-    """Submits a job and waits for its end; returns its id too, which another request may have given it.
-
-    Raises:
-        Disconnected: the caller went away.
-        AthenaError: the job cannot be submitted (see `Gateway.submit`).
-    """
-    job_id, future = await _submit_and_attach(gateway, submission, payload)
-    return job_id, await wait_for_end(gateway, job_id, future, body, wait_s)
-
-
-async def _submit_and_attach(
+async def submit_and_attach(
     gateway: Gateway, submission: Submission, payload: bytes | None
 ) -> tuple[str, asyncio.Future[Reply]]:
-    """Submits a job whose end this caller hears of, also when another request has brought it in."""
+    """Submits a job; returns its id and a future of its end, also when another request has brought it in.
+
+    Raises:
+        AthenaError: the job cannot be submitted (see `Gateway.submit`).
+    """
     future = gateway.wait_for(submission.job_id)
     try:
         job_id, _ = await gateway.submit(submission, payload)

@@ -8,7 +8,8 @@ import pytest
 
 from api.fast_path import FastPath
 from api.gateway import Gateway
-from api.server import Answer, RequestBody
+from api.request_body import ByteBudget, RequestBody
+from api.server import Answer
 from athena.ability import Limits
 from athena.errors import QueueFullError
 from athena.interface import DataSpec, Interface
@@ -62,7 +63,9 @@ def ask(
         return {"type": "http.request", "body": raw, "more_body": False}
 
     async def answer() -> Answer | None:
-        return await FastPath(gateway).answer(scope, RequestBody(receive, len(raw) if has_length else None))
+        return await FastPath(gateway).answer(
+            scope, RequestBody(receive, len(raw) if has_length else None, ByteBudget(10**9))
+        )
 
     return asyncio.run(answer())
 

@@ -10,7 +10,7 @@ import pytest
 from api import waiters as waiters_module
 from api.gateway import Gateway
 from api.problems import problem_response
-from api.server import Disconnected, RequestBody
+from api.request_body import ByteBudget, Disconnected, RequestBody
 from api.submitting import Preference
 from api.views import waiting
 from api.views.answers import accepted_response, ended_response, job_response
@@ -288,7 +288,7 @@ class Disconnectable:
     def __init__(self) -> None:
         self.request: Any = asyncio.current_task()
         self.gone = asyncio.Event()
-        self.body = RequestBody(self.receive, None)
+        self.body = RequestBody(self.receive, None, ByteBudget(10**9))
 
     async def receive(self) -> dict[str, Any]:
         await self.gone.wait()

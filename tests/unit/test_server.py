@@ -11,7 +11,8 @@ from flask import Flask, Response, g, request
 from api.app import _check_hooks, create_app
 from api.gateway import Gateway
 from api.problems import problem_response
-from api.server import BODY, Answer, AsgiServer, Disconnected, InlineFlask, RequestBody, Scope, make_environ
+from api.request_body import ByteBudget, Disconnected, RequestBody
+from api.server import BODY, Answer, AsgiServer, InlineFlask, Scope, make_environ
 from athena.errors import AthenaError, BodyTooLargeError, NotFoundError
 from athena.settings import from_env
 
@@ -121,7 +122,7 @@ class Exchange:
 
 def run(*exchanges: Exchange, app: Flask | None = None) -> None:
     """Answers requests side by side."""
-    server = AsgiServer(app or make_app(), nothing, nothing, lambda: False, leave_to_flask)
+    server = AsgiServer(app or make_app(), nothing, nothing, lambda: False, leave_to_flask, ByteBudget(10**9))
 
     async def answer() -> None:
         await asyncio.gather(*(server(item.scope, item.receive, item.send) for item in exchanges))
@@ -259,7 +260,7 @@ def test_body_tells_when_the_client_goes_away() -> None:
     exchange = Exchange("POST", "/", b"abc")
 
     async def wait() -> bytes:
-        body = RequestBody(exchange.receive, None)
+        body = RequestBody(exchange.receive, None, ByteBudget(10**9))
         read = await body.read(LIMIT_BYTES)
         await asyncio.wait_for(body.until_disconnect(), 5)
         return read
@@ -272,7 +273,7 @@ def test_body_whose_length_is_told_needs_no_reading_to_be_refused() -> None:
         raise AssertionError("was read")
 
     with pytest.raises(BodyTooLargeError) as error:
-        asyncio.run(RequestBody(never, 11).read(LIMIT_BYTES))
+        asyncio.run(RequestBody(never, 11, ByteBudget(10**9)).read(LIMIT_BYTES))
 
     assert (error.value.code, error.value.http_status) == (10163, 413)
 
@@ -307,7 +308,9 @@ def test_life_cycle_starts_and_ends_the_process_once() -> None:
 
     exchange = Exchange("GET", "/")
     exchange.incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    server = AsgiServer(make_app(), note("start"), note("stop"), lambda: False, leave_to_flask)
+    server = AsgiServer(
+        make_app(), note("start"), note("stop"), lambda: False, leave_to_flask, ByteBudget(10**9)
+    )
 
     asyncio.run(server({"type": "lifespan"}, exchange.receive, exchange.send))
 
@@ -368,7 +371,7 @@ def test_request_that_is_cancelled_is_torn_down() -> None:
 
     async def cancel() -> None:
         async with asyncio.timeout(0.01):
-            await AsgiServer(app, nothing, nothing, lambda: False, leave_to_flask)(
+            await AsgiServer(app, nothing, nothing, lambda: False, leave_to_flask, ByteBudget(10**9))(
                 exchange.scope, exchange.receive, exchange.send
             )
 
@@ -379,7 +382,7 @@ def test_request_that_is_cancelled_is_torn_down() -> None:
 
 
 def test_refusal_is_over_when_the_rest_was_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.server.DRAIN_BYTES", 25)
+    monkeypatch.setattr("api.request_body.DRAIN_BYTES", 25)
     exchange = post("/body", *[b"x" * 10] * 6)
 
     # Two parts are over the limit, three of the rest over the bound; a body read whole needs neither.
