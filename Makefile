@@ -65,6 +65,7 @@ bench: $(VENV)/.dev  ## Measure the overhead of gateway, queue and dispatcher
 	@scripts/install-wrk.sh
 	@$(PYTHON) -m benchmarks.noop $(ARGS)
 	@$(PYTHON) -m benchmarks.ocr $(ARGS)
+	@$(PYTHON) -m benchmarks.models
 	@$(PYTHON) -m benchmarks.dispatch
 
 bench-fleet: $(VENV)/.dev  ## Measure how a simulated fleet of 16 GPUs is kept busy

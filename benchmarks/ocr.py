@@ -34,6 +34,7 @@ def main() -> None:
     here, there = context.Pipe()
     loop = context.Process(target=bare_loop, args=(there, picture), daemon=True)
     loop.start()
+    there.close()  # so that a loop that fails is noticed
     here.recv()
     with served("mmocr") as athena:
         rounds = []

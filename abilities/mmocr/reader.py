@@ -1,11 +1,13 @@
-"""Finds and reads the words of a picture with RapidOCR's models."""
+"""Finds and reads the words of pictures with RapidOCR's models."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import cv2
 import numpy as np
+from lanes import Lanes
 from lines import Line, Word, cut_out, detector_size, in_reading_order, part_of, split_words
 from models import Models, run
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
@@ -57,21 +59,32 @@ class Reading:
 
 
 class Reader:
-    """Reads pictures, one at a time."""
+    """Reads pictures, one or several at a time; the answers do not depend on that.
 
-    def __init__(self, models: Models, settings: ReaderSettings) -> None:
+    Several are read side by side: their lines are found, then all lines are read, so that a full
+    picture does not keep one core busy while the others have nothing to do. An inference is still one
+    of a picture, or of a line: the models gain nothing from larger ones on the CPU, and their scores
+    would differ in the seventh digit.
+    """
+
+    def __init__(self, models: Models, settings: ReaderSettings, lanes: Lanes) -> None:
         self._models = models
         self._settings = settings
+        self._lanes = lanes
         self._find_boxes = DBPostProcess(box_thresh=BOX_THRESHOLD, unclip_ratio=1.6, use_dilation=True)
         self._decode = CTCLabelDecode(character=list(models.characters))
 
     def read(self, picture: np.ndarray) -> list[Reading]:
         """Returns the words of a picture (height x width x 3, blue first) in reading order."""
-        return [
-            reading
-            for box, score in self._find_lines(picture)
-            for reading in self._read_line(picture, box, score)
-        ]
+        lines = self._find_lines(picture)
+        return [reading for line in lines for reading in self._read_line(picture, *line)]
+
+    def read_all(self, pictures: Sequence[np.ndarray]) -> list[list[Reading]]:
+        """Returns the words of each picture."""
+        found = self._lanes.map(self._find_lines, pictures)
+        tasks = [(picture, *line) for picture, lines in zip(pictures, found, strict=True) for line in lines]
+        read = iter(self._lanes.map(lambda task: list(self._read_line(*task)), tasks))
+        return [list(chain.from_iterable(next(read) for _ in lines)) for lines in found]
 
     def _find_lines(self, picture: np.ndarray) -> list[Line]:
         height, width = picture.shape[:2]

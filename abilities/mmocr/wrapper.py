@@ -1,4 +1,4 @@
-"""Reads the words in a picture."""
+"""Reads the words in a picture, or in several at a time."""
 
 import ctypes
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from lanes import Lanes, count_lanes
 from models import MODELS_FOLDER, load_models
 from picture import FORMATS, Fault, Picture, PictureError, decode
 from reader import Reader, ReaderSettings, Reading
@@ -62,40 +63,61 @@ class Wrapper(WrapperBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_pixels = DEFAULT_MAX_PIXELS
+        self._lanes = Lanes(1)
         self._reader: Reader | None = None
 
     def wrapperInit(self, config: dict[str, str]) -> int:
         self._max_pixels = _number(config, "max_pixels", DEFAULT_MAX_PIXELS, minimum=1)
         settings = reader_settings(config)
+        threads = _threads(config)
         models = load_models(
             Path(config.get("models") or MODELS_FOLDER),
-            threads=_threads(config),
+            threads=threads,
             with_classifier=_truth(config, "direction_classifier"),
         )
-        self._reader = Reader(models, settings)
+        self._lanes = Lanes(count_lanes(threads, models.recogniser.runs_on_gpu))
+        self._reader = Reader(models, settings, self._lanes)
         # RapidOCR's logger has its own handler and level, whatever the application decided.
         logging.getLogger("RapidOCR").setLevel(logging.WARNING)
         return 0
 
     def wrapperFini(self) -> int:
         self._reader = None
+        self._lanes.close()
         return 0
 
     def wrapperOnceExec(
         self, params: dict[str, str], reqData: DataListCls, usrTag: str = "", persId: int = 0
     ) -> Response:
-        response = Response()
-        node = reqData.get("data")
-        try:
-            picture = decode(node.data if node else b"", self._max_pixels)
-        except PictureError as error:
-            return response.response_err(int(error.fault))
         assert self._reader is not None, "wrapperInit comes first"
-        answer = ResponseData(key="boxes")
-        answer.setData(as_json(picture, self._reader.read(picture.pixels)))
-        response.list = [answer]
+        picture = self._decode(reqData)
+        if isinstance(picture, Picture):
+            response = answer(picture, self._reader.read(picture.pixels))
+        else:
+            response = Response().response_err(int(picture))
         return_free_memory()
         return response
+
+    def wrapperBatchExec(
+        self, params_list: list[dict[str, str]], req_list: list[DataListCls]
+    ) -> list[Response]:
+        """Reads several pictures side by side; one that cannot be used fails alone."""
+        assert self._reader is not None, "wrapperInit comes first"
+        decoded = self._lanes.map(self._decode, req_list)
+        readings = iter(self._reader.read_all([item.pixels for item in decoded if isinstance(item, Picture)]))
+        responses = [
+            answer(item, next(readings)) if isinstance(item, Picture) else Response().response_err(int(item))
+            for item in decoded
+        ]
+        return_free_memory()
+        return responses
+
+    def _decode(self, inputs: DataListCls) -> Picture | Fault:
+        node = inputs.get("data")
+        try:
+            return decode(node.data if node else b"", self._max_pixels)
+        except PictureError as error:
+            return error.fault
 
     def wrapperError(self, ret: int) -> str:
         formats = ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
@@ -120,6 +142,15 @@ def reader_settings(config: dict[str, str]) -> ReaderSettings:
         max_lines=_number(config, "max_lines", standard.max_lines, minimum=1),
         detector_pixels=_number(config, "detector_pixels", standard.detector_pixels, minimum=10_000),
     )
+
+
+def answer(picture: Picture, readings: list[Reading]) -> Response:
+    """Returns the response for a picture that was read."""
+    output = ResponseData(key="boxes")
+    output.setData(as_json(picture, readings))
+    response = Response()
+    response.list = [output]
+    return response
 
 
 def as_json(picture: Picture, readings: list[Reading]) -> bytes:

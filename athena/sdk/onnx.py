@@ -81,8 +81,9 @@ def choose(device: Device, available: Iterable[str], has_driver: bool) -> Choice
 class OnnxSession:
     """A model that is ready to run.
 
-    All runs come from one thread, whichever threads call: a session on a GPU whose runs came from different
-    threads was seen to keep more memory with each of them (microsoft/onnxruntime#29351).
+    On a GPU all runs come from one thread, whichever threads call: a session whose runs came from different
+    threads was seen to keep more memory with each of them (microsoft/onnxruntime#29351). On the CPU the
+    threads that call run it side by side.
 
     Attributes:
         inputs: name -> shape; a dimension of any size is a text or None.
@@ -117,6 +118,9 @@ class OnnxSession:
             outputs: names of those that are wanted; None for all.
         """
         asked = None if outputs is None else list(outputs)
+        if not self.runs_on_gpu:
+            on_cpu: list[Any] = self._session.run(asked, dict(inputs))
+            return on_cpu
         with self._lock:
             self._owner = self._owner or threading.get_ident()
             if self._own_thread is None and self._owner != threading.get_ident():

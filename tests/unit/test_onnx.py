@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -221,37 +222,64 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
         onnx.open_session(damaged)
 
 
-def test_one_thread_runs_a_model_whoever_calls() -> None:
-    used: list[int] = []
+class NotingSession:
+    """A session of onnxruntime that notes the threads that run it."""
+
+    def __init__(self, provider: str, run: Callable[[], None]) -> None:
+        self.threads: list[int] = []
+        self._provider = provider
+        self._run = run
+
+    def run(self, outputs: Any, inputs: Any) -> list[Any]:
+        self.threads.append(threading.get_ident())
+        self._run()
+        return []
+
+    def get_providers(self) -> list[str]:
+        return [self._provider]
+
+    def get_modelmeta(self) -> Any:
+        return SimpleNamespace(custom_metadata_map={})
+
+    get_inputs = get_outputs = list
+
+
+def _meet(barrier: threading.Barrier) -> None:
+    barrier.wait(10)
+
+
+def run_in_threads(session: onnx.OnnxSession, count: int) -> None:
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda _: session.run({}), range(count)))
+
+
+def test_one_thread_runs_a_model_on_a_gpu_whoever_calls() -> None:
     inside = threading.Semaphore()
 
-    class Noting:
-        """Notes the threads that run it."""
+    def run() -> None:
+        assert inside.acquire(blocking=False)
+        time.sleep(0.005)
+        inside.release()
 
-        def run(self, outputs: Any, inputs: Any) -> list[Any]:
-            assert inside.acquire(blocking=False)
-            used.append(threading.get_ident())
-            time.sleep(0.005)
-            inside.release()
-            return []
+    noting = NotingSession(onnx.CUDA, run)
+    session = onnx.OnnxSession(noting, MODEL)
 
-        def __getattr__(self, name: str) -> Any:
-            if name == "get_modelmeta":
-                return lambda: SimpleNamespace(custom_metadata_map={})
-            return list
-
-    session = onnx.OnnxSession(Noting(), MODEL)
     session.run({})
     session.run({})
-    threads = [threading.Thread(target=session.run, args=({},)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(session, 4)
     session.run({})
 
-    ours, dedicated = used[:2], used[2:]
+    ours, dedicated = noting.threads[:2], noting.threads[2:]
     assert set(ours) == {threading.get_ident()}
     assert len(dedicated) == 5
     assert len(set(dedicated)) == 1
     assert not set(ours) & set(dedicated)
+
+
+def test_threads_run_a_model_on_the_cpu_side_by_side() -> None:
+    together = threading.Barrier(3)
+    noting = NotingSession(onnx.CPU, lambda: _meet(together))
+
+    run_in_threads(onnx.OnnxSession(noting, MODEL), 3)
+
+    assert len(set(noting.threads)) == 3
