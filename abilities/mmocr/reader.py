@@ -7,7 +7,7 @@ from itertools import chain
 
 import cv2
 import numpy as np
-from lanes import Lanes
+from crew import Crew
 from lines import Line, Word, cut_out, detector_size, in_reading_order, part_of, split_words
 from models import Models, run
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
@@ -67,10 +67,10 @@ class Reader:
     would differ in the seventh digit.
     """
 
-    def __init__(self, models: Models, settings: ReaderSettings, lanes: Lanes) -> None:
+    def __init__(self, models: Models, settings: ReaderSettings, crew: Crew) -> None:
         self._models = models
         self._settings = settings
-        self._lanes = lanes
+        self._crew = crew
         self._find_boxes = DBPostProcess(box_thresh=BOX_THRESHOLD, unclip_ratio=1.6, use_dilation=True)
         self._decode = CTCLabelDecode(character=list(models.characters))
 
@@ -81,9 +81,9 @@ class Reader:
 
     def read_all(self, pictures: Sequence[np.ndarray]) -> list[list[Reading]]:
         """Returns the words of each picture."""
-        found = self._lanes.map(self._find_lines, pictures)
+        found = self._crew.map(self._find_lines, pictures)
         tasks = [(picture, *line) for picture, lines in zip(pictures, found, strict=True) for line in lines]
-        read = iter(self._lanes.map(lambda task: list(self._read_line(*task)), tasks))
+        read = iter(self._crew.map(lambda task: list(self._read_line(*task)), tasks))
         return [list(chain.from_iterable(next(read) for _ in lines)) for lines in found]
 
     def _find_lines(self, picture: np.ndarray) -> list[Line]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from lanes import Lanes, count_lanes
+from crew import Crew, crew_size
 from models import MODELS_FOLDER, load_models
 from picture import FORMATS, Fault, Picture, PictureError, decode
 from reader import Reader, ReaderSettings, Reading
@@ -63,7 +63,7 @@ class Wrapper(WrapperBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_pixels = DEFAULT_MAX_PIXELS
-        self._lanes = Lanes(1)
+        self._crew = Crew(1)
         self._reader: Reader | None = None
 
     def wrapperInit(self, config: dict[str, str]) -> int:
@@ -75,15 +75,15 @@ class Wrapper(WrapperBase):
             threads=threads,
             with_classifier=_truth(config, "direction_classifier"),
         )
-        self._lanes = Lanes(count_lanes(threads, models.recogniser.runs_on_gpu))
-        self._reader = Reader(models, settings, self._lanes)
+        self._crew = Crew(crew_size(threads, models.recogniser.runs_on_gpu))
+        self._reader = Reader(models, settings, self._crew)
         # RapidOCR's logger has its own handler and level, whatever the application decided.
         logging.getLogger("RapidOCR").setLevel(logging.WARNING)
         return 0
 
     def wrapperFini(self) -> int:
         self._reader = None
-        self._lanes.close()
+        self._crew.close()
         return 0
 
     def wrapperOnceExec(
@@ -103,7 +103,7 @@ class Wrapper(WrapperBase):
     ) -> list[Response]:
         """Reads several pictures side by side; one that cannot be used fails alone."""
         assert self._reader is not None, "wrapperInit comes first"
-        decoded = self._lanes.map(self._decode, req_list)
+        decoded = self._crew.map(self._decode, req_list)
         readings = iter(self._reader.read_all([item.pixels for item in decoded if isinstance(item, Picture)]))
         responses = [
             answer(item, next(readings)) if isinstance(item, Picture) else Response().response_err(int(item))

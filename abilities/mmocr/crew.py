@@ -10,15 +10,15 @@ from athena.sdk import device
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Each lane needs memory for an inference of its own, up to some 200 MB.
-MAX_LANES = 4
+#: Each member needs memory for an inference of its own, up to some 200 MB.
+MAX_CREW = 4
 
 
-class Lanes:
+class Crew:
     """Threads that take steps from one line; an inference of one thread keeps one core busy."""
 
     def __init__(self, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, "lane") if count > 1 else None
+        self._pool = ThreadPoolExecutor(count, "crew") if count > 1 else None
 
     def map(self, step: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Returns the results in the order of the items.
@@ -34,7 +34,7 @@ class Lanes:
             self._pool.shutdown()
 
 
-def count_lanes(threads: int | None, runs_on_gpu: bool) -> int:
+def crew_size(threads: int | None, runs_on_gpu: bool) -> int:
     """Returns how many inferences may go on at the same time.
 
     Args:
@@ -44,4 +44,4 @@ def count_lanes(threads: int | None, runs_on_gpu: bool) -> int:
     if runs_on_gpu or not threads:
         return 1
     cores = device.current().threads or len(os.sched_getaffinity(0))
-    return max(1, min(MAX_LANES, cores // threads))
+    return max(1, min(MAX_CREW, cores // threads))
