@@ -178,8 +178,9 @@ class JobChannel(kombu_redis.Channel):
         finally:
             self._waits_for_bell = False
             self._in_poll = None
-        # Rung or timed out: both times the next turn looks into the queues.
         self.session.on_bell(time.monotonic(), rung[0].decode() if rung else None)
+        # Rung or timed out: both times the queues are looked into, and not only on the loop's next turn.
+        self.turn()
         return True
 
 
