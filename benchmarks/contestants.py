@@ -261,7 +261,8 @@ def settings_of(name: str, port: int) -> dict[str, str]:
     if name == "bentoml":
         return {"BENTOML_DO_NOT_TRACK": "True"}
     if name == "ray":
-        return {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+        fast = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
+        return {**fast, "RAY_USAGE_STATS_ENABLED": "0"}
     return {}
 
 

@@ -1,10 +1,11 @@
 """Flask and Celery as most people join them: `apply_async().get()` in a view, Redis for messages and results.
 
-gunicorn with gevent workers in front, so that a waiting view costs no thread (Gunicorn, Design), two of them for
-two cores; a Celery worker with the prefork pool of as many processes as there are cores, its default.
-From Celery's guide "Optimizing": a large prefetch multiplier for short tasks, and a pool of broker connections
-for as many green threads as there may be. JSON messages, the default. No acknowledgement after the task, which is
-the default too: a killed worker loses what it had. Redis runs as `athena serve` runs its own.
+gunicorn with gevent workers in front, so that a waiting view costs no thread (Gunicorn, Design), two of them:
+five, which that page says for two cores, got a quarter as far. A Celery worker with the prefork pool and a
+process for each core, its default; solo got half as far. From Celery's guide "Optimizing": a large prefetch
+multiplier for short tasks, and a pool of broker connections for many green threads. JSON messages and
+acknowledgement before the task, both the default: a killed worker loses what it had. Redis runs as `athena serve`
+runs its own.
 """
 
 import os

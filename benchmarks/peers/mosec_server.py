@@ -1,8 +1,8 @@
 """mosec 0.9.8: a Rust HTTP server in front of Python processes, joined by a unix socket.
 
-Tuned as its documentation says: `num` processes of a stage "for parallel computing" (Interface, append_worker),
-here as many as the work gains from on two cores; `max_batch_size` with `max_wait_time` for batches; msgspec, which
-it brings its own mixin for, instead of the standard library's JSON.
+Tuned as its documentation says (Interface, append_worker): `num`, processes of a stage, "for parallel
+computing", here as many as the work gains from on two cores; `max_batch_size` with `max_wait_time` for batches.
+msgspec, for which it has a mixin, instead of the standard library's JSON.
 """
 
 import os

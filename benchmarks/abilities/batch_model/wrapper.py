@@ -1,4 +1,4 @@
-"""Stands for a model on a GPU: a call takes 5 ms and another 0.5 ms for each input (benchmarks/peers/work.py)."""
+"""Stands for a model on a GPU: a call takes 5 ms and another 0.5 ms for each input."""
 
 import time
 
