@@ -82,6 +82,6 @@ build: $(VENV)/.dev  ## Build the wheel into dist/
 	@rm -rf build
 	@$(PYTHON) -m build --wheel
 
-clean:  ## Remove the environment, caches and builds; .athena/, the data, stays
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## Remove the environments, caches and builds; .athena/, the data, stays
+	@rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -path ./.git -prune -o -path ./.athena -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -43,7 +43,8 @@ class Axis:
 
 def linear_axis(title: str, highest: float) -> Axis:
     """Returns an axis from 0 with about five round steps."""
-    rough = max(highest, 1e-9) / 5
+    highest = max(highest, 1e-9)
+    rough = highest / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
     return Axis(title, [step * index for index in range(math.ceil(highest / step) + 1)])

@@ -12,7 +12,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def median_ratio(mine: Sequence[float], theirs: Sequence[float]) -> float:
-    """Returns the median of the ratios within each round: both saw the machine in the same state."""
+    """Returns the median of the ratios within each round: both saw the machine in the same state.
+
+    Raises:
+        ZeroDivisionError: theirs is 0 in a round.
+    """
     return float(median([one / other for one, other in zip(mine, theirs, strict=True)]))
 
 

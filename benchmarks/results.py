@@ -91,9 +91,9 @@ class Result:
         )
 
     def ratio(self, name: str, mine: str, theirs: str, load: Load) -> float | None:
-        """Returns the median of the ratios of a figure within each round."""
+        """Returns the median of the ratios of a figure within each round, or None where there is none."""
         one, other = self.find(mine, load), self.find(theirs, load)
-        if one is None or other is None:
+        if one is None or other is None or 0 in other.values(name):
             return None
         return median_ratio(one.values(name), other.values(name))
 

@@ -65,7 +65,9 @@ def measure(one: Contestant, clients: int, seconds: float) -> dict[str, float]:
     cpu_us = per_request_us(before, one.cpu_s(), done.requests)
     held_mb = one.memory_mb()
     one.settle()
-    figures = {"rate": done.rate, "p50_ms": done.p50_ms, "p99_ms": done.p99_ms}
+    figures = {"rate": done.rate}
+    if done.requests:
+        figures |= {"p50_ms": done.p50_ms, "p99_ms": done.p99_ms}
     figures |= {"cpu_us": sum(cpu_us.values()), "memory_mb": sum(held_mb.values())}
     figures |= {f"cpu_us.{part}": value for part, value in cpu_us.items()}
     return round_off(figures | {f"memory_mb.{part}": value for part, value in held_mb.items()})

@@ -4,8 +4,8 @@ gunicorn with gevent workers in front, so that a waiting view costs no thread (G
 five, which that page says for two cores, got a quarter as far. A Celery worker with the prefork pool and a
 process for each core, its default; solo got half as far. From Celery's guide "Optimizing": a large prefetch
 multiplier for short tasks, and a pool of broker connections for many green threads. JSON messages and
-acknowledgement before the task, both the default: a killed worker loses what it had. Redis runs as `athena serve`
-runs its own.
+acknowledgement before the task, both the default: a killed worker loses what it had. Redis runs as that of
+`athena serve`.
 """
 
 import os

@@ -1,8 +1,8 @@
 """mosec 0.9.8: a Rust HTTP server in front of Python processes, joined by a unix socket.
 
 Tuned as its documentation says (Interface, append_worker): `num`, processes of a stage, "for parallel
-computing", here as many as the work gains from on two cores; `max_batch_size` with `max_wait_time` for batches.
-msgspec, for which it has a mixin, instead of the standard library's JSON.
+computing", here as many as the work gains from on two cores; `max_batch_size` with `max_wait_time`, for
+batches. msgspec, for which it has a mixin, instead of the standard library's JSON.
 """
 
 import os
