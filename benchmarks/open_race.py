@@ -19,7 +19,7 @@ CAPACITY_CLIENTS = 64
 
 
 def race_open(options: Options) -> Result:
-    """Sends at parts of each contestant's own capacity, and of the slowest one's."""
+    """The request that does nothing, at fixed parts of what each contestant answered at most."""
     result, draw = Result("openloop"), random.Random(options.seed)
     names = options.pick("mosec", "litserve")
     with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:

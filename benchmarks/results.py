@@ -18,6 +18,9 @@ from benchmarks.harness import ROOT
 
 FOLDER = ROOT / "docs" / "benchmarks"
 
+#: How contestants are shown, by the beginning of their names.
+ORDER = ("athena", "mosec", "litserve", "bentoml", "ray", "celery", "bare")
+
 #: The load at which a series was measured: {"clients": 64} or {"share": 0.5}.
 Load = Mapping[str, float]
 
@@ -79,9 +82,8 @@ class Result:
         return next(matching, None)
 
     def contestants(self) -> list[str]:
-        """Returns the contestants, Athena first and the others as they came."""
-        names = dict.fromkeys(item.contestant for item in self.series)
-        return sorted(names, key=lambda name: not name.startswith("athena"))
+        """Returns the contestants in the order in which they are always shown."""
+        return sorted({item.contestant for item in self.series}, key=_place)
 
     def loads(self) -> list[dict[str, float]]:
         """Returns the loads in their order."""
@@ -96,6 +98,11 @@ class Result:
         if one is None or other is None or 0 in other.values(name):
             return None
         return median_ratio(one.values(name), other.values(name))
+
+
+def _place(name: str) -> tuple[int, str]:
+    known = (place for place, prefix in enumerate(ORDER) if name.startswith(prefix))
+    return next(known, len(ORDER)), name
 
 
 def save(result: Result, folder: Path = FOLDER) -> Path:

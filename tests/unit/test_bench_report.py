@@ -8,7 +8,7 @@ from benchmarks import report
 from benchmarks.charts import Axis, line_chart, linear_axis, log_axis, stacked_bars
 from benchmarks.harness import ROOT, WrkResult
 from benchmarks.plots import plots_of
-from benchmarks.results import Result, load, peer_versions, save
+from benchmarks.results import FOLDER, Result, load, peer_versions, save
 
 
 def result() -> Result:
@@ -30,13 +30,13 @@ def test_the_document_and_the_plots_are_what_the_files_say() -> None:
 def test_every_file_of_figures_is_in_the_document() -> None:
     shown = {match[2] for match in report.BLOCK.finditer(report.DOCUMENT.read_text())}
 
-    assert {path.stem for path in report.FOLDER.glob("*.json")} <= shown
+    assert {path.stem for path in FOLDER.glob("*.json")} <= shown
 
 
 def test_every_plot_is_in_the_document() -> None:
     text = report.DOCUMENT.read_text()
 
-    assert [path.name for path in report.FOLDER.glob("*.svg") if f"benchmarks/{path.name}" not in text] == []
+    assert [path.name for path in FOLDER.glob("*.svg") if f"benchmarks/{path.name}" not in text] == []
 
 
 def test_a_table_has_medians_and_ratios_within_the_rounds() -> None:
