@@ -18,6 +18,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 BLOCK = re.compile(r"(?s)(<!-- measured: (\w+) -->\n).*?(<!-- end -->)")
 
 COLUMNS = {
+    "wanted": "arrivals/s",
     "rate": "requests/s",
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
@@ -25,6 +26,8 @@ COLUMNS = {
     "cpu_us": "CPU µs/request",
     "memory_mb": "memory MB",
 }
+
+SHOWN_LOADS = {"clients": "clients", "share": "of capacity"}
 
 
 def sheet(result: Result) -> str:
@@ -49,7 +52,7 @@ def table(result: Result) -> str:
     """Returns the medians; ratios are those within a round."""
     used = [name for name in COLUMNS if any(item.values(name) for item in result.series)]
     first = next(iter(result.series[0].load))
-    heads = [first, "contestant", *(COLUMNS[name] for name in used), "Athena ÷ it", "spread"]
+    heads = [SHOWN_LOADS[first], "contestant", *(COLUMNS[name] for name in used), "Athena ÷ it", "spread"]
     lines = [_row(heads), _row(["---:", "---", *["---:"] * (len(used) + 2)])]
     for at in result.loads():
         for name in result.contestants():
@@ -64,7 +67,8 @@ def _cells(result: Result, name: str, at: Load, used: list[str]) -> list[str]:
     mine = next(
         (one for one in result.contestants() if one.startswith("athena") and result.find(one, at)), None
     )
-    ratio = result.ratio("rate", mine, name, at) if mine and not name.startswith("athena") else None
+    is_other = mine and not name.startswith("athena") and "share" not in at
+    ratio = result.ratio("rate", mine, name, at) if mine and is_other else None
     return [
         f"{next(iter(at.values())):g}",
         f"**{name}**" if name.startswith("athena") else name,
