@@ -176,7 +176,7 @@ class Started:
     def __init__(self, name: str) -> None:
         self._name = name
         self._children: list[_Child] = []
-        self._folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-")
+        self._folder = tempfile.TemporaryDirectory(prefix=f"bench-{name}-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
 
     def __enter__(self) -> "Started":
@@ -189,7 +189,8 @@ class Started:
 
     def run(self, part: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
         """Starts a process; a key press that interrupts the benchmark does not reach it. Returns its pid."""
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), **environment}
+        own = {"HOME": str(self.folder), "TMPDIR": str(self.folder), "PYTHONPATH": str(ROOT)}
+        environ = {**os.environ, **own, **environment}
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log, env=environ, start_new_session=True

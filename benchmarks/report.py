@@ -6,6 +6,7 @@ With `--check` nothing is written; it fails where the document and the files dif
 import argparse
 import re
 from pathlib import Path
+from statistics import median
 
 from benchmarks.figures import shown
 from benchmarks.harness import ROOT
@@ -85,13 +86,14 @@ def _row(cells: list[str]) -> str:
 def remarks(result: Result) -> str:
     """Returns what the table does not show."""
     lines: list[str] = []
-    for series in result.series:
-        if parts := series.parts("cpu_us."):
+    for series in sorted(result.series, key=lambda one: (one.contestant, *one.load.values())):
+        parts = series.parts("cpu_us.")
+        if len(parts) > 1 and result.scenario != "sweep":
             shares = ", ".join(f"{name} {shown(value)}" for name, value in parts.items())
-            if series.contestant in ("athena", "celery"):
-                lines.append(f"* CPU µs/request of {series.contestant}, {_load(series.load)}: {shares}.")
+            lines.append(f"* CPU µs/request of {series.contestant}, {_load(series.load)}: {shares}.")
         if floor := series.median("redis_2_trips_p50_ms"):
-            over = (series.median("p50_ms") or 0.0) - floor
+            pairs = zip(series.values("p50_ms"), series.values("redis_2_trips_p50_ms"), strict=True)
+            over = median([mine - bare for mine, bare in pairs])
             lines.append(
                 f"* Two bare Redis round trips: p50 {floor:.3f} ms; one client of Athena: {over:.3f} ms more."
             )

@@ -49,10 +49,7 @@ class Series:
     def parts(self, prefix: str) -> dict[str, float]:
         """Returns the medians of the figures that begin with a prefix, by the rest of their names."""
         names = {name for item in self.rounds for name in item if name.startswith(prefix)}
-        return {
-            name.removeprefix(prefix): float(median([item.get(name, 0.0) for item in self.rounds]))
-            for name in sorted(names)
-        }
+        return {name.removeprefix(prefix): float(median(self.values(name))) for name in sorted(names)}
 
 
 @dataclass

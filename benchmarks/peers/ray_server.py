@@ -57,23 +57,23 @@ class Server:
 
 def main(port: int) -> None:
     """Serves until it is told to stop."""
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=tempfile.gettempdir(),
+        log_to_driver=False,
+        logging_level="error",
+    )
+    # Only now: ray.init puts a handler of its own in place.
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with tempfile.TemporaryDirectory(prefix="bench-ray-") as folder:
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=folder,
-            log_to_driver=False,
-            logging_level="error",
-        )
-        serve.start(http_options={"host": "127.0.0.1", "port": port})
-        serve.run(Server.bind(), route_prefix="/")
-        stopped.wait()
-        serve.shutdown()
-        ray.shutdown()
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    serve.run(Server.bind(), route_prefix="/")
+    stopped.wait()
+    serve.shutdown()
+    ray.shutdown()
 
 
 if __name__ == "__main__":
