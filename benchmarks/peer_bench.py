@@ -45,6 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in chosen.peers:
         peer_python(name)
     signal.signal(signal.SIGTERM, interrupt)
+    try:
+        run(chosen, options, command)
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted; all servers are stopped") from None
+    if chosen.out == FOLDER:
+        write_report()
+
+
+def run(chosen: argparse.Namespace, options: Options, command: Sequence[str]) -> None:
+    """Runs the scenarios one after the other; what one has measured is kept if the next one fails."""
     began_s = time.monotonic()
     for name in chosen.only:
         say(f"{name}: {(RACES[name].__doc__ or '').strip()}")
@@ -53,8 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = save(result, chosen.out)
         print(sheet(result), flush=True)
         say(f"{name}: written to {path}, {time.monotonic() - began_s:.0f} s so far")
-    if chosen.out == FOLDER:
-        write_report()
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

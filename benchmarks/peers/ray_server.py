@@ -72,7 +72,6 @@ def main(port: int) -> None:
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run(Server.bind(), route_prefix="/")
     stopped.wait()
-    serve.shutdown()
     ray.shutdown()
 
 
