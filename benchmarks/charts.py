@@ -17,7 +17,7 @@ COLORS = {
     "celery": "#7a5c3a",
     "bare": "#777777",
 }
-PARTS = ("#0b6fb8", "#c1272d", "#2a8a5a", "#d98200", "#7d3fa0", "#777777")
+PARTS = ("#0b6fb8", "#c1272d", "#2a8a5a", "#222222", "#7d3fa0", "#999999", "#d98200", "#7a5c3a")
 GRID, TEXT = "#dddddd", "#222222"
 
 Points = Sequence[tuple[float, float]]
