@@ -19,7 +19,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet chaos build clean stale
+.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers chaos build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +72,10 @@ bench-fleet: $(VENV)/.dev  ## Measure how a simulated fleet of 16 GPUs is kept b
 	@scripts/install-cc.sh
 	@exec $(PYTHON) -m benchmarks.fleet $(ARGS)
 
+bench-peers: $(VENV)/.dev  ## Measure Athena beside LitServe, mosec, BentoML, Ray Serve and Flask + Celery
+	@scripts/install-peers.sh
+	@exec $(PYTHON) -m benchmarks.peer_bench $(ARGS)
+
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)
 
@@ -79,6 +83,6 @@ build: $(VENV)/.dev  ## Build the wheel into dist/
 	@rm -rf build
 	@$(PYTHON) -m build --wheel
 
-clean:  ## Remove the environment, caches and builds; .athena/, the data, stays
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## Remove the environments, caches and builds; .athena/, the data, stays
+	@rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -path ./.git -prune -o -path ./.athena -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,6 +33,7 @@ class Served:
     def __init__(self, process: "subprocess.Popen[bytes]", url: str, data_dir: Path) -> None:
         self.url = url
         self.data_dir = data_dir
+        self.pid = process.pid
         self._process = psutil.Process(process.pid)
 
     def cpu_s(self) -> dict[str, float]:
@@ -91,8 +92,8 @@ class WrkResult:
             raise SystemExit(f"requests failed:\n{output}")
 
 
-def run_wrk(url: str, body: bytes, clients: int, seconds: int) -> WrkResult:
-    """Sends a request over and over, over kept-alive connections."""
+def run_wrk(url: str, body: bytes, clients: int, seconds: float) -> WrkResult:
+    """Sends a request over and over, over kept-alive connections; whole seconds are what wrk knows."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise SystemExit("no wrk: run scripts/install-wrk.sh")
@@ -106,7 +107,8 @@ def run_wrk(url: str, body: bytes, clients: int, seconds: int) -> WrkResult:
             'wrk.body = file:read("*a")\n'
             "file:close()\n"
         )
-        command = [wrk, "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", str(script), url]
+        command = [wrk, "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--latency"]
+        command += ["--timeout", "60s", "-s", str(script), url]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return WrkResult(done.stdout)
 
@@ -131,5 +133,5 @@ def _find(pattern: str, text: str) -> str:
 
 
 def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()  # type: ignore[union-attr]
+    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}[unit]
