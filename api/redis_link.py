@@ -10,7 +10,6 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.redis_packing import pack_commands
 from api.redis_replies import RedisReplies
@@ -174,7 +173,8 @@ class Subscriber:
         on_connect: Callable[[], None],
     ) -> None:
         # Half of it for silence, half of it for the answer to a ping.
-        self._connector = AsyncConnector(target, timeout_s / 2)
+        self._silence_s = timeout_s / 2
+        self._connector = AsyncConnector(target, self._silence_s)
         self._channel = channel
         self._on_push = on_push
         self._on_connect = on_connect
@@ -207,28 +207,25 @@ class Subscriber:
         try:
             await connection.connect()
             await connection.send_command("SUBSCRIBE", self._channel)
-            await self._read(connection)
+            await connection.read_response(disable_decoding=True, disconnect_on_error=False)
             self.is_connected = True
             self._on_connect()
+            replies = RedisReplies(connection)
             while True:
-                await self._next(connection)
+                for message in await self._next(connection, replies):
+                    if message[0] == b"message":
+                        self._on_push(message[2])
         finally:
             with contextlib.suppress(Exception):
                 await connection.disconnect(nowait=True)
 
-    async def _next(self, connection: AbstractConnection) -> None:
-        """Reads one message; silence is answered with a ping, silence after that is a dead connection."""
+    async def _next(self, connection: AbstractConnection, replies: RedisReplies) -> list[Any]:
+        """Reads messages; silence is answered with a ping, silence after that is a dead connection."""
         try:
-            message = await self._read(connection)
-        except RedisTimeoutError:
+            return await replies.next(self._silence_s)
+        except TimeoutError:
             await connection.send_command("PING", check_health=False)
             try:
-                message = await self._read(connection)
-            except RedisTimeoutError:
+                return await replies.next(self._silence_s)
+            except TimeoutError:
                 raise RedisConnectionError("the reply channel does not answer a ping") from None
-        if message[0] == b"message":
-            self._on_push(message[2])
-
-    async def _read(self, connection: AbstractConnection) -> Any:
-        """Reads for as long as the connection's own limit; a limit given here would be no error but None."""
-        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)

@@ -1,5 +1,6 @@
 """Replies of Redis as they come, many at a time; redis-py reads one with each call."""
 
+import asyncio
 from typing import Any
 
 import hiredis
@@ -20,12 +21,19 @@ class RedisReplies:
         self._stream = connection._reader
         self._parser = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
 
-    async def next(self) -> list[Any]:
+    async def next(self, timeout_s: float | None = None) -> list[Any]:
         """Waits for replies and returns all that are there; a refusal is an exception in the list.
 
         Raises:
             redis.ConnectionError: the connection ended, or the server became a replica.
+            TimeoutError: nothing came in time.
         """
+        if timeout_s is None:
+            return await self._next()
+        async with asyncio.timeout(timeout_s):
+            return await self._next()
+
+    async def _next(self) -> list[Any]:
         replies: list[Any] = []
         while not replies:
             assert self._stream is not None

@@ -1,8 +1,7 @@
 """The queue message: what a worker needs to run a job."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pybase64
 
@@ -12,8 +11,7 @@ from athena.protocol import InputValue
 MESSAGE_VERSION = 1
 
 
-@dataclass(frozen=True)
-class MessageInput:
+class MessageInput(NamedTuple):
     """One input in a queue message; `text` is base64, or None when the bytes lie beside the message."""
 
     key: str
@@ -24,8 +22,7 @@ class MessageInput:
     attributes: dict[str, str]
 
 
-@dataclass(frozen=True)
-class JobMessage:
+class JobMessage(NamedTuple):
     """What a worker needs to run a job; the single argument of the Celery task.
 
     Attributes:

@@ -6,8 +6,7 @@ Pure functions; what they follow is written in docs/protocol.md. The envelope wa
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pybase64
@@ -21,8 +20,7 @@ STATUS_ONCE = 3
 DATA_FIELDS = {0: "text", 1: "audio", 2: "image", 3: "video", 4: "other"}
 
 
-@dataclass(frozen=True)
-class InputValue:
+class InputValue(NamedTuple):
     """One input of a request.
 
     Attributes:
@@ -42,8 +40,7 @@ class InputValue:
     attributes: dict[str, str]
 
 
-@dataclass(frozen=True)
-class OutputValue:
+class OutputValue(NamedTuple):
     """One output of a job."""
 
     key: str

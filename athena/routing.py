@@ -1,8 +1,8 @@
 """Which queue a request goes to, by its scheduling hints and the workers that are alive. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from athena.errors import UnservedError
 from athena.interface import Interface
@@ -17,8 +17,7 @@ NO_PIN = frozenset({"", "first", ANY})
 RETRY_AFTER_S = 5
 
 
-@dataclass(frozen=True)
-class Hints:
+class Hints(NamedTuple):
     """What a request says about where it wants to run.
 
     Attributes:
@@ -50,8 +49,7 @@ def _as_written(name: str, known: Collection[str]) -> str:
     return next((other for other in known if other.lower() == name.lower()), name)
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """Where a request goes.
 
     Attributes:
@@ -84,8 +82,7 @@ def _cleaned(interface: Interface, alive: Sequence[WorkerEntry], hints: Hints) -
     if not hints.gpu_type and not hints.gpu_id:
         return hints
     gpu_type = _as_written(hints.gpu_type, [*(worker.gpu_type for worker in alive), *interface.gpu_types])
-    return replace(
-        hints,
+    return hints._replace(
         gpu_type="" if gpu_type.lower() == ANY else gpu_type,
         gpu_id="" if hints.gpu_id.lower() in NO_PIN else hints.gpu_id,
     )

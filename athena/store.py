@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from athena.errors import ExecTimeoutError
 from athena.jobs import JobRecord, JobState, Outcome
@@ -31,8 +31,7 @@ from athena.script import (
 ORPHAN_TTL_S = 120
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(NamedTuple):
     """A job on its way into a queue.
 
     Attributes:
@@ -98,8 +97,7 @@ def submit_command(job: Submission) -> Command:
     )
 
 
-@dataclass(frozen=True)
-class TakenJob:
+class TakenJob(NamedTuple):
     """A job that a worker holds; only the holder of its current token can finish it.
 
     Attributes:
@@ -115,8 +113,7 @@ class TakenJob:
     start_within_s: float = float("inf")
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """A queue that jobs are taken from; `limit` is the most that are taken, 0 for no limit of its own."""
 
     queue: str
@@ -349,8 +346,7 @@ def leave_command(job_id: str, gateway: str) -> Command:
     return LEAVE.call((), (job_id, gateway))
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """A job that ended, as a waiting gateway hears of it; `payload` is None if it must be fetched."""
 
     job_id: str

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError, one_line
 from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
@@ -23,8 +22,7 @@ EXEC_RETURNED_NOTHING = 30003
 DEFAULT_LIMIT_S = 60.0
 
 
-@dataclass(frozen=True)
-class OnceArguments:
+class OnceArguments(NamedTuple):
     """What one job hands to a wrapper.
 
     Attributes:
@@ -159,7 +157,7 @@ class Dispatcher:
         """Returns the outputs of a part of a stream; each keeps its status."""
         outputs = self.read_response(response, method)
         return [
-            replace(output, status=item.status)
+            output._replace(status=item.status)
             for output, item in zip(outputs, response.list or (), strict=True)
         ]
 

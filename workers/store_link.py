@@ -4,6 +4,7 @@ import threading
 import time
 from typing import Any
 
+from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from athena.keys import payload_key
@@ -93,7 +94,9 @@ class StoreLink:
 
     def _exchange(self, commands: list[Command]) -> list[Any]:
         connection = self._connection
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        # hiredis packs, and its own types allow a tuple of one only.
+        packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]
+        connection.send_packed_command(packed, check_health=False)
         return [_read(connection) for _ in commands]
 
 

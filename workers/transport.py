@@ -86,6 +86,7 @@ class JobChannel(kombu_redis.Channel):
 
     QoS = JobQoS  # type: ignore[assignment]  # kombu declares its own as the type
     session: WorkerSession
+    queue_names: frozenset[str]
     board: TaskBoard
     address: RedisAddress
     timeout_s: float
@@ -100,7 +101,7 @@ class JobChannel(kombu_redis.Channel):
     @property
     def consumes_jobs(self) -> bool:
         """Whether this is the channel of the task queues."""
-        return any(queue in self._active_queues for queue in self.session.queues)
+        return not self.queue_names.isdisjoint(self._active_queues)
 
     def turn(self) -> None:
         """One exchange with Redis, if there is something to exchange."""
@@ -208,6 +209,24 @@ class JobPoller(kombu_redis.MultiChannelPoller):
         super().on_poll_start()
 
 
+class SteadyLoop:
+    """Celery's loop for kombu, which adds the same readers on each turn: a system call each time.
+
+    kombu itself registers the sockets of new connections, and removes readers of lost ones.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+
+    def add_reader(self, fd: int, callback: Any, *args: Any) -> None:
+        """Adds a reader that is not there yet."""
+        if self._loop.readers.get(fd) != (callback, args):
+            self._loop.add_reader(fd, callback, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
 def check_headers(headers: dict[str, Any]) -> None:
     """Refuses what Celery would take in and this worker does not do.
 
@@ -231,6 +250,7 @@ def register_transport(
         pass
 
     BoundChannel.session = session
+    BoundChannel.queue_names = frozenset(session.queues)
     BoundChannel.board = board
     BoundChannel.address = address
     BoundChannel.timeout_s = timeout_s
@@ -241,6 +261,9 @@ def register_transport(
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.cycle: Any = JobPoller()
+
+        def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+            super().register_with_event_loop(connection, SteadyLoop(loop))
 
     aliases: dict[str, Any] = TRANSPORT_ALIASES
     aliases[SCHEME] = lambda: JobTransport

@@ -29,7 +29,13 @@ from athena.store import TakenJob
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
 from workers.task_board import TaskBoard
-from workers.transport import BELL_TIMEOUT_S, SCHEME, register_transport, worker_broker_url
+from workers.transport import (
+    BELL_TIMEOUT_S,
+    SCHEME,
+    SteadyLoop,
+    register_transport,
+    worker_broker_url,
+)
 
 REDIS = "unix:///nowhere/redis.sock"
 TIMEOUT_S = 5.0
@@ -241,6 +247,25 @@ def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
 
     assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 1)]
     assert stage.session.hears_urgent_only
+
+
+def test_readers_are_added_once(stage: Stage) -> None:
+    added: list[int] = []
+    loop = SimpleNamespace(readers={}, poller="p")
+
+    def add_reader(fd: int, callback: Any, *args: Any) -> None:
+        added.append(fd)
+        loop.readers[fd] = (callback, args)
+
+    loop.add_reader = add_reader
+    steady = SteadyLoop(loop)
+    for fd in (3, 4, 3):
+        steady.add_reader(fd, print, fd)
+    del loop.readers[3]
+    steady.add_reader(3, print, 3)
+
+    assert added == [3, 4, 3]
+    assert steady.poller == "p"
 
 
 def test_answer_of_the_bell_comes_to_our_method(stage: Stage) -> None:
