@@ -94,6 +94,10 @@ def server_command(server: RedisServer, data_dir: Path) -> list[str]:
         "dir": str(data_dir),
         "appendonly": "yes",
         "appendfsync": "everysec",
+        # Jobs come and go: a rewrite at 64 MB, the default, comes every few seconds and shortens little.
+        "auto-aof-rewrite-min-size": "512mb",
+        # Of what a rewrite writes, results are base64 and pictures are compressed already.
+        "rdbcompression": "no",
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
