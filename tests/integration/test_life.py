@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from athena.job_operations import cancel_jobs
-from athena.jobs import JobState, Outcome
+from athena.jobs import JobRecord, JobState, Outcome
 from athena.keys import inflight_key, job_key, open_key
 from athena.lifecycle import (
     Canceled,
@@ -221,7 +221,7 @@ class LifeMachine(RuleBasedStateMachine):
             found = Life(
                 JobState(record[b"state"].decode()),
                 life.holder if life.state.is_final else holder,
-                int(record.get(b"attempts", 0)),
+                JobRecord.decode(job_id, record).attempts,
                 int(record.get(b"deaths", 0)),
                 record.get(b"alone") == b"1",
             )
