@@ -34,7 +34,7 @@ class CorkedTransport:
 
     def _flush(self) -> None:
         parts, self._parts = self._parts, []
-        if parts:
+        if parts and not self._transport.is_closing():
             self._transport.writelines(parts)
 
 

@@ -22,7 +22,7 @@ from athena.errors import (
     UnservedError,
 )
 from athena.fleet import DEAD_AFTER_S
-from athena.garbage import settle_garbage
+from athena.garbage import keep_what_is_loaded, look_rarely
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import payload_key, reply_channel
@@ -76,7 +76,8 @@ class Gateway:
         await self._waiters.start()
         await self._subscriber.start()
         await self.watch.start(self.settings.redis_timeout_s)
-        settle_garbage()
+        keep_what_is_loaded()
+        look_rarely()
 
     async def close(self) -> None:
         """Ends all connections."""

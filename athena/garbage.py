@@ -6,11 +6,15 @@ import gc
 YOUNG = 20_000
 
 
-def settle_garbage() -> None:
-    """To be called once a process is ready: what it has loaded until now stays for good.
-
-    By default, Python walks through young objects after each 700 that were made, which is every few requests.
-    """
+def keep_what_is_loaded() -> None:
+    """To be called once a process is ready: what it has loaded until now is not looked through again."""
     gc.collect()
     gc.freeze()
+
+
+def look_rarely() -> None:
+    """Looks for garbage after more new objects than by default, where 700 are a few requests.
+
+    Not for workers: what a wrapper leaves in a cycle may hold much memory, of a GPU too.
+    """
     gc.set_threshold(YOUNG, 20, 20)

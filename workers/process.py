@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from athena.ability import load_ability
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError, ConfigError
-from athena.garbage import settle_garbage
+from athena.garbage import keep_what_is_loaded
 from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
 from athena.logs import configure_logs
@@ -211,7 +211,7 @@ class WorkerProcess:
             hub.call_soon(_nothing)
 
     def _report_ready(self, **_: object) -> None:
-        settle_garbage()
+        keep_what_is_loaded()
         WorkerReport(ready=True).send(self._launch.status_fd)
 
     def _report_failure(self, error: BaseException) -> int:
