@@ -19,7 +19,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet chaos build clean stale
+.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-scale chaos build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,10 @@ bench: $(VENV)/.dev  ## Measure the overhead of gateway, queue and dispatcher
 bench-fleet: $(VENV)/.dev  ## Measure how a simulated fleet of 16 GPUs is kept busy
 	@scripts/install-cc.sh
 	@exec $(PYTHON) -m benchmarks.fleet $(ARGS)
+
+bench-scale: $(VENV)/.dev  ## Measure how far one Redis goes: make bench-scale ARGS=idle
+	@scripts/install-wrk.sh
+	@exec $(PYTHON) -m benchmarks.scale $(ARGS)
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)

@@ -15,8 +15,16 @@ from athena.broker import encode_message
 from athena.keys import WORKERS, open_key
 from athena.messages import make_message
 from athena.protocol import InputValue
-from athena.queues import queue_name
-from athena.store import Draw, ForeignLimits, Submission, give_back_command, submit_command, take_command, taken_jobs
+from athena.queues import queue_name, queues_of_targets
+from athena.store import (
+    Draw,
+    ForeignLimits,
+    Submission,
+    give_back_command,
+    submit_command,
+    take_command,
+    taken_jobs,
+)
 from athena.worker_entry import WorkerEntry
 from benchmarks.harness import served
 from benchmarks.scale.stack import BODY, GATE, script_us
@@ -25,7 +33,9 @@ from workers.store_link import StoreLink
 
 QUEUE = queue_name("gate", "cpu")
 WORKER = WorkerEntry("bench", "gate.cpu.0@bench", "gate", "v1", "cpu", 64)
-DRAWS = [Draw(queue_name("gate", target, lane)) for target in ("cpu", "any") for lane in ("high", "normal", "low")]
+DRAWS = [
+    Draw(queue_name("gate", target, lane)) for target in ("cpu", "any") for lane in ("high", "normal", "low")
+]
 FOREIGN = ForeignLimits(60, 60, 600)
 
 #: Commands that leave in one write.
@@ -51,19 +61,20 @@ def measure(jobs: int, seconds: float) -> dict[str, object]:
 
 def _fill(server: RedisServer, jobs: int) -> dict[str, object]:
     link, client = StoreLink(server.url, 60), server.client
-    client.hset(WORKERS, WORKER.incarnation, WORKER.encode())  # type: ignore[arg-type]
+    client.hset(WORKERS, WORKER.incarnation, WORKER.encode())
     _submit(link, PROBES)
     empty = _probe(link, client)
     empty_bytes, empty_jobs = _used_bytes(client), _open_jobs(client)
-    began_s = time.monotonic()
+    redis_s, began_s = _redis_cpu_s(client), time.monotonic()
     _submit(link, jobs)
-    took_s = time.monotonic() - began_s
+    took_s, redis_s = time.monotonic() - began_s, _redis_cpu_s(client) - redis_s
     used_bytes = _used_bytes(client)
     full = _probe(link, client)
     client.hdel(WORKERS, WORKER.incarnation)
     link.close()
     return {
         "submitted_per_s": jobs / took_s,
+        "redis_us_per_submit": redis_s / jobs * 1e6,
         "redis_bytes_per_job": (used_bytes - empty_bytes) / jobs,
         "redis_mib": used_bytes / 2**20,
         f"script_us_at_{empty_jobs}_jobs": empty,
@@ -88,7 +99,12 @@ def _probe(link: StoreLink, client: "redis.Redis") -> dict[str, float]:
         "take_1": _script_us(client, lambda: take_all(1)),
         f"take_{TAKEN_AT_ONCE}": _script_us(client, lambda: take_all(TAKEN_AT_ONCE)),
     }
-    link.run([give_back_command(WORKER.incarnation, taken[first : first + 500]) for first in range(0, len(taken), 500)])
+    link.run(
+        [
+            give_back_command(WORKER.incarnation, taken[first : first + 500])
+            for first in range(0, len(taken), 500)
+        ]
+    )
     return figures
 
 
@@ -106,7 +122,7 @@ def _submit(link: StoreLink, jobs: int) -> None:
 
 
 def _jobs(count: int) -> Iterator[Submission]:
-    text = InputValue("text", "text", 3, b"hello", "aGVsbG8=", {"encoding": "utf8"})
+    text = InputValue("text", 0, 3, "aGVsbG8=", b"hello", {"encoding": "utf8"})
     for _ in range(count):
         job_id = uuid.uuid4().hex
         message, _ = make_message(job_id, "gate", {}, [text], {}, 16384)
@@ -134,14 +150,16 @@ def _jobs(count: int) -> Iterator[Submission]:
 def _drain(server: RedisServer, seconds: float) -> dict[str, object]:
     client = server.client
     with served(GATE, ATHENA_REDIS_URL=server.url) as athena:
-        before, began_s = _open_jobs(client), time.monotonic()
+        redis_s, before, began_s = _redis_cpu_s(client), _open_jobs(client), time.monotonic()
         time.sleep(seconds)
-        drained_per_s = (before - _open_jobs(client)) / (time.monotonic() - began_s)
+        drained, took_s = before - _open_jobs(client), time.monotonic() - began_s
+        redis_s = _redis_cpu_s(client) - redis_s
         bulk_s = [_timed(lambda: _send_bulk(athena.url)) for _ in range(5)]
         list_s = _timed(lambda: _get(f"{athena.url}/v1/jobs?service_id=gate&state=queued"))
         call_s = _timed(lambda: _get(f"{athena.url}/metrics"))
         return {
-            "drained_per_s": drained_per_s,
+            "drained_per_s": drained / took_s,
+            "redis_us_per_take_and_finish": redis_s / drained * 1e6,
             "left": _open_jobs(client),
             "bulk_jobs_per_s_meanwhile": BULK * len(bulk_s) / sum(bulk_s),
             "list_ms_meanwhile": list_s * 1000,
@@ -171,6 +189,11 @@ def _timed(do: Callable[[], object]) -> float:
 def _open_jobs(client: "redis.Redis") -> int:
     count: Any = client.zcard(open_key("gate"))
     return int(count)
+
+
+def _redis_cpu_s(client: "redis.Redis") -> float:
+    used: Any = client.info("cpu")
+    return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
 
 def _used_bytes(client: "redis.Redis") -> int:

@@ -41,7 +41,7 @@ def measure(abilities: int, seconds: float) -> dict[str, object]:
         alone = look()
         for number in range(abilities - 1):
             interface = dataclasses.replace(ABILITY, service_id=f"idle{number}")
-            client.hset(ABILITIES, interface.service_id, interface.encode())  # type: ignore[arg-type]
+            client.hset(ABILITIES, interface.service_id, interface.encode())
         return {
             "workers": WORKERS,
             "one_ability": alone,

@@ -13,7 +13,6 @@ CLIENTS = 64
 SIZES = ((1, 1), (2, 2))
 
 
-
 def measure(seconds: int) -> dict[str, object]:
     """Measures throughput and what a job costs Redis, for one gateway and worker and for several."""
     return {f"{gateways} x {workers}": _measure(gateways, workers, seconds) for gateways, workers in SIZES}

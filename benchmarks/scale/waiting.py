@@ -56,8 +56,8 @@ class Crowd:
 
     async def gather(self) -> None:
         """Connects everybody and sends their requests."""
-        head = f"POST /gate HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}"
-        request = f"{head}\r\n\r\n".encode() + BODY
+        head = "POST /gate HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        request = f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
         loop = asyncio.get_running_loop()
         for first in range(0, self._clients, AT_ONCE):
             count = min(AT_ONCE, self._clients - first)
@@ -99,7 +99,7 @@ async def _measure(athena: Served, closed: Path, clients: int, seconds: float) -
     began_s = time.monotonic()
     await crowd.gather()
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        while int(client.zcard("athena:open:gate")) < clients - sum(crowd.statuses.values()):  # type: ignore[arg-type]
+        while int(client.zcard("athena:open:gate")) < clients - sum(crowd.statuses.values()):
             await asyncio.sleep(0.05)
     gathered_s = time.monotonic() - began_s
     full_bytes = gateway.memory_info().rss

@@ -11,7 +11,7 @@ from athena.logs import configure_logs
 from athena.open_files import allow_open_files
 soft, hard = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-configure_logs("info")
+configure_logs("INFO")
 assert allow_open_files() == hard
 print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 """
