@@ -33,9 +33,7 @@ from workers.store_link import StoreLink
 
 QUEUE = queue_name("gate", "cpu")
 WORKER = WorkerEntry("bench", "gate.cpu.0@bench", "gate", "v1", "cpu", 64)
-DRAWS = [
-    Draw(queue_name("gate", target, lane)) for target in ("cpu", "any") for lane in ("high", "normal", "low")
-]
+DRAWS = [Draw(queue) for queue in queues_of_targets("gate", ("cpu", "any"))]
 FOREIGN = ForeignLimits(60, 60, 600)
 
 #: Commands that leave in one write.

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from api import __main__ as gateway
+
 PROGRAM = """
 import resource, sys
 from athena.logs import configure_logs
@@ -37,3 +39,19 @@ def test_nothing_is_said_of_a_high_limit() -> None:
 
     assert limits == "16384 16384"
     assert log == ""
+
+
+def test_gateway_raises_its_limit_before_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Server:
+        def serve_forever(self) -> None:
+            done.append("serve")
+
+    for name in ("check_settings_of_redis", "configure_logs"):
+        monkeypatch.setattr(gateway, name, lambda _: None)
+    monkeypatch.setattr(gateway, "allow_open_files", lambda: done.append("raise"))
+    monkeypatch.setattr(gateway, "make_server", lambda *_: Server())
+
+    assert gateway.main() == 0
+    assert done == ["raise", "serve"]
