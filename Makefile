@@ -19,7 +19,8 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers chaos build clean stale
+.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
+.PHONY: chaos build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +76,10 @@ bench-fleet: $(VENV)/.dev  ## Measure how a simulated fleet of 16 GPUs is kept b
 bench-peers: $(VENV)/.dev  ## Measure Athena beside LitServe, mosec, BentoML, Ray Serve and Flask + Celery
 	@scripts/install-peers.sh
 	@exec $(PYTHON) -m benchmarks.peer_bench $(ARGS)
+
+bench-scale: $(VENV)/.dev  ## Measure how far one Redis goes: make bench-scale ARGS=idle
+	@scripts/install-wrk.sh
+	@exec $(PYTHON) -m benchmarks.scale $(ARGS)
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)

@@ -17,6 +17,7 @@ from athena.embedded import redis_address_of
 from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
 from athena.logs import configure_logs
+from athena.open_files import allow_open_files
 from athena.redis_checks import fault_at
 from athena.settings import Settings, from_env
 
@@ -30,6 +31,7 @@ def main() -> int:
         print(f"athena: {error}", file=sys.stderr)
         return 2
     configure_logs(settings.log_level)
+    allow_open_files()
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
     make_server(settings, inherited_socket(os.environ)).serve_forever()
     return 0

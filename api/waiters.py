@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 #: A lost wake-up costs at most this long: so often the records of all awaited jobs are read again, in bulk.
 RECHECK_S = 10.0
 
+#: So many records are read again at a time: thousands in one turn would hold up whoever sends a request then.
+RECHECKED_AT_ONCE = 100
+
 #: Reads a job's record and resolves those who wait for it if it is final.
 Recheck = Callable[[str], Awaitable[None]]
 
@@ -75,12 +78,17 @@ class Waiters:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._recheck_now.wait(), pause_s)
             self._recheck_now.clear()
-            results = await asyncio.gather(
-                *(self._recheck_job(job_id) for job_id in list(self._futures)), return_exceptions=True
-            )
-            for result in results:
-                if isinstance(result, Exception) and not isinstance(result, StoreError):
-                    logger.error("cannot read an awaited job again", exc_info=result)
+            awaited = list(self._futures)
+            for first in range(0, len(awaited), RECHECKED_AT_ONCE):
+                await self._recheck_some(awaited[first : first + RECHECKED_AT_ONCE])
+
+    async def _recheck_some(self, job_ids: list[str]) -> None:
+        # Those that ended meanwhile are not asked for.
+        left = [job_id for job_id in job_ids if job_id in self._futures]
+        results = await asyncio.gather(*map(self._recheck_job, left), return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, StoreError):
+                logger.error("cannot read an awaited job again", exc_info=result)
 
 
 def reply_of(record: JobRecord) -> Reply:

@@ -16,8 +16,8 @@ from athena.store import Death, fence_command, sweep_command
 
 SWEEP_S = 1.0
 
-#: How often the bytes of open jobs are counted anew.
-RECOUNT_S = 60.0
+#: How often the bytes of open jobs are counted anew, and abilities without jobs looked after.
+THOROUGH_S = 60.0
 
 
 class Janitor:
@@ -34,7 +34,7 @@ class Janitor:
         self._record_ttl_s = record_ttl_s
         self._dead_ttl_s = dead_ttl_s
         self._swept_s = float("-inf")
-        self._recounted_s = float("-inf")
+        self._looked_closely_s = float("-inf")
 
     def commands(self, now_s: float) -> list[Command]:
         """Returns what is to be done now; call it after each reading of the registry."""
@@ -55,16 +55,16 @@ class Janitor:
         if now_s - self._swept_s < SWEEP_S:
             return
         self._swept_s = now_s
-        recounts = now_s - self._recounted_s >= RECOUNT_S
-        if recounts:
-            self._recounted_s = now_s
+        thorough = now_s - self._looked_closely_s >= THOROUGH_S
+        if thorough:
+            self._looked_closely_s = now_s
         for interface in self._fleet.interfaces.values():
             yield sweep_command(
                 interface.service_id,
                 queues_of(interface),
                 self._record_ttl_s,
                 self._dead_ttl_s,
-                recounts,
+                thorough,
                 self._fleet.rerouting(now_s, interface),
             )
 

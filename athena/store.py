@@ -297,12 +297,12 @@ def sweep_command(
     queues: Iterable[str],
     record_ttl_s: float,
     dead_ttl_s: float,
-    recounts: bool,
+    thorough: bool,
     moves: Rerouting = STAY,
 ) -> Command:
     """Expires what is overdue in an ability, keeps its books true, and passes on what nobody takes."""
     ttls = (int(record_ttl_s * 1000), int(dead_ttl_s * 1000))
-    fixed: tuple[Arg, ...] = (service_id, *ttls, "1" if recounts else "0", moves.target)
+    fixed: tuple[Arg, ...] = (service_id, *ttls, "1" if thorough else "0", moves.target)
     return SWEEP.call(queues, (*fixed, *sorted(moves.live)))
 
 

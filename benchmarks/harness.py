@@ -36,10 +36,14 @@ class Served:
         self.pid = process.pid
         self._process = psutil.Process(process.pid)
 
+    def processes(self) -> list[psutil.Process]:
+        """Returns the supervisor and all that it has started."""
+        return [self._process, *self._process.children(recursive=True)]
+
     def cpu_s(self) -> dict[str, float]:
         """Returns the processor time that each part has used so far."""
         used: dict[str, float] = {}
-        for process in [self._process, *self._process.children(recursive=True)]:
+        for process in self.processes():
             times = process.cpu_times()
             name = part_name(process.cmdline())
             used[name] = used.get(name, 0.0) + times.user + times.system

@@ -3,15 +3,33 @@
 --
 -- KEYS  queues of the ability; others are known by QUEUES
 -- ARGV  1 service_id   2 milliseconds that ended jobs are listed   3 milliseconds that dead letters are listed
---       4 '1' to count the bytes of open jobs anew   5 where jobs of other targets than 6… move, '' for nowhere
+--       4 '1' to be thorough: to count the bytes of open jobs anew, and to look after an ability without jobs too
+--       5 where jobs of other targets than 6… move, '' for nowhere
 --       6… targets that have workers; none if nobody knows yet
 -- Returns the number of jobs that expired
 
 local LIMIT, MOVED, COUNTED, RECHECK_MS = 200, 500, 5000, 60000
 
+local service_id = ARGV[1]
+local open, listed = OPEN .. service_id, redis.call('SMEMBERS', QUEUES .. service_id)
+
+-- Most abilities have no jobs most of the time: one look at all their keys, where the rest takes one for each.
+local function is_idle()
+  local keys = {open}
+  for _, names in ipairs({KEYS, listed}) do
+    for _, queue in ipairs(names) do
+      keys[#keys + 1] = queue
+    end
+  end
+  return redis.call('EXISTS', unpack(keys)) == 0 and redis.call('HEXISTS', LOAD .. service_id, 'bytes') == 0
+end
+
+if ARGV[4] ~= '1' and is_idle() then
+  return 0
+end
+
 admit_writes()
-local service_id, now, expired = ARGV[1], now_ms(), 0
-local open = OPEN .. service_id
+local now, expired = now_ms(), 0
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now, 'LIMIT', 0, LIMIT)) do
   local known = redis.call('HMGET', JOB .. id, 'state', 'expires_ms', 'token')
@@ -30,7 +48,6 @@ local queues = {}
 for _, queue in ipairs(KEYS) do
   queues[queue] = true
 end
-local listed = redis.call('SMEMBERS', QUEUES .. service_id)
 for _, queue in ipairs(listed) do
   queues[queue] = true
 end

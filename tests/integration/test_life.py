@@ -199,7 +199,7 @@ class LifeMachine(RuleBasedStateMachine):
             if by_reading:
                 self.store.read(job_id)
             else:
-                self.store.run(sweep_command("echo", [CPU_QUEUE, ANY_QUEUE], 60, 60, recounts=True))
+                self.store.run(sweep_command("echo", [CPU_QUEUE, ANY_QUEUE], 60, 60, thorough=True))
             self._happen(job_id, Overdue())
             self.store.raw("HSET", job_key(job_id), "expires_ms", before or b"")
             if not self.lives[job_id].state.is_final:

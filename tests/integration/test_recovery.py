@@ -1,6 +1,7 @@
 """Jobs whose worker died, that were canceled, that nobody comes for: the scripts on a real Redis."""
 
 import contextlib
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -79,9 +80,9 @@ def operate(store: Store, steps: Steps[Any]) -> Any:
     return run_steps(steps, store.run)
 
 
-def sweep(store: Store, recounts: bool = False) -> int:
+def sweep(store: Store, thorough: bool = False) -> int:
     """Does the janitor's work; returns how many jobs expired."""
-    expired: int = store.run(sweep_command("echo", [CPU_QUEUE, ANY_QUEUE], 60, 60, recounts))
+    expired: int = store.run(sweep_command("echo", [CPU_QUEUE, ANY_QUEUE], 60, 60, thorough))
     return expired
 
 
@@ -308,7 +309,7 @@ def test_old_dead_letters_leave_the_list(store: Store) -> None:
     poison(store, "j1")
     store.raw("ZADD", DEAD, 1, "j1")
 
-    sweep(store)
+    sweep(store, thorough=True)
 
     assert operate(store, list_dead(10)) == []
 
@@ -442,7 +443,7 @@ def test_kept_inputs_that_have_expired_are_forgotten(store: Store) -> None:
         store.finish(name, job.token, failed())
     store.raw("DEL", message_key("a"))
 
-    sweep(store)
+    sweep(store, thorough=True)
 
     assert store.raw("LRANGE", "athena:kept:echo", 0, -1) == [b"10 b"]
     assert store.raw("HGET", load_key("echo"), "kept_bytes") == b"10"
@@ -488,6 +489,29 @@ def test_worker_is_told_how_long_a_job_may_wait(store: Store) -> None:
     job = take_one(store, "j1", max_queue_s=600)
 
     assert 500 < job.start_within_s <= 600
+
+
+def test_ability_without_jobs_costs_one_look(store: Store) -> None:
+    job = take_one(store, "j1")
+    store.finish("j1", job.token)
+    sweep(store)
+    store.raw("CONFIG", "RESETSTAT")
+
+    sweep(store)
+
+    done = set(re.findall(rb"cmdstat_(\w+)", store.raw("INFO", "commandstats")))
+    assert done <= {b"evalsha", b"smembers", b"exists", b"hexists", b"config", b"info"}
+
+
+@pytest.mark.parametrize("queue", [CPU_QUEUE, "echo.GPU-1"])
+def test_message_of_a_final_job_alone_is_seen(store: Store, queue: str) -> None:
+    store.submit("a", queue=queue)
+    operate(store, cancel_jobs(["a"]))
+    store.raw("HDEL", load_key("echo"), "bytes")
+
+    sweep(store)
+
+    assert store.queued(queue) == []
 
 
 def test_messages_of_final_jobs_do_not_count_as_a_backlog(store: Store) -> None:
@@ -538,13 +562,13 @@ def test_refused_payload_is_not_left_behind(store: Store) -> None:
     assert not store.exists(payload_key("b"))
 
 
-@pytest.mark.parametrize(("open_jobs", "recounts"), [(0, False), (2, True)])
-def test_wrong_books_are_put_right(store: Store, open_jobs: int, recounts: bool) -> None:
+@pytest.mark.parametrize(("open_jobs", "thorough"), [(0, False), (2, True)])
+def test_wrong_books_are_put_right(store: Store, open_jobs: int, thorough: bool) -> None:
     for number in range(open_jobs):
         store.submit(f"j{number}", bytes=10)
     store.raw("HSET", load_key("echo"), "bytes", 10**12)
 
-    sweep(store, recounts)
+    sweep(store, thorough)
 
     assert bytes_of(store) == 10 * open_jobs
 

@@ -5,7 +5,7 @@ import pytest
 from athena.ability import Limits
 from athena.fleet import FleetView
 from athena.interface import Interface
-from athena.janitor import RECOUNT_S, Janitor, learn_interfaces, max_attempts, queues_of
+from athena.janitor import THOROUGH_S, Janitor, learn_interfaces, max_attempts, queues_of
 from athena.script import FENCE, SWEEP, Command
 from athena.worker_entry import WorkerEntry
 
@@ -40,13 +40,13 @@ def test_each_ability_is_swept_each_second(janitor: Janitor) -> None:
 
 
 def test_sweep_names_all_queues_and_counts_now_and_then(janitor: Janitor) -> None:
-    recounts = []
-    for now_s in (0, 1, RECOUNT_S - 1, RECOUNT_S):
+    thorough = []
+    for now_s in (0, 1, THOROUGH_S - 1, THOROUGH_S):
         (command,) = janitor.commands(now_s)
         assert {"echo.T4G16", "echo.cpu", "echo.any"} < set(command[3:12])
-        recounts.append(command[15])
+        thorough.append(command[15])
 
-    assert recounts == ["1", "0", "0", "1"]
+    assert thorough == ["1", "0", "0", "1"]
 
 
 def test_silent_worker_is_fenced_with_the_limits_of_its_ability(fleet: FleetView, janitor: Janitor) -> None:

@@ -255,6 +255,38 @@ def test_awaited_jobs_are_read_again(is_asked: bool, monkeypatch: pytest.MonkeyP
     assert asyncio.run(scenario()) == DONE
 
 
+def test_many_awaited_jobs_are_read_in_small_parts() -> None:
+    count = 3 * waiters_module.RECHECKED_AT_ONCE
+    reading, most, read = 0, 0, set()
+
+    async def scenario() -> None:
+        async def slow_read(job_id: str) -> None:
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            await asyncio.sleep(0)
+            reading -= 1
+            read.add(job_id)
+            if job_id == "j0":
+                # Whoever has been answered meanwhile is not asked for.
+                waiters.remove(f"j{count - 1}", last)
+            if job_id == f"j{count - 2}":
+                done.set()
+
+        done = asyncio.Event()
+        waiters = Waiters(slow_read)
+        await waiters.start()
+        *_, last = (waiters.add(f"j{number}") for number in range(count))
+        waiters.recheck()
+        await asyncio.wait_for(done.wait(), 5)
+        await waiters.close()
+
+    asyncio.run(scenario())
+
+    assert most == waiters_module.RECHECKED_AT_ONCE
+    assert read == {f"j{number}" for number in range(count - 1)}
+
+
 def test_mistake_in_reading_one_job_is_logged_and_does_not_end_the_reading(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

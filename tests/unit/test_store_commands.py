@@ -333,7 +333,7 @@ def test_small_replies() -> None:
 
 
 def test_sweep_names_the_queues() -> None:
-    command = sweep_command("echo", ["echo.cpu", "echo.any"], 60, 1.5, recounts=True)
+    command = sweep_command("echo", ["echo.cpu", "echo.any"], 60, 1.5, thorough=True)
 
     assert command[3:5] == ("echo.cpu", "echo.any")
     assert args(command, "sweep", keys=2) == ["echo", 60_000, 1500, "1", ""]

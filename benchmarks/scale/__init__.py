@@ -1,0 +1,1 @@
+"""How far one Redis, one gateway and one queue go."""
