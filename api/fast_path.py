@@ -5,7 +5,6 @@ accepts. Whatever is not ordinary, and whatever is wrong with a request, is left
 so there is one place that refuses. tests/e2e/test_fast_path.py holds the answers of both together.
 """
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -16,12 +15,11 @@ from api.request_body import Disconnected, RequestBody
 from api.server import Answer, Scope
 from api.submitting import NO_PREFERENCE, Prepared, Submitter
 from api.views.answers import ended_answer
-from api.views.waiting import submit_and_attach, wait_for_end, waited_too_long
+from api.views.waiting import Call, waited_too_long
 from athena.errors import AthenaError
 from athena.interface import Interface
 from athena.references import names_sources
 from athena.schema import RequestSchema, is_ordinary
-from athena.store import Reply
 
 _PREFIX = "/v1/private/"
 _JSON = b"application/json"
@@ -50,11 +48,13 @@ class FastPath:
         if prepared is None:
             return None
         try:
-            job_id, future = await submit_and_attach(self._gateway, *prepared)
-            # A caller may wait for minutes, and what he sent may be large.
+            call = Call(self._gateway, prepared, body)
             del prepared
-            body.release()
-            return await self._await_end(interface, job_id, future, body)
+            wait_s = interface.limits.wait_s
+            reply = await call.run(wait_s)
+            if reply is None:
+                raise waited_too_long(wait_s)
+            return Answer(*ended_answer(reply))
         except Disconnected:
             raise
         except AthenaError as error:
@@ -80,15 +80,6 @@ class FastPath:
         if names_sources(envelope) or not is_ordinary(schema, envelope):
             return None
         return self._submitter.prepare(interface, envelope, raw, NO_PREFERENCE)
-
-    async def _await_end(
-        self, interface: Interface, job_id: str, future: asyncio.Future[Reply], body: RequestBody
-    ) -> Answer:
-        wait_s = interface.limits.wait_s
-        reply = await wait_for_end(self._gateway, job_id, future, body, wait_s)
-        if reply is None:
-            raise waited_too_long(wait_s)
-        return Answer(*ended_answer(reply))
 
 
 def _service_id(path: str) -> str:

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
+from api.answered import Answered
 from api.fetcher import make_fetcher
 from api.redis_link import RedisLink, Subscriber
 from api.redis_watch import RedisWatch
-from api.waiters import Waiters, reply_of
+from api.submissions import Submissions
+from api.waiters import BriefFuture, Waiters, reply_of
 from api.watch import Watch
 from athena.embedded import redis_address_of
 from athena.errors import (
@@ -31,15 +35,16 @@ from athena.schema import RequestSchema
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store import (
+    ACCEPTED,
     ORPHAN_TTL_S,
     Reply,
     Submission,
+    Verdict,
     find_command,
     found_jobs,
     job_record,
     leave_command,
     read_command,
-    submit_command,
 )
 
 T = TypeVar("T")
@@ -54,6 +59,8 @@ class Gateway:
         self.fetcher = make_fetcher(settings)
         address = redis_address_of(settings)
         self._link = RedisLink(address, settings.redis_timeout_s)
+        self._submissions = Submissions(self._link)
+        self._answered = Answered(self._link)
         self._redis_watch = RedisWatch(self._link)
         self.watch = Watch(settings, self._link)
         # Payloads go by a connection of their own, so that they do not hold up the small commands.
@@ -82,6 +89,7 @@ class Gateway:
     async def close(self) -> None:
         """Ends all connections."""
         self.watch.close()
+        self._answered.close()
         await self._redis_watch.close()
         await self._waiters.close()
         await self._subscriber.close()
@@ -136,26 +144,60 @@ class Gateway:
             RequestIdConflictError: the request_id belongs to another body.
             StoreError: Redis cannot be reached, refuses writes, or is nearly full.
         """
+        await self._store_payload(job.job_id, payload)
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._submissions.add(job, partial(_settle, future))
+        verdict = await future
+        if verdict is ACCEPTED:
+            return job.job_id, False
+        if verdict.word == "attached":
+            job_id, state = verdict.detail.split()
+            return job_id, JobState(state).is_final
+        raise self._refusal(verdict, job)
+
+    async def submit_private(
+        self, job: Submission, payload: bytes | None, on_accepted: Callable[[], None]
+    ) -> BriefFuture:
+        """Puts a job without request_id into its queue, and does not wait until it lies there.
+
+        Returns:
+            A future of its end, or of the refusal that `submit` would raise.
+
+        Raises:
+            StoreError: see `submit`.
+        """
+        await self._store_payload(job.job_id, payload)
+        future = self._waiters.add_brief(job.job_id)
+
+        def read(verdict: Verdict | BaseException) -> None:
+            if isinstance(verdict, BaseException):
+                self._waiters.fail(job.job_id, verdict)
+            elif verdict is ACCEPTED:
+                on_accepted()
+            else:
+                self._waiters.fail(job.job_id, self._refusal(verdict, job))
+
+        self._submissions.add(job, read)
+        return future
+
+    async def _store_payload(self, job_id: str, payload: bytes | None) -> None:
+        """Checks that Redis has room, and puts the inputs there that do not ride in the message."""
         if self.watch.is_redis_full:
             share = self.watch.memory_share
             raise StoreError(f"Redis uses {share:.0%} of its memory; it takes no new jobs", retry_after_s=5)
-        link = self._link
         if payload is not None:
-            link = self._payload_link
-            await link.execute(("SET", payload_key(job.job_id), payload, "EX", ORPHAN_TTL_S))
-        reply = await link.execute(submit_command(job))
-        verdict = reply[0]
-        if verdict == b"accepted":
-            return job.job_id, False
-        if verdict == b"attached":
-            return reply[1].decode(), JobState(reply[2].decode()).is_final
-        raise self._refusal(verdict, reply, job)
+            command = ("SET", payload_key(job_id), payload, "EX", ORPHAN_TTL_S)
+            await self._payload_link.execute(command)
+
+    def forget_answered(self, job_id: str) -> None:
+        """Lets record and result of a job go soon: its caller has the answer, nobody else can ask for it."""
+        self._answered.add(job_id)
 
     def wait_for(self, job_id: str) -> asyncio.Future[Reply]:
         """Returns a future that holds the job's end; call it before the job is submitted."""
         return self._waiters.add(job_id)
 
-    async def leave(self, job_id: str, future: asyncio.Future[Reply]) -> None:
+    async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
         """Stops waiting; the job is canceled if nobody else can find it."""
         if self._waiters.remove(job_id, future):
             with contextlib.suppress(StoreError):
@@ -220,20 +262,31 @@ class Gateway:
             else:
                 reply = await self._link.execute(step)
 
-    def _refusal(self, verdict: bytes, reply: list[Any], job: Submission) -> AthenaError:
-        if verdict in (b"full", b"heavy"):
+    def _refusal(self, verdict: Verdict, job: Submission) -> AthenaError:
+        if verdict.word in ("full", "heavy"):
             what = (
                 f"holds {job.max_queue_jobs} jobs"
-                if verdict == b"full"
-                else f"and its workers hold {reply[1]} bytes, and {job.bytes} more are over the limit"
+                if verdict.word == "full"
+                else f"and its workers hold {verdict.detail} bytes, and {job.bytes} more are over the limit"
             )
-            depth = int(reply[1]) if verdict == b"full" else job.max_queue_jobs
+            depth = int(verdict.detail) if verdict.word == "full" else job.max_queue_jobs
             return QueueFullError(
                 f"the queue of {job.service_id} {what}; it takes no more for now",
                 retry_after_s=self.watch.retry_after_s(job.service_id, depth),
             )
-        if verdict == b"conflict":
+        if verdict.word == "conflict":
             return RequestIdConflictError(
-                f"request_id {job.request_id!r} belongs to job {reply[1].decode()}, whose body differs"
+                f"request_id {job.request_id!r} belongs to job {verdict.detail}, whose body differs"
             )
+        if verdict.word == "failed":
+            return StoreError(f"Redis refused the job: {verdict.detail}")
         return StoreError("the inputs were lost on their way into Redis; try again")
+
+
+def _settle(future: asyncio.Future[Verdict], verdict: Verdict | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(verdict, BaseException):
+        future.set_exception(verdict)
+    else:
+        future.set_result(verdict)

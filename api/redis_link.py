@@ -42,6 +42,7 @@ class RedisLink:
         self._outbox: list[Command] = []
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._flush_planned = False
+        self._hooks: list[Callable[[], None]] = []
         self._runner: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -83,12 +84,23 @@ class RedisLink:
             return future
         self._outbox.append(command)
         self._waiting.append((future, loop.time()))
-        if not self._flush_planned:
-            self._flush_planned = True
-            loop.call_soon(self._flush)
+        self._plan_flush()
         return future
 
+    def before_flush(self, hook: Callable[[], None]) -> None:
+        """Calls `hook` once, before the commands of this turn leave; it may send more of them."""
+        self._hooks.append(hook)
+        self._plan_flush()
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
     def _flush(self) -> None:
+        hooks, self._hooks = self._hooks, []
+        for hook in hooks:
+            hook()
         self._flush_planned = False
         commands, self._outbox = self._outbox, []
         connection = self._connection

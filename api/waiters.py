@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from athena.errors import StoreError
 from athena.jobs import JobRecord
@@ -18,6 +20,12 @@ RECHECK_S = 10.0
 #: So many records are read again at a time: thousands in one turn would hold up whoever sends a request then.
 RECHECKED_AT_ONCE = 100
 
+#: How long a `BriefFuture` is waited for.
+BRIEF_S = 0.25
+
+#: Holds a job's end, or what to wait for from then on, when the job has not ended in a short while.
+BriefFuture = asyncio.Future[Reply | asyncio.Future[Reply]]
+
 #: Reads a job's record and resolves those who wait for it if it is final.
 Recheck = Callable[[str], Awaitable[None]]
 
@@ -27,7 +35,9 @@ class Waiters:
 
     def __init__(self, recheck_job: Recheck) -> None:
         self._recheck_job = recheck_job
-        self._futures: dict[str, list[asyncio.Future[Reply]]] = {}
+        self._futures: dict[str, list[asyncio.Future[Any]]] = {}
+        self._brief: deque[tuple[float, str, BriefFuture]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._rechecker: asyncio.Task[None] | None = None
         self._recheck_now = asyncio.Event()
 
@@ -39,6 +49,8 @@ class Waiters:
         """Stops; who still waits is canceled with the server."""
         if self._rechecker is not None:
             self._rechecker.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def add(self, job_id: str) -> asyncio.Future[Reply]:
         """Returns a future that holds the job's end."""
@@ -46,7 +58,38 @@ class Waiters:
         self._futures.setdefault(job_id, []).append(future)
         return future
 
-    def remove(self, job_id: str, future: asyncio.Future[Reply]) -> bool:
+    def add_brief(self, job_id: str) -> BriefFuture:
+        """Returns a future that is done after `BRIEF_S` at the latest; one timer serves them all."""
+        loop = asyncio.get_running_loop()
+        future: BriefFuture = loop.create_future()
+        self._futures.setdefault(job_id, []).append(future)
+        line = self._brief
+        while line and line[0][2].done():
+            line.popleft()
+        line.append((loop.time() + BRIEF_S, job_id, future))
+        if self._timer is None:
+            self._timer = loop.call_later(BRIEF_S, self._end_brief)
+        return future
+
+    def _end_brief(self) -> None:
+        """Gives those who have waited for `BRIEF_S` something else to wait for."""
+        loop, line = asyncio.get_running_loop(), self._brief
+        while line and (line[0][2].done() or line[0][0] <= loop.time()):
+            _, job_id, future = line.popleft()
+            futures = self._futures.get(job_id, [])
+            if not future.done() and future in futures:
+                successor: asyncio.Future[Reply] = loop.create_future()
+                futures[futures.index(future)] = successor
+                future.set_result(successor)
+        self._timer = loop.call_at(line[0][0], self._end_brief) if line else None
+
+    def fail(self, job_id: str, error: BaseException) -> None:
+        """Tells those who wait for a job that it could not be submitted."""
+        for future in self._futures.get(job_id, ()):
+            if not future.done():
+                future.set_exception(error)
+
+    def remove(self, job_id: str, future: asyncio.Future[Any]) -> bool:
         """Forgets a future; returns whether it was the last one that waited for this job."""
         futures = self._futures.get(job_id)
         if futures is None or future not in futures:

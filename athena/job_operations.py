@@ -172,7 +172,7 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
         retry_of=job_id,
         home=home,
     )
-    verdict = (yield submit_command(submission))[0]
+    [verdict] = yield submit_command([submission])
     if verdict != b"accepted":
         raise QueueFullError(f"the queue {submission.queue} is full; try again later", retry_after_s=5)
     return new_id

@@ -64,23 +64,44 @@ class Submission(NamedTuple):
     home: str = ""
 
 
-def submit_command(job: Submission) -> Command:
-    """Puts a job into its queue, or finds the one that has its request_id."""
-    record: list[Arg] = ["result_ttl_ms", int(job.result_ttl_s * 1000)]
-    if job.record_ttl_s != job.result_ttl_s:
-        record += ["record_ttl_ms", int(job.record_ttl_s * 1000)]
-    if job.request_id:
-        record += ["request_id", job.request_id]
-    if job.retry_of:
-        record += ["retry_of", job.retry_of]
-    if job.home:
-        record += ["home", job.home]
-    if job.abandonable:
-        record += ["abandonable", 1]
-    known_as = request_key(job.request_id) if job.request_id else ""
-    return SUBMIT.call(
-        (job.queue, known_as),
-        (
+class Verdict(NamedTuple):
+    """What became of a job on its way into a queue.
+
+    Attributes:
+        word: accepted, attached, conflict, full, heavy, payload_lost or failed.
+        detail: id and state of the job that has the request_id, jobs in the queue, bytes of open jobs, or why
+            it failed.
+    """
+
+    word: str
+    detail: str
+
+    @classmethod
+    def read(cls, raw: bytes) -> "Verdict":
+        """Reads one item of the answer of `submit_command`."""
+        if raw == b"accepted":
+            return ACCEPTED
+        word, _, detail = raw.decode().partition(" ")
+        return cls(word, detail)
+
+
+ACCEPTED = Verdict("accepted", "")
+
+#: So many jobs fit into one `submit_command`.
+MAX_SUBMITTED = 500
+
+
+def submit_command(jobs: Iterable[Submission]) -> Command:
+    """Puts jobs into their queues; one whose request_id is known is found instead.
+
+    The answer holds one verdict per job (see `Verdict`).
+    """
+    keys: list[str] = []
+    args: list[Arg] = []
+    for job in jobs:
+        record = _own_fields(job)
+        keys += (job.queue, request_key(job.request_id) if job.request_id else "")
+        args += (
             job.job_id,
             job.message,
             job.max_queue_jobs,
@@ -92,9 +113,26 @@ def submit_command(job: Submission) -> Command:
             job.service_id,
             job.bytes,
             job.max_open_bytes,
+            len(record),
             *record,
-        ),
-    )
+        )
+    return SUBMIT.call(keys, args)
+
+
+def _own_fields(job: Submission) -> list[Arg]:
+    """Returns fields of a job's record, and their values, that most jobs do not have, or have otherwise."""
+    record: list[Arg] = ["result_ttl_ms", int(job.result_ttl_s * 1000)]
+    if job.record_ttl_s != job.result_ttl_s:
+        record += ["record_ttl_ms", int(job.record_ttl_s * 1000)]
+    if job.request_id:
+        record += ["request_id", job.request_id]
+    if job.retry_of:
+        record += ["retry_of", job.retry_of]
+    if job.home:
+        record += ["home", job.home]
+    if job.abandonable:
+        record += ["abandonable", 1]
+    return record
 
 
 class TakenJob(NamedTuple):
@@ -140,6 +178,7 @@ def taken_jobs(reply: Any) -> list[TakenJob] | None:
     """Reads the answer of `take_command`; None means that the worker is fenced."""
     if reply is None:
         return None
+    items = iter(reply)
     return [
         TakenJob(
             job_id.decode(),
@@ -149,7 +188,7 @@ def taken_jobs(reply: Any) -> list[TakenJob] | None:
             runs_alone == b"1",
             left_ms / 1000,
         )
-        for job_id, token, queue, message, runs_alone, left_ms in reply
+        for job_id, token, queue, message, runs_alone, left_ms in zip(*[items] * 6, strict=True)
     ]
 
 

@@ -11,6 +11,7 @@ from workers.batcher import BatchJob
 
 #: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.
 FINISH_BYTES = 1_000_000
+FINISH_JOBS = 1000
 
 Callback = Callable[..., Any]
 
@@ -81,7 +82,7 @@ def finish_parts(jobs: list[HeldJob]) -> Iterator[list[HeldJob]]:
     for job in jobs:
         part.append(job)
         size += len(outcome_of(job).payload)
-        if size >= FINISH_BYTES:
+        if size >= FINISH_BYTES or len(part) >= FINISH_JOBS:
             yield part
             part, size = [], 0
     if part:

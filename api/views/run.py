@@ -1,6 +1,5 @@
 """POST to an ability: validate, queue, wait, answer."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 
@@ -12,13 +11,12 @@ from api.server import BODY
 from api.submitting import NO_PREFERENCE, Preference, Prepared, Submitter
 from api.views.answers import accepted_response, ended_response
 from api.views.bodies import check_media_type, read_body
-from api.views.waiting import MAX_WAIT_S, submit_and_attach, wait_for_end, waited_too_long
+from api.views.waiting import MAX_WAIT_S, Call, waited_too_long
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
 from athena.interface import Interface
 from athena.jobs import JobRecord
 from athena.schema import RequestSchema
-from athena.store import Reply
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
@@ -76,11 +74,9 @@ class Runner:
         if preference.respond_async:
             job_id, _ = await self._gateway.submit(*prepared)
             return accepted_response(await self._record(job_id, interface))
-        job_id, future = await submit_and_attach(self._gateway, *prepared)
-        # A caller may wait for minutes, and what he sent may be large.
+        call = Call(self._gateway, prepared, body)
         del prepared
-        body.release()
-        return await self._await_end(interface, job_id, future, body, preference)
+        return await self._answer(interface, call, preference)
 
     async def _prepare(
         self, interface: Interface, schema: RequestSchema, body: RequestBody, preference: Preference
@@ -90,20 +86,13 @@ class Runner:
         checked = await self._submitter.validate(interface, schema, given.envelope, limit_bytes)
         return self._submitter.prepare(interface, checked, given.identity, preference)
 
-    async def _await_end(
-        self,
-        interface: Interface,
-        job_id: str,
-        future: asyncio.Future[Reply],
-        body: RequestBody,
-        preference: Preference,
-    ) -> Response:
+    async def _answer(self, interface: Interface, call: Call, preference: Preference) -> Response:
         wait_s = interface.limits.wait_s if preference.wait_s is None else preference.wait_s
-        reply = await wait_for_end(self._gateway, job_id, future, body, wait_s)
+        reply = await call.run(wait_s)
         if reply is not None:
             return ended_response(reply)
         if preference.wait_s is not None:
-            return accepted_response(await self._record(job_id, interface))
+            return accepted_response(await self._record(call.job_id, interface))
         raise waited_too_long(wait_s)
 
     async def _record(self, job_id: str, interface: Interface) -> JobRecord:

@@ -2,39 +2,96 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from api.gateway import Gateway
 from api.request_body import Disconnected, RequestBody
+from api.submitting import Prepared
+from api.waiters import BRIEF_S
 from athena.errors import WaitTimeoutError
-from athena.store import Reply, Submission
+from athena.jobs import JobState
+from athena.store import Reply
 
 #: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
-UNWATCHED_S = 0.25
+UNWATCHED_S = BRIEF_S
 
 #: The longest wait that a caller may name; proxies and clients give up sooner.
 MAX_WAIT_S = 300.0
 
 
-async def submit_and_attach(
-    gateway: Gateway, submission: Submission, payload: bytes | None
-) -> tuple[str, asyncio.Future[Reply]]:
-    """Submits a job; returns its id and a future of its end, also when another request has brought it in.
+class Call:
+    """One caller's job, from its submission to its end.
 
-    Raises:
-        AthenaError: the job cannot be submitted (see `Gateway.submit`).
+    A caller may wait for minutes, and what he sent may be large: once the job is in Redis, it is held nowhere
+    else. So nobody who awaits `run` should hold what was prepared.
     """
-    future = gateway.wait_for(submission.job_id)
-    try:
-        job_id, _ = await gateway.submit(submission, payload)
-    except BaseException:
-        await asyncio.shield(gateway.leave(submission.job_id, future))
-        raise
-    if job_id == submission.job_id:
-        return job_id, future
-    gateway.forget(submission.job_id, future)
-    future = gateway.wait_for(job_id)
-    await gateway.recheck(job_id)
-    return job_id, future
+
+    def __init__(self, gateway: Gateway, prepared: Prepared, body: RequestBody) -> None:
+        self._gateway = gateway
+        self._prepared: Prepared | None = prepared
+        self._body = body
+        #: Another job's once it turns out that the request_id is known.
+        self.job_id = prepared[0].job_id
+
+    async def run(self, wait_s: float) -> Reply | None:
+        """Submits the job and waits for its end.
+
+        Returns:
+            The end, or None when `wait_s` passed before.
+
+        Raises:
+            AthenaError: the job cannot be submitted (see `Gateway.submit`).
+            Disconnected: the caller went away.
+        """
+        assert self._prepared is not None
+        if self._prepared[0].abandonable and wait_s > UNWATCHED_S:
+            return await self._run_private(wait_s)
+        future = await self._submit_and_attach()
+        self._body.release()
+        return await wait_for_end(self._gateway, self.job_id, future, self._body, wait_s)
+
+    async def _run_private(self, wait_s: float) -> Reply | None:
+        """Runs a job that only this caller knows of: there is nothing to do between submission and end."""
+        gateway, job_id = self._gateway, self.job_id
+        waiting: asyncio.Future[Any] = await gateway.submit_private(*self._take(), self._body.release)
+        end: Any = None
+        try:
+            end = await waiting
+            if not isinstance(end, Reply):
+                waiting, end = end, None
+                await _wait_watched(waiting, self._body, wait_s - UNWATCHED_S)
+                end = waiting.result() if waiting.done() else None
+        finally:
+            if end is None:
+                # Shielded: the cancel of this request must not keep the job from being canceled.
+                await asyncio.shield(gateway.leave(job_id, waiting))
+        if end is None:
+            return None
+        reply = await gateway.fetch(end)
+        if reply.state is JobState.SUCCEEDED:
+            gateway.forget_answered(job_id)
+        return reply
+
+    async def _submit_and_attach(self) -> asyncio.Future[Reply]:
+        """Submits the job; returns a future of its end, also when another request has brought it in."""
+        gateway, own_id = self._gateway, self.job_id
+        future = gateway.wait_for(own_id)
+        try:
+            self.job_id, _ = await gateway.submit(*self._take())
+        except BaseException:
+            await asyncio.shield(gateway.leave(own_id, future))
+            raise
+        if self.job_id == own_id:
+            return future
+        gateway.forget(own_id, future)
+        future = gateway.wait_for(self.job_id)
+        await gateway.recheck(self.job_id)
+        return future
+
+    def _take(self) -> Prepared:
+        assert self._prepared is not None
+        prepared, self._prepared = self._prepared, None
+        return prepared
 
 
 def waited_too_long(wait_s: float) -> WaitTimeoutError:

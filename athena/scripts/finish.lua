@@ -5,7 +5,7 @@
 -- Returns one verdict per job: 1 the outcome stands, 0 it came too late; or an error text
 
 local PER_JOB = 8
-local inflight, now, verdicts = INFLIGHT .. ARGV[1], now_ms(), {}
+local inflight, now, verdicts, ended = INFLIGHT .. ARGV[1], string.format('%d', now_ms()), {}, {}
 
 local function finish(i)
   local id, token, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -15,7 +15,7 @@ local function finish(i)
   end
   -- Only what failed is kept, so only then is the message needed.
   local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''
-  redis.call('HDEL', inflight, id)
+  ended[#ended + 1] = id
   if not known.state then
     return 0
   end
@@ -40,6 +40,7 @@ local function finish(i)
   return 1
 end
 
+admit_writes()
 for i = 4, #ARGV, PER_JOB do
   -- One bad job never takes the others' results with it.
   local ok, verdict = pcall(finish, i)
@@ -48,6 +49,9 @@ for i = 4, #ARGV, PER_JOB do
   else
     verdicts[#verdicts + 1] = type(verdict) == 'table' and verdict.err or tostring(verdict)
   end
+end
+if #ended > 0 then
+  redis.call('HDEL', inflight, unpack(ended))
 end
 close_books(true)
 return verdicts

@@ -1,73 +1,141 @@
--- Accepts a job: record, message and bell in one step; or re-attaches to the job that has the same request_id.
+-- Accepts jobs: record, message and bell in one step; or re-attaches to the job that has the same request_id.
 --
--- KEYS  1 queue   2 request_id key, '' without one
--- ARGV  1 job id   2 message   3 jobs the queue may hold   4 gateway that waits, ''   5 hash of the request's body
+-- KEYS  per job: queue; request_id key, '' without one
+-- ARGV  per job: 1 id   2 message   3 jobs the queue may hold   4 gateway that waits, ''   5 hash of the request's body
 --       6 '1' if the inputs lie in the payload key   7 milliseconds the job may queue   8 app_id   9 service_id
---       10 bytes of message and inputs   11 bytes that all open jobs of the ability may have   12… fields of the record
--- Returns {'accepted'} | {'attached', id, state} | {'conflict', id} | {'full', jobs in queue} | {'heavy', bytes of open
--- jobs} | {'payload_lost'}
+--       10 bytes of message and inputs   11 bytes that all open jobs of the ability may have   12 how many fields of
+--       the record and values follow
+-- Returns per job 'accepted' | 'attached ID STATE' | 'conflict ID' | 'full JOBS' with the jobs in the queue | 'heavy
+-- BYTES' with those of open jobs | 'payload_lost' | 'failed TEXT'
 
-local queue, request_key = KEYS[1], KEYS[2]
-local id, message, max_jobs, gateway, body_hash = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local claim, service_id, bytes = ARGV[6] == '1', ARGV[9], tonumber(ARGV[10])
+local FIXED = 12
+local now, answers = now_ms(), {}
+-- Redis 6 takes far longer than this to write a number as text, and each is written several times.
+local now_text = string.format('%d', now)
 
-local function refuse(...)
+-- What the script found of a queue and of an ability, and what it puts there at its end, for all jobs at once.
+local queues, abilities = {}, {}
+-- Done after all else: a write that needs no memory would make Redis accept those that do.
+local refused_payloads, attached = {}, {}
+
+local function queue_of(name, service_id)
+  local queue = queues[name]
+  if not queue then
+    local given_in = tonumber(redis.call('HGET', LINE .. name, 'in')) or 0
+    queue = {service_id = service_id, depth = redis.call('LLEN', name), seq = given_in, messages = {}}
+    queues[name] = queue
+  end
+  return queue
+end
+
+local function ability_of(service_id)
+  local ability = abilities[service_id]
+  if not ability then
+    local bytes = tonumber(redis.call('HGET', LOAD .. service_id, 'bytes')) or 0
+    ability = {bytes = bytes, added = 0, open = {}}
+    abilities[service_id] = ability
+  end
+  return ability
+end
+
+local function refuse(id, claim, verdict)
   if claim then
-    redis.call('UNLINK', PAYLOAD .. id)
+    refused_payloads[#refused_payloads + 1] = PAYLOAD .. id
   end
-  return {...}
+  return verdict
 end
 
-if request_key ~= '' then
-  local known_id, known_hash = string.match(redis.call('HGET', request_key, ARGV[8]) or '', '^(.-) (.*)$')
-  local state = known_id and redis.call('HGET', JOB .. known_id, 'state')
-  if state and known_hash ~= body_hash then
-    return refuse('conflict', known_id)
-  end
-  if state then
-    local answer = refuse('attached', known_id, state)
-    if gateway ~= '' and not FINAL[state] then
-      admit_writes()
-      add_gateway(JOB .. known_id, gateway)
+local function submit(at, queue_name, request_key)
+  local id, gateway, body_hash, app_id, service_id = ARGV[at], ARGV[at + 3], ARGV[at + 4], ARGV[at + 7], ARGV[at + 8]
+  local claim, bytes = ARGV[at + 5] == '1', tonumber(ARGV[at + 9])
+  if request_key ~= '' then
+    local known_id, known_hash = string.match(redis.call('HGET', request_key, app_id) or '', '^(.-) (.*)$')
+    local state = known_id and redis.call('HGET', JOB .. known_id, 'state')
+    if state and known_hash ~= body_hash then
+      return refuse(id, claim, 'conflict ' .. known_id)
     end
-    return answer
+    if state then
+      if gateway ~= '' and not FINAL[state] then
+        attached[#attached + 1] = {JOB .. known_id, gateway}
+      end
+      return refuse(id, claim, 'attached ' .. known_id .. ' ' .. state)
+    end
   end
-end
 
-local depth = redis.call('LLEN', queue)
-if depth >= max_jobs then
-  return refuse('full', depth)
-end
-local open_bytes = tonumber(redis.call('HGET', LOAD .. service_id, 'bytes')) or 0
-if open_bytes > 0 and open_bytes + bytes > tonumber(ARGV[11]) then
-  return refuse('heavy', open_bytes)
-end
-
-local key, now = JOB .. id, now_ms()
-if claim then
+  local queue, ability = queue_of(queue_name, service_id), ability_of(service_id)
+  if queue.depth >= tonumber(ARGV[at + 2]) then
+    return refuse(id, claim, 'full ' .. queue.depth)
+  end
+  if ability.bytes > 0 and ability.bytes + bytes > tonumber(ARGV[at + 10]) then
+    return refuse(id, claim, string.format('heavy %d', ability.bytes))
+  end
   -- The gateway wrote it with a TTL, so that a gateway that dies here leaves nothing behind.
-  if redis.call('PERSIST', PAYLOAD .. id) == 0 then
-    return {'payload_lost'}
+  if claim and redis.call('PERSIST', PAYLOAD .. id) == 0 then
+    return 'payload_lost'
+  end
+
+  local key, expires_ms = JOB .. id, string.format('%d', now + ARGV[at + 6])
+  -- What is looked at most comes first: Redis searches a small hash from its beginning.
+  redis.call('HSET', key, 'state', 'queued', 'expires_ms', expires_ms, 'seq', string.format('%d', queue.seq + 1), 'gateways', gateway,
+    'service_id', service_id, 'bytes', ARGV[at + 9], 'queue', queue_name, 'queued_ms', now_text, 'max_queue_ms', ARGV[at + 6],
+    'app_id', app_id, unpack(ARGV, at + FIXED, at + FIXED - 1 + ARGV[at + 11]))
+  if claim then
+    redis.call('HSET', key, 'claim', 1)
+  end
+  if request_key ~= '' then
+    redis.call('HSET', request_key, app_id, id .. ' ' .. body_hash)
+    redis.call('PERSIST', request_key)
+    redis.call('HSET', key, 'request_key', request_key)
+  end
+  queue.seq, queue.depth = queue.seq + 1, queue.depth + 1
+  queue.messages[#queue.messages + 1] = ARGV[at + 1]
+  ability.bytes, ability.added = ability.bytes + bytes, ability.added + bytes
+  ability.open[#ability.open + 1] = expires_ms
+  ability.open[#ability.open + 1] = id
+  return 'accepted'
+end
+
+local function open_books(service_id, ability)
+  if #ability.open > 0 then
+    redis.call('ZADD', OPEN .. service_id, unpack(ability.open))
+    redis.call('HINCRBY', LOAD .. service_id, 'bytes', ability.added)
   end
 end
-local expires_ms = now + tonumber(ARGV[7])
--- What is looked at most comes first: Redis searches a small hash from its beginning.
-local seq = redis.call('HINCRBY', LINE .. queue, 'in', 1)
-redis.call('HSET', key, 'state', 'queued', 'expires_ms', expires_ms, 'seq', seq, 'gateways', gateway,
-  'service_id', service_id, 'bytes', bytes, 'queue', queue, 'queued_ms', now, 'max_queue_ms', ARGV[7],
-  'app_id', ARGV[8], unpack(ARGV, 12))
-if claim then
-  redis.call('HSET', key, 'claim', 1)
+
+local function push(name, queue)
+  local count = #queue.messages
+  if count > 0 then
+    redis.call('HSET', LINE .. name, 'in', queue.seq)
+    if redis.call('LPUSH', name, unpack(queue.messages)) == count then
+      enroll(queue.service_id, name)
+    end
+    ring(name)
+  end
 end
-if request_key ~= '' then
-  redis.call('HSET', request_key, ARGV[8], id .. ' ' .. body_hash)
-  redis.call('PERSIST', request_key)
-  redis.call('HSET', key, 'request_key', request_key)
+
+local at = 1
+for i = 1, #KEYS, 2 do
+  -- A job whose keys are not what they should be never takes the others with it.
+  local ok, answer = pcall(submit, at, KEYS[i], KEYS[i + 1])
+  if not ok then
+    answer = 'failed ' .. (type(answer) == 'table' and answer.err or tostring(answer))
+  end
+  answers[#answers + 1] = answer
+  at = at + FIXED + ARGV[at + 11]
 end
-redis.call('ZADD', OPEN .. service_id, expires_ms, id)
-redis.call('HINCRBY', LOAD .. service_id, 'bytes', bytes)
-if redis.call('LPUSH', queue, message) == 1 then
-  enroll(service_id, queue)
+for service_id, ability in pairs(abilities) do
+  open_books(service_id, ability)
 end
-ring(queue)
-return {'accepted'}
+for name, queue in pairs(queues) do
+  push(name, queue)
+end
+if #refused_payloads > 0 then
+  redis.call('UNLINK', unpack(refused_payloads))
+end
+if #attached > 0 then
+  admit_writes()
+end
+for _, waiting in ipairs(attached) do
+  add_gateway(unpack(waiting))
+end
+return answers

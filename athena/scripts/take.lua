@@ -3,15 +3,16 @@
 -- KEYS  queues in the order in which they are to be emptied; one may come twice
 -- ARGV  1 incarnation   2 n   3 result TTL, 4 record TTL and 5 time to queue of jobs that came by send_task, milliseconds
 --       6… per queue: how many jobs at most, 0 for n
--- Returns false when the worker is fenced, else a list of {id, token, queue, message, '1' if it must run alone,
--- milliseconds in which it must start}
+-- Returns false when the worker is fenced, else per job six items: id, token, queue, message, '1' if it must run alone,
+-- milliseconds in which it must start. A flat list: Redis 6 writes each list within a list by a system call of its own.
 
+local AT_ONCE = 1000
 local incarnation, wanted = ARGV[1], tonumber(ARGV[2])
 if redis.call('HEXISTS', WORKERS, incarnation) == 0 then
   return false
 end
 
-local now, taken = now_ms(), {}
+local now, taken, count, held = now_ms(), {}, 0, {}
 
 -- Anybody may push a task by send_task; its record is made here. A message of ours without a record is one whose job
 -- ended long ago.
@@ -52,25 +53,42 @@ local function take(queue, message)
   if known[4] and known[4] ~= '' then return end
   local attempt = (tonumber(known[3]) or 0) + 1
   local token = attempt .. ':' .. incarnation
-  redis.call('HSET', INFLIGHT .. incarnation, id, message)
+  held[#held + 1] = id
+  held[#held + 1] = message
   if known[6] then
     -- A worker died under it before. Its start is told before it starts, so that the next death is counted too.
     redis.call('HSET', key, 'token', token, 'state', 'running', 'started_ms', now, 'attempts', attempt)
   else
     redis.call('HSET', key, 'token', token)
   end
-  taken[#taken + 1] = {id, token, queue, message, known[6] or '', tonumber(known[2] or now) - now}
+  local left_ms, place = tonumber(known[2] or now) - now, #taken
+  taken[place + 1], taken[place + 2], taken[place + 3], taken[place + 4] = id, token, queue, message
+  taken[place + 5], taken[place + 6] = known[6] or '', left_ms
+  count = count + 1
   return tonumber(known[5])
 end
 
-local silent = {}
+local silent, failure = {}, false
 
 local function take_from(queue, goal)
   local last = false
-  while #taken < goal do
-    local message = redis.call('RPOP', queue)
-    if not message then break end
-    last = take(queue, message) or last
+  while count < goal and not failure do
+    local messages = redis.call('RPOP', queue, math.min(goal - count, AT_ONCE))
+    if not messages then break end
+    for _, message in ipairs(messages) do
+      -- A job whose keys are not what they should be stays in the queue, where it is seen, behind the others.
+      local ok, result = pcall(take, queue, message)
+      if ok then
+        last = result or last
+      else
+        redis.call('LPUSH', queue, message)
+        failure = result
+      end
+    end
+    if #held > 0 then
+      redis.call('HSET', INFLIGHT .. incarnation, unpack(held))
+      held = {}
+    end
   end
   if last then
     redis.call('HSET', LINE .. queue, 'out', last)
@@ -83,7 +101,7 @@ for i, queue in ipairs(KEYS) do
     is_silent = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
   end
   if not is_silent then
-    take_from(queue, limit > 0 and math.min(wanted, #taken + limit) or wanted)
+    take_from(queue, limit > 0 and math.min(wanted, count + limit) or wanted)
     is_silent = redis.call('LLEN', queue) == 0
   end
   if is_silent then
@@ -96,4 +114,7 @@ if #silent > 0 then
   redis.call('DEL', unpack(silent))
 end
 close_books(false)
+if failure and count == 0 then
+  error(failure)
+end
 return taken

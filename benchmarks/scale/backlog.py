@@ -114,9 +114,9 @@ def _script_us(client: "redis.Redis", do: Callable[[], None]) -> float:
 
 def _submit(link: StoreLink, jobs: int) -> None:
     for first in range(0, jobs, AT_ONCE):
-        replies = link.run([submit_command(job) for job in _jobs(min(AT_ONCE, jobs - first))])
-        if any(reply != [b"accepted"] for reply in replies):
-            raise SystemExit(f"refused: {replies[0]}")
+        [verdicts] = link.run([submit_command(_jobs(min(AT_ONCE, jobs - first)))])
+        if any(verdict != b"accepted" for verdict in verdicts):
+            raise SystemExit(f"refused: {verdicts[0]}")
 
 
 def _jobs(count: int) -> Iterator[Submission]:

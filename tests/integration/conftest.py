@@ -66,9 +66,13 @@ class Store:
         return self._connection.read_response(disable_decoding=True)
 
     def submit(self, job_id: str, **changes: Any) -> list[bytes]:
-        """Submits a job; what is not named is ordinary."""
-        reply: list[bytes] = self.run(submit_command(submission(job_id, **changes)))
-        return reply
+        """Submits a job, and returns the words of its verdict; what is not named is ordinary."""
+        return self.submit_all(submission(job_id, **changes))[0].split(b" ")
+
+    def submit_all(self, *jobs: Submission) -> list[bytes]:
+        """Submits jobs at once."""
+        verdicts: list[bytes] = self.run(submit_command(jobs))
+        return verdicts
 
     def register(self, incarnation: str = "w1", gpu_type: str = "cpu") -> None:
         """Makes a worker known, as it does itself when it is ready."""

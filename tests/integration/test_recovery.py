@@ -53,6 +53,7 @@ from athena.store import (
     progress_command,
     sweep_command,
     take_command,
+    taken_jobs,
 )
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Ear, Store, failed, succeeded
@@ -543,7 +544,7 @@ def test_bytes_are_counted_until_a_job_is_final(store: Store) -> None:
 def test_too_many_bytes_are_refused(store: Store) -> None:
     store.submit("a", bytes=700)
 
-    assert store.submit("b", bytes=400, max_open_bytes=1000) == [b"heavy", 700]
+    assert store.submit("b", bytes=400, max_open_bytes=1000) == [b"heavy", b"700"]
 
     assert store.queued() == ["a"]
     assert store.submit("c", bytes=300, max_open_bytes=1000) == [b"accepted"]
@@ -669,7 +670,8 @@ def test_paused_ability_holds_back_queues_that_it_had_not_got_yet(
     assert (during, was_paused) == ([], True)
     assert store.queued(gpu_queue) == ["j1", "j2"]
     assert store.raw("LLEN", f"athena:bell:{gpu_queue}") == 1
-    assert len(store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN))) == 1
+    taken = taken_jobs(store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN)))
+    assert taken is not None and [job.job_id for job in taken] == ["j1"]
     store.submit("j3", queue="echo.GPU-2")
     assert not store.record("j3").is_paused
 

@@ -6,10 +6,20 @@ import pytest
 from redis.exceptions import ResponseError
 
 from athena.jobs import JobState, Outcome
-from athena.keys import BEATS, bell_key, payload_key, request_key, result_key
-from athena.store import TakenJob, beat_command, beats, find_command, found_jobs
+from athena.keys import (
+    BEATS,
+    bell_key,
+    job_key,
+    load_key,
+    open_key,
+    payload_key,
+    queues_key,
+    request_key,
+    result_key,
+)
+from athena.store import MAX_SUBMITTED, TakenJob, beat_command, beats, find_command, found_jobs
 
-from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, succeeded
+from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, submission, succeeded
 
 pytestmark = pytest.mark.redis
 
@@ -122,7 +132,7 @@ def test_full_queue_refuses_and_says_how_full_it_is(store: Store) -> None:
 
     reply = store.submit("j3", max_queue_jobs=2, claim=True, request_id="r3", body_hash="h")
 
-    assert reply == [b"full", 2]
+    assert reply == [b"full", b"2"]
     assert store.read("j3") is None
     assert not store.exists(payload_key("j3"))
     assert not store.exists(request_key("r3"))
@@ -145,6 +155,58 @@ def test_job_whose_inputs_are_gone_is_not_accepted(store: Store) -> None:
     assert reply == [b"payload_lost"]
     assert store.read("j1") is None
     assert store.queued() == []
+
+
+def test_jobs_submitted_at_once_are_queued_in_their_order(store: Store) -> None:
+    store.submit("j0")
+
+    jobs = [submission(f"j{number}", bytes=100) for number in (1, 2, 3)]
+    verdicts = store.submit_all(*jobs, submission("cpu", queue=CPU_QUEUE, bytes=100))
+
+    assert verdicts == [b"accepted"] * 4
+    assert (store.queued(), store.queued(CPU_QUEUE)) == (["j0", "j1", "j2", "j3"], ["cpu"])
+    assert [store.record(f"j{number}").position for number in range(4)] == [1, 2, 3, 4]
+    assert store.raw("LLEN", bell_key(ANY_QUEUE)) == store.raw("LLEN", bell_key(CPU_QUEUE)) == 1
+    assert {queue.decode() for queue in store.raw("SMEMBERS", queues_key("echo"))} == {ANY_QUEUE, CPU_QUEUE}
+    held = int(store.raw("HGET", load_key("echo"), "bytes"))
+    assert held == sum(int(store.field(job, "bytes") or 0) for job in ("j0", "j1", "j2", "j3", "cpu"))
+    assert sorted(store.raw("ZRANGE", open_key("echo"), 0, -1)) == [b"cpu", b"j0", b"j1", b"j2", b"j3"]
+
+
+def test_jobs_submitted_at_once_count_against_each_others_limits(store: Store) -> None:
+    many = [submission(f"j{number}", max_queue_jobs=2, bytes=100) for number in range(3)]
+    heavy = [submission(f"h{number}", queue=CPU_QUEUE, bytes=600, max_open_bytes=1400) for number in range(3)]
+
+    verdicts = store.submit_all(*many, *heavy)
+
+    assert verdicts == [*[b"accepted"] * 2, b"full 2", *[b"accepted"] * 2, b"heavy 1400"]
+    assert (store.queued(), store.queued(CPU_QUEUE)) == (["j0", "j1"], ["h0", "h1"])
+
+
+def test_same_request_submitted_twice_at_once_is_one_job(store: Store) -> None:
+    same = {"request_id": "r1", "body_hash": "h", "gateway": "g1"}
+    store.put_payload("j2", b"data")
+
+    verdicts = store.submit_all(
+        submission("j1", **same),
+        submission("j2", **same, claim=True),
+        submission("j3", **{**same, "body_hash": "other"}),
+    )
+
+    assert verdicts == [b"accepted", b"attached j1 queued", b"conflict j1"]
+    assert store.queued() == ["j1"]
+    assert not store.exists(payload_key("j2"))
+
+
+def test_job_whose_keys_are_not_what_they_should_be_does_not_keep_others_out(store: Store) -> None:
+    store.raw("SET", CPU_QUEUE, "no list")
+
+    verdicts = store.submit_all(submission("j1"), submission("bad", queue=CPU_QUEUE), submission("j2"))
+
+    assert [verdict.split(b" ")[0] for verdict in verdicts] == [b"accepted", b"failed", b"accepted"]
+    assert b"WRONGTYPE" in verdicts[1]
+    assert store.read("bad") is None
+    assert store.queued() == ["j1", "j2"]
 
 
 # take
@@ -202,6 +264,29 @@ def test_bell_rings_on_when_jobs_are_left(store: Store) -> None:
     store.take(1)
 
     assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
+
+
+def test_job_that_cannot_be_taken_stays_and_keeps_nobody_waiting(store: Store) -> None:
+    store.submit_all(*(submission(job_id) for job_id in ("j1", "bad", "j2")))
+    store.raw("SET", job_key("bad"), "no hash")
+
+    assert [job.job_id for job in store.take(2)] == ["j1"]
+    assert [job.job_id for job in store.take(2)] == ["j2"]
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        store.take(2)
+    assert store.queued() == ["bad"]
+    assert set(store.raw("HKEYS", "athena:inflight:w1")) == {b"j1", b"j2"}
+
+
+def test_more_jobs_are_taken_than_redis_passes_on_at_once(store: Store) -> None:
+    job_ids = [f"j{number}" for number in range(2100)]
+    for first in range(0, len(job_ids), MAX_SUBMITTED):
+        part = job_ids[first : first + MAX_SUBMITTED]
+        store.submit_all(*(submission(job_id, max_queue_jobs=5000) for job_id in part))
+
+    assert [job.job_id for job in store.take(2050)] == job_ids[:2050]
+    assert store.queued() == job_ids[2050:]
 
 
 def test_worker_that_is_not_registered_takes_nothing(store: Store) -> None:
@@ -743,7 +828,25 @@ def test_full_redis_refuses_new_jobs(store: Store, fill: Callable[[], None]) -> 
     store.submit("j1")
     fill()
 
-    with pytest.raises(ResponseError, match=r"OOM|maxmemory"):
-        store.submit("j2")
+    refused = store.submit_all(submission("j2"), submission("j3", queue=CPU_QUEUE))
 
+    assert [verdict.split(b" ")[0] for verdict in refused] == [b"failed", b"failed"]
+    assert all(b"OOM" in verdict or b"maxmemory" in verdict for verdict in refused)
     assert store.queued() == ["j1"]
+    assert store.read("j2") is None
+
+
+def test_full_redis_refuses_new_jobs_beside_one_that_is_attached(
+    store: Store, fill: Callable[[], None]
+) -> None:
+    store.submit("j1", request_id="r1", body_hash="h", gateway="g1")
+    store.put_payload("j2", b"data")
+    fill()
+
+    again = submission("j2", request_id="r1", body_hash="h", gateway="g2", claim=True)
+    attached, refused = store.submit_all(again, submission("j3"))
+
+    assert attached == b"attached j1 queued"
+    assert refused.startswith(b"failed ")
+    assert store.field("j1", "gateways") == b"g1,g2"
+    assert not store.exists(payload_key("j2"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from api.fast_path import FastPath
 from api.gateway import Gateway
 from api.request_body import ByteBudget, RequestBody
 from api.server import Answer
+from api.waiters import BriefFuture
 from athena.ability import Limits
 from athena.errors import QueueFullError
 from athena.interface import DataSpec, Interface
@@ -45,6 +47,18 @@ class Ready(Gateway):
         self.submitted.append(job)
         self._waiters.resolve(Reply(job.job_id, JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{}}'))
         return job.job_id, False
+
+    async def submit_private(
+        self, job: Submission, payload: bytes | None, on_accepted: Callable[[], None]
+    ) -> BriefFuture:
+        future = self._waiters.add_brief(job.job_id)
+        try:
+            await self.submit(job, payload)
+        except QueueFullError as error:
+            self._waiters.fail(job.job_id, error)
+        else:
+            on_accepted()
+        return future
 
 
 def ask(

@@ -16,12 +16,12 @@ from api.views import waiting
 from api.views.answers import accepted_response, ended_response, job_response
 from api.views.bodies import parse_json
 from api.views.run import find_service, parse_preference
-from api.views.waiting import wait_for_end
-from api.waiters import Waiters, reply_of
+from api.views.waiting import Call, wait_for_end
+from api.waiters import BriefFuture, Waiters, reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError, StoreError, UnservedError
 from athena.jobs import JobRecord, JobState
 from athena.settings import from_env
-from athena.store import Reply
+from athena.store import Reply, Submission
 
 DONE = Reply("j1", JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{"text":"aGk="}}')
 FAILED = Reply("j1", JobState.FAILED, 10909, "ValueError: too dark", "cpu", None)
@@ -230,6 +230,46 @@ def test_last_of_those_who_leave_is_told_so() -> None:
     asyncio.run(scenario())
 
 
+def test_short_wait_gives_way_to_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiters_module, "BRIEF_S", 0.02)
+
+    async def scenario() -> None:
+        waiters = Waiters(ignore)
+        quick, slow, gone = waiters.add_brief("j1"), waiters.add_brief("j2"), waiters.add_brief("j3")
+        waiters.resolve(DONE)
+        waiters.remove("j3", gone)
+
+        assert await quick == DONE
+        successor = await slow
+        assert isinstance(successor, asyncio.Future) and not successor.done()
+        assert not gone.done()
+        waiters.resolve(DONE._replace(job_id="j2"))
+        assert (await successor).job_id == "j2"
+        late = waiters.add_brief("j4")
+        assert isinstance(await late, asyncio.Future)
+
+    asyncio.run(scenario())
+
+
+def test_failed_submission_reaches_who_waits_however_long_he_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiters_module, "BRIEF_S", 0.02)
+
+    async def scenario() -> None:
+        waiters = Waiters(ignore)
+        first, second = waiters.add_brief("j1"), waiters.add_brief("j2")
+        waiters.fail("j1", StoreError("gone"))
+        with pytest.raises(StoreError):
+            await first
+        successor = await second
+        assert isinstance(successor, asyncio.Future)
+        waiters.fail("j2", StoreError("gone"))
+        with pytest.raises(StoreError):
+            await successor
+        assert waiters.remove("j2", successor)
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("is_asked", [True, False])
 def test_awaited_jobs_are_read_again(is_asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not is_asked:
@@ -433,3 +473,128 @@ def test_job_is_left_when_the_request_is_cancelled(gateway: LonelyGateway) -> No
         waited(gateway, cancel, 10)
 
     assert gateway.left == ["j1"]
+
+
+class PrivateGateway(LonelyGateway):
+    """Takes a job in, and does with it what the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten: list[str] = []
+        self.event: Callable[[], None] = lambda: None
+
+    async def submit_private(
+        self, job: Submission, payload: bytes | None, on_accepted: Callable[[], None]
+    ) -> BriefFuture:
+        future = self._waiters.add_brief(job.job_id)
+        on_accepted()
+        asyncio.get_running_loop().call_soon(self.event)
+        return future
+
+    def end(self, state: JobState = JobState.SUCCEEDED) -> None:
+        """Ends the job."""
+        self._waiters.resolve(DONE._replace(state=state))
+
+    def fail(self) -> None:
+        """Redis does not take the job."""
+        self._waiters.fail("j1", StoreError("Redis cannot be reached"))
+
+    def forget_answered(self, job_id: str) -> None:
+        self.forgotten.append(job_id)
+
+
+@pytest.fixture
+def private_gateway() -> PrivateGateway:
+    return PrivateGateway()
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller is watched from nearly the first moment on."""
+    monkeypatch.setattr(waiters_module, "BRIEF_S", 0.01)
+    monkeypatch.setattr(waiting, "UNWATCHED_S", 0.01)
+
+
+def called(gateway: PrivateGateway, event: str = "nothing", wait_s: float = 10) -> Reply | None:
+    """Runs a job that only its caller knows of."""
+
+    async def scenario() -> Reply | None:
+        caller = Disconnectable()
+        released: list[bool] = []
+        monkey: Any = caller.body
+        monkey.release = lambda: released.append(True)
+        loop = asyncio.get_running_loop()
+        late = {"hang up": caller.gone.set, "cancel": caller.request.cancel, "end late": gateway.end}
+        if event in late:
+            loop.call_later(0.05, late[event])
+        call = Call(gateway, (job(), None), caller.body)
+        try:
+            return await call.run(wait_s)
+        finally:
+            assert released == [True]
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    return asyncio.run(scenario())
+
+
+def job() -> Submission:
+    """Returns a job without request_id, of which nothing else matters."""
+    nothing_else: dict[str, Any] = dict.fromkeys(Submission._fields)
+    return Submission(**{**nothing_else, "job_id": "j1", "abandonable": True})
+
+
+def test_private_job_is_forgotten_once_it_is_answered(private_gateway: PrivateGateway) -> None:
+    private_gateway.event = private_gateway.end
+
+    assert called(private_gateway) == DONE
+    assert (private_gateway.left, private_gateway.forgotten) == ([], ["j1"])
+
+
+@pytest.mark.usefixtures("brief")
+def test_private_job_may_take_long(private_gateway: PrivateGateway) -> None:
+    assert called(private_gateway, "end late") == DONE
+    assert (private_gateway.left, private_gateway.forgotten) == ([], ["j1"])
+
+
+def test_private_job_that_failed_is_kept_for_another_try(private_gateway: PrivateGateway) -> None:
+    private_gateway.event = lambda: private_gateway.end(JobState.FAILED)
+
+    reply = called(private_gateway)
+
+    assert reply is not None and reply.state is JobState.FAILED
+    assert (private_gateway.left, private_gateway.forgotten) == ([], [])
+
+
+def test_private_job_that_redis_does_not_take_is_left(private_gateway: PrivateGateway) -> None:
+    private_gateway.event = private_gateway.fail
+
+    with pytest.raises(StoreError):
+        called(private_gateway)
+
+    assert (private_gateway.left, private_gateway.forgotten) == (["j1"], [])
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize(
+    ("event", "ends_with"), [("hang up", Disconnected), ("cancel", asyncio.CancelledError)]
+)
+def test_private_job_is_left_when_its_caller_goes_away(
+    event: str, ends_with: type[BaseException], private_gateway: PrivateGateway
+) -> None:
+    with pytest.raises(ends_with):
+        called(private_gateway, event)
+
+    assert private_gateway.left == ["j1"]
+
+
+def test_private_job_is_left_when_its_caller_is_cancelled_at_once(private_gateway: PrivateGateway) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        called(private_gateway, "cancel")
+
+    assert private_gateway.left == ["j1"]
+
+
+@pytest.mark.usefixtures("brief")
+def test_private_job_is_left_when_the_time_is_up(private_gateway: PrivateGateway) -> None:
+    assert called(private_gateway, wait_s=0.05) is None
+    assert private_gateway.left == ["j1"]

@@ -21,6 +21,7 @@ from athena.store import (
     Reply,
     Submission,
     TakenJob,
+    Verdict,
     beat_command,
     beats,
     cancel_command,
@@ -201,22 +202,44 @@ def submission(**changes: Any) -> Submission:
 
 
 def test_submit_sends_times_in_milliseconds_and_the_fields_of_the_record() -> None:
-    command = submit_command(submission())
+    command = submit_command([submission()])
 
     assert command[3:5] == ("echo.any", "")
     fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo", "echo", 900, 5000]
     record = ["result_ttl_ms", 250, "record_ttl_ms", 60_000]
-    assert args(command, "submit", keys=2) == fixed + record
+    assert args(command, "submit", keys=2) == [*fixed, len(record), *record]
+
+
+def test_jobs_are_submitted_one_after_the_other() -> None:
+    first, second = submission(), submission(job_id="j2", queue="echo.cpu", request_id="r2")
+    command = submit_command([first, second])
+
+    assert command[3:7] == ("echo.any", "", "echo.cpu", "athena:request:r2")
+    alone = [args(submit_command([job]), "submit", keys=2) for job in (first, second)]
+    assert args(command, "submit", keys=4) == [*alone[0], *alone[1]]
+
+
+@pytest.mark.parametrize(
+    ("raw", "word", "detail"),
+    [
+        (b"accepted", "accepted", ""),
+        (b"attached j1 queued", "attached", "j1 queued"),
+        ("failed überall".encode(), "failed", "überall"),
+    ],
+)
+def test_verdict_is_a_word_and_perhaps_more(raw: bytes, word: str, detail: str) -> None:
+    assert Verdict.read(raw) == (word, detail)
 
 
 def test_submit_names_what_is_not_ordinary() -> None:
-    command = submit_command(submission(request_id="r1", abandonable=True, claim=True))
+    command = submit_command([submission(request_id="r1", abandonable=True, claim=True)])
 
     assert command[4] == "athena:request:r1"
     sent = args(command, "submit", keys=2)
     assert sent[5] == "1"
     assert sent[-4:] == ["request_id", "r1", "abandonable", 1]
-    assert len(sent[11:]) % 2 == 0
+    assert sent[11] == len(sent[12:])
+    assert len(sent[12:]) % 2 == 0
 
 
 def test_take_names_the_queues_in_their_order() -> None:
@@ -283,8 +306,8 @@ def test_small_commands(command: Command, script: str, sent: list[str]) -> None:
 
 def test_taken_jobs_are_read_in_their_order() -> None:
     reply = [
-        [b"j1", b"1:w1", b"echo.cpu", b"\xff{}", b"", 1500],
-        [b"j2", b"3:w1", b"echo.any", b"", b"1", -20],
+        *(b"j1", b"1:w1", b"echo.cpu", b"\xff{}", b"", 1500),
+        *(b"j2", b"3:w1", b"echo.any", b"", b"1", -20),
     ]
 
     assert taken_jobs(reply) == [

@@ -1,0 +1,71 @@
+"""Jobs on their way into Redis: those that come within one turn of the event loop travel as one command."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from api.redis_link import RedisLink
+from athena.errors import StoreError
+from athena.script import Command
+from athena.store import Submission, Verdict, submit_command
+
+#: Gets Redis' verdict on a job, or a StoreError.
+OnVerdict = Callable[[Verdict | BaseException], None]
+
+#: So many jobs, or bytes of messages, travel together: Redis does nothing else meanwhile.
+MAX_JOBS = 64
+MAX_BYTES = 1_000_000
+
+
+class Submissions:
+    """Submits jobs and hands each caller the verdict on its own."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._jobs: list[Submission] = []
+        self._readers: list[OnVerdict] = []
+        self._size_bytes = 0
+        self._retries: set[asyncio.Task[None]] = set()
+
+    def add(self, job: Submission, on_verdict: OnVerdict) -> None:
+        """Submits a job; `on_verdict` is called once."""
+        if not self._jobs:
+            self._link.before_flush(self._send)
+        self._jobs.append(job)
+        self._readers.append(on_verdict)
+        self._size_bytes += len(job.message)
+        if len(self._jobs) >= MAX_JOBS or self._size_bytes >= MAX_BYTES:
+            self._send()
+
+    def _send(self) -> None:
+        if not self._jobs:
+            return
+        command, readers = submit_command(self._jobs), self._readers
+        self._jobs, self._readers, self._size_bytes = [], [], 0
+        sent = self._link.send(command)
+        sent.add_done_callback(lambda done: self._read(command, readers, done))
+
+    def _read(self, command: Command, readers: list[OnVerdict], done: asyncio.Future[Any]) -> None:
+        error = done.exception()
+        if isinstance(error, NoScriptError):
+            retry = asyncio.ensure_future(self._send_again(command, readers))
+            self._retries.add(retry)
+            retry.add_done_callback(self._retries.discard)
+        else:
+            _tell(readers, [error] * len(readers) if error else map(Verdict.read, done.result()))
+
+    async def _send_again(self, command: Command, readers: list[OnVerdict]) -> None:
+        """Loads the script first: Redis has forgotten it."""
+        try:
+            verdicts = await self._link.execute(command)
+        except StoreError as error:
+            _tell(readers, [error] * len(readers))
+        else:
+            _tell(readers, map(Verdict.read, verdicts))
+
+
+def _tell(readers: list[OnVerdict], verdicts: Iterable[Verdict | BaseException]) -> None:
+    for on_verdict, verdict in zip(readers, verdicts, strict=True):
+        on_verdict(verdict)
