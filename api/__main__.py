@@ -10,9 +10,10 @@ import uvicorn
 from redis.exceptions import RedisError
 
 from api.app import create_server
-from api.corked import CorkedProtocol
+from api.direct import make_protocol
 from api.gateway import Gateway
 from api.listening import GatewayServer
+from api.request_body import ByteBudget
 from athena.embedded import redis_address_of
 from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
@@ -61,13 +62,13 @@ def inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
 
 def make_server(settings: Settings, inherited: socket.socket | None = None) -> GatewayServer:
     """Returns the HTTP server, not started yet."""
-    gateway = Gateway(settings)
+    gateway, budget = Gateway(settings), ByteBudget(settings.max_held_bytes)
     config = uvicorn.Config(
-        create_server(gateway),
+        create_server(gateway, budget),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=CorkedProtocol,
+        http=make_protocol(gateway, budget),
         ws="none",
         lifespan="on",
         access_log=False,

@@ -26,15 +26,15 @@ def create_app(gateway: Gateway) -> InlineFlask:
     return app
 
 
-def create_server(gateway: Gateway) -> AsgiServer:
-    """Returns the gateway as an ASGI application."""
+def create_server(gateway: Gateway, budget: ByteBudget) -> AsgiServer:
+    """Returns the gateway as an ASGI application; `budget` bounds the bodies that it holds."""
     return AsgiServer(
         create_app(gateway),
         gateway.start,
         gateway.close,
         lambda: gateway.is_draining,
         FastPath(gateway).answer,
-        ByteBudget(gateway.settings.max_held_bytes),
+        budget,
     )
 
 

@@ -24,6 +24,12 @@ class CorkedTransport:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
 
+    def write_now(self, data: bytes) -> None:
+        """Writes at once what is whole, after what waits."""
+        self._flush()
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
     def close(self) -> None:
         """Writes what is left, and closes."""
         self._flush()

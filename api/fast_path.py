@@ -5,6 +5,7 @@ accepts. Whatever is not ordinary, and whatever is wrong with a request, is left
 so there is one place that refuses. tests/e2e/test_fast_path.py holds the answers of both together.
 """
 
+from collections.abc import Awaitable
 from typing import Any
 
 import orjson
@@ -15,11 +16,12 @@ from api.request_body import Disconnected, RequestBody
 from api.server import Answer, Scope
 from api.submitting import NO_PREFERENCE, Prepared, Submitter
 from api.views.answers import ended_answer
-from api.views.waiting import Call, waited_too_long
+from api.views.waiting import UNWATCHED_S, Call, waited_too_long
 from athena.errors import AthenaError
 from athena.interface import Interface
 from athena.references import names_sources
 from athena.schema import RequestSchema, is_ordinary
+from athena.store import Reply, Submission
 
 _PREFIX = "/v1/private/"
 _JSON = b"application/json"
@@ -40,36 +42,48 @@ class FastPath:
         """
         if scope["method"] != "POST" or scope["query_string"] or not _is_plain_json(scope["headers"]):
             return None
-        known = self._gateway.watch.schemas.get(_service_id(scope["path"]))
-        if known is None:
+        known = self._find(scope["path"])
+        if known is None or body.content_length is None:
             return None
         interface, schema = known
-        prepared = await self._read(interface, schema, body)
-        if prepared is None:
-            return None
         try:
-            call = Call(self._gateway, prepared, body)
-            del prepared
-            wait_s = interface.limits.wait_s
-            reply = await call.run(wait_s)
-            if reply is None:
-                raise waited_too_long(wait_s)
-            return Answer(*ended_answer(reply))
-        except Disconnected:
-            raise
-        except AthenaError as error:
-            return _problem(error)
-        except Exception as error:
-            return _problem(unexpected(error))
-
-    async def _read(self, interface: Interface, schema: RequestSchema, body: RequestBody) -> Prepared | None:
-        limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
-        if body.content_length is None:
-            return None
-        try:
-            return self._prepare(interface, schema, await body.read(limit_bytes))
+            prepared = self._prepare(interface, schema, await body.read(self._limit_bytes(interface)))
         except AthenaError:
             return None
+        if prepared is None:
+            return None
+        call, wait_s = Call(self._gateway, prepared, body), interface.limits.wait_s
+        del prepared
+        return await answer_of(call.run(wait_s), wait_s)
+
+    def prepare(self, path: str, raw: bytes) -> tuple[Submission, float] | None:
+        """Returns the job of a whole request, and how long its caller waits.
+
+        None where there is anything unusual about it: its inputs are large, it has a `request_id`, its ability
+        is unknown or waits no longer than a moment, or it is refused.
+        """
+        known = self._find(path)
+        # Found elsewhere than in the header, it only makes the request take the longer way.
+        if known is None or b"request_id" in raw:
+            return None
+        interface, schema = known
+        wait_s = interface.limits.wait_s
+        if len(raw) > self._limit_bytes(interface) or wait_s <= UNWATCHED_S:
+            return None
+        try:
+            self._gateway.check_room()
+            prepared = self._prepare(interface, schema, raw)
+        except AthenaError:
+            return None
+        if prepared is None or prepared[1] is not None or not prepared[0].abandonable:
+            return None
+        return prepared[0], wait_s
+
+    def _find(self, path: str) -> tuple[Interface, RequestSchema] | None:
+        return self._gateway.watch.schemas.get(_service_id(path))
+
+    def _limit_bytes(self, interface: Interface) -> int:
+        return min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
 
     def _prepare(self, interface: Interface, schema: RequestSchema, raw: bytes) -> Prepared | None:
         """Returns a job ready for its queue; None if there is anything unusual about it."""
@@ -80,6 +94,25 @@ class FastPath:
         if names_sources(envelope) or not is_ordinary(schema, envelope):
             return None
         return self._submitter.prepare(interface, envelope, raw, NO_PREFERENCE)
+
+
+async def answer_of(end: Awaitable[Reply | None], wait_s: float) -> Answer:
+    """Returns what a caller is answered when his job ends, is refused, or takes longer than he waits.
+
+    Raises:
+        Disconnected: he went away.
+    """
+    try:
+        reply = await end
+        if reply is None:
+            raise waited_too_long(wait_s)
+        return Answer(*ended_answer(reply))
+    except Disconnected:
+        raise
+    except AthenaError as error:
+        return _problem(error)
+    except Exception as error:
+        return _problem(unexpected(error))
 
 
 def _service_id(path: str) -> str:

@@ -144,7 +144,7 @@ class Gateway:
             RequestIdConflictError: the request_id belongs to another body.
             StoreError: Redis cannot be reached, refuses writes, or is nearly full.
         """
-        await self._store_payload(job.job_id, payload)
+        await self.store_payload(job.job_id, payload)
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._submissions.add(job, partial(_settle, future))
         verdict = await future
@@ -155,18 +155,14 @@ class Gateway:
             return job_id, JobState(state).is_final
         raise self._refusal(verdict, job)
 
-    async def submit_private(
-        self, job: Submission, payload: bytes | None, on_accepted: Callable[[], None]
-    ) -> BriefFuture:
+    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
         """Puts a job without request_id into its queue, and does not wait until it lies there.
+
+        What does not ride in its message was stored before (`store_payload`).
 
         Returns:
             A future of its end, or of the refusal that `submit` would raise.
-
-        Raises:
-            StoreError: see `submit`.
         """
-        await self._store_payload(job.job_id, payload)
         future = self._waiters.add_brief(job.job_id)
 
         def read(verdict: Verdict | BaseException) -> None:
@@ -180,11 +176,23 @@ class Gateway:
         self._submissions.add(job, read)
         return future
 
-    async def _store_payload(self, job_id: str, payload: bytes | None) -> None:
-        """Checks that Redis has room, and puts the inputs there that do not ride in the message."""
+    def check_room(self) -> None:
+        """Refuses new jobs when Redis has no room for them.
+
+        Raises:
+            StoreError: its memory is nearly used up.
+        """
         if self.watch.is_redis_full:
             share = self.watch.memory_share
             raise StoreError(f"Redis uses {share:.0%} of its memory; it takes no new jobs", retry_after_s=5)
+
+    async def store_payload(self, job_id: str, payload: bytes | None) -> None:
+        """Puts the inputs into Redis that do not ride in a job's message, if there is room for the job.
+
+        Raises:
+            StoreError: see `submit`.
+        """
+        self.check_room()
         if payload is not None:
             command = ("SET", payload_key(job_id), payload, "EX", ORPHAN_TTL_S)
             await self._payload_link.execute(command)

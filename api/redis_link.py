@@ -102,6 +102,10 @@ class RedisLink:
         for hook in hooks:
             hook()
         self._flush_planned = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends the commands that were given so far, without waiting for the end of the turn."""
         commands, self._outbox = self._outbox, []
         connection = self._connection
         if connection is None or not commands:

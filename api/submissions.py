@@ -14,8 +14,12 @@ from athena.store import Submission, Verdict, submit_command
 #: Gets Redis' verdict on a job, or a StoreError.
 OnVerdict = Callable[[Verdict | BaseException], None]
 
-#: So many jobs, or bytes of messages, travel together: Redis does nothing else meanwhile.
-MAX_JOBS = 64
+#: The first jobs of a turn leave when there are so many, so that a worker can begin while the gateway reads on; then
+#: twice as many travel together each time.
+FIRST_JOBS = 12
+
+#: So many jobs, or bytes of messages, travel together at most: Redis does nothing else meanwhile.
+MAX_JOBS = 96
 MAX_BYTES = 1_000_000
 
 
@@ -27,21 +31,30 @@ class Submissions:
         self._jobs: list[Submission] = []
         self._readers: list[OnVerdict] = []
         self._size_bytes = 0
+        self._portion = FIRST_JOBS
+        self._turn_is_noted = False
         self._retries: set[asyncio.Task[None]] = set()
 
     def add(self, job: Submission, on_verdict: OnVerdict) -> None:
         """Submits a job; `on_verdict` is called once."""
-        if not self._jobs:
-            self._link.before_flush(self._send)
+        if not self._turn_is_noted:
+            self._turn_is_noted = True
+            self._link.before_flush(self._end_turn)
         self._jobs.append(job)
         self._readers.append(on_verdict)
         self._size_bytes += len(job.message)
-        if len(self._jobs) >= MAX_JOBS or self._size_bytes >= MAX_BYTES:
+        if len(self._jobs) >= self._portion or self._size_bytes >= MAX_BYTES:
+            self._portion = min(2 * self._portion, MAX_JOBS)
+            self._send()
+            self._link.flush()
+
+    def _end_turn(self) -> None:
+        self._turn_is_noted = False
+        self._portion = FIRST_JOBS
+        if self._jobs:
             self._send()
 
     def _send(self) -> None:
-        if not self._jobs:
-            return
         command, readers = submit_command(self._jobs), self._readers
         self._jobs, self._readers, self._size_bytes = [], [], 0
         sent = self._link.send(command)

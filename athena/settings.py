@@ -146,7 +146,9 @@ class Settings:
     result_ttl_s: float = _setting("3600", _seconds, "how long an asynchronous job's result is kept")
     record_ttl_s: float = _setting("86400", _seconds, "how long an asynchronous job's record is kept")
     sync_ttl_s: float = _setting(
-        "30", _seconds, "how long record and result of a job without request_id are kept if they were not fetched"
+        "30",
+        _seconds,
+        "how long record and result of a job without request_id are kept if nobody got them",
     )
     dead_ttl_s: float = _setting("604800", _seconds, "how long a dead letter is kept, with its inputs")
     admin_token: str = _setting(

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, Protocol
 
 from api.gateway import Gateway
 from api.request_body import Disconnected, RequestBody
 from api.submitting import Prepared
-from api.waiters import BRIEF_S
+from api.waiters import BRIEF_S, BriefFuture
 from athena.errors import WaitTimeoutError
 from athena.jobs import JobState
 from athena.store import Reply
@@ -17,6 +17,13 @@ UNWATCHED_S = BRIEF_S
 
 #: The longest wait that a caller may name; proxies and clients give up sooner.
 MAX_WAIT_S = 300.0
+
+
+class Watched(Protocol):
+    """A caller who may go away."""
+
+    async def until_disconnect(self) -> None:
+        """Returns when he does."""
 
 
 class Call:
@@ -52,25 +59,11 @@ class Call:
 
     async def _run_private(self, wait_s: float) -> Reply | None:
         """Runs a job that only this caller knows of: there is nothing to do between submission and end."""
-        gateway, job_id = self._gateway, self.job_id
-        waiting: asyncio.Future[Any] = await gateway.submit_private(*self._take(), self._body.release)
-        end: Any = None
-        try:
-            end = await waiting
-            if not isinstance(end, Reply):
-                waiting, end = end, None
-                await _wait_watched(waiting, self._body, wait_s - UNWATCHED_S)
-                end = waiting.result() if waiting.done() else None
-        finally:
-            if end is None:
-                # Shielded: the cancel of this request must not keep the job from being canceled.
-                await asyncio.shield(gateway.leave(job_id, waiting))
-        if end is None:
-            return None
-        reply = await gateway.fetch(end)
-        if reply.state is JobState.SUCCEEDED:
-            gateway.forget_answered(job_id)
-        return reply
+        submission, payload = self._take()
+        await self._gateway.store_payload(self.job_id, payload)
+        brief = self._gateway.submit_private(submission, self._body.release)
+        del submission, payload
+        return await wait_for_private_end(self._gateway, self.job_id, brief, self._body, wait_s)
 
     async def _submit_and_attach(self) -> asyncio.Future[Reply]:
         """Submits the job; returns a future of its end, also when another request has brought it in."""
@@ -92,6 +85,38 @@ class Call:
         assert self._prepared is not None
         prepared, self._prepared = self._prepared, None
         return prepared
+
+
+async def wait_for_private_end(
+    gateway: Gateway, job_id: str, brief: BriefFuture, caller: Watched, wait_s: float
+) -> Reply | None:
+    """Waits for the end of a job that only this caller knows of; longer than `UNWATCHED_S`.
+
+    Returns:
+        The end, or None when `wait_s` passed before.
+
+    Raises:
+        AthenaError: the job could not be submitted.
+        Disconnected: the caller went away.
+    """
+    waiting: asyncio.Future[Any] = brief
+    end: Any = None
+    try:
+        end = await waiting
+        if not isinstance(end, Reply):
+            waiting, end = end, None
+            await _wait_watched(waiting, caller, wait_s - UNWATCHED_S)
+            end = waiting.result() if waiting.done() else None
+    finally:
+        if end is None:
+            # Shielded: the cancel of this request must not keep the job from being canceled.
+            await asyncio.shield(gateway.leave(job_id, waiting))
+    if end is None:
+        return None
+    reply = await gateway.fetch(end)
+    if reply.state is JobState.SUCCEEDED:
+        gateway.forget_answered(job_id)
+    return reply
 
 
 def waited_too_long(wait_s: float) -> WaitTimeoutError:
@@ -150,8 +175,8 @@ async def _ends_within(future: asyncio.Future[Reply], seconds: float) -> bool:
     return future.done()
 
 
-async def _wait_watched(future: asyncio.Future[Reply], body: RequestBody, wait_s: float) -> None:
-    watcher = asyncio.ensure_future(body.until_disconnect())
+async def _wait_watched(future: asyncio.Future[Reply], caller: Watched, wait_s: float) -> None:
+    watcher = asyncio.ensure_future(caller.until_disconnect())
     try:
         await asyncio.wait((future, watcher), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if watcher.done() and not future.done():

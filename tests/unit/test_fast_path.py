@@ -41,23 +41,14 @@ class Ready(Gateway):
     def route(self, interface: Interface, hints: Any) -> Route:
         return Route(f"{interface.service_id}.any")
 
-    async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
-        if self.is_full:
-            raise QueueFullError("full", retry_after_s=7)
-        self.submitted.append(job)
-        self._waiters.resolve(Reply(job.job_id, JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{}}'))
-        return job.job_id, False
-
-    async def submit_private(
-        self, job: Submission, payload: bytes | None, on_accepted: Callable[[], None]
-    ) -> BriefFuture:
+    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
         future = self._waiters.add_brief(job.job_id)
-        try:
-            await self.submit(job, payload)
-        except QueueFullError as error:
-            self._waiters.fail(job.job_id, error)
-        else:
-            on_accepted()
+        if self.is_full:
+            self._waiters.fail(job.job_id, QueueFullError("full", retry_after_s=7))
+            return future
+        self.submitted.append(job)
+        on_accepted()
+        self._waiters.resolve(Reply(job.job_id, JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{}}'))
         return future
 
 

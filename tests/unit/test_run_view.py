@@ -483,9 +483,7 @@ class PrivateGateway(LonelyGateway):
         self.forgotten: list[str] = []
         self.event: Callable[[], None] = lambda: None
 
-    async def submit_private(
-        self, job: Submission, payload: bytes | None, on_accepted: Callable[[], None]
-    ) -> BriefFuture:
+    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
         future = self._waiters.add_brief(job.job_id)
         on_accepted()
         asyncio.get_running_loop().call_soon(self.event)

@@ -1,0 +1,223 @@
+"""Small ordinary requests, answered from the callbacks of the HTTP parser: without ASGI, without a task each."""
+
+import asyncio
+from collections.abc import Callable
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from api.corked import CorkedProtocol
+from api.fast_path import FastPath, answer_of
+from api.gateway import Gateway
+from api.problems import unexpected
+from api.request_body import ByteBudget, Disconnected
+from api.server import Answer
+from api.views.answers import ended_answer
+from api.views.waiting import wait_for_private_end
+from api.waiters import BriefFuture
+from athena.errors import QueueFullError
+from athena.jobs import JobState
+from athena.store import Reply, Submission
+
+#: Larger requests may have inputs that do not ride in the job's message.
+MAX_BYTES = 16_384
+
+_JSON = b"application/json"
+
+#: A request with one of these headers takes the ordinary way.
+_UNUSUAL = frozenset((b"prefer", b"expect", b"upgrade", b"transfer-encoding"))
+
+
+class DirectCall:
+    """A request that waits for its job; for uvicorn, the cycle of the connection's present request.
+
+    Args:
+        gateway: where the job goes.
+        size_bytes: how much of `budget` the request holds until its job is in Redis.
+        keep_alive: whether the caller may send more over his connection.
+        respond: called once, with the answer.
+        tasks: uvicorn's, which it waits for when it is to end.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        budget: ByteBudget,
+        size_bytes: int,
+        keep_alive: bool,
+        respond: Callable[["DirectCall", Answer], None],
+        tasks: set["asyncio.Task[None]"],
+    ) -> None:
+        self._gateway = gateway
+        self._budget = budget
+        self._held_bytes = size_bytes
+        self._respond = respond
+        self._tasks = tasks
+        self._job_id = ""
+        self._wait_s = 0.0
+        self._gone: asyncio.Event | None = None
+        # What uvicorn reads and writes.
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = self
+
+    def start(self, job: Submission, wait_s: float) -> None:
+        """Submits the job."""
+        self._job_id, self._wait_s = job.job_id, wait_s
+        self._gateway.submit_private(job, self._release).add_done_callback(self._on_end)
+
+    def set(self) -> None:
+        """Called by uvicorn when the connection is lost."""
+        if self._gone is not None:
+            self._gone.set()
+
+    async def until_disconnect(self) -> None:
+        """Returns when the caller goes away."""
+        self._gone = asyncio.Event()
+        if not self.disconnected:
+            await self._gone.wait()
+
+    def _on_end(self, brief: BriefFuture) -> None:
+        """Answers what has ended well in time; all else takes a task."""
+        end = brief.result() if brief.exception() is None else None
+        if not isinstance(end, Reply) or end.payload is None:
+            self._go_on(brief)
+            return
+        if end.state is JobState.SUCCEEDED:
+            self._gateway.forget_answered(self._job_id)
+        self._respond(self, Answer(*ended_answer(end)))
+
+    def _go_on(self, brief: BriefFuture) -> None:
+        task = asyncio.get_running_loop().create_task(self._wait_on(brief))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _wait_on(self, brief: BriefFuture) -> None:
+        try:
+            end = wait_for_private_end(self._gateway, self._job_id, brief, self, self._wait_s)
+            self._respond(self, await answer_of(end, self._wait_s))
+        except Disconnected:
+            return
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._budget.give_back(self._held_bytes)
+        self._held_bytes = 0
+
+
+class DirectProtocol(CorkedProtocol):
+    """Answers small ordinary requests itself, and hands all others to the ASGI application.
+
+    A request is looked at when it is whole, and only if all of it came in one piece.
+    """
+
+    gateway: Gateway
+    fast_path: FastPath
+    budget: ByteBudget
+
+    # The body so far of a request that may be answered directly; uvicorn does not know of it yet.
+    _parts: list[bytes] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        super().data_received(data)
+        if self._parts is not None:
+            self._hand_on()
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        if self._may_be_direct():
+            self._parts = []
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        if self._parts is None:
+            super().on_body(body)
+        else:
+            self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        if self._parts is None:
+            super().on_message_complete()
+        elif self._start(b"".join(self._parts)):
+            self._parts = None
+        else:
+            self._hand_on()
+            super().on_message_complete()
+
+    def _may_be_direct(self) -> bool:
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        parser = self.parser
+        if is_busy or self.flow.write_paused or parser.get_method() != b"POST":
+            return False
+        if parser.get_http_version() != "1.1" or parser.should_upgrade():
+            return False
+        types, length = [], b""
+        for name, value in self.headers:
+            if name == b"content-type":
+                types.append(value)
+            elif name == b"content-length":
+                length = value
+            elif name in _UNUSUAL:
+                return False
+        return types == [_JSON] and length.isdigit() and int(length) <= MAX_BYTES
+
+    def _start(self, raw: bytes) -> bool:
+        """Submits the request's job; returns whether there is one."""
+        try:
+            prepared = self.fast_path.prepare(self.url.decode("ascii"), raw)
+        except Exception as error:
+            unexpected(error)
+            return False
+        if prepared is None:
+            return False
+        try:
+            self.budget.take(len(raw))
+        except QueueFullError:
+            return False
+        call = DirectCall(
+            self.gateway, self.budget, len(raw), self.parser.should_keep_alive(), self._respond, self.tasks
+        )
+        self.cycle = call  # type: ignore[assignment]
+        call.start(*prepared)
+        return True
+
+    def _hand_on(self) -> None:
+        """Gives what was held back to uvicorn."""
+        parts, self._parts = self._parts or [], None
+        super().on_headers_complete()
+        for part in parts:
+            super().on_body(part)
+
+    def _respond(self, call: DirectCall, answer: Answer) -> None:
+        call.response_complete = True
+        keep_alive = call.keep_alive and not self.gateway.is_draining
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", _JSON),
+            (b"content-length", b"%d" % len(answer.body)),
+            *answer.headers,
+        ]
+        if not keep_alive:
+            headers.append((b"connection", b"close"))
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        self.transport.write_now(b"".join((STATUS_LINE[answer.status], *lines, b"\r\n", answer.body)))  # type: ignore[attr-defined]
+        if not keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+
+def make_protocol(gateway: Gateway, budget: ByteBudget) -> type[DirectProtocol]:
+    """Returns the protocol of a gateway's connections, as uvicorn wants it: a class."""
+
+    class BoundProtocol(DirectProtocol):
+        pass
+
+    BoundProtocol.gateway = gateway
+    BoundProtocol.fast_path = FastPath(gateway)
+    BoundProtocol.budget = budget
+    return BoundProtocol
