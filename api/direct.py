@@ -1,4 +1,4 @@
-"""Small ordinary requests, answered from the callbacks of the HTTP parser: without ASGI, without a task each."""
+"""Small ordinary requests, answered from the HTTP parser's callbacks: without ASGI, without a task each."""
 
 import asyncio
 from collections.abc import Callable
@@ -109,21 +109,21 @@ class DirectCall:
 class DirectProtocol(CorkedProtocol):
     """Answers small ordinary requests itself, and hands all others to the ASGI application.
 
-    A request is looked at when it is whole, and only if all of it came in one piece.
+    A request is looked at when it is whole; until then uvicorn does not know of it.
     """
 
     gateway: Gateway
     fast_path: FastPath
     budget: ByteBudget
 
-    # The body so far of a request that may be answered directly; uvicorn does not know of it yet.
+    # The body so far of a request that may be answered directly.
     _parts: list[bytes] | None = None
 
-    def data_received(self, data: bytes) -> None:
-        """Called by the loop."""
-        super().data_received(data)
+    def shutdown(self) -> None:
+        """Called by the server, which closes connections that have no request."""
         if self._parts is not None:
             self._hand_on()
+        super().shutdown()
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -156,15 +156,7 @@ class DirectProtocol(CorkedProtocol):
             return False
         if parser.get_http_version() != "1.1" or parser.should_upgrade():
             return False
-        types, length = [], b""
-        for name, value in self.headers:
-            if name == b"content-type":
-                types.append(value)
-            elif name == b"content-length":
-                length = value
-            elif name in _UNUSUAL:
-                return False
-        return types == [_JSON] and length.isdigit() and int(length) <= MAX_BYTES
+        return _are_ordinary(self.headers)
 
     def _start(self, raw: bytes) -> bool:
         """Submits the request's job; returns whether there is one."""
@@ -209,6 +201,18 @@ class DirectProtocol(CorkedProtocol):
         if not keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+
+def _are_ordinary(headers: list[tuple[bytes, bytes]]) -> bool:
+    types, length = [], b""
+    for name, value in headers:
+        if name == b"content-type":
+            types.append(value)
+        elif name == b"content-length":
+            length = value
+        elif name in _UNUSUAL:
+            return False
+    return types == [_JSON] and length.isdigit() and int(length) <= MAX_BYTES
 
 
 def make_protocol(gateway: Gateway, budget: ByteBudget) -> type[DirectProtocol]:

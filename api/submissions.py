@@ -14,8 +14,8 @@ from athena.store import Submission, Verdict, submit_command
 #: Gets Redis' verdict on a job, or a StoreError.
 OnVerdict = Callable[[Verdict | BaseException], None]
 
-#: The first jobs of a turn leave when there are so many, so that a worker can begin while the gateway reads on; then
-#: twice as many travel together each time.
+#: The first jobs of a turn leave when there are so many, so that a worker can begin while the gateway reads
+#: on; then twice as many travel together each time.
 FIRST_JOBS = 12
 
 #: So many jobs, or bytes of messages, travel together at most: Redis does nothing else meanwhile.

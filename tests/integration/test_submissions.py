@@ -45,7 +45,7 @@ async def submit_together(target: Submissions, count: int, **changes: Any) -> li
     return verdicts
 
 
-@pytest.mark.parametrize(("count", "calls"), [(1, 1), (20, 1), (submissions.MAX_JOBS + 1, 2)])
+@pytest.mark.parametrize(("count", "calls"), [(1, 1), (12, 1), (13, 2), (36, 2), (85, 4)])
 def test_jobs_of_one_turn_travel_together(
     count: int, calls: int, redis_server: str, redis_client: redis.Redis
 ) -> None:
