@@ -59,8 +59,8 @@ class FastPath:
     def prepare(self, path: str, raw: bytes) -> tuple[Submission, float] | None:
         """Returns the job of a whole request, and how long its caller waits.
 
-        None where there is anything unusual about it: its inputs are large, it has a `request_id`, the ability
-        is not known or waits for no more than a moment, or it is refused.
+        None where there is anything unusual about it: its inputs are large, it has a `request_id`, its
+        ability is unknown or waits for no more than a moment, or the job is refused.
         """
         known = self._find(path)
         # Found elsewhere than in the header, it only makes the request take the longer way.

@@ -64,6 +64,11 @@ class Host(Stack):
         command = [*ATHENA, *words, "--data", str(self.data_dir)]
         subprocess.run(command, check=True, capture_output=True)
 
+    def occupied(self) -> set[str]:
+        """Returns the GPUs that have a worker which may take jobs, though it is about to end."""
+        workers = self.get("/v1/workers").json()["workers"]
+        return {worker["gpu_id"] for worker in workers if worker["model_loaded"]}
+
     def serving(self) -> set[str]:
         """Returns the GPUs that have a live worker."""
         workers = self.get("/v1/workers").json()["workers"]
@@ -195,7 +200,7 @@ def test_jobs_move_when_their_type_has_lost_its_last_worker(host: Host) -> None:
     host.operate("queues", "pause", "gpu_model.A100G80")
     jobs = [host.submit_hinted(lane, gpu_type="A100G80") for lane in ("normal", "low")]
     host.become(2)
-    wait_until(lambda: host.serving() == {T4, OTHER_T4}, 30, "the A100 has no worker")
+    wait_until(lambda: host.serving() == host.occupied() == {T4, OTHER_T4}, 30, "the A100 has no worker")
     # What an operator has paused stays where it is.
     assert {host.job(job_id)["state"] for job_id in jobs} == {"queued"}
 
