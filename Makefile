@@ -20,7 +20,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: chaos build clean stale
+.PHONY: bench-choices chaos build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,10 @@ bench-peers: $(VENV)/.dev  ## Measure Athena beside LitServe, mosec, BentoML, Ra
 bench-scale: $(VENV)/.dev  ## Measure how far one Redis goes: make bench-scale ARGS=idle
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.scale $(ARGS)
+
+bench-choices: $(VENV)/.dev  ## Measure what some choices cost: make bench-choices ARGS=aof
+	@scripts/install-wrk.sh
+	@exec $(PYTHON) -m benchmarks.choices $(ARGS)
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)

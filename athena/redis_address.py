@@ -11,7 +11,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
 from athena.errors import ConfigError
 
@@ -21,6 +21,8 @@ PLACE = "the URL of Redis (--redis, ATHENA_REDIS_URL)"
 PORTS = {"redis": 6379, "rediss": 6379, "sentinel": 26379, "unix": 0}
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(\d{1,5}))?")
+
+_URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,7 @@ def parse_address(url: str, tls: RedisTls | None = None, sentinel_password: str 
     Raises:
         ConfigError: it cannot be used; the message says what to write, and does not show the password.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        _refuse("cannot be read: write the characters @ : / ? # [ ] of a password as %40 and so on")
+    parts = _split(url)
     if parts.scheme not in PORTS:
         _refuse("must start with redis://, rediss://, unix:// or sentinel://")
     if parts.fragment:
@@ -125,6 +124,17 @@ def parse_address(url: str, tls: RedisTls | None = None, sentinel_password: str 
         tls=tls,
         **read(parts, hosts),
     )
+
+
+def _split(url: str) -> SplitResult:
+    """Returns the parts of a URL, by the expression of RFC 3986, appendix B.
+
+    `urlsplit` of newer Pythons refuses lists of hosts with an IPv6 address among them.
+    """
+    match = _URL.fullmatch(url)
+    assert match is not None
+    scheme, netloc, path, query, fragment = (part or "" for part in match.groups())
+    return SplitResult(scheme.lower(), netloc, path, query, fragment)
 
 
 def _server(parts: SplitResult, hosts: str) -> dict[str, Any]:
