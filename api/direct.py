@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from api.corked import CorkedProtocol
-from api.fast_path import FastPath, answer_of
+from api.fast_path import FastPath, answer_of, problem_answer
 from api.gateway import Gateway
 from api.problems import unexpected
 from api.request_body import ByteBudget, Disconnected
@@ -14,7 +14,7 @@ from api.server import Answer
 from api.views.answers import ended_answer
 from api.views.waiting import wait_for_private_end
 from api.waiters import BriefFuture
-from athena.errors import QueueFullError
+from athena.errors import InternalError, QueueFullError
 from athena.jobs import JobState
 from athena.store import Reply, Submission
 
@@ -28,7 +28,7 @@ _UNUSUAL = frozenset((b"prefer", b"expect", b"upgrade", b"transfer-encoding"))
 
 
 class DirectCall:
-    """A request that waits for its job; for uvicorn, the cycle of the connection's present request.
+    """A request that waits for its job; for uvicorn, which sets and reads its public attributes, a cycle.
 
     Args:
         gateway: where the job goes.
@@ -59,15 +59,27 @@ class DirectCall:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
-        self.message_event = self
+
+    @property
+    def message_event(self) -> "DirectCall":
+        """What uvicorn sets when the connection is lost; an attribute would be a circle."""
+        return self
 
     def start(self, job: Submission, wait_s: float) -> None:
         """Submits the job."""
         self._job_id, self._wait_s = job.job_id, wait_s
-        self._gateway.submit_private(job, self._release).add_done_callback(self._on_end)
+        try:
+            self._gateway.submit_private(job, self._release).add_done_callback(self._on_end)
+        except Exception as error:
+            self._answer(problem_answer(unexpected(error)))
+
+    def lose_caller(self) -> None:
+        """The connection is lost."""
+        self.disconnected = True
+        self.set()
 
     def set(self) -> None:
-        """Called by uvicorn when the connection is lost."""
+        """Called by uvicorn, see `message_event`."""
         if self._gone is not None:
             self._gone.set()
 
@@ -85,7 +97,11 @@ class DirectCall:
             return
         if end.state is JobState.SUCCEEDED:
             self._gateway.forget_answered(self._job_id)
-        self._respond(self, Answer(*ended_answer(end)))
+        try:
+            answer = Answer(*ended_answer(end))
+        except Exception as error:
+            answer = problem_answer(unexpected(error))
+        self._answer(answer)
 
     def _go_on(self, brief: BriefFuture) -> None:
         task = asyncio.get_running_loop().create_task(self._wait_on(brief))
@@ -93,13 +109,18 @@ class DirectCall:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait_on(self, brief: BriefFuture) -> None:
+        answer = problem_answer(InternalError("the gateway ended before the job did; try again"))
         try:
             end = wait_for_private_end(self._gateway, self._job_id, brief, self, self._wait_s)
-            self._respond(self, await answer_of(end, self._wait_s))
+            answer = await answer_of(end, self._wait_s)
         except Disconnected:
-            return
+            pass
         finally:
-            self._release()
+            self._answer(answer)
+
+    def _answer(self, answer: Answer) -> None:
+        self._release()
+        self._respond(self, answer)
 
     def _release(self) -> None:
         self._budget.give_back(self._held_bytes)
@@ -109,7 +130,7 @@ class DirectCall:
 class DirectProtocol(CorkedProtocol):
     """Answers small ordinary requests itself, and hands all others to the ASGI application.
 
-    A request is looked at when it is whole; until then uvicorn does not know of it.
+    A request is looked at when it is whole; until then uvicorn does not know of it, unless it ends before.
     """
 
     gateway: Gateway
@@ -118,12 +139,27 @@ class DirectProtocol(CorkedProtocol):
 
     # The body so far of a request that may be answered directly.
     _parts: list[bytes] | None = None
+    # The request that is being answered directly.
+    _call: DirectCall | None = None
 
     def shutdown(self) -> None:
         """Called by the server, which closes connections that have no request."""
         if self._parts is not None:
             self._hand_on()
         super().shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop; uvicorn tells the last request alone, which may still wait for its turn."""
+        super().connection_lost(exc)
+        if self._call is not None:
+            self._call.lose_caller()
+            self._forget_call()
+
+    def _forget_call(self) -> None:
+        """Breaks the circle of connection and call, which would be left to the garbage collector."""
+        if isinstance(self.cycle, DirectCall):
+            self.cycle = None
+        self._call = None
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -154,6 +190,9 @@ class DirectProtocol(CorkedProtocol):
         parser = self.parser
         if is_busy or self.flow.write_paused or parser.get_method() != b"POST":
             return False
+        # Others may not even be URLs, which uvicorn says when it hears of them.
+        if not self.url.startswith(b"/"):
+            return False
         if parser.get_http_version() != "1.1" or parser.should_upgrade():
             return False
         return _are_ordinary(self.headers)
@@ -174,7 +213,7 @@ class DirectProtocol(CorkedProtocol):
         call = DirectCall(
             self.gateway, self.budget, len(raw), self.parser.should_keep_alive(), self._respond, self.tasks
         )
-        self.cycle = call  # type: ignore[assignment]
+        self._call = self.cycle = call  # type: ignore[assignment]
         call.start(*prepared)
         return True
 
@@ -186,7 +225,10 @@ class DirectProtocol(CorkedProtocol):
             super().on_body(part)
 
     def _respond(self, call: DirectCall, answer: Answer) -> None:
+        if call.response_complete or call.disconnected:
+            return
         call.response_complete = True
+        self._forget_call()
         keep_alive = call.keep_alive and not self.gateway.is_draining
         headers = [
             *self.server_state.default_headers,

@@ -110,9 +110,9 @@ async def answer_of(end: Awaitable[Reply | None], wait_s: float) -> Answer:
     except Disconnected:
         raise
     except AthenaError as error:
-        return _problem(error)
+        return problem_answer(error)
     except Exception as error:
-        return _problem(unexpected(error))
+        return problem_answer(unexpected(error))
 
 
 def _service_id(path: str) -> str:
@@ -130,7 +130,8 @@ def _is_plain_json(headers: list[tuple[bytes, bytes]]) -> bool:
     return types == [_JSON]
 
 
-def _problem(error: AthenaError) -> Answer:
+def problem_answer(error: AthenaError) -> Answer:
+    """Returns the answer for an error."""
     retry_after_s = error.retry_after_s
     headers = ((b"retry-after", str(retry_after_s).encode()),) if retry_after_s is not None else ()
     return Answer(error.http_status, error_body(error, ""), headers)

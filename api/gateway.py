@@ -173,7 +173,11 @@ class Gateway:
             else:
                 self._waiters.fail(job.job_id, self._refusal(verdict, job))
 
-        self._submissions.add(job, read)
+        try:
+            self._submissions.add(job, read)
+        except BaseException:
+            self._waiters.remove(job.job_id, future)
+            raise
         return future
 
     def check_room(self) -> None:
@@ -208,6 +212,7 @@ class Gateway:
     async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
         """Stops waiting; the job is canceled if nobody else can find it."""
         if self._waiters.remove(job_id, future):
+            self._submissions.send_pending()
             with contextlib.suppress(StoreError):
                 await self._link.execute(leave_command(job_id, self.id))
 

@@ -99,20 +99,26 @@ class RedisLink:
 
     def _flush(self) -> None:
         hooks, self._hooks = self._hooks, []
-        for hook in hooks:
-            hook()
-        self._flush_planned = False
+        try:
+            for hook in hooks:
+                hook()
+        finally:
+            self._flush_planned = False
         self.flush()
 
     def flush(self) -> None:
-        """Sends the commands that were given so far, without waiting for the end of the turn."""
+        """Sends the commands that were given so far, without waiting for the end of the turn.
+
+        Never raises: over a broken connection nothing leaves, and who waits is told when it is noticed.
+        """
         commands, self._outbox = self._outbox, []
-        connection = self._connection
-        if connection is None or not commands:
+        writer = self._connection._writer if self._connection is not None else None
+        if writer is None or not commands:
             return
-        writer = connection._writer
-        assert writer is not None
-        writer.writelines(pack_commands(commands))
+        packed = pack_commands(commands)
+        # asyncio and uvloop raise different errors when the other side is gone.
+        with contextlib.suppress(OSError, RuntimeError):
+            writer.writelines(packed)
 
     async def _run(self) -> None:
         while True:

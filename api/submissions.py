@@ -1,15 +1,18 @@
 """Jobs on their way into Redis: those that come within one turn of the event loop travel as one command."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import contextlib
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import NoScriptError
 
 from api.redis_link import RedisLink
-from athena.errors import StoreError
 from athena.script import Command
 from athena.store import Submission, Verdict, submit_command
+
+logger = logging.getLogger(__name__)
 
 #: Gets Redis' verdict on a job, or a StoreError.
 OnVerdict = Callable[[Verdict | BaseException], None]
@@ -48,15 +51,21 @@ class Submissions:
             self._send()
             self._link.flush()
 
-    def _end_turn(self) -> None:
-        self._turn_is_noted = False
-        self._portion = FIRST_JOBS
+    def send_pending(self) -> None:
+        """Lets nothing that is sent from now on overtake a job that was added before."""
         if self._jobs:
             self._send()
 
+    def _end_turn(self) -> None:
+        self._turn_is_noted = False
+        self._portion = FIRST_JOBS
+        self.send_pending()
+
     def _send(self) -> None:
-        command, readers = submit_command(self._jobs), self._readers
-        self._jobs, self._readers, self._size_bytes = [], [], 0
+        jobs, self._jobs = self._jobs, []
+        readers, self._readers = self._readers, []
+        self._size_bytes = 0
+        command = submit_command(jobs)
         sent = self._link.send(command)
         sent.add_done_callback(lambda done: self._read(command, readers, done))
 
@@ -67,18 +76,23 @@ class Submissions:
             self._retries.add(retry)
             retry.add_done_callback(self._retries.discard)
         else:
-            _tell(readers, [error] * len(readers) if error else map(Verdict.read, done.result()))
+            _tell(readers, error or done.result())
 
     async def _send_again(self, command: Command, readers: list[OnVerdict]) -> None:
         """Loads the script first: Redis has forgotten it."""
         try:
-            verdicts = await self._link.execute(command)
-        except StoreError as error:
-            _tell(readers, [error] * len(readers))
-        else:
-            _tell(readers, map(Verdict.read, verdicts))
+            answer: Any = await self._link.execute(command)
+        except Exception as error:
+            answer = error
+        _tell(readers, answer)
 
 
-def _tell(readers: list[OnVerdict], verdicts: Iterable[Verdict | BaseException]) -> None:
-    for on_verdict, verdict in zip(readers, verdicts, strict=True):
-        on_verdict(verdict)
+def _tell(readers: list[OnVerdict], answer: list[bytes] | BaseException) -> None:
+    """Tells each caller his own; whatever goes wrong with one, none is left waiting."""
+    for place, on_verdict in enumerate(readers):
+        try:
+            on_verdict(answer if isinstance(answer, BaseException) else Verdict.read(answer[place]))
+        except Exception as error:
+            logger.exception("a verdict cannot be passed on")
+            with contextlib.suppress(Exception):
+                on_verdict(error)

@@ -6,7 +6,7 @@ from typing import Any
 
 from athena.ability import Limits
 from athena.broker import with_new_id
-from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError
+from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, StoreError
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import (
@@ -25,8 +25,10 @@ from athena.script import LIST
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store import (
+    ACCEPTED,
     ORPHAN_TTL_S,
     Submission,
+    Verdict,
     cancel_command,
     canceled_states,
     job_record,
@@ -172,8 +174,11 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
         retry_of=job_id,
         home=home,
     )
-    [verdict] = yield submit_command([submission])
-    if verdict != b"accepted":
+    [raw] = yield submit_command([submission])
+    verdict = Verdict.read(raw)
+    if verdict.word == "failed":
+        raise StoreError(f"Redis refused the job: {verdict.detail}")
+    if verdict is not ACCEPTED:
         raise QueueFullError(f"the queue {submission.queue} is full; try again later", retry_after_s=5)
     return new_id
 

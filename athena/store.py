@@ -87,12 +87,9 @@ class Verdict(NamedTuple):
 
 ACCEPTED = Verdict("accepted", "")
 
-#: So many jobs fit into one `submit_command`.
-MAX_SUBMITTED = 500
-
 
 def submit_command(jobs: Iterable[Submission]) -> Command:
-    """Puts jobs into their queues; one whose request_id is known is found instead.
+    """Puts jobs, some hundreds at most, into their queues; one whose request_id is known is found instead.
 
     The answer holds one verdict per job (see `Verdict`).
     """

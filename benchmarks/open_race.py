@@ -9,7 +9,7 @@ from benchmarks.figures import per_request_us
 from benchmarks.harness import run_wrk
 from benchmarks.openloop import arrivals, build, send, summary
 from benchmarks.results import Result, round_off
-from benchmarks.scenarios import Options, running, shuffled
+from benchmarks.scenarios import Options, alone, running, shuffled
 from benchmarks.tasks import noop_task
 
 #: Parts of what each contestant answered at most, measured at the start of each round.
@@ -28,7 +28,8 @@ def race_open(options: Options) -> Result:
             for number in range(options.rounds):
                 options.say(f"  round {number + 1} of {options.rounds}")
                 for one in shuffled(started, draw):
-                    take_round(result, one, program, options.seconds, draw)
+                    with alone(one, started):
+                        take_round(result, one, program, options.seconds, draw)
     return result
 
 

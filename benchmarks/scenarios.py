@@ -58,6 +58,20 @@ def shuffled(contestants: Iterable[Contestant], draw: random.Random) -> list[Con
     return order
 
 
+@contextmanager
+def alone(one: Contestant, started: Iterable[Contestant]) -> Iterator[None]:
+    """Freezes the others meanwhile, but for Athena: its parts would take each other for dead."""
+    others = [other for other in started if other is not one and other.name != "athena"]
+    for other in others:
+        other.freeze()
+    try:
+        one.settle()
+        yield
+    finally:
+        for other in others:
+            other.thaw()
+
+
 def measure(one: Contestant, clients: int, seconds: float) -> dict[str, float]:
     """Drives a contestant with clients that send as soon as they are answered."""
     before = one.cpu_s()
@@ -98,7 +112,8 @@ def closed_loop(
             for count in clients:
                 seconds = options.seconds * (2 if count >= MANY_CLIENTS else 1)
                 for one in shuffled(started, draw):
-                    figures = {**measure(one, count, seconds), **extra(one, count)}
+                    with alone(one, started):
+                        figures = {**measure(one, count, seconds), **extra(one, count)}
                     result.add(one.name, {"clients": count}, figures)
     return result
 

@@ -13,18 +13,20 @@ local function finish(i)
   if known.state and known.token ~= token then
     return 0
   end
-  -- Only what failed is kept, so only then is the message needed.
-  local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''
-  ended[#ended + 1] = id
   if not known.state then
+    ended[#ended + 1] = id
     return 0
   end
   if FINAL[known.state] then
+    ended[#ended + 1] = id
     return known.state == state and 1 or 0
   end
+  -- Only what failed is kept, so only then is the message needed.
+  local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''
   local code, text, result, batch_size = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 7]
   if batch_size == '0' then
     settle(id, known, now, state, code, text, '', result, message)
+    ended[#ended + 1] = id
     return 1
   end
   -- What a reader can tell himself is left out: short jobs have no start of their own, most are alone in their
@@ -37,6 +39,7 @@ local function finish(i)
     more[#more + 1], more[#more + 2] = 'attempts', attempt
   end
   settle(id, known, now, state, code, text, ARGV[2], result, message, unpack(more))
+  ended[#ended + 1] = id
   return 1
 end
 

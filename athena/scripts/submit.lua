@@ -16,11 +16,13 @@ local now_text = string.format('%d', now)
 -- What the script found of a queue and of an ability, and what it puts there at its end, for all jobs at once.
 local queues, abilities = {}, {}
 -- Done after all else: a write that needs no memory would make Redis accept those that do.
-local refused_payloads, attached = {}, {}
+local dropped, attached = {}, {}
 
 local function queue_of(name, service_id)
   local queue = queues[name]
   if not queue then
+    -- Also makes sure of the kind of a key that is written at the end, when it is too late to refuse one job alone.
+    redis.call('SCARD', QUEUES .. service_id)
     local given_in = tonumber(redis.call('HGET', LINE .. name, 'in')) or 0
     queue = {service_id = service_id, depth = redis.call('LLEN', name), seq = given_in, messages = {}}
     queues[name] = queue
@@ -31,6 +33,7 @@ end
 local function ability_of(service_id)
   local ability = abilities[service_id]
   if not ability then
+    redis.call('ZCARD', OPEN .. service_id)
     local bytes = tonumber(redis.call('HGET', LOAD .. service_id, 'bytes')) or 0
     ability = {bytes = bytes, added = 0, open = {}}
     abilities[service_id] = ability
@@ -40,7 +43,7 @@ end
 
 local function refuse(id, claim, verdict)
   if claim then
-    refused_payloads[#refused_payloads + 1] = PAYLOAD .. id
+    dropped[#dropped + 1] = PAYLOAD .. id
   end
   return verdict
 end
@@ -69,8 +72,7 @@ local function submit(at, queue_name, request_key)
   if ability.bytes > 0 and ability.bytes + bytes > tonumber(ARGV[at + 10]) then
     return refuse(id, claim, string.format('heavy %d', ability.bytes))
   end
-  -- The gateway wrote it with a TTL, so that a gateway that dies here leaves nothing behind.
-  if claim and redis.call('PERSIST', PAYLOAD .. id) == 0 then
+  if claim and redis.call('EXISTS', PAYLOAD .. id) == 0 then
     return 'payload_lost'
   end
 
@@ -81,6 +83,8 @@ local function submit(at, queue_name, request_key)
     'app_id', app_id, unpack(ARGV, at + FIXED, at + FIXED - 1 + ARGV[at + 11]))
   if claim then
     redis.call('HSET', key, 'claim', 1)
+    -- The gateway wrote it with a TTL, so that a gateway that dies before this leaves nothing behind.
+    redis.call('PERSIST', PAYLOAD .. id)
   end
   if request_key ~= '' then
     redis.call('HSET', request_key, app_id, id .. ' ' .. body_hash)
@@ -118,7 +122,14 @@ for i = 1, #KEYS, 2 do
   -- A job whose keys are not what they should be never takes the others with it.
   local ok, answer = pcall(submit, at, KEYS[i], KEYS[i + 1])
   if not ok then
-    answer = 'failed ' .. (type(answer) == 'table' and answer.err or tostring(answer))
+    local text = type(answer) == 'table' and answer.err or tostring(answer)
+    if string.find(text, 'READONLY', 1, true) then
+      -- Nothing was written. Who hears of it leaves this server for its master.
+      error(answer, 0)
+    end
+    answer = 'failed ' .. text
+    dropped[#dropped + 1] = JOB .. ARGV[at]
+    dropped[#dropped + 1] = PAYLOAD .. ARGV[at]
   end
   answers[#answers + 1] = answer
   at = at + FIXED + ARGV[at + 11]
@@ -129,8 +140,8 @@ end
 for name, queue in pairs(queues) do
   push(name, queue)
 end
-if #refused_payloads > 0 then
-  redis.call('UNLINK', unpack(refused_payloads))
+if #dropped > 0 then
+  redis.call('UNLINK', unpack(dropped))
 end
 if #attached > 0 then
   admit_writes()

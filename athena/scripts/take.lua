@@ -71,8 +71,8 @@ end
 local silent, failure = {}, false
 
 local function take_from(queue, goal)
-  local last = false
-  while count < goal and not failure do
+  local last, is_sound = false, true
+  while count < goal and is_sound do
     local messages = redis.call('RPOP', queue, math.min(goal - count, AT_ONCE))
     if not messages then break end
     for _, message in ipairs(messages) do
@@ -82,7 +82,7 @@ local function take_from(queue, goal)
         last = result or last
       else
         redis.call('LPUSH', queue, message)
-        failure = result
+        is_sound, failure = false, result
       end
     end
     if #held > 0 then

@@ -17,7 +17,7 @@ from athena.keys import (
     request_key,
     result_key,
 )
-from athena.store import MAX_SUBMITTED, TakenJob, beat_command, beats, find_command, found_jobs
+from athena.store import TakenJob, beat_command, beats, find_command, found_jobs
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, submission, succeeded
 
@@ -209,6 +209,32 @@ def test_job_whose_keys_are_not_what_they_should_be_does_not_keep_others_out(sto
     assert store.queued() == ["j1", "j2"]
 
 
+def test_job_that_fails_half_way_leaves_nothing(store: Store) -> None:
+    store.raw("SET", request_key("r1"), "no hash")
+    store.raw("SET", open_key("other"), "no set")
+    store.put_payload("bad", b"data")
+
+    verdicts = store.submit_all(
+        submission("bad", request_id="r1", body_hash="h", claim=True),
+        submission("worse", service_id="other", queue="other.any"),
+        submission("j1"),
+    )
+
+    assert [verdict.split(b" ")[0] for verdict in verdicts] == [b"failed", b"failed", b"accepted"]
+    assert store.queued() == ["j1"]
+    assert not any(map(store.exists, (job_key("bad"), payload_key("bad"), job_key("worse"), "other.any")))
+
+
+def test_replica_says_so_when_it_is_given_a_job(store: Store) -> None:
+    store.submit("j0")
+    store.raw("REPLICAOF", "127.0.0.1", 1)
+    try:
+        with pytest.raises(ResponseError, match="READONLY"):
+            store.submit_all(submission("j1"), submission("j2"))
+    finally:
+        store.raw("REPLICAOF", "NO", "ONE")
+
+
 # take
 
 
@@ -279,10 +305,29 @@ def test_job_that_cannot_be_taken_stays_and_keeps_nobody_waiting(store: Store) -
     assert set(store.raw("HKEYS", "athena:inflight:w1")) == {b"j1", b"j2"}
 
 
+def test_job_that_cannot_be_taken_does_not_hold_up_other_queues(store: Store) -> None:
+    store.submit_all(submission("bad", queue=CPU_QUEUE), submission("j1"))
+    store.raw("SET", job_key("bad"), "no hash")
+
+    assert [job.job_id for job in store.take()] == ["j1"]
+    assert store.queued(CPU_QUEUE) == ["bad"]
+
+
+def test_job_that_cannot_be_finished_stays_in_the_hands_of_its_worker(store: Store) -> None:
+    good, bad = take_one(store, "j1"), take_one(store, "j2")
+    store.raw("SET", "athena:kept:echo", "no list")
+
+    verdicts = store.finish_all(("j1", good.token, succeeded()), ("j2", bad.token, failed()))
+
+    assert verdicts[0] == 1
+    assert b"WRONGTYPE" in verdicts[1]
+    assert store.raw("HKEYS", "athena:inflight:w1") == [b"j2"]
+
+
 def test_more_jobs_are_taken_than_redis_passes_on_at_once(store: Store) -> None:
     job_ids = [f"j{number}" for number in range(2100)]
-    for first in range(0, len(job_ids), MAX_SUBMITTED):
-        part = job_ids[first : first + MAX_SUBMITTED]
+    for first in range(0, len(job_ids), 500):
+        part = job_ids[first : first + 500]
         store.submit_all(*(submission(job_id, max_queue_jobs=5000) for job_id in part))
 
     assert [job.job_id for job in store.take(2050)] == job_ids[:2050]
@@ -841,12 +886,14 @@ def test_full_redis_refuses_new_jobs_beside_one_that_is_attached(
 ) -> None:
     store.submit("j1", request_id="r1", body_hash="h", gateway="g1")
     store.put_payload("j2", b"data")
+    store.put_payload("j4", b"data")
     fill()
 
     again = submission("j2", request_id="r1", body_hash="h", gateway="g2", claim=True)
-    attached, refused = store.submit_all(again, submission("j3"))
+    attached, *refused = store.submit_all(again, submission("j4", claim=True), submission("j3"))
 
     assert attached == b"attached j1 queued"
-    assert refused.startswith(b"failed ")
+    assert [verdict.split(b" ")[0] for verdict in refused] == [b"failed", b"failed"]
     assert store.field("j1", "gateways") == b"g1,g2"
     assert not store.exists(payload_key("j2"))
+    assert not store.exists(payload_key("j4"))

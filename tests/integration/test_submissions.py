@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis.exceptions import NoScriptError
 
 from api import answered, submissions
 from api.answered import Answered
@@ -14,6 +15,7 @@ from api.redis_link import RedisLink
 from api.submissions import Submissions
 from athena.errors import StoreError
 from athena.keys import job_key, result_key
+from athena.script import Command
 from athena.store import ACCEPTED
 
 from .conftest import submission
@@ -83,6 +85,61 @@ def test_jobs_are_submitted_again_when_redis_has_forgotten_the_script(
 
     assert asyncio.run(scenario()) == [ACCEPTED] * 2
     assert redis_client.llen("echo.any") == 2
+
+
+class Forgetful(RedisLink):
+    """A link to a Redis that forgets its scripts again and again."""
+
+    async def execute(self, command: Command) -> Any:
+        await self.send(("SCRIPT", "FLUSH"))
+        return await self.send(command)
+
+
+def test_all_are_told_when_the_script_cannot_be_run(redis_server: str, redis_client: redis.Redis) -> None:
+    async def scenario() -> list[Any]:
+        link = Forgetful(redis_server, 5)
+        await link.start()
+        await eventually(lambda: link.is_connected, "the link is connected")
+        redis_client.script_flush()
+        verdicts = await submit_together(Submissions(link), 2)
+        await link.close()
+        return verdicts
+
+    assert [type(verdict) for verdict in asyncio.run(scenario())] == [NoScriptError, NoScriptError]
+
+
+def test_who_cannot_bear_his_verdict_does_not_keep_it_from_others(
+    redis_server: str, redis_client: redis.Redis
+) -> None:
+    async def scenario() -> list[Any]:
+        verdicts: list[Any] = []
+        async with linked(redis_server) as (_, target):
+            target.add(submission("j0"), lambda verdict: verdicts.append(1 / 0))
+            target.add(submission("j1"), verdicts.append)
+            await eventually(lambda: verdicts, "the other one is told")
+        return verdicts
+
+    assert asyncio.run(scenario()) == [ACCEPTED]
+
+
+def test_nothing_overtakes_what_was_added_before(redis_server: str, redis_client: redis.Redis) -> None:
+    async def scenario() -> Any:
+        async with linked(redis_server) as (link, target):
+            target.add(submission("j0"), lambda verdict: None)
+            target.send_pending()
+            return await link.send(("LLEN", "echo.any"))
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_broken_connection_is_no_error_of_who_submits(redis_server: str, redis_client: redis.Redis) -> None:
+    async def scenario() -> list[Any]:
+        async with linked(redis_server) as (link, target):
+            connection: Any = link._connection
+            await connection.disconnect(nowait=True)
+            return await submit_together(target, 40)
+
+    assert {type(verdict) for verdict in asyncio.run(scenario())} == {StoreError}
 
 
 def test_all_are_told_when_redis_cannot_be_reached() -> None:

@@ -1,7 +1,9 @@
 """Which requests are answered from the parser's callbacks; all others reach the application whole."""
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -45,6 +47,7 @@ class Knowing(Gateway):
         self.left: list[str] = []
         self.forgotten: list[str] = []
         self.is_full = False
+        self.tells_verdicts = True
 
     def route(self, interface: Interface, hints: Any) -> Route:
         return Route(f"{interface.service_id}.any")
@@ -54,7 +57,7 @@ class Knowing(Gateway):
         self.submitted.append(job)
         if self.is_full:
             self._waiters.fail(job.job_id, QueueFullError("full", retry_after_s=7))
-        else:
+        elif self.tells_verdicts:
             on_accepted()
         return future
 
@@ -218,6 +221,7 @@ TOO_LARGE = {**REQUEST, "payload": {"text": {"text": "aGk=" * (MAX_BYTES // 4)}}
         post(path="/echo/"),
         post(path="/echo?serviceId=echo"),
         post(path="/%65cho"),
+        post(path="http://x/echo"),
         post(b"{"),
         post([]),
         post({**REQUEST, "header": {"app_id": ""}}),
@@ -339,6 +343,60 @@ def test_request_on_its_way_is_served_before_the_server_ends() -> None:
     assert caller.wire.is_closed
 
 
+@pytest.mark.parametrize("path", ["http://x", "http://x:99999/echo", "http://x@y@z/", "*"])
+def test_hostile_request_on_its_way_does_not_keep_the_server_from_ending(path: str) -> None:
+    async def scenario(caller: Caller) -> None:
+        await caller.send(post(path=path)[:-1])
+        caller.protocol.shutdown()
+        await settled()
+
+    caller = play(scenario)
+
+    assert caller.gateway.submitted == []
+
+
+def test_bytes_are_given_back_though_the_end_comes_before_the_verdict() -> None:
+    gateway = Knowing()
+
+    async def scenario(caller: Caller) -> None:
+        gateway.tells_verdicts = False
+        await caller.send(post())
+        assert caller.budget.held_bytes > 0
+        gateway.end()
+        await settled()
+        assert caller.budget.held_bytes == 0
+
+    assert play(scenario, gateway).statuses == [200]
+
+
+def test_job_that_cannot_even_be_handed_in_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(caller: Caller) -> None:
+        monkeypatch.setattr(caller.gateway, "submit_private", lambda job, on_accepted: 1 / 0)
+        await caller.send(post())
+        assert caller.budget.held_bytes == 0
+
+    assert play(scenario).statuses == [500]
+
+
+def test_connection_leaves_nothing_to_the_garbage_collector() -> None:
+    async def scenario(caller: Caller) -> None:
+        await caller.send(post())
+        caller.gateway.end()
+        await settled()
+        caller.protocol.connection_lost(None)
+        gone = weakref.ref(caller.protocol)
+        await settled()
+        del caller.protocol
+        assert gone() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        play(scenario)
+    finally:
+        gc.enable()
+
+
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller is watched from nearly the first moment on."""
@@ -348,9 +406,10 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("is_lost_early", [True, False])
-def test_job_is_left_when_its_caller_goes_away(is_lost_early: bool) -> None:
+@pytest.mark.parametrize("next_requests", [b"", post(prefer="wait=1")])
+def test_job_is_left_when_its_caller_goes_away(is_lost_early: bool, next_requests: bytes) -> None:
     async def scenario(caller: Caller) -> None:
-        await caller.send(post())
+        await caller.send(post() + next_requests)
         await asyncio.sleep(0 if is_lost_early else 0.05)
         caller.wire.close()
         caller.protocol.connection_lost(None)
@@ -381,3 +440,19 @@ def test_long_job_is_waited_for(status: int) -> None:
     assert caller.statuses == [status]
     assert len(gateway.left) == (status == 504)
     assert len(gateway.forgotten) == (status == 200)
+
+
+@pytest.mark.usefixtures("brief")
+def test_caller_hears_of_a_server_that_has_no_time_left() -> None:
+    async def scenario(caller: Caller) -> None:
+        await caller.send(post())
+        await asyncio.sleep(0.05)
+        (task,) = caller.state.tasks
+        task.cancel()
+        await settled()
+        assert caller.budget.held_bytes == 0
+
+    caller = play(scenario)
+
+    assert caller.statuses == [500]
+    assert caller.gateway.left == [caller.gateway.submitted[0].job_id]
