@@ -84,7 +84,7 @@ class Waiters:
         self._timer = loop.call_at(line[0][0], self._end_brief) if line else None
 
     def fail(self, job_id: str, error: BaseException) -> None:
-        """Tells those who wait for a job that it was not submitted, as far as one knows; they `remove` then."""
+        """Tells those who wait that their job, as far as one knows, was not submitted; they then `remove`."""
         for future in self._futures.get(job_id, ()):
             if not future.done():
                 future.set_exception(error)
