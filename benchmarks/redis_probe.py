@@ -7,9 +7,9 @@ from typing import Any
 
 import redis
 
+from athena.blocking_link import BlockingLink
 from athena.embedded import socket_path
 from athena.fleet_operations import pause_queues
-from athena.script import SCRIPTS, Command
 from athena.steps import run_steps
 from benchmarks.contestants import Contestant, celery_peer, contestant, post
 from benchmarks.figures import percentile
@@ -19,6 +19,7 @@ from benchmarks.tasks import PICTURE_BYTES, Task, picture_task
 PROBE_S = 1.0
 QUEUED = 20
 SHRINK_S = 3.0
+PAUSE_TIMEOUT_S = 10
 
 
 def round_trips(client: "redis.Redis", seconds: float = PROBE_S) -> list[float]:
@@ -44,9 +45,9 @@ def queued_picture() -> dict[str, float]:
     """Returns how many bytes Redis needs for a byte of a queued picture."""
     task = picture_task()
     with contestant("athena", task) as one, _connected(one) as client:
-        _pause(client, task, True)
+        _pause(one, task, True)
         athena = _growth(one, client, {"Prefer": "respond-async"})
-        _pause(client, task, False)
+        _pause(one, task, False)
     with celery_peer(task, has_worker=False) as one, _connected(one) as client:
         celery = _growth(one, client, {"Prefer": "respond-async"})
     return round_off({"athena": athena, "celery": celery})
@@ -67,14 +68,10 @@ def _used(client: "redis.Redis") -> int:
     return int(info["used_memory"])
 
 
-def _pause(client: "redis.Redis", task: Task, is_paused: bool) -> None:
-    def execute(command: Command) -> Any:
-        send: Any = client.execute_command
-        return send(*command)
-
-    for script in SCRIPTS:
-        client.script_load(script.source)
-    run_steps(pause_queues([task.service], is_paused), execute)
+def _pause(one: Contestant, task: Task, is_paused: bool) -> None:
+    assert one.data_dir is not None
+    with closing(BlockingLink(f"unix://{socket_path(one.data_dir)}", PAUSE_TIMEOUT_S)) as link:
+        run_steps(pause_queues([task.service], is_paused), link.execute)
 
 
 @contextmanager
