@@ -21,10 +21,10 @@ from typing import Any
 
 import redis
 
+from athena.blocking_link import BlockingLink
 from athena.embedded import socket_path
 from athena.fleet_operations import pause_queues
 from athena.keys import open_key
-from athena.script import SCRIPTS, Command
 from athena.steps import run_steps
 from benchmarks.harness import ROOT, Served, median_of, served
 from tests import nvml
@@ -116,25 +116,25 @@ def _send(
     return json.loads(text)
 
 
+#: How long Redis may take to answer.
+REDIS_TIMEOUT_S = 10
+
+
 class Queues:
     """The queues, seen in Redis."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._redis = redis.Redis(unix_socket_path=str(socket_path(data_dir)))
-        for script in SCRIPTS:
-            self._redis.script_load(script.source)
+        path = socket_path(data_dir)
+        self._redis = redis.Redis(unix_socket_path=str(path))
+        self._link = BlockingLink(f"unix://{path}", REDIS_TIMEOUT_S)
 
     def pause(self, is_paused: bool) -> None:
         """Pauses all queues, or lets them go."""
-        run_steps(pause_queues(["gpu_model"], is_paused), self._execute)
+        run_steps(pause_queues(["gpu_model"], is_paused), self._link.execute)
 
     def open_jobs(self) -> int:
         """Returns how many jobs have not ended."""
-        return int(self._execute(("ZCARD", open_key("gpu_model"))))
-
-    def _execute(self, command: Command) -> Any:
-        execute: Any = self._redis.execute_command
-        return execute(*command)
+        return int(self._link.execute(("ZCARD", open_key("gpu_model"))))
 
     def lengths(self) -> dict[str, int]:
         """Returns how many jobs wait for each type, and for any."""
