@@ -5,9 +5,6 @@ are medians of the ratios within each round.
 """
 
 import argparse
-import base64
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +15,7 @@ import redis
 from athena.embedded import socket_path
 from benchmarks.harness import Served, cpu_us_per_request, median_of, run_wrk, served
 from benchmarks.noop import request_body
+from benchmarks.tasks import picture_task
 
 PICTURE = Path(__file__).parent / "abilities" / "picture"
 
@@ -77,7 +75,7 @@ def inline() -> tuple[str | Path, list[Variant], list[Case]]:
     """Inputs in the queue message, or beside it."""
     name = "ATHENA_INLINE_PAYLOAD_BYTES"
     variants = [Variant("in the message", {name: str(MIB)}), Variant("beside it", {name: "0"})]
-    cases = [Case(f"{kib} KiB", "/picture", picture_body(kib * 1024), 32) for kib in SIZES_KIB]
+    cases = [Case(f"{kib} KiB", "/picture", picture_task(kib * 1024).request, 32) for kib in SIZES_KIB]
     return PICTURE, variants, cases
 
 
@@ -89,7 +87,7 @@ def aof() -> tuple[str | Path, list[Variant], list[Case]]:
         Variant("rewrites compress", redis_config={"rdbcompression": "yes"}),
         Variant("no file", redis_config={"appendonly": "no"}),
     ]
-    return PICTURE, variants, [Case("2 MB", "/picture", picture_body(2_000_000), 32)]
+    return PICTURE, variants, [Case("2 MB", "/picture", picture_task().request, 32)]
 
 
 CHOICES: dict[str, Callable[[], tuple[str | Path, list[Variant], list[Case]]]] = {
@@ -97,13 +95,6 @@ CHOICES: dict[str, Callable[[], tuple[str | Path, list[Variant], list[Case]]]] =
     "inline": inline,
     "aof": aof,
 }
-
-
-def picture_body(size_bytes: int) -> bytes:
-    """Returns a request with a picture of noise."""
-    image = {"encoding": "raw", "status": 3, "image": base64.b64encode(os.urandom(size_bytes)).decode()}
-    request = {"header": {"app_id": "bench"}, "parameter": {"picture": {}}, "payload": {"image": image}}
-    return json.dumps(request).encode()
 
 
 def measure(athena: Served, case: Case, seconds: float) -> Sample:

@@ -44,8 +44,11 @@ class Served:
         """Returns the processor time that each part has used so far."""
         used: dict[str, float] = {}
         for process in self.processes():
-            times = process.cpu_times()
-            name = part_name(process.cmdline())
+            try:
+                times, name = process.cpu_times(), part_name(process.cmdline())
+            except psutil.NoSuchProcess:
+                # Redis rewrites its append-only file in a child, which comes and goes.
+                continue
             used[name] = used.get(name, 0.0) + times.user + times.system
         return used
 

@@ -69,9 +69,9 @@ def batch_task() -> Task:
     return echo_task("batch", ROOT / "benchmarks" / "abilities" / "batch_model", "batch_model")
 
 
-def picture_task() -> Task:
-    """Returns the task of the large picture, which no compression makes smaller."""
-    data = random.Random(SEED).randbytes(PICTURE_BYTES)
+def picture_task(size_bytes: int = PICTURE_BYTES) -> Task:
+    """Returns the task of a picture, of 2 MB or another size, which no compression makes smaller."""
+    data = random.Random(SEED).randbytes(size_bytes)
     request = _request("picture", "size", "image", "image", data)
     right = f"{len(data)} {data[-8:].hex()}".encode()
     return Task(
