@@ -178,7 +178,19 @@ def client_of(target: RedisAddress | str, timeout_s: float, **more: Any) -> redi
 
 
 class _AsyncMasterOnly:
-    """Breaks a connection to a server that was made a replica."""
+    """Breaks a connection to a server that was made a replica, and leaves none half closed.
+
+    A closed transport still waits for what it has to write, and under TLS for the other side's farewell.
+    """
+
+    async def disconnect(self, *args: Any, **options: Any) -> None:
+        base: Any = super()
+        writer = self._writer  # type: ignore[attr-defined]
+        try:
+            await base.disconnect(*args, **options)
+        finally:
+            if writer is not None:
+                writer.transport.abort()
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         base: Any = super()
@@ -187,7 +199,7 @@ class _AsyncMasterOnly:
         except ResponseError as error:
             if not was_demoted(error):
                 raise
-            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            await self.disconnect(nowait=True)
             raise demoted_error() from error
 
 

@@ -53,6 +53,15 @@ def check_source(path: Path) -> tuple[SourceFacts, list[Finding]]:
             error.lineno or 0,
         )
         return SourceFacts(), [finding]
+    except (RecursionError, MemoryError):
+        finding = Finding(
+            Severity.ERROR,
+            "too-deep",
+            "an expression is nested more deeply than Python reads",
+            "break it up; keep large tables in a file of data",
+            str(path),
+        )
+        return SourceFacts(), [finding]
     except (OSError, ValueError) as error:
         finding = Finding(
             Severity.ERROR, "unreadable", f"the file cannot be read: {error}", "save it as UTF-8", str(path)

@@ -17,7 +17,7 @@ def read_wrapper_source(path: Path) -> WrapperSource:
     """Reads a wrapper's file. One that is no Python says nothing here: its worker will say why."""
     try:
         module = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
         return WrapperSource()
     for node in module.body:
         if isinstance(node, ast.ClassDef) and node.name == "Wrapper":

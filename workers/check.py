@@ -32,7 +32,7 @@ from workers.rehearsal import Measured, Rehearsal, measure
 MAX_RUNS = 6
 MAX_RUNS_S = 3.0
 
-#: Growth over the later runs that is worth a word.
+#: Growth over the later runs that is worth a second look, and, when it goes on, a word.
 GROWTH_BYTES = 20_000_000
 
 
@@ -128,18 +128,25 @@ class Check:
         if costs:
             typical = Measured(statistics.median(item.seconds for item in costs), 0)
             self._say_done("next answers", typical, count=len(costs))
-        grown = sum(item.grown_bytes for item in costs[1:])
-        if grown > GROWTH_BYTES:
-            self._finding(
-                Finding(
-                    Severity.WARNING,
-                    "memory-grows",
-                    f"memory grew by {grown // 1_000_000} MB over {len(costs) - 1} equal requests",
-                    "look for what each call keeps: lists of the class, caches without a limit",
-                    str(self._ability.wrapper_path),
-                    self._facts.method_line("wrapperOnceExec"),
-                )
+        if _grown_bytes(costs[1:]) > GROWTH_BYTES:
+            self._look_for_growth(example, costs[1:])
+
+    def _look_for_growth(self, example: Any, before: Sequence[Measured]) -> None:
+        """Asks again after memory has grown: what fills up once, as an allocator's pools do, is no leak."""
+        costs = list(self._answer_again(example))
+        if _grown_bytes(costs) <= GROWTH_BYTES:
+            return
+        grown_mb = _grown_bytes([*before, *costs]) // 1_000_000
+        self._finding(
+            Finding(
+                Severity.WARNING,
+                "memory-grows",
+                f"memory grew by {grown_mb} MB over {len(before) + len(costs)} equal requests, to the last",
+                "look for what each call keeps: lists of the class, caches without a limit",
+                str(self._ability.wrapper_path),
+                self._facts.method_line("wrapperOnceExec"),
             )
+        )
 
     def _answer_again(self, example: Any) -> Iterator[Measured]:
         deadline_s = time.monotonic() + MAX_RUNS_S
@@ -265,6 +272,10 @@ class Check:
 
     def _say(self, **members: Any) -> None:
         os.write(self._descriptor, orjson.dumps(members) + b"\n")
+
+
+def _grown_bytes(costs: Sequence[Measured]) -> int:
+    return sum(item.grown_bytes for item in costs)
 
 
 def main(arguments: Sequence[str]) -> int:

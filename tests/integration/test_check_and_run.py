@@ -41,6 +41,12 @@ class Wrapper(WrapperBase):
 """
 )
 
+#: More than Python reads in one expression.
+DEEP = "x = " + "+".join(["1"] * 100_000)
+
+#: Each call keeps 12 MB.
+KEEP = "self.__dict__.setdefault('kept', []).append(b'x' * 12_000_000)"
+
 
 def ability(folder: Path, source: str) -> Path:
     folder.mkdir(exist_ok=True)
@@ -125,6 +131,15 @@ def test_a_wrapper_alone_is_asked_with_its_test_data(
         ("responseCls", "notCls", "declares-nothing", "note", 11, "every request"),
         ("class Wrapper", "class Rapper", "no-wrapper", "error", 0, "neither"),
         ("import os,", "import os,,", "syntax", "error", 1, "not Python"),
+        pytest.param("import os,", f"{DEEP}\nimport os,", "too-deep", "error", 0, "nested", id="too-deep"),
+        (
+            "response = Response()",
+            f"{KEEP}; response = Response()",
+            "memory-grows",
+            "warning",
+            16,
+            "to the last",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_its_line(
@@ -151,6 +166,17 @@ def test_each_mistake_is_named_with_its_line(
     assert text in finding["text"] + finding["remedy"]
     assert finding["remedy"]
     assert status == (1 if any(item["severity"] == "error" for item in report["findings"]) else 0)
+
+
+def test_memory_that_fills_up_once_is_no_leak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill = f"(len(self.__dict__.get('kept', [])) < 4 and {KEEP})"
+    folder = ability(
+        tmp_path / "pool", GOOD.replace("response = Response()", f"{fill}; response = Response()")
+    )
+
+    _, report = check(folder, capsys)
+
+    assert "memory-grows" not in found(report)
 
 
 def test_a_wrapper_that_hangs_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

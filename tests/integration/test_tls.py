@@ -1,8 +1,9 @@
 """Redis over TLS: whom we trust, and that every kind of connection works and comes back."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,23 @@ def test_gateway_writes_and_hears_and_comes_back(tls: Tls) -> None:
         return read
 
     assert asyncio.run(scenario()) == value
+
+
+def test_gateway_ends_without_the_farewell_of_the_other_side(tls: Tls) -> None:
+    async def scenario(stack: ExitStack) -> None:
+        link = RedisLink(tls.address(), TIMEOUT_S)
+        subscriber = Subscriber(tls.address(), TIMEOUT_S, "news", lambda data: None, lambda: None)
+        await link.start()
+        await subscriber.start()
+        await eventually(lambda: link.is_connected and subscriber.is_connected, "both are connected")
+        stack.enter_context(tls.proxy.stopped())
+        await subscriber.close()
+        await link.close()
+
+    with ExitStack() as stack:
+        asyncio.run(scenario(stack))
+        # What is still open becomes a ResourceWarning, which fails the test.
+        gc.collect()
 
 
 def test_worker_and_supervisor_write_and_come_back(tls: Tls) -> None:

@@ -22,6 +22,7 @@ from athena.wrapper_source import WrapperSource, read_wrapper_source
         ("serviceId = 'ocr'", WrapperSource()),
         ("def broken(:", WrapperSource()),
         ("\0", WrapperSource()),
+        pytest.param("x = " + "+".join(["1"] * 100_000), WrapperSource(), id="too deep"),
     ],
 )
 def test_class_constants_are_read_without_running_the_file(
