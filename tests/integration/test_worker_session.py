@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from celery.exceptions import WorkerShutdown
@@ -100,12 +101,21 @@ class Worker:
         self.board.close()
 
 
+@contextmanager
+def started(redis_url: str, wear: Wear | None = None) -> Iterator[Worker]:
+    """A worker that the store knows as w1; its thread ends with the block."""
+    worker = Worker(redis_url, wear or Wear(max_jobs=0, max_memory_mb=0))
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
 @pytest.fixture
 def worker(store: Store, redis_server: str) -> Iterator[Worker]:
     """A worker that the store knows as w1."""
-    worker = Worker(redis_server, Wear(max_jobs=0, max_memory_mb=0))
-    yield worker
-    worker.close()
+    with started(redis_server) as worker:
+        yield worker
 
 
 def ended(store: Store, *job_ids: str) -> bool:

@@ -23,7 +23,7 @@ from workers.store_link import StoreLink
 from workers.wear import Wear
 
 from .conftest import ANY_QUEUE, FOREIGN, Store
-from .test_worker_session import SLOTS, Worker, ended, submit
+from .test_worker_session import SLOTS, Worker, ended, started, submit
 
 pytestmark = pytest.mark.redis
 
@@ -33,9 +33,8 @@ HIGH_QUEUE = queue_name("echo", "cpu", "high")
 @pytest.fixture
 def worker(store: Store, redis_server: str) -> Iterator[Worker]:
     """A worker that the store knows as w1."""
-    worker = Worker(redis_server, Wear(max_jobs=0, max_memory_mb=0))
-    yield worker
-    worker.close()
+    with started(redis_server) as worker:
+        yield worker
 
 
 def ring(worker: Worker, queue: str | None) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import wait_until
 from workers.wear import Wear
 
 from .conftest import ANY_QUEUE, Store
-from .test_worker_session import Worker, ended, submit
+from .test_worker_session import Worker, ended, started, submit
 
 pytestmark = pytest.mark.redis
 
@@ -22,9 +22,8 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def worker(store: Store, redis_server: str) -> Iterator[Worker]:
     """A worker that the store knows as w1."""
-    worker = Worker(redis_server, Wear(max_jobs=0, max_memory_mb=0))
-    yield worker
-    worker.close()
+    with started(redis_server) as worker:
+        yield worker
 
 
 def run_first(worker: Worker, store: Store, *job_ids: str) -> None:
@@ -125,14 +124,13 @@ WORN = [(Wear(2, 0), "jobs (worker.max_jobs)"), (Wear(0, 1, lambda: 5.0), "5 MB"
 def test_worn_worker_asks_to_be_replaced(
     store: Store, redis_server: str, caplog: pytest.LogCaptureFixture, wear: Wear, text: str
 ) -> None:
-    worker = Worker(redis_server, wear)
     submit(store, *"abcd")
 
-    with pytest.raises(WorkerShutdown) as shutdown:
-        worker.turn_until(lambda: False)
-    worker.session.drain(10)
+    with started(redis_server, wear) as worker:
+        with pytest.raises(WorkerShutdown) as shutdown:
+            worker.turn_until(lambda: False)
+        worker.session.drain(10)
 
     assert shutdown.value.code == EX_RECYCLED
     assert text in caplog.text
     assert set(store.queued(ANY_QUEUE)) | {name for name in "abcd" if ended(store, name)} == set("abcd")
-    worker.close()
