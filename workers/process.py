@@ -144,7 +144,7 @@ class WorkerProcess:
         signals.worker_ready.connect(self._report_ready)
         worker = app.Worker(
             hostname=session.entry.name,
-            queues=session.queues,
+            queues=session.demand.queues,
             quiet=True,
             without_gossip=True,
             without_mingle=True,

@@ -31,6 +31,7 @@ from athena.store import (
 from athena.worker_entry import WorkerEntry
 from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
+from workers.demand import Demand
 from workers.outbox import Callback, HeldJob, Outbox, Step, finish_parts, outcome_of, ticket
 from workers.slots import Slots
 from workers.store_link import StoreLink
@@ -81,14 +82,8 @@ class WorkerSession:
         wake_after: Callable[[float], None],
     ) -> None:
         self.entry = entry
-        self._order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
-        self.queues = self._order.queues
-        self.urgent_queues = self._order.urgent_queues
-        self._slots = Slots(entry.slots, urgent_slots)
-        #: Whether an urgent queue may hold a job; asked only while no slot is free.
-        self.may_find_urgent = True
-        #: Whether the transport waits for the bells of urgent queues alone.
-        self.hears_urgent_only = False
+        order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
+        self.demand = Demand(order, Slots(entry.slots, urgent_slots))
         self._foreign = foreign
         self._store = store
         self._batcher = batcher
@@ -109,8 +104,6 @@ class WorkerSession:
         self._now_s = 0.0
         #: When Redis answered last that there is nothing to take, or gave out jobs, or when no slot was free.
         self.contact_s = 0.0
-        # Whether a queue may hold a job; if not, the bell tells when it does.
-        self.may_find_jobs = True
         self._is_draining = False
 
     @property
@@ -119,23 +112,24 @@ class WorkerSession:
         return bell_key(self.entry.incarnation)
 
     def on_bell(self, now_s: float, bell: str | None) -> None:
-        """A bell rang, or None did in time: now and then queues are looked into without a bell."""
+        """A bell rang, or None did in time."""
         if bell is not None and bell != self.own_bell and self._until_refill_s(now_s) > 0:
             self._passed_on.append(bell)
-        self.may_find_urgent = self.may_find_urgent or bell is not None
-        self.may_find_jobs = self.may_find_jobs or not self.hears_urgent_only
-        self.hears_urgent_only = False
+        self.demand.hear(bell is not None)
+
+    def begin_to_hear(self) -> list[str]:
+        """Returns the bells that a wait which begins now is to hear."""
+        return [*map(bell_key, self.demand.begin_to_hear(*self._open_counts())), self.own_bell]
 
     @property
     def free_slots(self) -> int:
         """How many more jobs of any lane may be taken."""
-        held = [job for job in self._held.values() if job.outcome is None]
-        return self._slots.free(len(held), sum(job.is_urgent for job in held))
+        return self.demand.free(*self._open_counts())
 
-    @property
-    def free_urgent_slots(self) -> int:
-        """How many more jobs of the high lane may be taken."""
-        return self._slots.free_urgent(sum(job.outcome is None for job in self._held.values()))
+    def _open_counts(self) -> tuple[int, int]:
+        """Returns how many jobs are held that have not ended, and how many of them are urgent."""
+        held = [job for job in self._held.values() if job.outcome is None]
+        return len(held), sum(job.is_urgent for job in held)
 
     def may_wait_for_bells(self, now_s: float) -> bool:
         """Whether an idle or nearly idle worker may block until a bell rings.
@@ -145,9 +139,10 @@ class WorkerSession:
         """
         if self._until_refill_s(now_s) > 0:
             return False
-        if self.free_slots > 0:
-            return not self.may_find_jobs
-        return self.free_urgent_slots > 0 and not self.may_find_urgent and self._batcher.has_long_calls
+        demand, (held, held_urgent) = self.demand, self._open_counts()
+        if demand.free(held, held_urgent) > 0:
+            return not demand.may_find_jobs
+        return demand.free_urgent(held) > 0 and not demand.may_find_urgent and self._batcher.has_long_calls
 
     def turn(self, now_s: float, deliver: Callable[[TakenJob], None]) -> None:
         """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
@@ -163,9 +158,10 @@ class WorkerSession:
         while self._has_more_to_exchange and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
         self._wake_for_refill(now_s)
-        if self.hears_urgent_only and not self.may_find_jobs and self.free_slots > 0:
+        demand = self.demand
+        if demand.hears_urgent_only and not demand.may_find_jobs and self.free_slots > 0:
             # It would not hear of other jobs until its wait for urgent ones is over.
-            self.hears_urgent_only = False
+            demand.hears_urgent_only = False
             self._ring_own_bell()
 
     @property
@@ -231,24 +227,17 @@ class WorkerSession:
     @property
     def _must_look_for_urgent(self) -> bool:
         """Whether all slots were just filled with the high lane perhaps not empty."""
-        return (
-            self.may_find_urgent
-            and not self._is_draining
-            and self.free_slots <= 0 < self.free_urgent_slots
-            and self._until_refill_s(self._now_s) <= 0
-        )
+        if self._is_draining or not self.demand.may_find_urgent:
+            return False
+        held, held_urgent = self._open_counts()
+        is_full = self.demand.free(held, held_urgent) <= 0 < self.demand.free_urgent(held)
+        return is_full and self._until_refill_s(self._now_s) <= 0
 
     def _wanted(self, now_s: float) -> tuple[int, list[Draw]]:
         """Returns how many jobs to ask for, and from which queues."""
         if self._until_refill_s(now_s) > 0:
             return 0, []
-        free = self.free_slots
-        if free > 0:
-            return (free, self._order.draw(free)) if self.may_find_jobs else (0, [])
-        urgent = self.free_urgent_slots
-        if urgent > 0 and self.may_find_urgent:
-            return urgent, self._order.draw_urgent()
-        return 0, []
+        return self.demand.wanted(*self._open_counts())
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
@@ -352,20 +341,13 @@ class WorkerSession:
         if taken is None:
             logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
             raise WorkerShutdown(EX_FENCED)
-        is_whole = any(item.queue not in self.urgent_queues for item in draw)
-        due = sum(item.limit for item in draw)
-        others = sum(job.queue not in self.urgent_queues for job in taken)
-        # Jobs of other lanes, but for those whose turn it was, are taken when the high lane is empty.
-        self.may_find_urgent = len(taken) == wanted and others <= due
-        if is_whole:
-            self.may_find_jobs = len(taken) == wanted
-        self._order.note(job.queue for job in taken)
+        self.demand.note(wanted, draw, [job.queue for job in taken])
         self.contact_s = self._now_s
         for job in taken:
             self._held[job.job_id] = HeldJob(job, self._now_s, QueueName.parse(job.queue).lane == HIGH)
         for job in taken:
             deliver(job)
-        if not is_whole:
+        if self.demand.is_urgent_only(draw):
             self._return_late(taken)
 
     def _return_late(self, taken: Sequence[TakenJob]) -> None:
@@ -447,8 +429,7 @@ class WorkerSession:
             del self._held[job.taken.job_id]
         self._store.break_off()
         self._outbox.must_reconcile = True
-        self.may_find_jobs = self.may_find_urgent = True
-        self.hears_urgent_only = False
+        self.demand.forget()
 
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
@@ -457,7 +438,7 @@ class WorkerSession:
             self._outbox.returned.append(self._held.pop(work.job_id))
         for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
             self._outbox.returned.append(self._held.pop(job.taken.job_id))
-        self.may_find_jobs = self.may_find_urgent = False
+        self.demand.end()
         self._tell_quietly()
         self._let_go_of_bells()
         if not self._batcher.join(grace_s):

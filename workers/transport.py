@@ -20,7 +20,6 @@ from redis.exceptions import RedisError
 
 from athena.broker import TASK_NAME
 from athena.errors import RequestError, one_line
-from athena.keys import bell_key
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
 from athena.store import TakenJob
@@ -162,10 +161,7 @@ class JobChannel(kombu_redis.Channel):
         self._waits_for_bell = True
         self._in_poll = connection
         self._brpop_sent_at = time.monotonic()
-        session = self.session
-        session.hears_urgent_only = session.free_slots <= 0
-        queues = session.urgent_queues if session.hears_urgent_only else session.queues
-        connection.send_command("BRPOP", *map(bell_key, queues), session.own_bell, BELL_TIMEOUT_S)
+        connection.send_command("BRPOP", *self.session.begin_to_hear(), BELL_TIMEOUT_S)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._waits_for_bell:
@@ -250,7 +246,7 @@ def register_transport(
         pass
 
     BoundChannel.session = session
-    BoundChannel.queue_names = frozenset(session.queues)
+    BoundChannel.queue_names = frozenset(session.demand.queues)
     BoundChannel.board = board
     BoundChannel.address = address
     BoundChannel.timeout_s = timeout_s

@@ -201,7 +201,7 @@ def test_worker_that_found_the_queues_empty_asks_no_more(worker: Worker, store: 
 
     worker.turn()
 
-    assert not worker.session.may_find_jobs
+    assert not worker.session.demand.may_find_jobs
     assert store.queued() == ["j1"]
 
 

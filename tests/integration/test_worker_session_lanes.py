@@ -123,12 +123,12 @@ def test_worker_that_is_free_again_ends_its_wait_for_urgent_jobs(worker: Worker,
     worker.gate.clear()
     submit(store, *"abcd")
     worker.turn()
-    worker.session.hears_urgent_only = True
+    worker.session.demand.hears_urgent_only = True
     worker.gate.set()
 
-    worker.turn_until(lambda: ended(store, *"abcd") and not worker.session.may_find_jobs)
+    worker.turn_until(lambda: ended(store, *"abcd") and not worker.session.demand.may_find_jobs)
 
-    assert not worker.session.hears_urgent_only
+    assert not worker.session.demand.hears_urgent_only
     assert store.raw("LLEN", worker.session.own_bell) == 1
     assert 0 < store.raw("TTL", worker.session.own_bell) <= 5
 
@@ -137,23 +137,6 @@ def test_worker_that_stops_lets_go_of_its_bells(worker: Worker, store: Store) ->
     worker.session.drain(1)
 
     assert store.raw("LLEN", worker.session.own_bell) == 1
-
-
-def test_wait_that_nobody_ended_is_no_reason_to_look_for_urgent_jobs(worker: Worker) -> None:
-    session = worker.session
-    session.may_find_urgent = session.may_find_jobs = False
-
-    session.hears_urgent_only = True
-    ring(worker, None)
-    assert (session.may_find_urgent, session.may_find_jobs) == (False, False)
-
-    ring(worker, None)
-    assert (session.may_find_urgent, session.may_find_jobs) == (False, True)
-
-    session.hears_urgent_only = True
-    ring(worker, HIGH_QUEUE)
-    assert session.may_find_urgent
-    session.may_find_jobs = session.may_find_urgent = False
 
 
 def test_urgent_job_that_missed_the_next_call_goes_back_for_others(

@@ -99,7 +99,7 @@ def test_reconcile_comes_by_itself(worker: Worker, store: Store) -> None:
 def test_job_that_comes_too_late_to_its_turn_expires(worker: Worker, store: Store) -> None:
     run_first(worker, store, "a")
     store.submit("b", max_queue_s=0.2)
-    worker.session.may_find_jobs = True
+    worker.session.demand.may_find_jobs = True
     worker.turn(after_s=-500)
     worker.gate.set()
 

@@ -50,17 +50,17 @@ class Session:
     """Notes what Celery does with the jobs; stands for WorkerSession."""
 
     def __init__(self) -> None:
-        self.queues = ["echo.cpu", "echo.any"]
+        self.demand = SimpleNamespace(queues=["echo.cpu", "echo.any"])
         self.entry = SimpleNamespace(service_id="echo")
-        self.urgent_queues = ["echo.cpu.high"]
-        self.own_bell = "athena:bell:own"
         self.free_slots = 3
         self.may_wait = True
-        self.hears_urgent_only = False
         self.calls: list[tuple[Any, ...]] = []
 
     def may_wait_for_bells(self, now_s: float) -> bool:
         return self.may_wait
+
+    def begin_to_hear(self) -> list[str]:
+        return ["athena:bell:echo.cpu", "athena:bell:own"]
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: self.calls.append((name, *given))
@@ -110,7 +110,7 @@ class Stage:
         self.app.event_budget = SimpleNamespace(admits=lambda now_s: True)
         self.worker = self.app.WorkController(
             hostname="w@h",
-            queues=self.session.queues,
+            queues=self.session.demand.queues,
             concurrency=3,
             without_gossip=True,
             without_mingle=True,
@@ -122,7 +122,7 @@ class Stage:
         self.channel = self.transport.create_channel(self.transport)
         self.consumer.update_strategies()
         handler = self.consumer.create_task_handler()
-        for queue in self.session.queues:
+        for queue in self.session.demand.queues:
             self.channel.basic_consume(queue, False, handler, consumer_tag=queue)
 
     def _send(self, type: str, **fields: Any) -> None:
@@ -213,9 +213,7 @@ def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) 
     poller.on_poll_start()
 
     assert list(poller._channels) == [stage.channel]
-    assert stage.wire.sent == [
-        ("BRPOP", "athena:bell:echo.cpu", "athena:bell:echo.any", "athena:bell:own", 1)
-    ]
+    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu", "athena:bell:own", 1)]
     assert stage.channel._in_poll is stage.wire
     assert len(stage.session.called("turn")) == 2
 
@@ -238,15 +236,6 @@ def test_bell_that_rings_is_read_also_when_no_more_are_wanted(stage: Stage) -> N
 
     assert not poller._paused_brpop
     assert stage.session.called("on_bell")
-
-
-def test_full_worker_listens_for_urgent_jobs_alone(stage: Stage) -> None:
-    stage.session.free_slots = 0
-
-    stage.transport.cycle.on_poll_start()
-
-    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu.high", "athena:bell:own", 1)]
-    assert stage.session.hears_urgent_only
 
 
 def test_readers_are_added_once(stage: Stage) -> None:
