@@ -47,13 +47,17 @@ class Demand:
 
     def wanted(self, held: int, held_urgent: int) -> tuple[int, list[Draw]]:
         """Returns how many jobs to ask for, and from which queues."""
-        free = self.free(held, held_urgent)
-        if free > 0:
-            return (free, self._order.draw(free)) if self.may_find_jobs else (0, [])
+        if self.free(held, held_urgent) > 0:
+            return self.wanted_at_bell(held, held_urgent) if self.may_find_jobs else (0, [])
         urgent = self.free_urgent(held)
         if urgent > 0 and self.may_find_urgent:
             return urgent, self._order.draw_urgent()
         return 0, []
+
+    def wanted_at_bell(self, held: int, held_urgent: int) -> tuple[int, list[Draw]]:
+        """Returns how many jobs to take as soon as a bell rings, and from which queues."""
+        free = self.free(held, held_urgent)
+        return (free, self._order.draw(free)) if free > 0 else (0, [])
 
     def begin_to_hear(self, held: int, held_urgent: int) -> Sequence[str]:
         """Notes that a wait for bells begins; returns the queues whose bells are to be heard."""

@@ -14,6 +14,7 @@ from athena.jobs import JobState, Outcome
 from athena.keys import bell_key
 from athena.messages import JobMessage
 from athena.queues import HIGH, QueueName
+from athena.script import Command
 from athena.store import (
     Draw,
     ForeignLimits,
@@ -96,7 +97,6 @@ class WorkerSession:
         self._wake_due_s = 0.0
         #: Bells that rang here while no job is wanted; somebody else may be idle.
         self._passed_on: list[str] = []
-        self._canceled_and_gone: list[str] = []
         self._announced_s = 0.0
         self._attended_s = 0.0
         self._reconciled_s = 0.0
@@ -105,21 +105,51 @@ class WorkerSession:
         #: When Redis answered last that there is nothing to take, or gave out jobs, or when no slot was free.
         self.contact_s = 0.0
         self._is_draining = False
+        #: How many jobs the wait for bells brings along, and from which queues.
+        self._awaited: tuple[int, list[Draw]] | None = None
 
     @property
     def own_bell(self) -> str:
         """Key of the bell that only this worker hears."""
         return bell_key(self.entry.incarnation)
 
-    def on_bell(self, now_s: float, bell: str | None) -> None:
-        """A bell rang, or None did in time."""
-        if bell is not None and bell != self.own_bell and self._until_refill_s(now_s) > 0:
-            self._passed_on.append(bell)
-        self.demand.hear(bell is not None)
+    def begin_to_wait(self) -> tuple[list[str], Command | None]:
+        """Returns the bells that a wait which begins now is to hear, and what Redis does when one has rung.
 
-    def begin_to_hear(self) -> list[str]:
-        """Returns the bells that a wait which begins now is to hear."""
-        return [*map(bell_key, self.demand.begin_to_hear(*self._open_counts())), self.own_bell]
+        It takes the first jobs then: the bell need not come here, nor the take go there, before.
+        """
+        counts = self._open_counts()
+        bells = [*map(bell_key, self.demand.begin_to_hear(*counts)), self.own_bell]
+        wanted, draw = self.demand.wanted_at_bell(*counts)
+        self._awaited = (wanted, draw) if wanted else None
+        return bells, self._take_command(wanted, draw) if wanted else None
+
+    def on_bell(
+        self, now_s: float, bell: str | None, taken: Any, deliver: Callable[[TakenJob], None]
+    ) -> None:
+        """A bell rang, or None did in time.
+
+        Args:
+            now_s: the time.
+            bell: its key.
+            taken: what Redis answered to the take of `begin_to_wait`, if there was one, or its refusal.
+            deliver: is given each job that was taken.
+
+        Raises:
+            WorkerShutdown: the worker was fenced.
+        """
+        self._now_s = now_s
+        is_late = self._until_refill_s(now_s) > 0
+        awaited, self._awaited = self._awaited, None
+        self.demand.hear(bell is not None)
+        if awaited is not None and not isinstance(taken, Exception):
+            self._admit(*awaited, deliver, is_late, taken)
+            return
+        if awaited is not None:
+            # The next turn takes, and loads the scripts that this Redis may not know.
+            logger.info("Redis did not take jobs with the bell: %s", taken)
+        if bell is not None and bell != self.own_bell and is_late:
+            self._passed_on.append(bell)
 
     @property
     def free_slots(self) -> int:
@@ -176,14 +206,9 @@ class WorkerSession:
         wanted, draw = self._wanted(now_s)
         attends = bool(self._held) and now_s - self._attended_s >= ATTEND_S
         outbox.must_reconcile = outbox.must_reconcile or now_s - self._reconciled_s >= RECONCILE_S
+        reconciles = self._may_reconcile
         is_idle = not (
-            outbox.ended
-            or outbox.returned
-            or started
-            or wanted
-            or attends
-            or outbox.must_reconcile
-            or self._passed_on
+            outbox.ended or outbox.returned or started or wanted or attends or reconciles or self._passed_on
         )
         if not self.free_slots:
             self.contact_s = now_s
@@ -200,7 +225,7 @@ class WorkerSession:
         except RedisError:
             outbox.must_reconcile = True
             raise
-        self._outbox = Outbox()
+        self._outbox = Outbox(must_reconcile=outbox.must_reconcile and not reconciles)
         for step, reply in zip(steps, replies, strict=True):
             if isinstance(reply, Exception):
                 logger.error("Redis refused to %s: %s", step.purpose, reply)
@@ -225,6 +250,11 @@ class WorkerSession:
         return 0.0 if self._is_draining else self._batcher.until_refill_s(now_s)
 
     @property
+    def _may_reconcile(self) -> bool:
+        """Whether it is time to, and Redis does not count jobs as held here that are still on their way."""
+        return self._outbox.must_reconcile and self._awaited is None
+
+    @property
     def _must_look_for_urgent(self) -> bool:
         """Whether all slots were just filled with the high lane perhaps not empty."""
         if self._is_draining or not self.demand.may_find_urgent:
@@ -241,7 +271,7 @@ class WorkerSession:
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
-        if outbox.must_reconcile:
+        if self._may_reconcile:
             ours = [*self._held, *(job.taken.job_id for job in outbox.returned)]
             command = reconcile_command(entry.incarnation, ours)
             yield Step("reconcile", command, self._read_reconciled, reconciles=True)
@@ -276,16 +306,17 @@ class WorkerSession:
         self, wanted: int, draw: list[Draw], deliver: Callable[[TakenJob], None]
     ) -> Iterator["Step"]:
         if wanted:
-            command = take_command(self.entry.incarnation, draw, wanted, self._foreign)
-            yield Step("take jobs", command, partial(self._admit, wanted, draw, deliver))
+            command = self._take_command(wanted, draw)
+            yield Step("take jobs", command, partial(self._admit, wanted, draw, deliver, False))
+
+    def _take_command(self, wanted: int, draw: list[Draw]) -> Command:
+        return take_command(self.entry.incarnation, draw, wanted, self._foreign)
 
     def _read_canceled(self, reply: Any) -> None:
-        canceled = [job_id.decode() for job_id in reply]
-        for job_id in canceled:
-            job = self._held.get(job_id)
+        for job_id in reply:
+            job = self._held.get(job_id.decode())
             if job is not None and job.work is not None:
                 job.work.is_canceled = True
-        self._canceled_and_gone = [job_id for job_id in canceled if job_id not in self._held]
 
     def _read_reconciled(self, reply: Any) -> None:
         self._reconciled_s = self._now_s
@@ -336,7 +367,14 @@ class WorkerSession:
             if job.work and job.work.is_started and not job.is_announced and not job.outcome
         ]
 
-    def _admit(self, wanted: int, draw: list[Draw], deliver: Callable[[TakenJob], None], reply: Any) -> None:
+    def _admit(
+        self,
+        wanted: int,
+        draw: list[Draw],
+        deliver: Callable[[TakenJob], None],
+        is_late: bool,
+        reply: Any,
+    ) -> None:
         taken = taken_jobs(reply)
         if taken is None:
             logger.critical("this worker was fenced: its supervisor or a gateway took it for dead")
@@ -347,11 +385,11 @@ class WorkerSession:
             self._held[job.job_id] = HeldJob(job, self._now_s, QueueName.parse(job.queue).lane == HIGH)
         for job in taken:
             deliver(job)
-        if self.demand.is_urgent_only(draw):
+        if is_late or self.demand.is_urgent_only(draw):
             self._return_late(taken)
 
     def _return_late(self, taken: Sequence[TakenJob]) -> None:
-        """Returns urgent jobs that have just missed the next call: another worker's is over sooner."""
+        """Returns jobs that have just missed the next call: another worker's is over sooner."""
         if self._until_refill_s(self._now_s) <= 0:
             return
         for job in (self._held[item.job_id] for item in taken):
@@ -429,6 +467,7 @@ class WorkerSession:
             del self._held[job.taken.job_id]
         self._store.break_off()
         self._outbox.must_reconcile = True
+        self._awaited = None
         self.demand.forget()
 
     def drain(self, grace_s: float) -> None:
@@ -446,11 +485,15 @@ class WorkerSession:
         self._tell_quietly()
 
     def _let_go_of_bells(self) -> None:
-        """Ends the wait for bells, which nobody reads any more: it would keep them from others."""
+        """Ends the wait for bells, which nobody reads any more; the jobs that it brings along go back."""
         try:
             self._ring_own_bell()
         except RedisError as error:
             logger.warning("cannot end the wait for bells: %s", error)
+        if self._awaited is not None:
+            self._awaited = None
+            self._outbox.must_reconcile = True
+            self._tell_quietly()
 
     def _tell_quietly(self) -> None:
         try:

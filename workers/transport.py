@@ -12,16 +12,18 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
+from hiredis import pack_command
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from athena.broker import TASK_NAME
 from athena.errors import RequestError, one_line
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
+from athena.script import Command
 from athena.store import TakenJob
 from workers.session import WorkerSession
 from workers.task_board import TaskBoard
@@ -92,6 +94,7 @@ class JobChannel(kombu_redis.Channel):
 
     # What was asked last: consumers may be gone when the answer is read.
     _waits_for_bell = False
+    _takes_at_bell = False
 
     # What kombu keeps in these depends on the moment.
     _in_poll: Any
@@ -161,7 +164,18 @@ class JobChannel(kombu_redis.Channel):
         self._waits_for_bell = True
         self._in_poll = connection
         self._brpop_sent_at = time.monotonic()
-        connection.send_command("BRPOP", *self.session.begin_to_hear(), BELL_TIMEOUT_S)
+        bells, take = self.session.begin_to_wait()
+        self._takes_at_bell = take is not None
+        wait: Command = ("BRPOP", *bells, str(BELL_TIMEOUT_S))
+        commands: list[Any] = [wait] if take is None else [wait, take]
+        connection.send_packed_command([pack_command(command) for command in commands])
+
+    def _read_taken(self) -> Any:
+        """Reads what Redis answered to the take behind the bell; its refusal is returned."""
+        try:
+            return self.client.connection.read_response(disable_decoding=True)
+        except ResponseError as error:
+            return error
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._waits_for_bell:
@@ -169,13 +183,15 @@ class JobChannel(kombu_redis.Channel):
             return read
         try:
             rung = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            taken = self._read_taken() if self._takes_at_bell else None
         except self.connection_errors:
             self.client.connection.disconnect()
             raise
         finally:
             self._waits_for_bell = False
             self._in_poll = None
-        self.session.on_bell(time.monotonic(), rung[0].decode() if rung else None)
+        bell = rung[0].decode() if rung else None
+        self.session.on_bell(time.monotonic(), bell, taken, self._deliver)
         # Rung or timed out: both times the queues are looked into, and not only on the loop's next turn.
         self.turn()
         return True

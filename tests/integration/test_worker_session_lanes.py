@@ -38,7 +38,7 @@ def worker(store: Store, redis_server: str) -> Iterator[Worker]:
 
 
 def ring(worker: Worker, queue: str | None) -> None:
-    worker.session.on_bell(worker.now_s, bell_key(queue) if queue else None)
+    worker.session.on_bell(worker.now_s, bell_key(queue) if queue else None, None, worker.deliver)
 
 
 def test_high_job_is_taken_although_no_slot_is_free_and_runs_next(worker: Worker, store: Store) -> None:

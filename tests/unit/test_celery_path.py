@@ -18,6 +18,7 @@ import redis
 from celery import Celery, signals
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
+from hiredis import pack_command
 from kombu.asynchronous import set_event_loop
 from kombu.connection import Connection
 
@@ -25,6 +26,7 @@ from athena.broker import TASK_NAME, encode_message
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, MessageInput
 from athena.redis_address import address_of
+from athena.script import Command
 from athena.store import TakenJob
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
@@ -54,13 +56,14 @@ class Session:
         self.entry = SimpleNamespace(service_id="echo")
         self.free_slots = 3
         self.may_wait = True
+        self.take: Command | None = ("EVALSHA", "sha", 0)
         self.calls: list[tuple[Any, ...]] = []
 
     def may_wait_for_bells(self, now_s: float) -> bool:
         return self.may_wait
 
-    def begin_to_hear(self) -> list[str]:
-        return ["athena:bell:echo.cpu", "athena:bell:own"]
+    def begin_to_wait(self) -> tuple[list[str], Command | None]:
+        return ["athena:bell:echo.cpu", "athena:bell:own"], self.take
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: self.calls.append((name, *given))
@@ -74,14 +77,24 @@ class Wire:
 
     def __init__(self) -> None:
         self._sock, self._other = socket.socketpair()
-        self.sent: list[tuple[Any, ...]] = []
+        self.sent: list[bytes] = []
+        self.replies: list[Any] = []
         self.connection = self
         self.has_answer = False
 
     def ping(self) -> None: ...
 
     def send_command(self, *command: Any) -> None:
-        self.sent.append(command)
+        self.sent.append(packed(*command))
+
+    def send_packed_command(self, commands: list[bytes]) -> None:
+        self.sent += commands
+
+    def read_response(self, disable_decoding: bool) -> Any:
+        reply = self.replies.pop() if self.replies else []
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def parse_response(self, connection: Any, command: str) -> None: ...
 
@@ -154,6 +167,13 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     stage.close()
 
 
+def packed(*command: Any) -> bytes:
+    data: bytes = pack_command(command)
+    return data
+
+
+WAIT = packed("BRPOP", "athena:bell:echo.cpu", "athena:bell:own", str(BELL_TIMEOUT_S))
+
 MESSAGE = JobMessage("j1", "echo", {"n": "3"}, (MessageInput("text", 0, 3, 2, "aGk=", {}),), {})
 QUEUED = encode_message(MESSAGE, "echo.any")
 
@@ -213,7 +233,7 @@ def test_poller_of_the_transport_knows_its_channels_and_asks_them(stage: Stage) 
     poller.on_poll_start()
 
     assert list(poller._channels) == [stage.channel]
-    assert stage.wire.sent == [("BRPOP", "athena:bell:echo.cpu", "athena:bell:own", 1)]
+    assert stage.wire.sent == [WAIT, packed("EVALSHA", "sha", 0)]
     assert stage.channel._in_poll is stage.wire
     assert len(stage.session.called("turn")) == 2
 
@@ -266,13 +286,48 @@ def test_answer_of_the_bell_comes_to_our_method(stage: Stage) -> None:
     assert stage.channel._in_poll is None
 
 
+@pytest.mark.parametrize("reply", [[b"j1", b"1:w1"], None, redis.exceptions.NoScriptError("unknown")])
+def test_what_was_taken_with_the_bell_comes_to_the_session(stage: Stage, reply: Any) -> None:
+    stage.transport.cycle.on_poll_start()
+    stage.wire.replies = [reply]
+
+    stage.channel.handlers["BRPOP"]()
+
+    ((_, bell, taken, deliver),) = stage.session.called("on_bell")
+    assert (bell, taken) == (None, reply)
+    assert deliver == stage.channel._deliver
+
+
+def test_wait_without_a_take_reads_the_bell_alone(stage: Stage) -> None:
+    stage.session.take = None
+    stage.wire.replies = [redis.ConnectionError("there is nothing to read")]
+    stage.transport.cycle.on_poll_start()
+
+    stage.channel.handlers["BRPOP"]()
+
+    assert stage.wire.sent == [WAIT]
+    assert stage.session.called("on_bell")[0][2] is None
+
+
+def test_connection_that_breaks_behind_the_bell_is_left(stage: Stage) -> None:
+    stage.transport.cycle.on_poll_start()
+    stage.wire.replies = [redis.ConnectionError("gone")]
+
+    with pytest.raises(redis.ConnectionError):
+        stage.channel.handlers["BRPOP"]()
+
+    assert not stage.session.called("on_bell")
+    assert not stage.channel._waits_for_bell
+    assert stage.channel._in_poll is None
+
+
 def test_channel_without_our_queues_is_left_to_kombu(stage: Stage) -> None:
     other = stage.transport.create_channel(stage.transport)
     other.basic_consume("reply.pidbox", True, lambda message: None, consumer_tag="1")
 
     other._brpop_start()
 
-    assert stage.wire.sent[0][:2] == ("BRPOP", "reply.pidbox")
+    assert b"reply.pidbox" in stage.wire.sent[0]
 
 
 # the way of a job of ours: transport.py, task_board.py

@@ -78,3 +78,13 @@ def test_new_connection_makes_it_look_everywhere(demand: Demand) -> None:
     assert demand.may_find_jobs
     assert demand.may_find_urgent
     assert not demand.hears_urgent_only
+
+
+def test_bell_brings_as_many_jobs_as_there_are_slots(demand: Demand) -> None:
+    demand.end()
+
+    wanted, draw = demand.wanted_at_bell(1, 0)
+
+    assert wanted == FULL - 1
+    assert {item.queue for item in draw} == set(demand.queues)
+    assert demand.wanted_at_bell(FULL, 0) == (0, [])
