@@ -69,6 +69,7 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("process.py", Hub, "call_soon", "(self, callback, *args)"),
     ("transport.py", kombu_redis.Transport, "register_with_event_loop", "(self, connection, loop)"),
     ("transport.py", Hub, "add_reader", "(self, fds, callback, *args)"),
+    ("transport.py", AbstractConnection, "send_packed_command", "(self, command, check_health=True)"),
     ("store_link.py", AbstractConnection, "send_packed_command", "(self, command, check_health=True)"),
     ("store_link.py", ConnectionPool, "make_connection", "(self) -> 'ConnectionInterface'"),
 ]
@@ -98,7 +99,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 #: Private names in these files that are our own.
 OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
 OWN |= {"_address", "_hear_or_break", "_registered", "_accept", "_flush_is_due", "_flush_gathered", "_loop"}
-OWN |= {"_jobs_per_s", "_left", "_refilled_s"}
+OWN |= {"_jobs_per_s", "_left", "_refilled_s", "_takes_at_bell", "_read_taken"}
 
 
 @pytest.mark.parametrize(("file", "owner", "name", "signature"), METHODS)
