@@ -177,8 +177,8 @@ def client_of(target: RedisAddress | str, timeout_s: float, **more: Any) -> redi
     return redis.Redis.from_pool(pool_of(target, timeout_s, **more))
 
 
-class _AsyncMasterOnly:
-    """Breaks a connection to a server that was made a replica, and leaves none half closed.
+class _ClosedAtOnce:
+    """Leaves no connection half closed.
 
     A closed transport still waits for what it has to write, and under TLS for the other side's farewell.
     """
@@ -191,6 +191,10 @@ class _AsyncMasterOnly:
         finally:
             if writer is not None:
                 writer.transport.abort()
+
+
+class _AsyncMasterOnly(_ClosedAtOnce):
+    """Breaks a connection to a server that was made a replica."""
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         base: Any = super()

@@ -137,15 +137,11 @@ class Check:
         if _grown_bytes(costs) <= GROWTH_BYTES:
             return
         grown_mb = _grown_bytes([*before, *costs]) // 1_000_000
-        self._finding(
-            Finding(
-                Severity.WARNING,
-                "memory-grows",
-                f"memory grew by {grown_mb} MB over {len(before) + len(costs)} equal requests, to the last",
-                "look for what each call keeps: lists of the class, caches without a limit",
-                str(self._ability.wrapper_path),
-                self._facts.method_line("wrapperOnceExec"),
-            )
+        self._about_answers(
+            Severity.WARNING,
+            "memory-grows",
+            f"memory grew by {grown_mb} MB over {len(before) + len(costs)} equal requests, to the last",
+            "look for what each call keeps: lists of the class, caches without a limit",
         )
 
     def _answer_again(self, example: Any) -> Iterator[Measured]:
@@ -166,15 +162,11 @@ class Check:
             return None
         if outcome.state is JobState.SUCCEEDED:
             return cost
-        self._finding(
-            Finding(
-                Severity.ERROR,
-                "not-answered",
-                f"the example was not answered: {outcome.message} (code {outcome.code})",
-                "the output above shows the traceback, if the wrapper raised",
-                str(self._ability.wrapper_path),
-                self._facts.method_line("wrapperOnceExec"),
-            )
+        self._about_answers(
+            Severity.ERROR,
+            "not-answered",
+            f"the example was not answered: {outcome.message} (code {outcome.code})",
+            "the output above shows the traceback, if the wrapper raised",
         )
         return None
 
@@ -260,6 +252,10 @@ class Check:
                 str(self._ability.wrapper_path),
                 self._facts.method_line("wrapperFini"),
             )
+
+    def _about_answers(self, severity: Severity, rule: str, text: str, remedy: str) -> None:
+        line = self._facts.method_line("wrapperOnceExec")
+        self._finding(Finding(severity, rule, text, remedy, str(self._ability.wrapper_path), line))
 
     def _note(self, rule: str, text: str, remedy: str, file: str, line: int = 0) -> None:
         self._finding(Finding(Severity.NOTE, rule, text, remedy, file, line))

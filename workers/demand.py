@@ -80,6 +80,10 @@ class Demand:
             self.may_find_jobs = len(taken) == wanted
         self._order.note(taken)
 
+    def note_returned(self) -> None:
+        """Notes that a job went back to its queue, so that one is there."""
+        self.may_find_jobs = self.may_find_urgent = True
+
     def is_urgent_only(self, draw: Sequence[Draw]) -> bool:
         """Whether only queues of the high lane were asked."""
         return all(item.queue in self.urgent_queues for item in draw)

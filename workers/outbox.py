@@ -6,40 +6,11 @@ from typing import Any
 
 from athena.jobs import Outcome
 from athena.script import Command
-from athena.store import TakenJob
-from workers.batcher import BatchJob
+from workers.held_jobs import HeldJob
 
 #: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.
 FINISH_BYTES = 1_000_000
 FINISH_JOBS = 1000
-
-Callback = Callable[..., Any]
-
-
-@dataclass(eq=False)
-class HeldJob:
-    """A job from its take until Redis has its outcome.
-
-    Attributes:
-        is_urgent: whether it is of the high lane.
-        work: the job as the batcher has it; None while Celery has not let it through.
-        on_started: called when the job goes on for so long that its start is worth telling.
-        on_ended: called with the outcome when Redis has it.
-        is_announced: whether Celery and Redis know that it has started.
-        told_progress: what Redis knows of its progress.
-        refusals: how often Redis refused to finish it.
-    """
-
-    taken: TakenJob
-    taken_s: float
-    is_urgent: bool = False
-    work: BatchJob | None = None
-    outcome: Outcome | None = None
-    on_started: Callback | None = None
-    on_ended: Callback | None = None
-    is_announced: bool = False
-    told_progress: float | None = None
-    refusals: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,8 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
-from athena.jobs import JobState, Outcome
 from athena.keys import bell_key
 from athena.messages import JobMessage
-from athena.queues import HIGH, QueueName
 from athena.script import Command
 from athena.store import (
     Draw,
@@ -33,7 +31,8 @@ from athena.worker_entry import WorkerEntry
 from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
 from workers.demand import Demand
-from workers.outbox import Callback, HeldJob, Outbox, Step, finish_parts, outcome_of, ticket
+from workers.held_jobs import Callback, HeldJob, HeldJobs
+from workers.outbox import Outbox, Step, finish_parts, outcome_of, ticket
 from workers.slots import Slots
 from workers.store_link import StoreLink
 from workers.take_order import TakeOrder
@@ -89,7 +88,7 @@ class WorkerSession:
         self._store = store
         self._batcher = batcher
         self._read_foreign = read_foreign
-        self._held: dict[str, HeldJob] = {}
+        self._held = HeldJobs()
         self._outbox = Outbox()
         self._wear = wear
         self._pulse = pulse
@@ -118,7 +117,7 @@ class WorkerSession:
 
         It takes the first jobs then: the bell need not come here, nor the take go there, before.
         """
-        counts = self._open_counts()
+        counts = self._held.open_counts()
         bells = [*map(bell_key, self.demand.begin_to_hear(*counts)), self.own_bell]
         wanted, draw = self.demand.wanted_at_bell(*counts)
         self._awaited = (wanted, draw) if wanted else None
@@ -143,7 +142,7 @@ class WorkerSession:
         awaited, self._awaited = self._awaited, None
         self.demand.hear(bell is not None)
         if awaited is not None and not isinstance(taken, Exception):
-            self._admit(*awaited, deliver, is_late, taken)
+            self._admit(*awaited, deliver, taken, is_late)
             return
         if awaited is not None:
             # The next turn takes, and loads the scripts that this Redis may not know.
@@ -154,12 +153,7 @@ class WorkerSession:
     @property
     def free_slots(self) -> int:
         """How many more jobs of any lane may be taken."""
-        return self.demand.free(*self._open_counts())
-
-    def _open_counts(self) -> tuple[int, int]:
-        """Returns how many jobs are held that have not ended, and how many of them are urgent."""
-        held = [job for job in self._held.values() if job.outcome is None]
-        return len(held), sum(job.is_urgent for job in held)
+        return self.demand.free(*self._held.open_counts())
 
     def may_wait_for_bells(self, now_s: float) -> bool:
         """Whether an idle or nearly idle worker may block until a bell rings.
@@ -169,7 +163,7 @@ class WorkerSession:
         """
         if self._until_refill_s(now_s) > 0:
             return False
-        demand, (held, held_urgent) = self.demand, self._open_counts()
+        demand, (held, held_urgent) = self.demand, self._held.open_counts()
         if demand.free(held, held_urgent) > 0:
             return not demand.may_find_jobs
         return demand.free_urgent(held) > 0 and not demand.may_find_urgent and self._batcher.has_long_calls
@@ -259,7 +253,7 @@ class WorkerSession:
         """Whether all slots were just filled with the high lane perhaps not empty."""
         if self._is_draining or not self.demand.may_find_urgent:
             return False
-        held, held_urgent = self._open_counts()
+        held, held_urgent = self._held.open_counts()
         is_full = self.demand.free(held, held_urgent) <= 0 < self.demand.free_urgent(held)
         return is_full and self._until_refill_s(self._now_s) <= 0
 
@@ -267,12 +261,12 @@ class WorkerSession:
         """Returns how many jobs to ask for, and from which queues."""
         if self._until_refill_s(now_s) > 0:
             return 0, []
-        return self.demand.wanted(*self._open_counts())
+        return self.demand.wanted(*self._held.open_counts())
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
         if self._may_reconcile:
-            ours = [*self._held, *(job.taken.job_id for job in outbox.returned)]
+            ours = [*self._held.ids, *(job.taken.job_id for job in outbox.returned)]
             command = reconcile_command(entry.incarnation, ours)
             yield Step("reconcile", command, self._read_reconciled, reconciles=True)
         if started:
@@ -290,10 +284,8 @@ class WorkerSession:
         """Asks which jobs were canceled, and tells how far they are."""
         self._attended_s = self._now_s
         yield Step("ask for canceled jobs", canceled_command(self.entry.incarnation), self._read_canceled)
-        moved = [job for job in self._held.values() if job.work and job.work.progress != job.told_progress]
+        moved = self._held.take_moved()
         if moved:
-            for job in moved:
-                job.told_progress = job.work.progress if job.work else None
             command = progress_command((*ticket(job), str(job.told_progress)) for job in moved)
             yield Step("tell progress", command, _ignore)
 
@@ -307,28 +299,22 @@ class WorkerSession:
     ) -> Iterator["Step"]:
         if wanted:
             command = self._take_command(wanted, draw)
-            yield Step("take jobs", command, partial(self._admit, wanted, draw, deliver, False))
+            yield Step("take jobs", command, partial(self._admit, wanted, draw, deliver))
 
     def _take_command(self, wanted: int, draw: list[Draw]) -> Command:
         return take_command(self.entry.incarnation, draw, wanted, self._foreign)
 
     def _read_canceled(self, reply: Any) -> None:
-        for job_id in reply:
-            job = self._held.get(job_id.decode())
-            if job is not None and job.work is not None:
-                job.work.is_canceled = True
+        self._held.cancel(job_id.decode() for job_id in reply)
 
     def _read_reconciled(self, reply: Any) -> None:
         self._reconciled_s = self._now_s
         returned, gone = reconciled_jobs(reply)
         if returned:
             logger.warning("returned %d jobs whose take was lost on the way", len(returned))
-        for job_id in gone:
-            job = self._held.get(job_id)
-            # Redis has lost its last second, and the job is in its queue again.
-            if job is not None and job.work is not None and not job.work.is_lost:
-                logger.warning("job %s is not held here any more", job_id)
-                job.work.is_lost = job.work.is_canceled = True
+        # Redis has lost its last second, and they are in their queues again.
+        for job_id in self._held.lose(gone):
+            logger.warning("job %s is not held here any more", job_id)
 
     def _retire_if_worn(self) -> None:
         reason = self._wear.reason(self._now_s)
@@ -344,7 +330,7 @@ class WorkerSession:
                 self._outbox.ended.append(job)
                 self._resume_s = self._now_s + REFUSED_PAUSE_S
                 continue
-            del self._held[job.taken.job_id]
+            self._held.pop(job.taken.job_id)
             self._wear.count()
             if verdict == 0:
                 logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
@@ -353,27 +339,21 @@ class WorkerSession:
 
     def _collect(self) -> None:
         for work in self._batcher.collect():
-            job = self._held[work.job_id]
-            job.outcome = work.outcome
-            self._outbox.ended.append(job)
+            self._outbox.ended.append(self._held.end(work))
 
     def _newly_started(self, now_s: float) -> list[HeldJob]:
         if now_s - self._announced_s < ANNOUNCE_AFTER_S:
             return []
         self._announced_s = now_s
-        return [
-            job
-            for job in self._held.values()
-            if job.work and job.work.is_started and not job.is_announced and not job.outcome
-        ]
+        return self._held.newly_started()
 
     def _admit(
         self,
         wanted: int,
         draw: list[Draw],
         deliver: Callable[[TakenJob], None],
-        is_late: bool,
         reply: Any,
+        is_late: bool = False,
     ) -> None:
         taken = taken_jobs(reply)
         if taken is None:
@@ -382,7 +362,7 @@ class WorkerSession:
         self.demand.note(wanted, draw, [job.queue for job in taken])
         self.contact_s = self._now_s
         for job in taken:
-            self._held[job.job_id] = HeldJob(job, self._now_s, QueueName.parse(job.queue).lane == HIGH)
+            self._held.add(job, self._now_s)
         for job in taken:
             deliver(job)
         if is_late or self.demand.is_urgent_only(draw):
@@ -392,9 +372,10 @@ class WorkerSession:
         """Returns jobs that have just missed the next call: another worker's is over sooner."""
         if self._until_refill_s(self._now_s) <= 0:
             return
-        for job in (self._held[item.job_id] for item in taken):
-            if job.work is not None and self._batcher.withdraw(job.work):
+        for job in (self._held.get(item.job_id) for item in taken):
+            if job is not None and job.work is not None and self._batcher.withdraw(job.work):
                 self._outbox.returned.append(self._held.pop(job.taken.job_id))
+                self.demand.note_returned()
 
     def _tell_celery(self, started: list[HeldJob], ended: list[HeldJob]) -> None:
         for job in started:
@@ -440,22 +421,13 @@ class WorkerSession:
     def refuse(self, job_id: str, error: AthenaError) -> None:
         """Ends a job that cannot be run; one that an inference thread already has goes on."""
         job = self._held.get(job_id)
-        if job is None or job.outcome is not None or job.work is not None:
-            return
-        state = {CanceledError: JobState.CANCELED, ExpiredError: JobState.EXPIRED}.get(
-            type(error), JobState.FAILED
-        )
-        text = error.message
-        if error.problems:
-            text += f": {error.problems[0].pointer or '/'} {error.problems[0].detail}"
-        job.outcome = Outcome(state, code=error.code, message=text, batch_size=0)
-        self._outbox.ended.append(job)
+        if job is not None and job.is_undelivered:
+            job.refuse(error)
+            self._outbox.ended.append(job)
 
     def on_acknowledged(self, job_id: str) -> None:
         """Ends a job that Celery dropped without running it: it was revoked."""
-        job = self._held.get(job_id)
-        if job is not None and job.outcome is None and job.work is None:
-            self.refuse(job_id, CanceledError("canceled: the task was revoked"))
+        self.refuse(job_id, CanceledError("canceled: the task was revoked"))
 
     def on_expired(self, job_id: str) -> None:
         """Ends a job whose task had an `expires` that has passed."""
@@ -463,8 +435,7 @@ class WorkerSession:
 
     def on_connection_lost(self) -> None:
         """Celery forgets the tasks that it has not handed to its pool: so must we."""
-        for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
-            del self._held[job.taken.job_id]
+        self._held.pop_undelivered()
         self._store.break_off()
         self._outbox.must_reconcile = True
         self._awaited = None
@@ -475,8 +446,7 @@ class WorkerSession:
         self._is_draining = True
         for work in self._batcher.close():
             self._outbox.returned.append(self._held.pop(work.job_id))
-        for job in [job for job in self._held.values() if job.work is None and not job.outcome]:
-            self._outbox.returned.append(self._held.pop(job.taken.job_id))
+        self._outbox.returned += self._held.pop_undelivered()
         self.demand.end()
         self._tell_quietly()
         self._let_go_of_bells()

@@ -1,7 +1,7 @@
 """kombu's Redis transport, with jobs taken by a script instead of BRPOP.
 
-An idle worker blocks on the bells of its queues and takes jobs by a script when one rings. Everything else
-that kombu does on Redis (remote control, events, reply queues) stays as it is.
+An idle worker blocks on the bells of its queues, and sends along the script that takes jobs when one rings.
+Everything else that kombu does on Redis (remote control, events, reply queues) stays as it is.
 
 Private names of kombu 5.7 that are used here are checked by tests/unit/test_seams.py.
 """

@@ -45,7 +45,9 @@ class Wait:
         worker.session.on_bell(worker.now_s, bell and bell[0].decode(), taken, worker.deliver)
 
     def close(self) -> None:
+        """Breaks the connection, and returns when Redis knows of it."""
         self._connection.disconnect()
+        wait_until(lambda: self._client.info("clients")["blocked_clients"] == 0, "nobody waits")
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def wait(redis_client: redis.Redis, worker: Worker) -> Iterator[Wait]:
     wait.close()
 
 
-def takes(client: redis.Redis) -> int:
+def script_runs(client: redis.Redis) -> int:
     """Returns how many scripts were run since `config_resetstat`."""
     return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
 
@@ -77,7 +79,7 @@ def test_job_comes_with_its_bell(worker: Worker, wait: Wait, store: Store, redis
     worker.turn_until(lambda: ended(store, "a"))
 
     # The take came before; what is left is the finish.
-    assert takes(redis_client) == 1
+    assert script_runs(redis_client) == 1
     assert not worker.session.demand.may_find_jobs
 
 
@@ -152,7 +154,6 @@ def test_bell_that_rings_while_a_call_runs_on_brings_jobs_that_go_back(
     waiting, rung = store.queued(), store.raw("LLEN", bell_key(ANY_QUEUE))
     monkeypatch.undo()
     worker.gate.set()
-    worker.session.demand.may_find_jobs = True
     worker.turn_until(lambda: ended(store, "a", "b"))
 
     assert (waiting, rung) == (["b"], 1)
@@ -182,3 +183,61 @@ def test_own_bell_of_a_worker_that_stops_brings_nothing_that_stays(
 
     assert store.queued() == ["a"]
     assert store.raw("HLEN", "athena:inflight:w1") == 0
+
+
+def test_full_worker_waits_for_urgent_bells_and_has_nothing_taken(worker: Worker, store: Store) -> None:
+    worker.gate.clear()
+    submit(store, *"abcd")
+    worker.session.demand.may_find_jobs = True
+    worker.turn()
+
+    bells, take = worker.session.begin_to_wait()
+    worker.gate.set()
+
+    assert take is None
+    assert set(bells) == {*map(bell_key, worker.session.demand.urgent_queues), worker.session.own_bell}
+
+
+def lose_a_take(store: Store, job_id: str) -> None:
+    """Lets Redis give the worker a job that it never hears of."""
+    submit(store, job_id)
+    store.raw("DEL", bell_key(ANY_QUEUE))
+    assert [job.job_id for job in store.take()] == [job_id]
+
+
+def test_comparison_that_waited_is_made_up_for(
+    worker: Worker, wait: Wait, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_a_take(store, "lost")
+    wait.begin()
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.link, "run", fail)
+        worker.session.demand.may_find_jobs = True
+        with pytest.raises(redis.ConnectionError):
+            worker.turn(0.1)
+    # Something else is told meanwhile.
+    worker.turn(0.1)
+    kept = store.queued()
+
+    store.raw("LPUSH", bell_key(ANY_QUEUE), 1)
+    wait.end()
+    worker.turn(0.1)
+
+    assert kept == []
+    assert store.queued() == ["lost"]
+
+
+def fail(commands: list[Any]) -> list[Any]:
+    raise redis.ConnectionError("gone")
+
+
+def test_comparison_does_not_wait_for_a_connection_that_is_gone(
+    worker: Worker, wait: Wait, store: Store
+) -> None:
+    lose_a_take(store, "lost")
+    wait.begin()
+    wait.close()
+
+    worker.session.on_connection_lost()
+
+    worker.turn_until(lambda: ended(store, "lost"))
