@@ -287,12 +287,11 @@ def test_workers_alone_join_a_gateway_of_elsewhere(tmp_path: Path) -> None:
         with (tmp_path / "workers.log").open("wb") as log:
             workers = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
+            # A GPU that has no worker yet pins nothing.
+            both = {gpu.uuid for gpu in t4s(2)}
+            wait_until(lambda: both <= Host.serving(running), 60, "both serve")  # type: ignore[arg-type]
             body = Host.request(running, gpu_type="T4G16", gpu_id="1")  # type: ignore[arg-type]
-            answer = wait_until(
-                lambda: (found := running.post("/gpu_model", body)).status_code == 200 and found,
-                60,
-                "the workers serve",
-            )
+            answer = running.post("/gpu_model", body)
         finally:
             workers.terminate()
             assert workers.wait(60) == 0
