@@ -1,7 +1,6 @@
-"""What is done with jobs on request: show, list, cancel, try again; and with dead letters."""
+"""What is done with jobs on request: show, cancel, try again; and with dead letters."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from athena.ability import Limits
@@ -21,7 +20,6 @@ from athena.protocol import new_job_id
 from athena.queues import QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import Hints, route
-from athena.script import LIST
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store import (
@@ -56,66 +54,6 @@ def show_job(job_id: str) -> Steps[JobRecord]:
 def describe_job(record: JobRecord) -> dict[str, Any]:
     """Returns what an operator wants to know of a job: its record, and how it ended."""
     return {**record.describe(), "code": record.code, "message": record.message or None}
-
-
-@dataclass(frozen=True)
-class JobFilter:
-    """Which jobs are listed; "" means any."""
-
-    service_id: str = ""
-    state: str = ""
-    app_id: str = ""
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Which of the two lists are of interest: that of open jobs, that of ended ones."""
-        if not self.state:
-            return ("open", "ended")
-        return ("ended",) if JobState(self.state).is_final else ("open",)
-
-
-@dataclass(frozen=True)
-class JobPage:
-    """Some of the jobs that are asked for, and where to go on; "" at the end."""
-
-    jobs: list[JobRecord]
-    cursor: str
-
-
-def list_jobs(wanted: JobFilter, limit: int, cursor: str = "") -> Steps[JobPage]:
-    """Lists jobs: ability by ability, open ones by their deadline, then ended ones, the last first.
-
-    Raises:
-        NotFoundError: the cursor is none that this function has given.
-    """
-    service_ids = [wanted.service_id] if wanted.service_id else (yield from _service_ids())
-    places = [(service_id, kind) for service_id in service_ids for kind in wanted.kinds]
-    place, first = _read_cursor(cursor, len(places))
-    jobs: list[JobRecord] = []
-    while place < len(places):
-        service_id, kind = places[place]
-        args = (service_id, kind, first, limit - len(jobs), wanted.state, wanted.app_id)
-        first, *found = yield LIST.call((), args)
-        for job_id, fields in zip(found[::2], found[1::2], strict=True):
-            jobs.append(JobRecord.decode(job_id.decode(), pairs(fields)))
-        if first < 0:
-            place, first = place + 1, 0
-        if len(jobs) >= limit:
-            break
-    return JobPage(jobs, f"{place}.{first}" if place < len(places) else "")
-
-
-def _service_ids() -> Steps[list[str]]:
-    return sorted(key.decode() for key in (yield ("HKEYS", ABILITIES)))
-
-
-def _read_cursor(cursor: str, places: int) -> tuple[int, int]:
-    if not cursor:
-        return 0, 0
-    place, _, first = cursor.partition(".")
-    if not (place.isdecimal() and first.isdecimal() and int(place) < places and len(first) < 12):
-        raise NotFoundError(f"there is no page {cursor!r}; take the cursor of the page before")
-    return int(place), int(first)
 
 
 def cancel_jobs(job_ids: Iterable[str], reason: str = CANCELED) -> Steps[dict[str, JobState | None]]:

@@ -16,6 +16,8 @@
 | `athena:request:<request_id>` | hash | app_id -> job id, body hash | as its job's record |
 | `athena:open:<service_id>` | sorted set | jobs that are not final, by when they must start | final |
 | `athena:ended:<service_id>` | sorted set | final jobs that can be asked for, by their end | record TTL |
+| `athena:app_open:<app_id>` | sorted set | the same of an app, but those only their callers know | final |
+| `athena:app_ended:<app_id>` | sorted set | final jobs of an app, by their end | record TTL |
 | `athena:load:<service_id>` | hash | bytes of open jobs, number that ran, bytes kept | for ever |
 | `athena:kept:<service_id>` | list | sizes and ids of failed jobs whose inputs are kept | pushed out |
 | `athena:dead` | sorted set | dead letters: poisoned jobs, by their end | their TTL, tried again, dropped |
@@ -99,6 +101,21 @@ def queues_key(service_id: str) -> str:
 def open_key(service_id: str) -> str:
     """Key of an ability's jobs that are not final."""
     return f"athena:open:{service_id}"
+
+
+def ended_key(service_id: str) -> str:
+    """Key of an ability's final jobs that can be asked for."""
+    return f"athena:ended:{service_id}"
+
+
+def app_open_key(app_id: str) -> str:
+    """Key of an app's jobs that are not final, but for those that only their callers know."""
+    return f"athena:app_open:{app_id}"
+
+
+def app_ended_key(app_id: str) -> str:
+    """Key of an app's final jobs that can be asked for."""
+    return f"athena:app_ended:{app_id}"
 
 
 def canceled_key(incarnation: str) -> str:

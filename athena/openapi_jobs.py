@@ -99,7 +99,8 @@ def job_paths() -> dict[str, Any]:
 def _index() -> dict[str, Any]:
     index = _operation(
         "listJobs",
-        "Lists jobs, ability by ability: open ones by their deadline, then ended ones, the last first",
+        "Lists jobs, ability by ability: open ones by their deadline, then ended ones, the last first; those "
+        "of one app together. Pages may be short, even empty; the cursor of the last one is null",
         [
             parameter("service_id", "query", TEXT, "Of this ability only."),
             parameter("state", "query", STATE, "In this state only."),

@@ -59,7 +59,7 @@ CANCEL = Script("cancel", "clock", "keep", "settle", "abandon")
 SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "settle")
 PURGE = Script("purge", "clock", "keep", "settle", "abandon")
 PAUSE = Script("pause", "bell")
-LIST = Script("list")
+LIST = Script("list", "clock")
 
 SCRIPTS = (
     SUBMIT,

@@ -110,6 +110,7 @@ def submit_command(jobs: Iterable[Submission]) -> Command:
             job.service_id,
             job.bytes,
             job.max_open_bytes,
+            "1" if job.abandonable else "0",
             len(record),
             *record,
         )

@@ -11,6 +11,7 @@ from api.views.answers import json_response
 from api.views.jobs import job_filter, page_size
 from athena import fleet_operations, job_operations
 from athena.errors import AdminTokenError
+from athena.job_listing import list_jobs
 from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
 
 View = Callable[..., Awaitable[Response]]
@@ -25,7 +26,7 @@ class Admin:
 
     async def jobs(self) -> Response:
         """Lists jobs."""
-        steps = job_operations.list_jobs(
+        steps = list_jobs(
             job_filter(request.args), page_size(request.args.get("limit")), request.args.get("cursor", "")
         )
         page = await self._gateway.operate(steps)

@@ -12,7 +12,8 @@ from api.views.answers import accepted_response, ended_response, job_response, j
 from api.views.waiting import MAX_WAIT_S, wait_for_end
 from api.waiters import reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
-from athena.job_operations import JobFilter, cancel_jobs, list_jobs, retry_job
+from athena.job_listing import JobFilter, list_jobs
+from athena.job_operations import cancel_jobs, retry_job
 from athena.jobs import JobRecord, JobState
 from athena.rendered import read_output
 

@@ -2,8 +2,12 @@
 
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
 from athena.errors import NotFoundError
-from athena.job_operations import JobFilter, cancel_jobs, describe_job, list_jobs, retry_job, show_job
+from athena.job_listing import JobFilter, list_jobs
+from athena.job_operations import cancel_jobs, describe_job, retry_job, show_job
 from athena.jobs import JobRecord, JobState
+
+#: Jobs that are read at once.
+PAGE = 1000
 
 STATES = [str(state) for state in JobState]
 
@@ -28,8 +32,22 @@ def ls(desk: Desk) -> None:
     """Lists jobs."""
     options = desk.options
     wanted = JobFilter(options.service, options.state, options.app)
-    jobs = desk.run(list_jobs(wanted, max(1, options.limit))).jobs
+    jobs = _list(desk, wanted, max(1, options.limit))
     desk.show([describe_job(job) for job in jobs], lambda: print_jobs(jobs))
+
+
+def _list(desk: Desk, wanted: JobFilter, limit: int) -> list[JobRecord]:
+    """Turns pages until there are so many jobs, or no more."""
+    jobs: dict[str, JobRecord] = {}
+    cursor = ""
+    while len(jobs) < limit:
+        page = desk.run(list_jobs(wanted, min(limit - len(jobs), PAGE), cursor))
+        # One that ends between two pages may be on both; what was said last holds.
+        jobs.update((job.job_id, job) for job in page.jobs)
+        cursor = page.cursor
+        if not cursor:
+            break
+    return list(jobs.values())
 
 
 def print_jobs(jobs: list[JobRecord]) -> None:

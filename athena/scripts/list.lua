@@ -1,23 +1,63 @@
--- Lists jobs of an ability: open ones by their deadline, or ended ones from the last to the first.
+-- Lists jobs of a sorted set from a place on, and looks at so many at most: whatever else comes and goes there, the jobs
+-- behind the place stay behind it.
 --
--- ARGV  1 service_id   2 'open' or 'ended'   3 how many jobs to pass over   4 how many to return at most
---       5 state, '' for any   6 app_id, '' for any
--- Returns {how many jobs to pass over next time, -1 at the end, then per job: id, fields of the record}
+-- KEYS  1 the sorted set
+-- ARGV  1 '1' to go downwards   2 score and 3 id of the place, both '' to begin   4 how many to return at most
+--       5 how many to look at   6 state, 7 app_id, 8 service_id, '' for any   9 '1' for jobs that only their callers know
+-- Returns {how many were looked at, score and id of the last of them, both '' at the end, the time in milliseconds; then
+-- per job: id, fields of the record}
 
-local SCANNED = 1000
-local key = (ARGV[2] == 'open' and OPEN or ENDED) .. ARGV[1]
-local first, wanted = tonumber(ARGV[3]), tonumber(ARGV[4])
-local order = ARGV[2] == 'open' and 'ZRANGE' or 'ZREVRANGE'
-local ids, found = redis.call(order, key, first, first + SCANNED - 1), {}
-local passed = 0
-for _, id in ipairs(ids) do
-  if #found >= 2 * wanted then break end
-  passed = passed + 1
-  local known = redis.call('HMGET', JOB .. id, 'state', 'app_id')
-  if known[1] and (ARGV[5] == '' or known[1] == ARGV[5]) and (ARGV[6] == '' or known[2] == ARGV[6]) then
+local key, downwards, score, id = KEYS[1], ARGV[1] == '1', ARGV[2], ARGV[3]
+local wanted, look = tonumber(ARGV[4]), tonumber(ARGV[5])
+
+-- Redis orders members byte by byte, Lua texts by the locale.
+local function precedes(one, other)
+  for i = 1, math.min(#one, #other) do
+    local a, b = string.byte(one, i), string.byte(other, i)
+    if a ~= b then return a < b end
+  end
+  return #one < #other
+end
+
+-- How many members come before a place.
+local function count_before(place_id)
+  local low = redis.call('ZCOUNT', key, '-inf', '(' .. score)
+  local high = low + redis.call('ZCOUNT', key, score, score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if precedes(redis.call('ZRANGE', key, middle, middle)[1], place_id) then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low
+end
+
+local function first_rank(count)
+  if score == '' then return 0 end
+  if downwards then return count - count_before(id) end
+  return count_before(id .. '\0')
+end
+
+local function is_wanted(state, app_id, service_id, only_caller_knows)
+  return state and (ARGV[6] == '' or state == ARGV[6]) and (ARGV[7] == '' or app_id == ARGV[7])
+    and (ARGV[8] == '' or service_id == ARGV[8]) and (ARGV[9] ~= '1' or only_caller_knows)
+end
+
+local count = redis.call('ZCARD', key)
+local first = first_rank(count)
+local members = redis.call(downwards and 'ZREVRANGE' or 'ZRANGE', key, first, first + look - 1, 'WITHSCORES')
+local found, looked = {}, 0
+while looked < #members / 2 and #found < 2 * wanted do
+  id, score = members[2 * looked + 1], members[2 * looked + 2]
+  looked = looked + 1
+  if is_wanted(unpack(redis.call('HMGET', JOB .. id, 'state', 'app_id', 'service_id', 'abandonable'))) then
     found[#found + 1] = id
     found[#found + 1] = redis.call('HGETALL', JOB .. id)
   end
 end
-local next_first = (passed == #ids and #ids < SCANNED) and -1 or first + passed
-return {next_first, unpack(found)}
+if first + looked >= count then
+  score, id = '', ''
+end
+return {looked, score, id, now_ms(), unpack(found)}

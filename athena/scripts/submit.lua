@@ -3,18 +3,19 @@
 -- KEYS  per job: queue; request_id key, '' without one
 -- ARGV  per job: 1 id   2 message   3 jobs the queue may hold   4 gateway that waits, ''   5 hash of the request's body
 --       6 '1' if the inputs lie in the payload key   7 milliseconds the job may queue   8 app_id   9 service_id
---       10 bytes of message and inputs   11 bytes that all open jobs of the ability may have   12 how many fields of
---       the record and values follow
+--       10 bytes of message and inputs   11 bytes that all open jobs of the ability may have   12 '1' if only its
+--       caller can find it   13 how many fields of the record and values follow
 -- Returns per job 'accepted' | 'attached ID STATE' | 'conflict ID' | 'full JOBS' with the jobs in the queue | 'heavy
 -- BYTES' with those of open jobs | 'payload_lost' | 'failed TEXT'
 
-local FIXED = 12
+local FIXED = 13
 local now, answers = now_ms(), {}
 -- Redis 6 takes far longer than this to write a number as text, and each is written several times.
 local now_text = string.format('%d', now)
 
--- What the script found of a queue and of an ability, and what it puts there at its end, for all jobs at once.
-local queues, abilities = {}, {}
+-- What the script found of a queue and of an ability, and what it puts there and into the lists of apps at its end, for
+-- all jobs at once.
+local queues, abilities, apps = {}, {}, {}
 -- Done after all else: a write that needs no memory would make Redis accept those that do.
 local dropped, attached = {}, {}
 
@@ -39,6 +40,17 @@ local function ability_of(service_id)
     abilities[service_id] = ability
   end
   return ability
+end
+
+local function list_for(app_id, expires_ms, id)
+  local listed = apps[app_id]
+  if not listed then
+    redis.call('ZCARD', APP_OPEN .. app_id)
+    listed = {}
+    apps[app_id] = listed
+  end
+  listed[#listed + 1] = expires_ms
+  listed[#listed + 1] = id
 end
 
 local function refuse(id, claim, verdict)
@@ -80,7 +92,7 @@ local function submit(at, queue_name, request_key)
   -- What is looked at most comes first: Redis searches a small hash from its beginning.
   redis.call('HSET', key, 'state', 'queued', 'expires_ms', expires_ms, 'seq', string.format('%d', queue.seq + 1), 'gateways', gateway,
     'service_id', service_id, 'bytes', ARGV[at + 9], 'queue', queue_name, 'queued_ms', now_text, 'max_queue_ms', ARGV[at + 6],
-    'app_id', app_id, unpack(ARGV, at + FIXED, at + FIXED - 1 + ARGV[at + 11]))
+    'app_id', app_id, unpack(ARGV, at + FIXED, at + FIXED - 1 + ARGV[at + 12]))
   if claim then
     redis.call('HSET', key, 'claim', 1)
     -- The gateway wrote it with a TTL, so that a gateway that dies before this leaves nothing behind.
@@ -96,6 +108,9 @@ local function submit(at, queue_name, request_key)
   ability.bytes, ability.added = ability.bytes + bytes, ability.added + bytes
   ability.open[#ability.open + 1] = expires_ms
   ability.open[#ability.open + 1] = id
+  if ARGV[at + 11] ~= '1' and app_id ~= '' then
+    list_for(app_id, expires_ms, id)
+  end
   return 'accepted'
 end
 
@@ -132,10 +147,13 @@ for i = 1, #KEYS, 2 do
     dropped[#dropped + 1] = PAYLOAD .. ARGV[at]
   end
   answers[#answers + 1] = answer
-  at = at + FIXED + ARGV[at + 11]
+  at = at + FIXED + ARGV[at + 12]
 end
 for service_id, ability in pairs(abilities) do
   open_books(service_id, ability)
+end
+for app_id, listed in pairs(apps) do
+  redis.call('ZADD', APP_OPEN .. app_id, unpack(listed))
 end
 for name, queue in pairs(queues) do
   push(name, queue)

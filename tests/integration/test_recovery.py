@@ -19,11 +19,9 @@ from athena.fleet_operations import (
 )
 from athena.interface import Interface
 from athena.job_operations import (
-    JobFilter,
     cancel_jobs,
     drop_dead,
     list_dead,
-    list_jobs,
     requeue_dead,
     retry_job,
     show_job,
@@ -56,7 +54,7 @@ from athena.store import (
     taken_jobs,
 )
 
-from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Ear, Store, failed, succeeded
+from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Ear, Store, failed
 
 pytestmark = pytest.mark.redis
 
@@ -572,60 +570,6 @@ def test_wrong_books_are_put_right(store: Store, open_jobs: int, thorough: bool)
     sweep(store, thorough)
 
     assert bytes_of(store) == 10 * open_jobs
-
-
-# list
-
-
-def listed(store: Store, limit: int = 10, **wanted: str) -> list[str]:
-    """Returns all jobs of a listing, page by page."""
-    found: list[str] = []
-    cursor = ""
-    while True:
-        page = operate(store, list_jobs(JobFilter(**wanted), limit, cursor))
-        assert len(page.jobs) <= limit
-        found += [record.job_id for record in page.jobs]
-        if not page.cursor:
-            return found
-        cursor = page.cursor
-
-
-@pytest.mark.parametrize("limit", [1, 2, 100])
-def test_jobs_are_listed_page_by_page(store: Store, limit: int) -> None:
-    store.raw("HSET", ABILITIES, "echo", b"")
-    for number in range(4):
-        store.submit(f"done{number}")
-    for job in store.take(4):
-        store.finish(job.job_id, job.token)
-    for number in range(3):
-        store.submit(f"open{number}", app_id="other")
-
-    assert (
-        sorted(listed(store, limit))
-        == sorted(listed(store, 100))
-        == [
-            *(f"done{number}" for number in range(4)),
-            *(f"open{number}" for number in range(3)),
-        ]
-    )
-    assert listed(store, limit, state="queued", service_id="echo") == ["open0", "open1", "open2"]
-    assert len(listed(store, limit, state="succeeded")) == 4
-    assert listed(store, limit, app_id="nobody") == []
-    assert len(listed(store, limit, app_id="other")) == 3
-
-
-@pytest.mark.parametrize("cursor", ["x", "7.0", "0.-1", "0", "0.9999999999999999"])
-def test_cursor_of_our_own_making_is_asked_for(store: Store, cursor: str) -> None:
-    with pytest.raises(NotFoundError, match="no page"):
-        operate(store, list_jobs(JobFilter("echo"), 10, cursor))
-
-
-def test_job_that_only_its_caller_knew_is_listed_if_it_failed(store: Store) -> None:
-    for name, outcome in (("good", succeeded()), ("bad", failed())):
-        job = take_one(store, name, abandonable=True)
-        store.finish(name, job.token, outcome)
-
-    assert listed(store, service_id="echo") == ["bad"]
 
 
 # queues, workers

@@ -55,7 +55,7 @@ FUNCTIONS = {part: set(re.findall(r"^local function (\w+)", text, re.M)) for par
 #: The names of keys.lua.
 LUA_KEYS = {
     name: value
-    for names, values in re.findall(r"^local ([A-Z, ]+) = ('athena:.*)$", LIB["keys"], re.M)
+    for names, values in re.findall(r"^local ([A-Z_, ]+) = ('athena:.*)$", LIB["keys"], re.M)
     for name, value in zip(names.split(", "), re.findall("'([^']*)'", values), strict=True)
 }
 
@@ -97,7 +97,7 @@ def test_every_key_of_a_script_is_in_the_table(name: str) -> None:
 
 
 def test_every_key_of_the_table_is_named_by_a_script_or_in_python() -> None:
-    python = set(re.findall(r'"(athena:[a-z]+:?)', Path(keys.__file__).read_text()))
+    python = set(re.findall(r'"(athena:[a-z_]+:?)', Path(keys.__file__).read_text()))
     lua = set(re.findall(r"'(athena:[^']*)'", "".join([*LIB.values(), *SOURCES.values()])))
 
     assert table_keys() == python | lua
@@ -115,6 +115,9 @@ def test_every_key_of_the_table_is_named_by_a_script_or_in_python() -> None:
         ("INFLIGHT", keys.inflight_key("")),
         ("CANCELED", keys.canceled_key("")),
         ("OPEN", keys.open_key("")),
+        ("ENDED", keys.ended_key("")),
+        ("APP_OPEN", keys.app_open_key("")),
+        ("APP_ENDED", keys.app_ended_key("")),
         ("LOAD", keys.load_key("")),
         ("LINE", keys.line_key("")),
         ("DEAD", keys.DEAD),
@@ -205,7 +208,7 @@ def test_submit_sends_times_in_milliseconds_and_the_fields_of_the_record() -> No
     command = submit_command([submission()])
 
     assert command[3:5] == ("echo.any", "")
-    fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo", "echo", 900, 5000]
+    fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo", "echo", 900, 5000, "0"]
     record = ["result_ttl_ms", 250, "record_ttl_ms", 60_000]
     assert args(command, "submit", keys=2) == [*fixed, len(record), *record]
 
@@ -238,8 +241,9 @@ def test_submit_names_what_is_not_ordinary() -> None:
     sent = args(command, "submit", keys=2)
     assert sent[5] == "1"
     assert sent[-4:] == ["request_id", "r1", "abandonable", 1]
-    assert sent[11] == len(sent[12:])
-    assert len(sent[12:]) % 2 == 0
+    assert sent[11] == "1"
+    assert sent[12] == len(sent[13:])
+    assert len(sent[13:]) % 2 == 0
 
 
 def test_take_names_the_queues_in_their_order() -> None:

@@ -6,8 +6,9 @@ local REPLY_LIMIT = 65536
 -- Inputs are kept of jobs that ended so.
 local RETRYABLE = {failed = true, timed_out = true, expired = true, poisoned = true}
 
--- What `close_books` writes at the end of the script: gateway -> frames; service_id -> ids and bytes of ended jobs.
-local replies, books = {}, {}
+-- What `close_books` writes at the end of the script: gateway -> frames; service_id -> ids and bytes of ended jobs;
+-- app_id -> those that are listed.
+local replies, books, apps = {}, {}, {}
 
 local function reply(gateways, id, state, code, message, gpu_type, result)
   local inline = '1'
@@ -36,6 +37,41 @@ local function book(service_id, id, bytes)
   page.ids[#page.ids + 1] = id
 end
 
+-- Notes a job that is listed as ended for its app. One that only its caller knew was not listed as open.
+local function book_app(id, now, known)
+  local app_id = redis.call('HGET', JOB .. id, 'app_id') or ''
+  if app_id == '' then return end
+  local page = apps[app_id]
+  if not page then
+    page = {opened = {}, ended = {}, now = now, ttl_ms = 0, kept_ms = 0}
+    apps[app_id] = page
+  end
+  page.ended[#page.ended + 1] = now
+  page.ended[#page.ended + 1] = id
+  page.ttl_ms = math.max(page.ttl_ms, tonumber(known.record_ttl_ms))
+  if not known.abandonable then
+    page.opened[#page.opened + 1] = id
+    page.kept_ms = page.ttl_ms
+  end
+end
+
+-- An app's list of ended jobs lives as long as the last record in it; who adds to it drops what is older.
+local function close_app(app_id, page)
+  local key = APP_ENDED .. app_id
+  for first = 1, #page.opened, 1000 do
+    redis.call('ZREM', APP_OPEN .. app_id, unpack(page.opened, first, math.min(first + 999, #page.opened)))
+  end
+  for first = 1, #page.ended, 1000 do
+    redis.call('ZADD', key, unpack(page.ended, first, math.min(first + 999, #page.ended)))
+  end
+  if redis.call('PTTL', key) < page.ttl_ms then
+    redis.call('PEXPIRE', key, page.ttl_ms)
+  end
+  if page.kept_ms > 0 then
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%d', page.now - page.kept_ms))
+  end
+end
+
 -- To be called once, after all jobs were settled; `counted` is how many ran to an end, for the measured rate.
 local function close_books(counted)
   for service_id, page in pairs(books) do
@@ -46,6 +82,9 @@ local function close_books(counted)
     if counted then
       redis.call('HINCRBY', LOAD .. service_id, 'ended', #page.ids)
     end
+  end
+  for app_id, page in pairs(apps) do
+    close_app(app_id, page)
   end
   for gateway, frames in pairs(replies) do
     redis.call('PUBLISH', REPLY .. gateway, table.concat(frames))
@@ -84,6 +123,7 @@ local function settle(id, known, now, state, code, text, gpu_type, result, queue
   end
   if not known.abandonable or RETRYABLE[state] then
     redis.call('ZADD', ENDED .. known.service_id, now, id)
+    book_app(id, now, known)
   end
   book(known.service_id, id, known.bytes)
   if known.gateways ~= '' then

@@ -1,0 +1,152 @@
+"""Lists jobs, page by page, with a bounded amount of work for each page.
+
+A cursor names the job that was looked at last, not how many there were before it: what ends between two
+pages moves nothing. Open jobs come first; what ends after the last of them was looked at is left out of the
+ended ones, for it was listed already.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from athena.errors import NotFoundError
+from athena.jobs import JobRecord, JobState
+from athena.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
+from athena.script import LIST
+from athena.steps import Steps
+from athena.store import pairs
+
+#: What one script may look at, so that nobody else waits long for Redis, and what one page may.
+LOOKED_AT_ONCE = 250
+LOOKED_AT_A_PAGE = 1000
+
+#: What a script costs that finds nothing, in jobs.
+SCRIPT_COST = 20
+
+_SCORE = re.compile(r"-?[0-9]{1,16}|")
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs are listed; "" means any."""
+
+    service_id: str = ""
+    state: str = ""
+    app_id: str = ""
+
+    def wants(self, kind: str) -> bool:
+        """Whether jobs of a kind, open or ended, are of interest."""
+        return not self.state or JobState(self.state).is_final == (kind == ENDED)
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some of the jobs that are asked for, and where to go on; "" at the end."""
+
+    jobs: list[JobRecord]
+    cursor: str
+
+
+OPEN, ENDED, PRIVATE = "open", "ended", "private"
+
+
+class _Section(NamedTuple):
+    """One of the sorted sets that a listing leads through, one after the other.
+
+    Attributes:
+        kind: open or ended; private for open jobs that only their callers know, which no app's set holds.
+        service_id: whose set it is; "" for an app's.
+    """
+
+    kind: str
+    service_id: str
+    key: str
+
+
+class _Place(NamedTuple):
+    """Where a listing goes on: behind the job of this score and id; at the beginning if both are ""."""
+
+    section: _Section
+    score: str = ""
+    job_id: str = ""
+
+    def cursor(self) -> str:
+        """Returns the text that leads here."""
+        return f"{self.section.kind}.{self.section.service_id}.{self.score}.{self.job_id}"
+
+
+def list_jobs(wanted: JobFilter, limit: int, cursor: str = "") -> Steps[JobPage]:
+    """Lists jobs, first open ones by their deadline, then ended ones, the last first.
+
+    Goes ability by ability, but lists those of one app together. A page before the last may hold fewer jobs
+    than its limit, even none.
+
+    Raises:
+        NotFoundError: the cursor is none that this function has given.
+    """
+    sections = yield from _sections(wanted)
+    place = _read_cursor(cursor, sections) if cursor else _beginning(sections, 0)
+    jobs: list[JobRecord] = []
+    budget = max(limit, LOOKED_AT_A_PAGE)
+    while place is not None and len(jobs) < limit and budget > 0:
+        looked, score, last_id, now_ms, *found = yield LIST.call(
+            (place.section.key,), _arguments(place, wanted, limit - len(jobs), min(budget, LOOKED_AT_ONCE))
+        )
+        jobs += (
+            JobRecord.decode(job_id.decode(), pairs(fields))
+            for job_id, fields in zip(found[::2], found[1::2], strict=True)
+        )
+        budget -= max(looked, SCRIPT_COST)
+        if score:
+            place = place._replace(score=score.decode(), job_id=last_id.decode())
+        else:
+            place = _beginning(sections, sections.index(place.section) + 1, now_ms)
+    return JobPage(jobs, place.cursor() if place is not None else "")
+
+
+def _sections(wanted: JobFilter) -> Steps[list[_Section]]:
+    service_ids = [wanted.service_id] if wanted.service_id else (yield from _service_ids())
+    found = _of_app(wanted.app_id, service_ids) if wanted.app_id else _of_abilities(service_ids)
+    return [section for section in found if wanted.wants(section.kind)]
+
+
+def _service_ids() -> Steps[list[str]]:
+    return sorted(key.decode() for key in (yield ("HKEYS", ABILITIES)))
+
+
+def _of_abilities(service_ids: list[str]) -> Iterator[_Section]:
+    for service_id in service_ids:
+        yield _Section(OPEN, service_id, open_key(service_id))
+        yield _Section(ENDED, service_id, ended_key(service_id))
+
+
+def _of_app(app_id: str, service_ids: list[str]) -> Iterator[_Section]:
+    yield _Section(OPEN, "", app_open_key(app_id))
+    yield _Section(ENDED, "", app_ended_key(app_id))
+    for service_id in service_ids:
+        yield _Section(PRIVATE, service_id, open_key(service_id))
+
+
+def _beginning(sections: list[_Section], index: int, now_ms: int | None = None) -> _Place | None:
+    """Returns where a section begins; that of ended jobs at `now_ms`, when the open ones had been listed."""
+    if index >= len(sections):
+        return None
+    section = sections[index]
+    if section.kind == ENDED and index > 0 and sections[index - 1].kind == OPEN and now_ms is not None:
+        return _Place(section, str(now_ms + 1))
+    return _Place(section)
+
+
+def _arguments(place: _Place, wanted: JobFilter, limit: int, look: int) -> tuple[str | int, ...]:
+    downwards, private = ("1" if place.section.kind == kind else "" for kind in (ENDED, PRIVATE))
+    chosen = (wanted.state, wanted.app_id, wanted.service_id)
+    return (downwards, place.score, place.job_id, limit, look, *chosen, private)
+
+
+def _read_cursor(cursor: str, sections: list[_Section]) -> _Place:
+    parts = cursor.split(".", 3)
+    for section in sections:
+        if parts[:2] == [section.kind, section.service_id] and len(parts) == 4 and _SCORE.fullmatch(parts[2]):
+            return _Place(section, *parts[2:])
+    raise NotFoundError(f"there is no page {cursor!r}; take the cursor of the page before")
