@@ -8,6 +8,9 @@ SOURCES := setup.cfg pyproject.toml constraints.txt $(INSTALL)
 # Arguments for the command behind a target: make serve ARGS="--port 8000"
 ARGS ?=
 
+# The revision that `make bench-builds` compares the present one with.
+OLD ?= HEAD~1
+
 # How long `make chaos` goes on.
 MINUTES ?= 10
 
@@ -20,7 +23,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-choices chaos build clean stale
+.PHONY: bench-builds bench-choices chaos build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +87,11 @@ bench-scale: $(VENV)/.dev  ## Measure how far one Redis goes: make bench-scale A
 bench-choices: $(VENV)/.dev  ## Measure what some choices cost: make bench-choices ARGS=aof
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.choices $(ARGS)
+
+bench-builds: $(VENV)/.dev  ## Measure two revisions side by side: make bench-builds OLD=34af608
+	@scripts/install-wrk.sh
+	@scripts/install-cc.sh
+	@exec $(PYTHON) -m benchmarks.builds --old $(OLD) $(ARGS)
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)

@@ -28,9 +28,16 @@ REST_TIMEOUT_S = 15
 
 PEERS = ("mosec", "litserve", "bentoml", "ray", "celery")
 
+#: Two revisions of this project, as `python -m benchmarks.builds` installs them.
+BUILDS = ("old", "new")
+
 
 class Contestant:
-    """A running server and its processes."""
+    """A running server and its processes.
+
+    Attributes:
+        is_athena: whether its root is a supervisor of ours, whose processes have names of their own.
+    """
 
     def __init__(
         self, name: str, url: str, roots: Mapping[str, int], request: bytes, data_dir: Path | None = None
@@ -39,6 +46,7 @@ class Contestant:
         self.url = url
         self.request = request
         self.data_dir = data_dir
+        self.is_athena = "supervisor" in roots
         self._roots = {part: psutil.Process(pid) for part, pid in roots.items()}
 
     def cpu_s(self) -> dict[str, float]:
@@ -85,7 +93,7 @@ class Contestant:
         for part, root in self._roots.items():
             for process in [root, *root.children(recursive=True)]:
                 try:
-                    name = part_name(process.cmdline()) if self.name == "athena" else part
+                    name = part_name(process.cmdline()) if self.is_athena else part
                     found[name] = found.get(name, 0.0) + figure(process)
                 except psutil.NoSuchProcess:
                     continue
@@ -122,7 +130,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> byt
 def contestant(name: str, task: Task) -> Iterator[Contestant]:
     """Runs a contestant, which has answered one request rightly."""
     start = {"athena": _athena, "bare": _bare, "celery": celery_peer}.get(name)
-    with start(task) if start else _peer(name, task) as started:
+    build = _build(name, task) if name in BUILDS else None
+    with build or (start(task) if start else _peer(name, task)) as started:
         started.check(task)
         yield started
 
@@ -132,6 +141,14 @@ def _athena(task: Task) -> Iterator[Contestant]:
     with served(task.ability) as athena:
         url = f"{athena.url}/{task.service}"
         yield Contestant("athena", url, {"supervisor": athena.pid}, task.request, athena.data_dir)
+
+
+@contextmanager
+def _build(name: str, task: Task) -> Iterator[Contestant]:
+    """Runs a build of this project that has an environment of its own."""
+    with served(task.ability, python=str(build_python(name))) as athena:
+        url = f"{athena.url}/{task.service}"
+        yield Contestant(name, url, {"supervisor": athena.pid}, task.request, athena.data_dir)
 
 
 @contextmanager
@@ -262,6 +279,16 @@ def peer_python(name: str) -> Path:
     if not python.exists():
         raise SystemExit(f"{name} is not installed: scripts/install-peers.sh {name}")
     return python
+
+
+def build_folder(name: str) -> Path:
+    """Returns where the checkout of one of BUILDS lies."""
+    return ROOT / ".bench" / "builds" / name
+
+
+def build_python(name: str) -> Path:
+    """Returns the interpreter of one of BUILDS."""
+    return build_folder(name) / ".venv" / "bin" / "python"
 
 
 def command_of(name: str, port: int) -> list[str]:

@@ -60,13 +60,20 @@ def part_name(command: list[str]) -> str:
 
 
 @contextmanager
-def served(ability: str | Path, **environment: str) -> Iterator[Served]:
-    """Serves a shipped ability, or that of a folder, durably, with all parts."""
+def served(*abilities: str | Path, python: str = sys.executable, **environment: str) -> Iterator[Served]:
+    """Serves shipped abilities, or those of folders, durably, with all parts.
+
+    Args:
+        abilities: names below abilities/, or folders.
+        python: the interpreter that the build to be served is installed for.
+        environment: what the stack gets beside the variables of this process.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
         log = Path(folder) / "log"
-        command = [sys.executable, "-P", "-m", "athena", "serve"]
-        command += ["--ability", str(ROOT / "abilities" / ability), "--data", f"{folder}/data"]
+        command = [python, "-P", "-m", "athena", "serve", "--data", f"{folder}/data"]
+        for ability in abilities:
+            command += ["--ability", str(ROOT / "abilities" / ability)]
         environ = {**os.environ, **environment}
         command += ["--port", str(port), "--flower-port", str(free_port())]
         with log.open("wb") as output:

@@ -35,7 +35,7 @@ def round_trips(client: "redis.Redis", seconds: float = PROBE_S) -> list[float]:
 
 def redis_floor(one: Contestant, clients: int) -> Mapping[str, float]:
     """Returns the floor that Athena's single client is measured against, right after that client."""
-    if one.name != "athena" or clients != 1:
+    if not one.is_athena or clients != 1:
         return {}
     with _connected(one) as client:
         return round_off({"redis_2_trips_p50_ms": percentile(round_trips(client), 50)})

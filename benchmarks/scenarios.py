@@ -61,7 +61,7 @@ def shuffled(contestants: Iterable[Contestant], draw: random.Random) -> list[Con
 @contextmanager
 def alone(one: Contestant, started: Iterable[Contestant]) -> Iterator[None]:
     """Freezes the others meanwhile, but for Athena: its parts would take each other for dead."""
-    others = [other for other in started if other is not one and other.name != "athena"]
+    others = [other for other in started if other is not one and not other.is_athena]
     for other in others:
         other.freeze()
     try:

@@ -1,0 +1,217 @@
+"""Two builds of this project side by side: `python -m benchmarks.builds --old 34af608`, or `make bench-builds`.
+
+Each revision is checked out and installed into an environment of its own, as a user installs it, with the versions
+of its own constraints.txt and its own Redis. Both run at the same time; each round measures one after the other
+in an order that is drawn anew, and what counts is the ratio within a round.
+"""
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.contestants import BUILDS, Contestant, build_folder, build_python
+from benchmarks.figures import median_ratio, per_request_us, shown, spread
+from benchmarks.harness import ROOT, run_wrk, served
+from benchmarks.openloop import arrivals, build, send, summary
+from benchmarks.peer_bench import interrupt, names_of, say
+from benchmarks.redis_probe import redis_floor
+from benchmarks.results import Load, Result, round_off
+from benchmarks.scenarios import Options, alone, closed_loop, running, shuffled
+from benchmarks.tasks import batch_task, noop_task, picture_task
+
+OLD, NEW = BUILDS
+
+MEDIUM_BYTES = 48 * 1024
+HALF = 0.5
+CAPACITY_CLIENTS = 64
+REST_S = 10.0
+SETTLE_S = 5.0
+
+
+def race_noop(options: Options) -> Result:
+    """A request of 1 KB that does nothing, from one client to a thousand."""
+    return closed_loop("noop", noop_task(), BUILDS, (1, 64, 1000), options, redis_floor)
+
+
+def race_medium(options: Options) -> Result:
+    """Inputs of 48 KiB, which lie beside the message where they do not ride in it."""
+    return closed_loop("medium", picture_task(MEDIUM_BYTES), BUILDS, (64,), options)
+
+
+def race_pictures(options: Options) -> Result:
+    """Pictures of 2 MB."""
+    return closed_loop("pictures", picture_task(), BUILDS, (32,), options)
+
+
+def race_batch(options: Options) -> Result:
+    """A model that gains from batches."""
+    return closed_loop("batch", batch_task(), BUILDS, (64,), options)
+
+
+def race_open(options: Options) -> Result:
+    """The request that does nothing, from independent callers, at half of what the old build answers."""
+    result, draw = Result("openloop"), random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
+        program = build(Path(folder))
+        with running(BUILDS, noop_task(), options.say) as started:
+            old = next(one for one in started if one.name == OLD)
+            for number in range(options.rounds):
+                options.say(f"  round {number + 1} of {options.rounds}")
+                capacity = run_wrk(old.url, old.request, CAPACITY_CLIENTS, options.seconds).rate
+                times = arrivals(capacity * HALF, options.seconds, draw.randrange(2**32))
+                for one in shuffled(started, draw):
+                    with alone(one, started):
+                        result.add(one.name, {"share": HALF}, _open_round(one, program, times))
+    return result
+
+
+def _open_round(one: Contestant, program: Path, times: Sequence[int]) -> dict[str, float]:
+    before = one.cpu_s()
+    figures = summary(send(program, one.url, one.request, times))
+    cpu_us = per_request_us(before, one.cpu_s(), len(times))
+    return round_off({**figures, "cpu_us": sum(cpu_us.values())})
+
+
+def race_rest(options: Options) -> Result:
+    """The stack with two abilities, which nobody calls: memory, and processor time of a second."""
+    result, draw = Result("rest"), random.Random(options.seed)
+    for number in range(options.rounds):
+        options.say(f"  round {number + 1} of {options.rounds}")
+        for name in draw.sample(BUILDS, len(BUILDS)):
+            with served("echo", "mmocr", python=str(build_python(name))) as athena:
+                one = Contestant(name, athena.url, {"supervisor": athena.pid}, b"")
+                time.sleep(SETTLE_S)
+                result.add(name, {"abilities": 2}, _rest_round(one))
+    return result
+
+
+def _rest_round(one: Contestant) -> dict[str, float]:
+    before = sum(one.cpu_s().values())
+    time.sleep(REST_S)
+    used_ms = (sum(one.cpu_s().values()) - before) / REST_S * 1000
+    return round_off({"memory_mb": sum(one.memory_mb().values()), "idle_cpu_ms_per_s": used_ms})
+
+
+RACES: dict[str, Callable[[Options], Result]] = {
+    "noop": race_noop,
+    "medium": race_medium,
+    "pictures": race_pictures,
+    "batch": race_batch,
+    "openloop": race_open,
+    "rest": race_rest,
+}
+
+FIGURES = ("rate", "p50_ms", "p99_ms", "cpu_us", "memory_mb", "idle_cpu_ms_per_s")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Installs both builds, races them and prints the ratios."""
+    chosen = parse(arguments)
+    signal.signal(signal.SIGTERM, interrupt)
+    revisions = {OLD: chosen.old, NEW: chosen.new}
+    for name, revision in revisions.items():
+        revisions[name] = install(name, revision)
+    print(f"old {revisions[OLD]}, new {revisions[NEW]}; medians of {chosen.rounds} interleaved rounds")
+    options = Options(chosen.rounds, chosen.seconds, (), chosen.seed, say)
+    for name in chosen.only:
+        say(f"{name}: {(RACES[name].__doc__ or '').strip()}")
+        result = RACES[name](options)
+        result.about = revisions
+        if chosen.out:
+            chosen.out.mkdir(parents=True, exist_ok=True)
+            (chosen.out / f"builds_{name}.json").write_text(json.dumps(asdict(result), indent=1) + "\n")
+        print(f"\n{name}: {(RACES[name].__doc__ or '').strip()}\n\n{table(result)}", flush=True)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--old", required=True, help="a revision, the build to compare with")
+    parser.add_argument("--new", default="HEAD", help="a revision")
+    parser.add_argument("--only", type=names_of(RACES), default=list(RACES), help="races, by commas")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3, help="length of one measurement")
+    parser.add_argument("--seed", type=int, default=7, help="of the order within the rounds")
+    parser.add_argument("--out", type=Path, help="folder for the rounds as JSON")
+    return parser.parse_args(arguments)
+
+
+def install(name: str, revision: str) -> str:
+    """Checks a revision out and installs it, once; returns its full name.
+
+    Raises:
+        SystemExit: there is no such revision, or it cannot be installed.
+    """
+    folder = build_folder(name)
+    found = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    commit = found.stdout.strip()
+    if not commit:
+        raise SystemExit(f"there is no revision {revision!r}")
+    mark = folder / ".commit"
+    if not mark.exists() or mark.read_text() != commit:
+        say(f"installing {name}: {commit[:10]}")
+        _check_out(commit, folder)
+        done = subprocess.run(["scripts/install.sh", "serve"], cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{revision} cannot be installed:\n{done.stderr[-3000:]}")
+        mark.write_text(commit)
+    return commit[:10]
+
+
+def _check_out(commit: str, folder: Path) -> None:
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+    folder.mkdir(parents=True)
+    with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+        subprocess.run(["git", "archive", "--output", archive.name, commit], cwd=ROOT, check=True)
+        subprocess.run(["tar", "-xf", archive.name, "-C", str(folder)], check=True)
+
+
+def table(result: Result) -> str:
+    """Returns the medians of both builds and of the ratios new ÷ old within each round, as Markdown."""
+    head = "| load | figure | old | new | new ÷ old | spread of the ratio |"
+    return "\n".join([head, "| --- | --- | ---: | ---: | ---: | ---: |", *_rows(result)])
+
+
+def _rows(result: Result) -> Iterator[str]:
+    for load in result.loads():
+        parts = sorted(_part_figures(result, load))
+        for figure in (*FIGURES, *parts):
+            old, new = _values(result, OLD, load, figure), _values(result, NEW, load, figure)
+            if not old or len(old) != len(new) or 0 in old:
+                continue
+            ratios = [mine / theirs for mine, theirs in zip(new, old, strict=True)]
+            name, value = next(iter(load.items()))
+            cells = [f"{value:g} {name}", figure, shown(_middle(old)), shown(_middle(new))]
+            cells += [f"{median_ratio(new, old):.3f}", f"{spread(ratios):.0%}"]
+            yield f"| {' | '.join(cells)} |"
+
+
+def _part_figures(result: Result, load: Load) -> set[str]:
+    """Returns the names of the figures of single processes."""
+    both = filter(None, (result.find(name, load) for name in BUILDS))
+    return {key for series in both for item in series.rounds for key in item if key.startswith("cpu_us.")}
+
+
+def _values(result: Result, name: str, load: Load, figure: str) -> list[float]:
+    series = result.find(name, load)
+    return series.values(figure) if series else []
+
+
+def _middle(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+if __name__ == "__main__":
+    main()
