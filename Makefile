@@ -23,7 +23,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-builds bench-choices chaos build clean stale
+.PHONY: bench-builds bench-choices chaos clients build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,7 @@ serve: $(VENV)/.serve  ## Start Athena; pass options with ARGS="..."
 
 test: $(VENV)/.dev  ## Run all tests
 	@scripts/install-chromium.sh
+	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
 	@exec $(PYTHON) -m pytest $(ARGS)
 
@@ -53,6 +54,7 @@ test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which the
 
 test-e2e: $(VENV)/.dev  ## Run the tests that start the whole of Athena
 	@scripts/install-chromium.sh
+	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
 	@exec $(PYTHON) -m pytest tests/e2e $(ARGS)
 
@@ -92,6 +94,10 @@ bench-builds: $(VENV)/.dev  ## Measure two revisions side by side: make bench-bu
 	@scripts/install-wrk.sh
 	@scripts/install-cc.sh
 	@exec $(PYTHON) -m benchmarks.builds --old $(OLD) $(ARGS)
+
+clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and renew the table in docs/clients.md
+	@scripts/install-clients.sh
+	@exec $(PYTHON) -m tests.clients --write $(ARGS)
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)

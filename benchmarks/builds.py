@@ -1,8 +1,8 @@
 """Two builds of this project side by side: `make bench-builds OLD=34af608`.
 
-Each revision is checked out and installed into an environment of its own, as a user installs it, with the
-versions of its own constraints.txt and its own Redis. Both run at the same time; each round measures one after
-the other in an order that is drawn anew, and what counts is the ratio within a round.
+Each revision is checked out and installed into an environment of its own, as a user installs it, with
+the versions of its own constraints.txt and its own Redis. Both run at the same time; each round measures
+one after the other in an order that is drawn anew, and what counts is the ratio within a round.
 """
 
 import argparse
