@@ -244,9 +244,3 @@ _STATUS_BY_JOB_CODE = {
         InternalError,
     )
 }
-
-
-def one_line(error: BaseException) -> str:
-    """Returns an exception as one line for callers and operators: `ValueError: too dark`."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

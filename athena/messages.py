@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import pybase64
 
-from athena.errors import RequestError, one_line
+from athena.errors import RequestError
+from athena.plain_text import one_line
 from athena.protocol import InputValue
 
 MESSAGE_VERSION = 1

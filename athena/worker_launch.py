@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from athena.plain_text import MAX_CHARS, plain_lines
+
 VARIABLE = "ATHENA_WORKER_LAUNCH"
 
 #: Exit status of a worker that has run its time and wants to be replaced.
@@ -59,7 +61,9 @@ class WorkerReport:
 
     def send(self, fd: int) -> None:
         """Writes the report."""
-        os.write(fd, orjson.dumps(asdict(self)) + b"\n")
+        os.write(
+            fd, orjson.dumps({"ready": self.ready, "detail": plain_lines(self.detail, MAX_CHARS)}) + b"\n"
+        )
 
     @classmethod
     def decode(cls, line: bytes) -> "WorkerReport":

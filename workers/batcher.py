@@ -3,6 +3,7 @@
 Knows neither Celery nor Redis: jobs come in by `put`, ended ones go out by `collect`.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -10,12 +11,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from athena.errors import AthenaError, CanceledError, ExpiredError
+from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage
+from athena.plain_text import one_line
 from athena.progress import ProgressBoard
 from workers.call_clock import CallClock
 from workers.line import Line
+
+logger = logging.getLogger(__name__)
 
 #: A call that takes longer is worth a wait for urgent jobs.
 LONG_CALL_S = 0.02
@@ -68,7 +72,7 @@ class Model:
     Attributes:
         load: runs first, on the first thread, so that a model is loaded where it will run.
         batch_key: jobs of the same key may share a call; None for one that may not.
-        run: runs jobs in one inference call and returns one outcome for each; never raises.
+        run: runs jobs in one inference call and returns one outcome for each. What it raises fails them all.
         unload: runs last, on the first thread.
     """
 
@@ -253,7 +257,7 @@ class Batcher:
         began_s = time.monotonic()
         self._clock.begin(began_s)
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
-        outcomes = self._model.run(batch)
+        outcomes = self._outcomes(batch)
         self._progress.end(thread)
         ended_s = time.monotonic()
         self._clock.end(ended_s)
@@ -268,6 +272,20 @@ class Batcher:
         self._has_untold = True
         if ended_s - self._told_s >= TELL_EVERY_S:
             self._tell(ended_s)
+
+    def _outcomes(self, batch: list[BatchJob]) -> list[Outcome]:
+        """Runs a batch; whatever happens, the thread goes on, and each job has an outcome."""
+        try:
+            outcomes = self._model.run(batch)
+            if len(outcomes) == len(batch):
+                return outcomes
+            text = f"{len(outcomes)} outcomes of {len(batch)} jobs"
+        except BaseException as error:
+            text = one_line(error)
+        logger.error("a call with %d jobs failed: %s", len(batch), text)
+        failure = InternalError("unexpected error; the worker's log holds the details")
+        outcome = Outcome(JobState.FAILED, code=failure.code, message=failure.message, batch_size=len(batch))
+        return [outcome] * len(batch)
 
     def _tell(self, now_s: float) -> None:
         self._has_untold = False

@@ -5,7 +5,8 @@ from typing import Any
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
-from athena.errors import RequestError, one_line
+from athena.errors import RequestError
+from athena.plain_text import one_line
 
 FIRST_RETRY_S = 0.2
 RETRY_STEP_S = 0.2

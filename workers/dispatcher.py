@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError, one_line
+from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError
+from athena.plain_text import class_name, one_line, text_of
 from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from workers.async_results import AsyncResults
@@ -84,11 +85,13 @@ class Dispatcher:
             return
         try:
             code = init(config)
+            if not code:
+                return
         except BaseException as error:
             raise ConfigError(f"wrapperInit raised {one_line(error)}", code=INIT_RAISED) from error
-        if code:
-            text = self.error_text(code)
-            raise ConfigError(f"wrapperInit returned {code}{': ' if text else ''}{text}", code=INIT_FAILED)
+        text = self.error_text(code)
+        text = f"wrapperInit returned {text_of(code)}{': ' if text else ''}{text}"
+        raise ConfigError(text, code=INIT_FAILED)
 
     def fini(self) -> None:
         """Runs wrapperFini; what it raises is only logged."""
@@ -134,20 +137,23 @@ class Dispatcher:
         assert self._batch_call is not None
         try:
             responses = self._batch_call([job.params for job in jobs], [job.inputs for job in jobs])
-            if not isinstance(responses, list | tuple) or len(responses) != len(jobs):
+            items = list(responses) if isinstance(responses, list | tuple) else None
+            if items is None or len(items) != len(jobs):
+                returned = class_name(responses) if items is None else f"{len(items)} items"
                 raise OutputError(
-                    f"wrapperBatchExec returned {_describe(responses)} for {len(jobs)} jobs; "
+                    f"wrapperBatchExec returned {returned} for {len(jobs)} jobs; "
                     "it must return a list with one Response for each"
                 )
         except BaseException as error:
             if len(jobs) > 1:
                 logger.warning("a batch of %d failed (%s); running each alone", len(jobs), one_line(error))
                 return [item for job in jobs for item in self.batch([job])]
-            if isinstance(error, AthenaError):
-                return [error]
+            # By its type: an odd exception may raise when it is asked for its `__class__`.
+            if issubclass(type(error), AthenaError):
+                return [cast(AthenaError, error)]
             logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
             return [WrapperError(one_line(error), code=EXEC_FAILED)]
-        return [self._read_item(response) for response in responses]
+        return [self._read_item(response) for response in items]
 
     def open_stream(self, params: dict[str, str], sid: str, resource: Any = 0) -> Stream:
         """Begins a session (see `StreamMethods.open`)."""
@@ -163,16 +169,26 @@ class Dispatcher:
 
     def read_response(self, response: Any, method: str) -> list[OutputValue]:
         """Returns a response's outputs (see `once` for what it raises)."""
+        try:
+            return self._read_outputs(response, method)
+        except AthenaError:
+            raise
+        except BaseException as error:
+            # Looking at what a wrapper returned may run its code.
+            logger.exception("what %s returned cannot be read", method)
+            raise OutputError(f"{method} returned what cannot be read: {one_line(error)}") from None
+
+    def _read_outputs(self, response: Any, method: str) -> list[OutputValue]:
         if response is None:
             raise WrapperError(f"{method} returned nothing", code=EXEC_RETURNED_NOTHING)
         if not isinstance(response, Response):
-            raise OutputError(f"{method} returned {type(response).__name__} instead of Response")
+            raise OutputError(f"{method} returned {class_name(response)} instead of Response")
         if response.error_code:
             code = response.error_code
-            raise WrapperError(f"{self.error_text(code)};code={code}", code=EXEC_FAILED)
+            raise WrapperError(f"{self.error_text(code)};code={text_of(code)}", code=EXEC_FAILED)
         items = response.list or ()
         if not isinstance(items, list | tuple):
-            raise OutputError(f"the list of the response is a {type(items).__name__} instead of a list")
+            raise OutputError(f"the list of the response is a {class_name(items)} instead of a list")
         outputs = [self._read_output(item) for item in items]
         keys = [output.key for output in outputs]
         if len(set(keys)) != len(keys):
@@ -180,18 +196,18 @@ class Dispatcher:
         return outputs
 
     def error_text(self, code: int) -> str:
-        """Returns wrapperError's text for a code; "" when it has none."""
+        """Returns wrapperError's text for a code, as one line; "" when it has none."""
         describe = getattr(self._wrapper, "wrapperError", None)
         if describe is None:
             return ""
         try:
-            return str(describe(code) or "")
+            return text_of(describe(code) or "")
         except BaseException:
-            logger.exception("wrapperError(%s) raised", code)
+            logger.exception("wrapperError(%s) raised", text_of(code))
             return ""
 
     def _read_item(self, response: Any) -> BatchItem:
-        if isinstance(response, Exception):
+        if issubclass(type(response), BaseException):
             return WrapperError(one_line(response), code=EXEC_FAILED)
         try:
             return self.read_response(response, "wrapperBatchExec")
@@ -200,10 +216,12 @@ class Dispatcher:
 
     def _read_output(self, item: Any) -> OutputValue:
         if not hasattr(item, "data"):
-            raise OutputError(f"the response holds a {type(item).__name__} instead of a ResponseData")
+            raise OutputError(f"the response holds a {class_name(item)} instead of a ResponseData")
         key = getattr(item, "key", "")
         if not isinstance(key, str):
             raise OutputError(f"an output has the key {key!r}, which is no text")
+        # As it is: a subclass, such as numpy's, is no key of JSON.
+        key = str.__str__(key)
         if self._outputs and key not in self._outputs:
             raise OutputError(
                 f"output {key!r} is not declared in responseCls; declared: {', '.join(self._outputs)}"
@@ -212,7 +230,10 @@ class Dispatcher:
         if data_type not in DATA_FIELDS:
             raise OutputError(f"output {key!r} has data type {data_type!r}, which is not 0 to 4")
         try:
+            key.encode()
             return OutputValue(key, data_type, STATUS_ONCE, as_bytes(item.data))
+        except UnicodeEncodeError as error:
+            raise OutputError(f"output {key!r} cannot be written as UTF-8: {error}") from None
         except TypeError as error:
             raise OutputError(f"output {key!r}: {error}") from None
 
@@ -223,9 +244,3 @@ def _bind(wrapper: Any, name: str, order: tuple[str, ...]) -> Callable[..., Any]
         return None
     aliases = {"resource": "resource_name"} if "resource_name" in order else {}
     return Binding(method, (order,), aliases).compile(method, order)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"{len(value)} items"
-    return type(value).__name__

@@ -9,11 +9,12 @@ from typing import Any
 
 from athena.ability import Ability
 from athena.codings import decode_input
-from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, Problem, one_line
+from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, Problem, WrapperError
 from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, input_bytes
+from athena.plain_text import one_line, plain_line
 from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload, render_warnings
 from athena.schema import build_envelope_schema, validate_envelope
 from athena.sdk import job
@@ -76,6 +77,8 @@ class Inference:
         try:
             self.wrapper = wrapper = load_wrapper(self._ability)
             self._interface = declared_interface(self._ability, wrapper)
+            # Whatever cannot be written as JSON is found here, where the message can name the file.
+            self._interface.encode()
             results = AsyncResults(self._ability.limits.max_exec_s)
             self._dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
         except ConfigError:
@@ -120,7 +123,10 @@ class Inference:
         return message.max_exec_s
 
     def run(self, batch: list[BatchJob]) -> list[Outcome]:
-        """Runs jobs in one call and returns an outcome for each; one that fails fails alone."""
+        """Runs jobs in one call and returns an outcome for each; one that fails fails alone.
+
+        What it raises all the same, because a wrapper's objects do odd things, fails the whole call.
+        """
         with job.running(batch):
             if len(batch) == 1:
                 return [self.run_one(batch[0].message)]
@@ -142,7 +148,7 @@ class Inference:
             return timer.succeeded(outputs, message, arguments.warnings)
         except AthenaError as error:
             return timer.failed(error)
-        except Exception:
+        except BaseException:
             return timer.failed(_unexpected(message))
 
     def _run_together(self, messages: list[JobMessage]) -> list[Outcome]:
@@ -157,7 +163,7 @@ class Inference:
                 ready.append(message)
             except AthenaError as error:
                 outcomes[message.job_id] = timer.failed(error)
-            except Exception:
+            except BaseException:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
         items = self.dispatcher.batch(arguments) if arguments else []
         for message, given, item in zip(ready, arguments, items, strict=True):
@@ -167,7 +173,7 @@ class Inference:
                     if isinstance(item, AthenaError)
                     else timer.succeeded(item, message, given.warnings)
                 )
-            except Exception:
+            except BaseException:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
         return [outcomes[message.job_id] for message in messages]
 
@@ -268,8 +274,8 @@ class _Timer:
         state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED
         return Outcome(
             state,
-            code=error.code,
-            message=describe(error),
+            code=error.code if type(error.code) is int else WrapperError.code,
+            message=plain_line(describe(error)),
             exec_ms=self._elapsed_ms,
             batch_size=self._batch_size,
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from athena.errors import ConfigError, OutputError, WrapperError
+from athena.plain_text import text_of
 from athena.sdk.data import DataListCls, Response, ResponseData
 from athena.sdk.wrapper import WrapperBase
 from workers.async_results import AsyncResults
@@ -81,7 +82,7 @@ def _asynchronous(
             response = expected.wait()
         if response.error_code:
             code = response.error_code
-            raise WrapperError(f"{error_text(code)};code={code}", code=ASYNC_FAILED)
+            raise WrapperError(f"{error_text(code)};code={text_of(code)}", code=ASYNC_FAILED)
         return response
 
     return run

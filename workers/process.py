@@ -16,11 +16,12 @@ from redis.exceptions import RedisError
 
 from athena.ability import load_ability
 from athena.embedded import redis_address_of
-from athena.errors import AthenaError, ConfigError
+from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
 from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
 from athena.logs import configure_logs
+from athena.plain_text import one_line
 from athena.progress import ProgressBoard
 from athena.script import Command
 from athena.sdk import device
@@ -101,7 +102,7 @@ class WorkerProcess:
         try:
             self._batcher.loaded.result(self._settings.load_timeout_s)
             entry = self._register()
-        except (ConfigError, FutureTimeout, RedisError) as error:
+        except Exception as error:
             return self._report_failure(error)
         status = self._serve(self._session(entry))
         self._deregister(entry)
@@ -215,7 +216,7 @@ class WorkerProcess:
         WorkerReport(ready=True).send(self._launch.status_fd)
 
     def _report_failure(self, error: BaseException) -> int:
-        text = error.message if isinstance(error, AthenaError) else " ".join(str(error).split())
+        text = error.message if isinstance(error, AthenaError) else one_line(error)
         if isinstance(error, FutureTimeout):
             text = f"loading took longer than {self._settings.load_timeout_s:g} s"
         # The traceback of the wrapper's own mistake shows its line; ours would only hide it.

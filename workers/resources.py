@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from athena.errors import WrapperError, one_line
+from athena.errors import WrapperError
+from athena.plain_text import one_line, text_of
 from athena.sdk.data import DataListCls, DataListNode
 
 logger = logging.getLogger(__name__)
@@ -76,15 +77,14 @@ class Resources:
         self._make_room()
         try:
             code = self._load(read_resource(self._folder, resource_id), name)
-        except Exception as error:
+            if not code:
+                return self._loaded.setdefault(resource_id, _Loaded(name))
+        except BaseException as error:
             logger.exception("wrapperLoadRes(%r) raised", resource_id)
             text = f"resource {resource_id!r} cannot be loaded: {one_line(error)}"
             raise WrapperError(text, code=LOAD_FAILED) from None
-        if code:
-            raise WrapperError(
-                f"resource {resource_id!r} cannot be loaded: wrapperLoadRes returned {code}", code=LOAD_FAILED
-            )
-        return self._loaded.setdefault(resource_id, _Loaded(name))
+        text = f"resource {resource_id!r} cannot be loaded: wrapperLoadRes returned {text_of(code)}"
+        raise WrapperError(text, code=LOAD_FAILED)
 
     def _make_room(self) -> None:
         idle = [resource_id for resource_id, loaded in self._loaded.items() if not loaded.users]
@@ -95,7 +95,7 @@ class Resources:
         loaded = self._loaded.pop(resource_id)
         try:
             self._unload(loaded.name)
-        except Exception:
+        except BaseException:
             logger.exception("wrapperUnloadRes(%r) raised", resource_id)
 
 

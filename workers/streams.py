@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from athena.errors import AthenaError, WrapperError, one_line
+from athena.errors import AthenaError, WrapperError
+from athena.plain_text import one_line, text_of
 from athena.protocol import OutputValue
 from athena.sdk.data import DataListCls, Response
 from workers.async_results import AsyncResults, Expected
@@ -82,7 +83,7 @@ class StreamMethods:
         created = self.run("wrapperCreate", CREATE_FAILED, self._create, *given)
         code = getattr(created, "error_code", 0)
         if code:
-            raise WrapperError(f"{self.error_text(code)};code={code}", code=CREATE_FAILED)
+            raise WrapperError(f"{self.error_text(code)};code={text_of(code)}", code=CREATE_FAILED)
         handle = getattr(created, "handle", created)
         if handle is None:
             raise WrapperError("wrapperCreate returned no handle", code=CREATE_FAILED)
@@ -124,7 +125,7 @@ class Stream:
             raise WrapperError("the wrapper defines no wrapperWrite", code=WRITE_FAILED)
         code = methods.run("wrapperWrite", WRITE_FAILED, methods.write, self.handle, inputs, self._sid)
         if code:
-            raise WrapperError(f"{methods.error_text(code)};code={code}", code=WRITE_FAILED)
+            raise WrapperError(f"{methods.error_text(code)};code={text_of(code)}", code=WRITE_FAILED)
 
     def read(self) -> list[OutputValue]:
         """Returns the next part of the answer: from wrapperRead where there is one, else from `callback`.
@@ -154,13 +155,13 @@ class Stream:
         except AthenaError:
             return
         if code:
-            logger.warning("wrapperDestroy returned %s", code)
+            logger.warning("wrapperDestroy returned %s", text_of(code))
 
     def _outputs(self, response: Any, name: str, code: int) -> list[OutputValue]:
         error_code = getattr(response, "error_code", 0)
         if error_code:
             text = self._methods.error_text(error_code)
-            raise WrapperError(f"{text};code={error_code}", code=code)
+            raise WrapperError(f"{text};code={text_of(error_code)}", code=code)
         return self._methods.read_response(response, name)
 
 

@@ -20,7 +20,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from athena.broker import TASK_NAME
-from athena.errors import RequestError, one_line
+from athena.errors import RequestError
+from athena.plain_text import one_line
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
 from athena.script import Command

@@ -13,13 +13,14 @@ def as_bytes(value: Any) -> bytes:
 
     Raises:
         TypeError: `value` is neither str nor a bytes-like object.
+        UnicodeEncodeError: it is a str with half of a surrogate pair.
     """
-    if isinstance(value, bytes):
+    if type(value) is bytes:
         return value
     if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
+        return str.encode(value)
+    if isinstance(value, Bytes):
+        return bytes(memoryview(value))
     raise TypeError(f"data must be bytes or str, got {type(value).__name__}")
 
 

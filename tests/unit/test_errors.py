@@ -25,8 +25,8 @@ from athena.errors import (
     WaitTimeoutError,
     WrapperError,
     http_status_of,
-    one_line,
 )
+from athena.plain_text import one_line
 
 CLASSES: list[Any] = [
     item

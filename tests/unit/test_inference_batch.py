@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from athena.ability import load_ability
+from athena.errors import ConfigError
 from athena.jobs import JobState, Outcome
 from athena.messages import make_message
 from athena.protocol import read_inputs
@@ -204,3 +205,27 @@ def test_resource_of_a_wrapper_that_knows_none_is_ignored(load: Callable[[str], 
     (outcome,) = run(load(BATCHING), B64["a"], resource_id="anna")
 
     assert text_of(outcome) == "QQ=="
+
+
+def test_a_declaration_that_cannot_be_written_is_named(load: Callable[[str], Inference]) -> None:
+    declares = BATCHING.replace('StringBodyField(key="text")', 'StringBodyField(key="half \\ud83d")', 1)
+
+    with pytest.raises(ConfigError, match=r"wrapper\.py cannot be loaded: .*surrogates"):
+        load(declares)
+
+
+def test_a_start_that_fails_is_told_in_one_line_whatever_it_says(load: Callable[[str], Inference]) -> None:
+    raises = BATCHING.replace("return 0", 'raise RuntimeError("half \\ud83d" + "x" * 10**7)', 1)
+
+    with pytest.raises(ConfigError) as caught:
+        load(raises)
+
+    assert caught.value.message.startswith("wrapperInit raised RuntimeError: half \\ud83dxxx")
+    assert len(caught.value.message) < 3000
+
+
+def test_an_odd_code_of_wrapper_init_is_told(load: Callable[[str], Inference]) -> None:
+    returns = BATCHING.replace("return 0", "return type('Odd', (), {'__bool__': lambda self: 1 / 0})()", 1)
+
+    with pytest.raises(ConfigError, match="wrapperInit raised ZeroDivisionError"):
+        load(returns)

@@ -1,0 +1,100 @@
+"""What a wrapper says and does to its process: its own job may fail, nobody else's, and no worker dies."""
+
+import base64
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Stack, serving
+
+pytestmark = pytest.mark.e2e
+
+WILL_NOT_START = """
+from athena.sdk import WrapperBase
+
+class Wrapper(WrapperBase):
+    def wrapperInit(self, config):
+        raise RuntimeError("no model named \\ud83d\\x1b[2J")
+
+    def wrapperOnceExec(self, params, reqData):
+        return None
+"""
+
+
+@pytest.fixture(scope="module")
+def unruly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The ability `unruly`, and one that does not start."""
+    folder = tmp_path_factory.mktemp("unruly")
+    (folder / "silent").mkdir()
+    (folder / "silent" / "wrapper.py").write_text(WILL_NOT_START)
+    with serving(folder, ROOT / "tests" / "abilities" / "unruly", folder / "silent") as running:
+        yield running
+
+
+def ask(stack: Stack, mode: str) -> tuple[int, str]:
+    """Returns the code and the message of the answer, or its text."""
+    request = {
+        "header": {"app_id": "test", "status": 3},
+        "parameter": {"unruly": {"mode": mode}},
+        "payload": {"text": {"text": "aGVsbG8="}},
+    }
+    body: Any = stack.post("/unruly", request).json()
+    if body["header"]["code"]:
+        return body["header"]["code"], body["header"]["message"]
+    return 0, base64.b64decode(body["payload"]["text"]["text"]).decode()
+
+
+@pytest.fixture
+def worker(unruly: Stack) -> Iterator[str]:
+    """The process id of the worker, which has to be the same after the test."""
+    before = ask(unruly, "fine")
+    assert before[0] == 0
+    yield before[1]
+    assert ask(unruly, "fine") == before
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "message"),
+    [
+        ("surrogate", 10909, "ValueError: unknown token \\ud83d"),
+        ("code", 10909, "half of an emoji: \\ud83d;code=7"),
+        ("control", 10909, "ValueError: \\x1b[2J INFO nothing happened\\x00"),
+        ("without_text", 10909, "WithoutText: WithoutText whose text cannot be had (TypeError)"),
+    ],
+)
+def test_a_text_that_cannot_be_written_fails_its_own_job(
+    unruly: Stack, worker: str, mode: str, code: int, message: str
+) -> None:
+    assert ask(unruly, mode) == (code, message)
+
+
+def test_a_long_text_is_cut_in_answer_and_log(unruly: Stack, worker: str) -> None:
+    before = len(unruly.log)
+
+    code, message = ask(unruly, "big")
+
+    assert (code, message[:20]) == (10909, "ValueError: xxxxxxxx")
+    assert message.endswith("… (20971520 characters)")
+    assert len(message) < 2100
+    assert len(unruly.log) - before < 50_000
+
+
+def test_an_ability_that_cannot_be_written_says_why_it_does_not_start(unruly: Stack) -> None:
+    listed = {item["service_id"]: item for item in unruly.get("/v1/abilities").json()["abilities"]}
+
+    failure = listed["silent"]["failure"]
+
+    assert failure == "wrapperInit raised RuntimeError: no model named \\ud83d\\x1b[2J"
+    assert f"athena: ability silent: {failure}" in unruly.log
+    assert "\x1b" not in unruly.log
+
+
+@pytest.mark.parametrize("mode", ["surrogate", "without_text", "code", "exit"])
+def test_an_odd_item_of_a_batch_fails_alone(unruly: Stack, worker: str, mode: str) -> None:
+    with ThreadPoolExecutor(3) as callers:
+        odd, *others = callers.map(lambda item: ask(unruly, item), [mode, "fine", "fine"])
+
+    assert odd[0] in (10106, 10909)
+    assert others == [(0, worker), (0, worker)]
