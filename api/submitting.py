@@ -11,7 +11,7 @@ from athena.interface import Interface
 from athena.protocol import new_job_id
 from athena.references import find_references, names_sources, with_data, without_sources
 from athena.routing import Hints
-from athena.schema import RequestSchema, validate_envelope
+from athena.schema import RequestSchema, check_widths, validate_envelope
 from athena.store import Submission
 
 
@@ -46,6 +46,7 @@ class Submitter:
         """
         if not names_sources(envelope):
             return validate_envelope(schema, envelope)
+        check_widths(schema, envelope)
         envelope = without_sources(envelope)
         references = find_references(envelope, interface)
         if not references:

@@ -1,11 +1,15 @@
 """From a validated envelope to the queue message; for gateways, and for tasks that came by send_task."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.messages import JobMessage, make_message
 from athena.protocol import flatten, read_inputs, split_parameters
+
+#: Larger ones do not fit into the 64 bits that JSON writers know.
+MAX_WHOLE = 2**63
 
 
 def prepare_job(
@@ -73,7 +77,7 @@ def complete_objects(given: Mapping[str, Any], specs: Iterable[DataSpec]) -> Map
 
 
 def convert(value: Any, format_as: str) -> Any:
-    """Returns a value in another type; null, and what cannot be read as a number, stay as they are."""
+    """Returns a value in another type; null, and what is no number of 64 bits, stay as they are."""
     if value is None:
         return None
     text = flatten(value)
@@ -85,7 +89,9 @@ def convert(value: Any, format_as: str) -> Any:
         return text.upper()
     if format_as == "boolean":
         return text not in ("", "0", "false")
-    try:
+    with contextlib.suppress(ValueError):
+        # As a float it would be rounded.
+        return value if abs(int(text)) >= MAX_WHOLE else int(text)
+    with contextlib.suppress(ValueError):
         return float(text)
-    except ValueError:
-        return value
+    return value

@@ -5,6 +5,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+#: Up to here a float holds every whole number.
+EXACT = 2**53
+
 
 class ByteLength(validate.Validator):
     """Limits the length of a text, counted in UTF-8 bytes."""
@@ -37,6 +40,10 @@ class WholeNumber(fields.Integer):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         if isinstance(value, float) and value.is_integer():
+            if abs(value) > EXACT:
+                raise ValidationError(
+                    f"must be written in digits beyond {EXACT}: a fraction or power is rounded"
+                )
             return int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValidationError(f"must be an integer, got {json_type(value)}")

@@ -14,6 +14,7 @@ from athena.interface import DataSpec, Interface
 from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
 from athena.protocol import DATA_FIELDS, STATUS_ONCE
 from athena.schema import BASE64, build_envelope_schema, output_request_fields
+from athena.widths import MAX_INPUTS, MAX_ITEMS
 
 JsonSchema = dict[str, Any]
 
@@ -141,9 +142,10 @@ def _value_schema(field: fields.Field[Any]) -> JsonSchema:
     if isinstance(field, fields.Nested):
         return object_schema(field.schema)
     if isinstance(field, ObjectOf):
-        return {"type": "object", "additionalProperties": field_schema(field.inner)}
+        inner = field_schema(field.inner)
+        return {"type": "object", "additionalProperties": inner, "maxProperties": MAX_INPUTS}
     if isinstance(field, fields.List):
-        return {"type": "array", "items": field_schema(field.inner)}
+        return {"type": "array", "items": field_schema(field.inner), "maxItems": MAX_ITEMS}
     schema: JsonSchema = {"type": _TYPES[type(field)]} if type(field) in _TYPES else {}
     if not schema:
         raise TypeError(f"there is no JSON Schema for {type(field).__name__}")

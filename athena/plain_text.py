@@ -31,6 +31,11 @@ def plain_line(text: str, max_chars: int = MAX_CHARS) -> str:
     return line
 
 
+def clipped(text: str, max_chars: int) -> str:
+    """Returns a text as it is, or its beginning; `…` stands for what was cut."""
+    return text if len(text) <= max_chars else f"{text[: max_chars - 1]}…"
+
+
 def plain_lines(text: str, max_chars: int) -> str:
     """Returns a text with its line breaks; of one that is too long, the beginning and the end."""
     if len(text) > max_chars:

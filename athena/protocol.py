@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import pybase64
 
-from athena.codings import encode_output
+from athena.codings import GZIP, encode_output
 from athena.errors import Problem, RequestError
 
 STATUS_ONCE = 3
@@ -131,8 +131,7 @@ def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
     try:
         data = pybase64.b64decode(text, validate=True)
     except ValueError:
-        problem = Problem(f"/payload/{key}/{name}", "is not base64 (standard alphabet, with padding)")
-        raise RequestError("bad base64", problems=(problem,)) from None
+        text, data = _decode_broken_lines(f"/payload/{key}/{name}", text)
     status = value.get("status")
     return InputValue(
         key=key,
@@ -146,38 +145,62 @@ def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
     )
 
 
+def _decode_broken_lines(pointer: str, text: str) -> tuple[str, bytes]:
+    """Decodes base64 that may be broken into lines, as MIME (RFC 2045) and `base64 FILE` write it.
+
+    Returns:
+        The base64 in one line, and what it stands for.
+
+    Raises:
+        RequestError: it is none.
+    """
+    for blank in ("\n", "\r", " ", "\t"):
+        text = text.replace(blank, "")
+    try:
+        return text, pybase64.b64decode(text, validate=True)
+    except ValueError:
+        problem = Problem(pointer, "is not base64 (standard alphabet, with padding)")
+        raise RequestError("bad base64", problems=(problem,)) from None
+
+
 def render_payload(outputs: list[OutputValue], expected: Mapping[str, Mapping[str, Any]]) -> bytes:
     """Returns the JSON of the answer's `payload`: data beside the echoed attributes (protocol 1.4).
 
     Raises:
         OutputError: a text cannot be written in the encoding that the caller named.
     """
-    return orjson.dumps(
-        {output.key: _render_output(output, expected.get(output.key, {})) for output in outputs}
-    )
+    return render_outputs("", outputs, expected)[0]
 
 
-def _render_output(output: OutputValue, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    rendered = dict(attributes)
-    rendered["seq"] = 0
-    rendered["status"] = output.status
-    data = encode_output(output.key, output.type, output.data, attributes)
-    rendered[DATA_FIELDS[output.type]] = _render_data(data, attributes.get("format"))
-    return rendered
+def render_outputs(
+    service_id: str, outputs: list[OutputValue], expected: Mapping[str, Mapping[str, Any]]
+) -> tuple[bytes, list[Problem]]:
+    """Returns what `render_payload` does, and what is odd about it, with pointers into the request."""
+    rendered: dict[str, Any] = {}
+    warnings: list[Problem] = []
+    for output in outputs:
+        attributes = expected.get(output.key, {})
+        data = encode_output(output.key, output.type, output.data, attributes)
+        value, fault = _render_data(data, attributes.get("format"))
+        # Packed data is no JSON; whoever asks for both knows.
+        if fault and attributes.get("compress") != GZIP:
+            pointer = f"/parameter/{service_id}/{output.key}/format"
+            warnings.append(Problem(pointer, f"the output is not JSON, so it is given as base64: {fault}"))
+        field = DATA_FIELDS[output.type]
+        rendered[output.key] = {**attributes, "seq": 0, "status": output.status, field: value}
+    return orjson.dumps(rendered), warnings
 
 
-def _render_data(data: bytes, format: Any) -> Any:
-    if format == "json" and _is_json(data):
-        return orjson.Fragment(data)
-    return pybase64.b64encode_as_string(data)
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _render_data(data: bytes, format: Any) -> tuple[Any, str]:
+    """Returns data as it goes into an answer, and why it is not JSON although it should be."""
+    fault = ""
+    if format == "json":
+        try:
+            orjson.loads(data)
+            return orjson.Fragment(data), ""
+        except orjson.JSONDecodeError as error:
+            fault = str(error)
+    return pybase64.b64encode_as_string(data), fault
 
 
 def render_warnings(warnings: Iterable[Problem]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
+from athena.widths import MAX_INPUTS, MAX_MEMBERS, MAX_WHOLE, MIN_WHOLE, ROUNDED, is_flat
 
 Check = Callable[[Any], bool]
 
@@ -28,7 +29,8 @@ def compile_check(schema: Schema) -> Check:
     """Returns a function that says yes to documents which `schema` accepts as they are."""
     checks = {name: _field_check(field) for name, field in schema.fields.items()}
     required = frozenset(name for name, field in schema.fields.items() if field.required)
-    unknown = _always if schema.unknown == INCLUDE else _never
+    is_open = schema.unknown == INCLUDE
+    unknown = is_flat if is_open else _never
     check_of = checks.get
 
     def check(value: Any) -> bool:
@@ -39,7 +41,12 @@ def compile_check(schema: Schema) -> Check:
                 return False
         return required <= value.keys()
 
-    return check
+    # A closed one is no wider than what it knows.
+    return _narrow(check) if is_open else check
+
+
+def _narrow(check: Check) -> Check:
+    return lambda value: type(value) is dict and len(value) <= MAX_MEMBERS and check(value)
 
 
 def _field_check(field: fields.Field[Any]) -> Check:
@@ -58,7 +65,7 @@ def _value_check(field: fields.Field[Any]) -> Check:
     if types is None or len(field.validators) > 1 or field.data_key or field.dump_only:
         return _never
     if not field.validators:
-        return lambda value: type(value) in types
+        return _plain_check(types)
     return _validator_check(types, field.validators[0])
 
 
@@ -78,20 +85,31 @@ def _validator_check(types: tuple[type, ...], validator: Any) -> Check:
     return _never
 
 
-def _range_check(types: tuple[type, ...], validator: validate.Range) -> Check:
-    if not (validator.min_inclusive and validator.max_inclusive):
-        return _never
-    least = float("-inf") if validator.min is None else validator.min
-    most = float("inf") if validator.max is None else validator.max
+def _plain_check(types: tuple[type, ...]) -> Check:
+    if int not in types:
+        return lambda value: type(value) in types
+    least, most = _certain_numbers(types)
     return lambda value: type(value) in types and least <= value <= most
 
 
+def _range_check(types: tuple[type, ...], validator: validate.Range) -> Check:
+    if not (validator.min_inclusive and validator.max_inclusive):
+        return _never
+    least, most = _certain_numbers(types)
+    least = least if validator.min is None else max(least, validator.min)
+    most = most if validator.max is None else min(most, validator.max)
+    return lambda value: type(value) in types and least <= value <= most
+
+
+def _certain_numbers(types: tuple[type, ...]) -> tuple[float, float]:
+    """Returns between which numbers a parser has rounded none, and any JSON writer writes all."""
+    return (-ROUNDED + 1024, ROUNDED - 1024) if float in types else (MIN_WHOLE, MAX_WHOLE)
+
+
 def _members_check(accepts: Check) -> Check:
-    return lambda value: type(value) is dict and all(accepts(item) for item in value.values())
-
-
-def _always(value: Any) -> bool:
-    return True
+    return lambda value: (
+        type(value) is dict and len(value) <= MAX_INPUTS and all(accepts(item) for item in value.values())
+    )
 
 
 def _never(value: Any) -> bool:

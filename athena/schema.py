@@ -16,6 +16,7 @@ from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, Whole
 from athena.protocol import DATA_FIELDS
 from athena.queues import LANES
 from athena.quick_check import Check, compile_check
+from athena.widths import WidthCheck, check_shape, compile_widths, pointer_to, too_wide
 
 STATUSES = (0, 1, 2, 3)
 MAX_SEQ = 9_999_999
@@ -221,10 +222,11 @@ def parameter_fields(interface: Interface) -> dict[str, fields.Field[Any]]:
 
 @dataclass(frozen=True)
 class RequestSchema:
-    """The schema of an ability's requests, and the quick check made from it."""
+    """The schema of an ability's requests, and the checks made from it that come before it."""
 
     schema: Schema
     quick_check: Check
+    width_check: WidthCheck
 
 
 def build_envelope_schema(interface: Interface) -> RequestSchema:
@@ -238,7 +240,7 @@ def build_envelope_schema(interface: Interface) -> RequestSchema:
             "payload": _open_payload() if interface.is_permissive else _payload(interface),
         }
     )()
-    return RequestSchema(schema, compile_check(schema))
+    return RequestSchema(schema, compile_check(schema), compile_widths(schema))
 
 
 def _parameter(interface: Interface) -> fields.Nested:
@@ -292,10 +294,23 @@ def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:
         RequestError: with one problem, and its pointer, for each thing that is wrong.
     """
     if not request.quick_check(document):
+        check_widths(request, document)
         document = _load(request.schema, document)
     checked: dict[str, Any] = document
     _check_app_id(checked["header"])
     return checked
+
+
+def check_widths(request: RequestSchema, document: Any) -> None:
+    """Checks that a document is small enough to be judged.
+
+    Raises:
+        RequestError: it is too wide or too deep; the problems name the places.
+    """
+    check_shape(document)
+    problems = list(request.width_check(document, ""))
+    if problems:
+        raise too_wide(problems)
 
 
 def _load(schema: Schema, document: Any) -> dict[str, Any]:
@@ -333,13 +348,9 @@ def _problems(messages: Any, pointer: str) -> list[Problem]:
         return [
             problem
             for key, inner in messages.items()
-            for problem in _problems(inner, pointer if key == "_schema" else f"{pointer}/{_escape(key)}")
+            for problem in _problems(inner, pointer if key == "_schema" else pointer_to(pointer, key))
         ]
     return [Problem(pointer, _sentence(message)) for message in messages]
-
-
-def _escape(key: Any) -> str:
-    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def _sentence(message: Any) -> str:

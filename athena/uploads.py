@@ -4,7 +4,8 @@ What is made here is validated and run like any other request. docs/protocol.md,
 named.
 """
 
-import contextlib
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,10 @@ _ENCODINGS = {
 }
 
 _CHARSETS = {"utf-8": "utf8", "utf8": "utf8", "us-ascii": "utf8", "gb2312": "gb2312", "gbk": "gbk"}
+
+#: A number as people write it; Python takes `1_0`, `inf` and `nan` for numbers too.
+_NUMBER = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 _TYPE_BY_FAMILY = {"text": 0, "audio": 1, "image": 2, "video": 3}
 
@@ -104,8 +109,8 @@ class _Builder:
         self._header: dict[str, Any] = {"status": STATUS_ONCE, **_object(base, "header", "/header")}
         parameter = _object(base, "parameter", "/parameter")
         own_pointer = f"/parameter/{interface.service_id}"
-        self._parameter = dict(_object(parameter, interface.service_id, own_pointer))
-        self._payload = {key: value for key, value in _object(base, "payload", "/payload").items()}
+        self._parameter = _copied(_object(parameter, interface.service_id, own_pointer))
+        self._payload = _copied(_object(base, "payload", "/payload"))
         others = {key: value for key, value in parameter.items() if key != interface.service_id}
         self._base = {**base, "parameter": others}
 
@@ -150,9 +155,11 @@ class _Builder:
             self._parameter[key] = _typed(self._params.get(key), value)
 
     def _set_attribute(self, objects: dict[str, Any], key: str, attribute: str, value: str) -> None:
-        node = objects.get(key)
         whole = attribute in _NUMBERS and value.isascii() and value.isdecimal() and len(value) < 16
-        objects[key] = {**(node if isinstance(node, dict) else {}), attribute: int(value) if whole else value}
+        node = objects.get(key)
+        if not isinstance(node, dict):
+            node = objects[key] = {}
+        node[attribute] = int(value) if whole else value
 
     def _only_input(self) -> str:
         keys = list(self._interface.input_types)
@@ -173,6 +180,11 @@ def _object(document: Mapping[str, Any], key: str, pointer: str) -> Mapping[str,
     return value
 
 
+def _copied(objects: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an object, and the objects in it, to be written to."""
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in objects.items()}
+
+
 def _encoding(type: int, upload: Upload) -> str:
     if type == 0:
         return _CHARSETS.get(upload.charset.lower(), "")
@@ -191,8 +203,7 @@ def _typed(spec: ParamSpec | None, value: str) -> Any:
         return value
     if spec.json_type == "boolean" and value in ("true", "false"):
         return value == "true"
-    if spec.json_type in ("integer", "number"):
-        for kind in (int, float):
-            with contextlib.suppress(ValueError):
-                return kind(value)
+    if spec.json_type in ("integer", "number") and _NUMBER.fullmatch(value.strip()):
+        number = int(value) if _WHOLE.fullmatch(value.strip()) else float(value)
+        return number if number < math.inf and number > -math.inf else value
     return value

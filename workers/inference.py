@@ -15,7 +15,7 @@ from athena.interface import Interface
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, input_bytes
 from athena.plain_text import one_line, plain_line
-from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_payload, render_warnings
+from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
 from athena.schema import build_envelope_schema, validate_envelope
 from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode
@@ -261,11 +261,11 @@ class _Timer:
     def succeeded(
         self, outputs: list[OutputValue], message: JobMessage, warnings: tuple[Problem, ...]
     ) -> Outcome:
-        payload = render_payload(outputs, message.expected)
+        payload, odd = render_outputs(message.service_id, outputs, message.expected)
         return Outcome(
             JobState.SUCCEEDED,
             payload,
-            message=render_warnings(warnings),
+            message=render_warnings((*warnings, *odd)),
             exec_ms=self._elapsed_ms,
             batch_size=self._batch_size,
         )

@@ -1,22 +1,25 @@
 """POST /v1/jobs: many jobs in one request."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, request
 
 from api.gateway import Gateway
-from api.problems import error_body
+from api.problems import MAX_ERRORS, error_header
 from api.request_body import RequestBody
 from api.server import BODY
 from api.submitting import Preference, Submitter
 from api.views.answers import job_url, json_response
-from api.views.bodies import JSON, parse_json
+from api.views.bodies import JSON, identity_of, load_json, with_exact_numbers
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
 
 #: So many jobs may come in one request.
 MAX_JOBS = 1000
+
+#: So many of them are looked at before other callers have their turn.
+AT_ONCE = 50
 
 ASYNC = Preference(respond_async=True)
 
@@ -33,31 +36,57 @@ class Bulk:
         if request.mimetype != JSON:
             raise MediaTypeError(f"content-type must be {JSON}")
         body: RequestBody = request.environ[BODY]
-        items = _items(parse_json(await body.read(self._gateway.settings.max_body_bytes)))
-        results = await asyncio.gather(*(self._submit_one(item) for item in items))
-        accepted = sum("id" in result for result in results)
+        raw = await body.read(self._gateway.settings.max_body_bytes)
+        items = _items(load_json(raw))
+        results: list[str | AthenaError] = []
+        for start in range(0, len(items), AT_ONCE):
+            numbered = enumerate(items[start : start + AT_ONCE], start)
+            results += await asyncio.gather(*(self._submit_one(raw, *item) for item in numbered))
+        accepted = sum(isinstance(result, str) for result in results)
         header = {"code": 0, "message": f"accepted {accepted} of {len(results)}", "sid": ""}
-        return json_response({"header": header, "jobs": results})
+        return json_response({"header": header, "jobs": _rendered(results)})
 
-    async def _submit_one(self, item: Any) -> dict[str, Any]:
+    async def _submit_one(self, raw: bytes, number: int, item: Any) -> str | AthenaError:
         try:
-            job_id = await self._accept(item)
+            return await self._accept(raw, number, item)
         except AthenaError as error:
-            return {"error": {**orjson.loads(error_body(error, ""))["header"], "status": error.http_status}}
-        return {"id": job_id, "url": job_url(job_id)}
+            return error
 
-    async def _accept(self, item: Any) -> str:
+    async def _accept(self, raw: bytes, number: int, item: Any) -> str:
         if not isinstance(item, dict) or not isinstance(item.get("service_id"), str):
             problem = Problem("/service_id", "must name the ability")
             raise RequestError("the job does not fit the schema", problems=(problem,))
-        envelope = {name: value for name, value in item.items() if name != "service_id"}
         interface, schema = self._gateway.ability(item["service_id"])
+        envelope = _envelope(item)
+        if not schema.quick_check(envelope):
+            envelope = with_exact_numbers(envelope, lambda exact: _envelope(_items(exact)[number]), raw)
         limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
         checked = await self._submitter.validate(interface, schema, envelope, limit_bytes)
-        identity = orjson.dumps(envelope)
-        submission, payload = self._submitter.prepare(interface, checked, identity, ASYNC)
+        submission, payload = self._submitter.prepare(interface, checked, identity_of(envelope), ASYNC)
         job_id, _ = await self._gateway.submit(submission, payload)
         return job_id
+
+
+def _envelope(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != "service_id"}
+
+
+def _rendered(results: Sequence[str | AthenaError]) -> list[dict[str, Any]]:
+    """Returns an id or an error for each; all errors together list so many problems as one would alone."""
+    left = MAX_ERRORS
+    rendered: list[dict[str, Any]] = []
+    for result in results:
+        if isinstance(result, str):
+            rendered.append({"id": result, "url": job_url(result)})
+            continue
+        header = error_header(result)
+        listed = min(len(result.problems), MAX_ERRORS)
+        if listed > left:
+            del header["errors"]
+        else:
+            left -= listed
+        rendered.append({"error": {**header, "status": result.http_status}})
+    return rendered
 
 
 def _items(document: Any) -> list[Any]:

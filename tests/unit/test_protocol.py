@@ -1,5 +1,6 @@
 """The envelope's values: strings for wrappers, base64 in, JSON out."""
 
+import base64
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from athena.protocol import (
     flatten,
     new_job_id,
     read_inputs,
+    render_outputs,
     render_payload,
     split_parameters,
     success_body,
@@ -72,6 +74,21 @@ def test_inputs_keep_the_order_of_the_request() -> None:
     assert [(item.key, item.type, item.data) for item in inputs] == [("b", 0, b"b"), ("a", 1, b"a")]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        base64.encodebytes(b"Q" * 200).decode(),
+        base64.encodebytes(b"Q" * 200).decode().replace("\n", "\r\n"),
+        " \t" + base64.b64encode(b"Q" * 200).decode() + "\r\n",
+        " ".join(base64.b64encode(b"Q" * 200).decode()),
+    ],
+)
+def test_base64_may_be_broken_into_lines_as_people_s_tools_do(written: str) -> None:
+    (item,) = read_inputs({"t": {"text": written}}, {"t": 0})
+
+    assert (item.data, item.text) == (b"Q" * 200, base64.b64encode(b"Q" * 200).decode())
+
+
 @pytest.mark.parametrize("status", [{}, {"status": None}])
 def test_input_without_a_status_is_whole(status: dict[str, Any]) -> None:
     (item,) = read_inputs({"t": {"text": "", **status}}, {"t": 0})
@@ -84,7 +101,7 @@ def test_input_that_is_null_or_has_no_data_is_left_out(value: Any) -> None:
     assert read_inputs({"t": value}, {"t": 0}) == []
 
 
-@pytest.mark.parametrize("text", ["aGk", "a", "a!==", "aGk=\n", " aGk=", "aG_k", "ä", "aGk=="])
+@pytest.mark.parametrize("text", ["aGk", "a", "a!==", "aGk\n", " a", "aG_k", "ä", "aGk==", "aGk=\xa0"])
 def test_bad_base64_is_refused_with_its_pointer(text: str) -> None:
     with pytest.raises(RequestError) as error:
         read_inputs({"ok": {"text": ""}, "pic": {"image": text}}, {"ok": 0, "pic": 2})
@@ -142,3 +159,21 @@ def test_answer_carries_the_payload_as_it_is() -> None:
     body = json.loads(success_body("j1", "cpu", b'{"text":{"text":"aGk="}}'))
 
     assert body["payload"] == {"text": {"text": "aGk="}}
+
+
+@pytest.mark.parametrize("data", [b'{"score": NaN}', b"[1, -Infinity]", b"", b"\xff", b"{"])
+def test_output_that_is_no_json_is_base64_with_a_warning_that_says_why(data: bytes) -> None:
+    payload, warnings = render_outputs("ocr", [OutputValue("out", 0, 3, data)], {"out": {"format": "json"}})
+
+    assert base64.b64decode(json.loads(payload)["out"]["text"]) == data
+    (warning,) = warnings
+    assert warning.pointer == "/parameter/ocr/out/format"
+    assert warning.detail.startswith("the output is not JSON, so it is given as base64: ")
+
+
+@pytest.mark.parametrize("attributes", [{}, {"format": "plain"}, {"format": "json", "compress": "gzip"}])
+def test_there_is_no_warning_where_json_was_not_asked_for_or_is_packed(attributes: dict[str, Any]) -> None:
+    output = OutputValue("out", 0, 3, b"[NaN]")
+
+    assert render_outputs("ocr", [output], {"out": attributes})[1] == []
+    assert render_outputs("ocr", [output._replace(data=b"[1]")], {"out": {"format": "json"}})[1] == []
