@@ -17,6 +17,7 @@ from api.request_body import ByteBudget
 from athena.embedded import redis_address_of
 from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
+from athena.log_streams import open_log_streams
 from athena.logs import configure_logs
 from athena.open_files import allow_open_files
 from athena.redis_checks import fault_at
@@ -25,6 +26,7 @@ from athena.settings import Settings, from_env
 
 def main() -> int:
     """Serves until SIGTERM or SIGINT."""
+    open_log_streams()
     try:
         settings = from_env(os.environ)
         check_settings_of_redis(settings)

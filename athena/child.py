@@ -5,12 +5,17 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from athena.errors import AthenaError
 
 PR_SET_PDEATHSIG = 1
+
+#: Variable by which all that a process starts can be told from what others start.
+BIRTHMARK = "ATHENA_BIRTHMARK"
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,6 +32,8 @@ class Child(ABC):
         log: where it says what goes wrong.
         is_optional: whether the others are started without it; it is tried again while they run.
         is_restartable: whether a rolling restart replaces it.
+        runs_foreign_code: whether code of others runs in it, which may start processes of its own.
+        birthmark: of its present process, or the last one; never used again.
         is_stopping: whether the supervisor itself stops.
         is_leaving: whether this process was asked to end, and the supervisor goes on.
         is_wanted: whether a process that has ended is replaced.
@@ -35,11 +42,13 @@ class Child(ABC):
     log = "its output above"
     is_optional = False
     is_restartable = True
+    runs_foreign_code = False
 
     def __init__(self, name: str, grace_s: float) -> None:
         self.name = name
         self.grace_s = grace_s
         self.process: subprocess.Popen[bytes] | None = None
+        self.birthmark = ""
         self.is_ready = False
         self.is_stopping = False
         self.is_leaving = False
@@ -127,9 +136,10 @@ class Child(ABC):
         self.ready_s = 0.0
         self.restart_at_s = None
         self.started_s = time.monotonic()
+        self.birthmark = uuid.uuid4().hex
         self.process = subprocess.Popen(
             list(self.command()),
-            env={**os.environ, **self.environment()},
+            env={**os.environ, **self.environment(), BIRTHMARK: self.birthmark},
             pass_fds=tuple(self.inherited_fds()),
             stdin=subprocess.DEVNULL,
             stdout=self.stdout(),
@@ -139,8 +149,29 @@ class Child(ABC):
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal, if there is a process."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
+        # Not by Popen, which waits for a process that has ended: that is for `reap` alone.
+        if self.process is not None and self.process.returncode is None:
+            os.kill(self.process.pid, number)
+
+    def exit_status(self) -> int | None:
+        """Returns how the process ended, as `subprocess` counts; None while it runs.
+
+        It stays a zombie, so that its number, and that of its group, remain its own (see `reap`).
+        """
+        assert self.process is not None
+        if self.process.returncode is not None:
+            return self.process.returncode
+        ended = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def reap(self) -> None:
+        """Waits for a process that has ended, and lets go of it."""
+        assert self.process is not None
+        self.process.wait()
+        self.process = None
+        self.is_ready = False
 
 
 def _die_with_parent() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from athena.child import Child, StartError, describe_exit
+from athena.log_streams import LogReaders
+from athena.orphans import Orphans
 from athena.rolling import RollingRestart
 
 logger = logging.getLogger(__name__)
@@ -42,22 +44,29 @@ class Supervisor:
         self._duties: list[Callable[[float], None]] = []
         self._stop_signals = 0
         self._restart = RollingRestart(say)
+        self._orphans = Orphans()
+        self._log_readers = LogReaders()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __enter__(self) -> "Supervisor":
+        self._orphans.adopt()
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop_signal)
-        signal.signal(signal.SIGHUP, self._on_restart_signal)
+        # `nohup` means that the end of a terminal is none of our business.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._on_restart_signal)
         # A handler, even an empty one, is what makes the death of a child write into the wake-up pipe.
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._orphans.release()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -114,6 +123,8 @@ class Supervisor:
         signals_before = self._stop_signals
         for group in reversed(groups):
             self._stop_group(group, signals_before)
+        while not self._orphans.end_all(time.monotonic()):
+            self._wait_quietly()
 
     def _do_without(self, child: Child, waiting: Sequence[Child], error: StartError) -> None:
         """Goes on without an optional child that did not start, as long as there is another one."""
@@ -126,7 +137,7 @@ class Supervisor:
     def _check_start(self, child: Child, deadline_s: float) -> None:
         if child.is_ready:
             return
-        returncode = child.process.poll() if child.process else None
+        returncode = child.exit_status() if child.process else None
         # Asked first, because a child that ends has often said why.
         if child.check_ready():
             child.now_serves()
@@ -141,12 +152,14 @@ class Supervisor:
     def _keep(self, child: Child) -> None:
         now_s = time.monotonic()
         if child.process is None:
-            if child.is_wanted and child.restart_at_s is not None and now_s >= child.restart_at_s:
+            is_due = child.is_wanted and child.restart_at_s is not None and now_s >= child.restart_at_s
+            # What the process before has left may hold its GPU's memory.
+            if is_due and not self._orphans.are_left_by(child, now_s):
                 child.spawn()
             return
         if child.overstays(now_s):
             child.signal(signal.SIGKILL)
-        returncode = child.process.poll()
+        returncode = child.exit_status()
         if returncode is not None:
             self._bury(child, returncode, now_s)
         elif not child.is_ready:
@@ -164,9 +177,7 @@ class Supervisor:
             self._say(f"{child.name} is ready again")
 
     def _bury(self, child: Child, returncode: int, now_s: float) -> None:
-        child.process = None
-        child.is_ready = False
-        child.on_exit(returncode)
+        self._let_go(child, returncode, now_s)
         planned = child.planned_exit(returncode)
         if planned:
             child.failures, child.restart_at_s = 0, now_s
@@ -183,6 +194,7 @@ class Supervisor:
     def _tick(self) -> None:
         self._wait()
         now_s = time.monotonic()
+        self._orphans.tend(self._children, now_s)
         for child in list(self._children):
             if child.is_running:
                 child.on_tick(now_s)
@@ -193,6 +205,7 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Sleeps until a signal comes (the death of a child is one) or a tick is over."""
+        self._log_readers.look()
         ready, _, _ = select.select([self._wake_read], [], [], TICK_S)
         if ready:
             os.read(self._wake_read, 4096)
@@ -213,19 +226,23 @@ class Supervisor:
                 self._wait_quietly()
 
     def _reap(self, child: Child) -> bool:
-        assert child.process is not None
-        returncode = child.process.poll()
+        returncode = child.exit_status()
         if returncode is None:
             return False
-        child.process = None
-        child.is_ready = False
-        child.on_exit(returncode)
+        self._let_go(child, returncode, time.monotonic())
         return True
+
+    def _let_go(self, child: Child, returncode: int, now_s: float) -> None:
+        """Waits for a child that has ended; what it has started ends before others get its work."""
+        self._orphans.bury(child, self._children, now_s)
+        child.reap()
+        child.on_exit(returncode)
 
     def _wait_quietly(self) -> None:
         """A tick during shutdown: duties such as heartbeats go on, further signals are only counted."""
         self._wait()
         now_s = time.monotonic()
+        self._orphans.tend(self._children, now_s)
         for duty in self._duties:
             duty(now_s)
 

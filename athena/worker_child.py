@@ -38,6 +38,8 @@ class WorkerChild(Child):
         suffix: part of its name, where several supervisors share a host.
     """
 
+    runs_foreign_code = True
+
     def __init__(
         self,
         ability: Ability,
@@ -86,7 +88,9 @@ class WorkerChild(Child):
             status_fd=self._status_write,
             progress_fd=self._board.fd,
         )
-        return {**launch.environment(), **device_environment(self.placement, os.environ)}
+        # For the Python programs that a wrapper starts; a worker's own output is a log anyway.
+        unbuffered = {"PYTHONUNBUFFERED": os.environ.get("PYTHONUNBUFFERED", "1")}
+        return {**launch.environment(), **device_environment(self.placement, os.environ), **unbuffered}
 
     def state(self) -> WorkerStatus:
         """Returns how it is, for operators."""

@@ -10,6 +10,7 @@ from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from workers.async_results import AsyncResults
 from workers.binding import Binding
+from workers.forks import end_fork
 from workers.once_call import EXEC_FAILED, make_once_call, own_method
 from workers.streams import Stream, StreamMethods
 
@@ -88,6 +89,7 @@ class Dispatcher:
             if not code:
                 return
         except BaseException as error:
+            end_fork(error)
             raise ConfigError(f"wrapperInit raised {one_line(error)}", code=INIT_RAISED) from error
         text = self.error_text(code)
         text = f"wrapperInit returned {text_of(code)}{': ' if text else ''}{text}"
@@ -124,6 +126,7 @@ class Dispatcher:
             raise
         except BaseException as error:
             # BaseException: sys.exit() in a wrapper must end its job, not the worker.
+            end_fork(error)
             logger.exception("job %s: wrapperOnceExec raised", given.job_id)
             raise WrapperError(one_line(error), code=EXEC_FAILED) from None
         return self.read_response(response, "wrapperOnceExec")
@@ -145,6 +148,7 @@ class Dispatcher:
                     "it must return a list with one Response for each"
                 )
         except BaseException as error:
+            end_fork(error)
             if len(jobs) > 1:
                 logger.warning("a batch of %d failed (%s); running each alone", len(jobs), one_line(error))
                 return [item for job in jobs for item in self.batch([job])]

@@ -20,6 +20,7 @@ from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
 from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
+from athena.log_streams import LogReaders, open_log_streams
 from athena.logs import configure_logs
 from athena.plain_text import one_line
 from athena.progress import ProgressBoard
@@ -33,6 +34,7 @@ from workers.alarm import Alarm
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
+from workers.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.guards import install_guards
 from workers.inference import Inference
 from workers.session import WorkerSession
@@ -81,10 +83,10 @@ class WorkerProcess:
         self._board = ProgressBoard(launch.progress_fd, options.concurrency, options.max_batch)
         self._batcher = Batcher(
             Model(
-                self._inference.load,
+                end_forks(self._inference.load),
                 self._inference.batch_key,
-                self._inference.run,
-                self._inference.unload,
+                end_forks(self._inference.run),
+                end_forks(self._inference.unload),
             ),
             BatchOptions(
                 options.max_batch,
@@ -246,7 +248,10 @@ def _end_soon(status: int) -> None:
 
 def main() -> int:
     """Runs the worker that the environment describes."""
+    open_log_streams()
+    LogReaders().watch()
     install_guards()
+    make_forks_ordinary()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # Celery warns root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -257,5 +262,6 @@ def main() -> int:
         logging.getLogger("celery").setLevel(logging.WARNING)
     launch = WorkerLaunch.from_env(os.environ)
     status = WorkerProcess(launch, settings).run()
+    end_what_was_started()
     threading.Thread(target=_end_soon, args=(status,), daemon=True).start()
     return status

@@ -11,6 +11,7 @@ from athena.protocol import OutputValue
 from athena.sdk.data import DataListCls, Response
 from workers.async_results import AsyncResults, Expected
 from workers.binding import Binding
+from workers.forks import end_fork
 from workers.once_call import ASYNC_FAILED, own_method
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class StreamMethods:
         except AthenaError:
             raise
         except BaseException as error:
+            end_fork(error)
             logger.exception("%s raised", name)
             raise WrapperError(f"{name} raised {one_line(error)}", code=code) from None
 

@@ -21,6 +21,7 @@ from athena.cli import (
     workers,
 )
 from athena.errors import AthenaError
+from athena.log_streams import open_log_streams
 
 #: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
 EX_CONFIG = 78
@@ -43,6 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
+    open_log_streams()
     options = make_parser().parse_args(argv)
     try:
         status: int = options.run(options)

@@ -1,5 +1,6 @@
 """Starts the whole of Athena, as an operator would."""
 
+import base64
 import contextlib
 import json
 import os
@@ -55,6 +56,8 @@ class Stack:
         self.log_path = folder / "serve.log"
         command = [*ATHENA, "serve", "--port", str(port), "--flower-port", str(flower_port)]
         command += ["--data", str(self.data_dir), *arguments]
+        # This variable hides that output is buffered; few machines of users have it.
+        environment = {"PYTHONUNBUFFERED": "", **environment}
         # The log goes into a file: a pipe that nobody reads would stop the server one day.
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
@@ -203,6 +206,14 @@ def faulty_request(**params: Any) -> dict[str, Any]:
         "parameter": {"faulty": params},
         "payload": {"text": {"text": "aGVsbG8="}},
     }
+
+
+def faulty_answer(stack: Stack, mode: str) -> str:
+    """Returns what the ability `faulty` answers."""
+    job_id = stack.submit("faulty", faulty_request(mode=mode))
+    stack.wait_state(job_id, "succeeded")
+    document = stack.get(f"/v1/jobs/{job_id}").json()
+    return base64.b64decode(document["payload"]["text"]["text"]).decode()
 
 
 def tool_environment(stack: Stack) -> dict[str, str]:

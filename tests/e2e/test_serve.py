@@ -1,17 +1,30 @@
 """`athena serve` from the start to the end of its life."""
 
+import base64
 import json
+import os
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
 
-from tests.e2e.conftest import ATHENA, ROOT, Stack, example, free_port, wait_until
+from tests.e2e.conftest import (
+    ATHENA,
+    FAULTY,
+    ROOT,
+    Stack,
+    example,
+    faulty_answer,
+    faulty_request,
+    free_port,
+    wait_until,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -36,14 +49,53 @@ def test_a_signal_ends_all_processes(start_stack: Callable[..., Stack], number: 
 
 
 def test_children_end_when_the_supervisor_is_killed(start_stack: Callable[..., Stack]) -> None:
-    stack = start_stack(*ECHO)
+    stack = start_stack("--ability", str(FAULTY))
     stack.wait_ready()
+    started = [psutil.Process(int(pid)) for pid in faulty_answer(stack, "children").split()]
     children = stack.processes()[1:]
+    assert set(started) <= set(children)
 
     stack.process.kill()
 
     _, alive = psutil.wait_procs(children, timeout=40)
     assert alive == []
+
+
+def test_neither_a_reader_of_the_log_that_goes_nor_a_hangup_under_nohup_does_harm(tmp_path: Path) -> None:
+    port = free_port()
+    command = [*ATHENA, "serve", "--port", str(port), "--flower-port", str(free_port())]
+    command += ["--data", str(tmp_path / "data"), "--ability", str(FAULTY)]
+    # As a shell starts it in `nohup athena serve | head`.
+    with subprocess.Popen(
+        ["nohup", *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert any(b"ready after" in line for line in process.stdout)
+            process.stdout.close()
+            process.send_signal(signal.SIGHUP)
+
+            workers = {ask(port, "print"), ask(port, "")}
+            (worker,) = workers
+            os.kill(int(worker), signal.SIGKILL)
+
+            wait_until(lambda: ask(port, "print") != worker, 60, "another worker answers")
+            assert process.poll() is None
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
+
+
+def ask(port: int, mode: str) -> str:
+    """Returns what the ability `faulty` answers, as soon as it does."""
+    url, body = f"http://127.0.0.1:{port}/faulty", faulty_request(mode=mode)
+
+    def answer() -> Any:
+        document = requests.post(url, json=body, timeout=90).json()
+        return document if document["header"]["code"] == 0 else None
+
+    document = wait_until(answer, 60, "the wrapper answers")
+    return base64.b64decode(document["payload"]["text"]["text"]).decode()
 
 
 def test_ready_is_announced_with_a_command_that_works(start_stack: Callable[..., Stack]) -> None:

@@ -314,7 +314,7 @@ def test_children_that_outlive_their_grace_are_killed_together(
     stage.stop()
 
     assert [child.exits for child in children] == [[-signal.SIGKILL]] * 2
-    assert 1005 < clock.now_s < 1010
+    assert 1005 < clock.now_s < 1100
     assert all(is_gone(pid) for pid in pids)
 
 
@@ -402,6 +402,23 @@ def test_children_end_with_a_supervisor_that_is_killed() -> None:
         process.kill()
 
         wait_until(lambda: is_gone(pid), "the child is gone")
+
+
+def test_hangup_stays_ignored_where_it_was(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stage = Stage()
+        with stage:
+            child = Shell(tmp_path, SERVE)
+            stage.start([child], 10)
+
+            os.kill(os.getpid(), signal.SIGHUP)
+            stage.run_until(lambda: True)
+
+            assert child.exits == []
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class Other(Shell):

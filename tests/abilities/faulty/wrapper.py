@@ -1,7 +1,10 @@
 """Does what the parameter `mode` says, so that tests can see what a bad wrapper does to the rest."""
 
 import ctypes
+import multiprocessing
 import os
+import signal
+import subprocess
 import sys
 import time
 
@@ -49,14 +52,11 @@ class Wrapper(WrapperBase):
         mode = params.get("mode", "")
         time.sleep(float(params.get("seconds", 0)))
         response = Response()
-        if mode == "raise":
-            raise RuntimeError("the model is not in the mood")
-        if mode == "exit":
-            sys.exit(3)
-        if mode == "os_exit":
-            os._exit(3)
-        if mode == "segfault":
-            ctypes.string_at(0)
+        _do_harm(mode)
+        if mode == "children":
+            return _answer(response, " ".join(str(process.pid) for process in _start_children()))
+        if mode == "fork":
+            return _answer(response, _fork_and_terminate())
         if mode == "none":
             return None  # type: ignore[return-value]
         if mode == "code":
@@ -64,7 +64,50 @@ class Wrapper(WrapperBase):
         if mode == "undeclared":
             response.list = [ResponseData(key="surprise", data=b"x")]
             return response
-        answer = ResponseData(key="text")
-        answer.setData(f"{os.getpid()}")
-        response.list = [answer]
-        return response
+        return _answer(response, f"{os.getpid()}")
+
+
+def _do_harm(mode: str) -> None:
+    if mode == "raise":
+        raise RuntimeError("the model is not in the mood")
+    if mode == "exit":
+        sys.exit(3)
+    if mode == "os_exit":
+        os._exit(3)
+    if mode == "segfault":
+        ctypes.string_at(0)
+    if mode == "print":
+        print("printed by the wrapper", end="")
+    if mode == "last words":
+        print("these are the last words")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _answer(response: Response, text: str) -> Response:
+    answer = ResponseData(key="text")
+    answer.setData(text)
+    response.list = [answer]
+    return response
+
+
+def _start_children() -> list["subprocess.Popen[bytes]"]:
+    """Starts processes that outlive the call: in our session, in one of their own, and deaf to SIGTERM."""
+    deaf = "trap '' TERM; while :; do sleep 0.1; done"
+    return [
+        subprocess.Popen(["sleep", "600"]),
+        subprocess.Popen(["sleep", "600"], start_new_session=True, env={}),
+        subprocess.Popen(["sh", "-c", deaf], start_new_session=True),
+    ]
+
+
+def _fork_and_terminate() -> str:
+    forks = multiprocessing.get_context("fork")
+    child = forks.Process(target=time.sleep, args=(600,))
+    child.start()
+    child.terminate()
+    child.join(20)
+    with forks.Pool(2) as pool:
+        pool.apply_async(time.sleep, (600,))
+        pool.terminate()
+        pool.join()
+    return f"ended with {child.exitcode}"
