@@ -91,6 +91,7 @@ messages = st.builds(
     expected=st.dictionaries(texts, st.dictionaries(texts, st.none() | texts, max_size=2), max_size=2),
     claim=st.booleans(),
     resource_id=texts,
+    max_exec_s=st.floats(0, 86400),
 )
 
 
