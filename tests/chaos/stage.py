@@ -16,7 +16,7 @@ import psutil
 import redis
 import requests
 
-from athena.embedded import find_server
+from athena.redis_server import find_server
 from tests.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,64 @@
+"""The embedded Redis on data folders that were there before."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from athena.embedded import prepare_folders, server_command, socket_path
+from athena.redis_server import find_server
+from tests.conftest import wait_until
+
+#: Written by Redis 6.2.14: a rewritten part and a tail of commands.
+OLD_FILE = Path(__file__).parents[1] / "data" / "redis-6.2.14.aof"
+
+pytestmark = pytest.mark.redis
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[redis.Redis]:
+    process = subprocess.Popen(server_command(find_server(folder), folder))
+    try:
+        with redis.Redis(unix_socket_path=str(socket_path(folder)), protocol=2) as client:
+            wait_until(lambda: _answers(client), "Redis answers")
+            yield client
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path, as a unix socket needs it."""
+    path = Path(tempfile.mkdtemp(prefix="athena-test-"))
+    prepare_folders(path)
+    yield path
+    shutil.rmtree(path)
+
+
+def test_the_file_of_redis_6_2_is_read_and_goes_on(folder: Path) -> None:
+    shutil.copy(OLD_FILE, folder / "appendonly.aof")
+    with served(folder) as client:
+        assert client.lrange("queue", 0, -1) == [b"zero", b"one", b"two"]
+        assert client.hgetall("record") == {b"state": b"queued", b"attempts": b"1"}
+        assert client.zrange("deadlines", 0, -1, withscores=True) == [(b"job", 1.5)]
+        assert client.smembers("set") == {b"a", b"b"}
+        assert client.xrange("stream") == [(b"1-1", {b"a": b"b"})]
+        assert client.get("payload") == bytes(range(256))
+        assert client.get("counter") == b"8"
+        assert 0 < client.ttl("result") <= 10**10
+        client.rpush("queue", "three")
+    with served(folder) as client:
+        assert client.lrange("queue", 0, -1) == [b"zero", b"one", b"two", b"three"]
