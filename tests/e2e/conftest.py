@@ -108,6 +108,10 @@ class Stack:
         (process,) = self.children(*words)
         return process
 
+    def redis_process(self) -> psutil.Process:
+        """Returns the embedded server, whichever it is."""
+        return next(process for process in self.processes() if process.name().endswith("-server"))
+
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 60) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)

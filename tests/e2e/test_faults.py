@@ -67,7 +67,7 @@ def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:
 
 
 def test_service_comes_back_after_redis_was_killed(faulty: Stack) -> None:
-    redis_process = next(process for process in faulty.processes() if "redis" in process.name().lower())
+    redis_process = faulty.redis_process()
 
     redis_process.kill()
 

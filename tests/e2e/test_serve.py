@@ -202,7 +202,7 @@ def test_a_data_folder_serves_one_at_a_time(start_stack: Callable[..., Stack]) -
 
 
 def test_the_embedded_redis_cannot_be_reached_from_outside(stack: Stack) -> None:
-    redis_process = next(process for process in stack.processes() if "redis" in process.name().lower())
+    redis_process = stack.redis_process()
 
     assert redis_process.net_connections("inet") == []
     mode = (stack.data_dir / "redis.sock").stat().st_mode & 0o777
