@@ -6,31 +6,32 @@ both are looked at again for every redirect. The connection goes to the very add
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
+from weakref import WeakValueDictionary
 
 import httpcore
 
+from api.addresses import Address, is_public, reached_by
 from athena.errors import FetchError, Problem
 from athena.references import Reference
 from athena.settings import HostPattern, Network, Settings
 
 MAX_REDIRECTS = 5
 
-#: So many downloads run at once; the others wait for their turn.
-MAX_DOWNLOADS = 32
+#: So many downloads run at once, and so many of one host; the others wait for their turn.
+MAX_DOWNLOADS = 64
+MAX_PER_HOST = 8
 
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-
-#: IPv6 addresses of this network carry an IPv4 address that a translator connects to.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class RefusedAddressError(Exception):
@@ -68,29 +69,20 @@ class FetchPolicy:
 
     def allows(self, address: Address) -> bool:
         """Whether an address may be connected to."""
-        plain = _embedded(address)
-        if any(plain in network for network in self.networks if network.version == plain.version):
-            return True
-        return plain.is_global and not plain.is_multicast
+        return all(self._allows(reached) for reached in reached_by(address))
 
-
-def _embedded(address: Address) -> Address:
-    """Returns the IPv4 address that an IPv6 address stands for, or the address itself."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address.sixtofour is not None:
-            return address.sixtofour
-        if address in _NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+    def _allows(self, address: Address) -> bool:
+        return is_public(address) or any(
+            address in network for network in self.networks if network.version == address.version
+        )
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to addresses that the policy allows, and to no others."""
 
-    def __init__(self, policy: FetchPolicy) -> None:
+    def __init__(self, policy: FetchPolicy, resolvers: Executor) -> None:
         self._policy = policy
+        self._resolvers = resolvers
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -111,25 +103,51 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
 
     async def _resolve(self, host: str, port: int) -> Address:
-        loop = asyncio.get_running_loop()
+        resolve = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(self._resolvers, resolve)
         except OSError as error:
             raise httpcore.ConnectError(f"the name cannot be resolved: {error.strerror}") from None
-        addresses = [ipaddress.ip_address(item[4][0]) for item in found]
+        addresses = [ipaddress.ip_address(str(item[4][0])) for item in found]
         for address in addresses:
             if not self._policy.allows(address):
                 raise RefusedAddressError(f"the host {host!r} leads to an address that is not allowed")
         return addresses[0]
 
 
+class Turns:
+    """Who may download: a slow host holds up those who want something from it, and nobody else."""
+
+    def __init__(self, total: int, per_host: int) -> None:
+        self._total = asyncio.Semaphore(total)
+        self._per_host = per_host
+        # Forgotten when nobody downloads from the host or waits for it.
+        self._hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def of(self, host: str) -> AsyncIterator[None]:
+        """Waits for a turn, first among those of the host, and holds it."""
+        turns = self._hosts.get(host)
+        if turns is None:
+            turns = self._hosts[host] = asyncio.Semaphore(self._per_host)
+        async with turns, self._total:
+            yield
+
+
 class Fetcher:
-    """Downloads over HTTP within limits."""
+    """Downloads over HTTP within limits.
+
+    Args:
+        policy: what may be fetched.
+        timeout_s: how long all inputs of a request may take together, waiting for a turn included.
+    """
 
     def __init__(self, policy: FetchPolicy, timeout_s: float) -> None:
         self._policy = policy
         self._timeout_s = timeout_s
-        self._turns = asyncio.Semaphore(MAX_DOWNLOADS)
+        self._turns = Turns(MAX_DOWNLOADS, MAX_PER_HOST)
+        # Of its own: the loop's resolver has four threads, and Redis' name is looked up there as well.
+        self._resolvers = ThreadPoolExecutor(MAX_DOWNLOADS, "resolver")
 
     async def fetch_all(self, references: Sequence[Reference], limit_bytes: int) -> dict[str, bytes]:
         """Returns input key -> bytes.
@@ -146,23 +164,24 @@ class Fetcher:
             problem = Problem(references[0].pointer, detail)
             raise FetchError("inputs are not fetched here", problems=(problem,))
         data: dict[str, bytes] = {}
+        deadline_s = asyncio.get_running_loop().time() + self._timeout_s
         for item in references:
             left_bytes = limit_bytes - sum(map(len, data.values()))
-            data[item.key] = await self.fetch(item.url, left_bytes, item.pointer)
+            data[item.key] = await self.fetch(item.url, left_bytes, item.pointer, deadline_s)
         return data
 
-    async def fetch(self, url: str, limit_bytes: int, pointer: str) -> bytes:
-        """Returns what a URL leads to.
+    async def fetch(self, url: str, limit_bytes: int, pointer: str, deadline_s: float) -> bytes:
+        """Returns what a URL leads to, until a time of the loop's clock.
 
         Raises:
             FetchError: it may not be fetched, is too large, or did not come in time; `pointer` is where the
                 request names it.
         """
         try:
+            backend = GuardedBackend(self._policy, self._resolvers)
             async with (
-                self._turns,
-                asyncio.timeout(self._timeout_s),
-                httpcore.AsyncConnectionPool(network_backend=GuardedBackend(self._policy)) as pool,
+                asyncio.timeout_at(deadline_s),
+                httpcore.AsyncConnectionPool(network_backend=backend) as pool,
             ):
                 return await self._follow(pool, url, limit_bytes)
         except TimeoutError:
@@ -185,7 +204,8 @@ class Fetcher:
                 target=_target(parts),
             )
             headers = [(b"Host", parts.netloc.encode("idna")), (b"Accept-Encoding", b"identity")]
-            async with pool.stream("GET", target, headers=headers) as response:
+            host = f"{target.host.decode().lower()}:{target.port or _PORTS[parts.scheme]}"
+            async with self._turns.of(host), pool.stream("GET", target, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status in _REDIRECTS and location:
                     url = urljoin(url, location.decode("latin-1"))

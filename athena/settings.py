@@ -172,7 +172,7 @@ class Settings:
     fetch_networks: tuple[Network, ...] = _setting(
         "", _networks, "networks that may be connected to although they are private: `10.0.0.0/24`"
     )
-    fetch_timeout_s: float = _setting("10", _seconds, "how long fetching one input may take")
+    fetch_timeout_s: float = _setting("10", _seconds, "how long fetching all inputs of a request may take")
     gpu_aliases: Mapping[str, str] = _setting(
         "",
         parse_aliases,

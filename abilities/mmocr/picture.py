@@ -98,10 +98,19 @@ def _upright(image: Image.Image) -> Picture:
 
 
 def _orientation(image: Image.Image) -> int:
+    """Returns how browsers turn a picture: by its EXIF tag, if that is one of 1 to 8, and by nothing else.
+
+    Pillow's `getexif` looks into XMP and into texts of PNG files too, which browsers do not.
+    """
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        if "exif" not in image.info and image.format == "PNG":
+            image.load()  # the chunk may stand behind the pixels
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        value = exif.get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF data says nothing about the pixels
         return 1
+    return value if isinstance(value, int) and value in UPRIGHT else 1
 
 
 def _shrunk_rgb(image: Image.Image) -> Image.Image:

@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from api.fetcher import MAX_REDIRECTS, Fetcher, FetchPolicy
+from api.fetcher import MAX_PER_HOST, MAX_REDIRECTS, Fetcher, FetchPolicy
 from athena.errors import ConfigError, FetchError
+from athena.references import Reference
 from athena.settings import HostPattern, from_env
 
 LIMIT = 1000
@@ -81,12 +82,9 @@ def port() -> Iterator[int]:
 def fetch(url: str, hosts: list[HostPattern], private: bool = True, timeout_s: float = 10) -> bytes:
     networks = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1")) if private else ()
 
-    async def run() -> bytes:
-        return await Fetcher(FetchPolicy(tuple(hosts), networks), timeout_s).fetch(
-            url, LIMIT, "/payload/a/url"
-        )
-
-    return asyncio.run(run())
+    fetcher = Fetcher(FetchPolicy(tuple(hosts), networks), timeout_s)
+    data = asyncio.run(fetcher.fetch_all([Reference("a", "text", url)], LIMIT))
+    return data["a"]
 
 
 def refusal(url: str, hosts: list[HostPattern], private: bool = True, timeout_s: float = 10) -> str:
@@ -167,9 +165,67 @@ def test_a_slow_host_is_left(port: int) -> None:
     )
 
 
+def test_a_request_has_one_deadline_for_all_its_inputs(port: int) -> None:
+    url = f"http://localhost:{port}/slow"
+    references = [Reference(key, "text", url) for key in ("a", "b", "c", "d", "e", "f")]
+    networks = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
+    fetcher = Fetcher(FetchPolicy((HostPattern("localhost", port),), networks), 1.5)
+
+    with pytest.raises(FetchError) as error:
+        asyncio.run(fetcher.fetch_all(references, LIMIT))
+
+    assert error.value.problems[0].detail == "could not be fetched within 1.5 s"
+    assert len(Files.asked) < len(references)
+
+
+class Silent:
+    """A host that takes connections and says nothing."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+
+def test_a_slow_host_holds_up_nobody_who_wants_another_one(port: int) -> None:
+    """However many wait for it: for the redirect to it as well."""
+    silent = Silent()
+
+    async def scenario() -> bytes:
+        server = await asyncio.start_server(silent.take, "127.0.0.1", 0)
+        slow_port = server.sockets[0].getsockname()[1]
+        hosts = (HostPattern("127.0.0.1", slow_port), HostPattern("localhost", port))
+        fetcher = Fetcher(FetchPolicy(hosts, (ipaddress.ip_network("127.0.0.0/8"),)), 60)
+        urls = [f"http://127.0.0.1:{slow_port}/", f"http://localhost:{port}/to/http://127.0.0.1:{slow_port}/"]
+        waiting = [
+            asyncio.ensure_future(fetcher.fetch_all([Reference("a", "text", url)], LIMIT))
+            for url in urls * 100
+        ]
+        async with asyncio.timeout(30):
+            while silent.connections < MAX_PER_HOST:
+                await asyncio.sleep(0.01)
+            found = await fetcher.fetch_all([Reference("a", "text", f"http://localhost:{port}/file")], LIMIT)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        server.close()
+        await server.wait_closed()
+        return found["a"]
+
+    assert asyncio.run(scenario()) == b"data of /file"
+    assert silent.connections == MAX_PER_HOST
+
+
 def test_a_host_that_nobody_runs_is_an_error() -> None:
     assert "could not be fetched" in refusal("http://127.0.0.1:1/", [HostPattern("127.0.0.1", 1)])
     assert "could not be fetched" in refusal("http://nobody.invalid/", [HostPattern("*.invalid")])
+
+
+POLICY = FetchPolicy(networks=(ipaddress.ip_network("10.0.0.0/24"),))
 
 
 @pytest.mark.parametrize(
@@ -190,14 +246,65 @@ def test_a_host_that_nobody_runs_is_an_error() -> None:
         ("fe80::1", False),
         ("fd00::1", False),
         ("::ffff:169.254.169.254", False),
-        ("64:ff9b::a9fe:a9fe", False),
-        ("2002:7f00:1::", False),
+        ("192.88.99.1", False),
+        ("240.0.0.1", False),
+        # Special blocks of IPv6, and what was never given to anybody.
+        ("::", False),
+        ("100::1", False),
+        ("100:0:0:1::1", False),
+        ("2001:1::1", False),
+        ("2001:2::1", False),
+        ("2001:10::1", False),
+        ("2001:20::1", False),
+        ("2001:30::1", False),
+        ("2001:db8::1", False),
+        ("2620:4f:8000::1", False),
+        ("3ffe::1", False),
+        ("3fff::1", False),
+        ("4000::1", False),
+        ("5f00::1", False),
+        ("fc00::1", False),
+        ("fec0::1", False),
+        ("fe80::1%1", False),
+        ("ff02::1", False),
+        ("ff0e::1", False),
     ],
 )
 def test_addresses(address: str, allowed: bool) -> None:
-    policy = FetchPolicy(networks=(ipaddress.ip_network("10.0.0.0/24"),))
+    assert POLICY.allows(ipaddress.ip_address(address)) is allowed
 
-    assert policy.allows(ipaddress.ip_address(address)) is allowed
+
+def carriers(inner: str) -> dict[str, str]:
+    """Returns addresses of IPv6 in which a way lies to an IPv4 address."""
+    bits = int(ipaddress.IPv4Address(inner))
+    high, low = f"{bits >> 16:x}", f"{bits & 0xFFFF:x}"
+    client = f"{~bits >> 16 & 0xFFFF:x}:{~bits & 0xFFFF:x}"
+    return {
+        "compatible": f"::{inner}",
+        "mapped": f"::ffff:{inner}",
+        "translated": f"::ffff:0:{inner}",
+        "NAT64": f"64:ff9b::{inner}",
+        "local NAT64": f"64:ff9b:1::{inner}",
+        "6to4": f"2002:{high}:{low}::1",
+        "Teredo client": f"2001:0:808:808:0:ffff:{client}",
+        "Teredo server": f"2001:0:{high}:{low}:0:ffff:f7f7:f7f7",
+        "ISATAP": f"2606:2800:220:1:0:5efe:{inner}",
+        "global ISATAP": f"2606:2800:220:1:200:5efe:{inner}",
+    }
+
+
+@pytest.mark.parametrize("form", carriers("8.8.8.8"))
+def test_an_ipv4_address_inside_is_the_one_that_is_judged(form: str) -> None:
+    for inner in ("8.8.8.8", "93.184.216.34", "10.0.0.5"):
+        assert POLICY.allows(ipaddress.ip_address(carriers(inner)[form])), inner
+    for inner in ("127.0.0.1", "169.254.169.254", "10.0.1.5", "192.168.0.1", "224.0.0.1", "255.255.255.255"):
+        assert not POLICY.allows(ipaddress.ip_address(carriers(inner)[form])), inner
+
+
+def test_networks_behind_other_local_translators_are_refused() -> None:
+    """Where the IPv4 address lies in 64:ff9b:1::/48 is up to each translator."""
+    for address in ("64:ff9b:1:7f00:0:100::", "64:ff9b:1:7f00:0:100:808:808", "64:ff9b:1::7f00:0:1:0"):
+        assert not POLICY.allows(ipaddress.ip_address(address))
 
 
 def test_patterns_of_the_setting() -> None:

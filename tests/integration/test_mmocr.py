@@ -19,6 +19,7 @@ from athena.sdk import DataListCls, DataListNode, Response
 pytest.importorskip("rapidocr")
 pytest.importorskip("onnxruntime")
 Image = pytest.importorskip("PIL.Image")
+PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
 
 ABILITY = Path(__file__).parents[2] / "abilities" / "mmocr"
 PICTURE = (ABILITY / "picture.jpg").read_bytes()
@@ -178,6 +179,66 @@ def test_boxes_refer_to_the_picture_turned_upright(read: Read) -> None:
     assert [item["text"] for item in result] == GOLDEN
     upright = found(read(PICTURE))[0]["box"]
     assert all(abs(a - b) <= 4 for a, b in zip(result[0]["box"], upright, strict=True))
+
+
+WIDE = Image.new("RGB", (60, 20), "white")
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.fixture
+def size_of(wrapper: Any) -> Callable[[bytes], tuple[int, int]]:
+    """What tells width and height of a picture as its boxes refer to it."""
+    decode = sys.modules["picture"].decode
+
+    def size(data: bytes) -> tuple[int, int]:
+        picture = decode(data, 10**6)
+        assert picture.pixels.shape[:2] == (picture.height, picture.width)
+        return picture.width, picture.height
+
+    return size
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 9, 10, 255, 65535])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_orientation_that_turns_nothing_keeps_the_size(
+    size_of: Callable[[bytes], tuple[int, int]], orientation: int, file_format: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    assert size_of(saved(WIDE, file_format, exif=exif)) == (60, 20)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_orientation_that_turns_a_picture_turns_its_size(
+    size_of: Callable[[bytes], tuple[int, int]], orientation: int, file_format: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    assert size_of(saved(WIDE, file_format, exif=exif)) == (20, 60)
+
+
+def test_a_picture_is_not_turned_by_what_browsers_do_not_look_at(
+    size_of: Callable[[bytes], tuple[int, int]],
+) -> None:
+    png_info = PngInfo()
+    png_info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    text = PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n  {len(exif.tobytes())}\n{exif.tobytes().hex()}")
+
+    for data in (
+        saved(WIDE, "JPEG", xmp=XMP),
+        saved(WIDE, "WEBP", xmp=XMP),
+        saved(WIDE, "PNG", pnginfo=png_info),
+        saved(WIDE, "PNG", pnginfo=text),
+    ):
+        assert Image.open(io.BytesIO(data)).getexif().get(0x0112) == 6
+        assert size_of(data) == (60, 20)
 
 
 def test_boxes_refer_to_the_size_that_was_sent(read: Read) -> None:
