@@ -165,10 +165,12 @@ class ForeignLimits:
     max_queue_s: float
 
 
-def take_command(incarnation: str, draw: Sequence[Draw], count: int, foreign: ForeignLimits) -> Command:
-    """Moves up to `count` jobs to a worker, from one queue after the other."""
+def take_command(
+    incarnation: str, draw: Sequence[Draw], count: int, foreign: ForeignLimits, number: int
+) -> Command:
+    """Moves up to `count` jobs to a worker, from one queue after the other; each take has its number."""
     limits = (foreign.result_ttl_s, foreign.record_ttl_s, foreign.max_queue_s)
-    fixed: tuple[Arg, ...] = (incarnation, count, *(int(limit_s * 1000) for limit_s in limits))
+    fixed: tuple[Arg, ...] = (incarnation, count, *(int(limit_s * 1000) for limit_s in limits), number)
     return TAKE.call((item.queue for item in draw), (*fixed, *(item.limit for item in draw)))
 
 
@@ -219,14 +221,14 @@ def progress_command(jobs: Iterable[tuple[str, str, str]]) -> Command:
     return PROGRESS.call((), (item for job in jobs for item in job))
 
 
-def give_back_command(incarnation: str, job_ids: Iterable[str]) -> Command:
-    """Returns jobs that did not start to the head of their queues."""
-    return GIVE_BACK.call((), (incarnation, *job_ids))
+def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:
+    """Returns jobs, each an id and a token, that did not start to the head of their queues."""
+    return GIVE_BACK.call((), (incarnation, *(item for job in jobs for item in job)))
 
 
-def reconcile_command(incarnation: str, job_ids: Iterable[str]) -> Command:
-    """Returns what Redis counts as held by a worker that holds only `job_ids`."""
-    return RECONCILE.call((), (incarnation, *job_ids))
+def reconcile_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:
+    """Returns what Redis counts as held by a worker that holds only `jobs`, each an id and a token."""
+    return RECONCILE.call((), (incarnation, *(item for job in jobs for item in job)))
 
 
 def reconciled_jobs(reply: Any) -> tuple[list[str], list[str]]:

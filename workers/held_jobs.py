@@ -1,6 +1,6 @@
 """The jobs that a worker holds, each from its take until Redis has its outcome. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,29 +62,36 @@ class HeldJobs:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    @property
-    def ids(self) -> Iterable[str]:
-        """Their ids, in the order in which they were taken."""
-        return self._jobs.keys()
+    def __iter__(self) -> Iterator[HeldJob]:
+        """Goes through them in the order in which they were taken."""
+        return iter(self._jobs.values())
 
-    def add(self, taken: TakenJob, now_s: float) -> None:
-        """Holds a job that was just taken."""
+    def add(self, taken: TakenJob, now_s: float) -> bool:
+        """Holds a job that was just taken; returns whether it was held already.
+
+        Then Redis has gone back to an older state and gives it out anew: what becomes of the earlier take
+        is of no use to anybody.
+        """
+        earlier = self._jobs.pop(taken.job_id, None)
+        if earlier is not None and earlier.work is not None:
+            earlier.work.is_lost = earlier.work.is_canceled = True
         is_urgent = QueueName.parse(taken.queue).lane == HIGH
         self._jobs[taken.job_id] = HeldJob(taken, now_s, is_urgent)
+        return earlier is not None
 
     def get(self, job_id: str) -> HeldJob | None:
         """Returns a job; None if it is not held here, or not any more."""
         return self._jobs.get(job_id)
 
-    def pop(self, job_id: str) -> HeldJob:
-        """Lets go of a job."""
-        return self._jobs.pop(job_id)
+    def drop(self, job: HeldJob) -> None:
+        """Lets go of a job, if it is not held by a later take."""
+        if self._jobs.get(job.taken.job_id) is job:
+            del self._jobs[job.taken.job_id]
 
-    def end(self, work: BatchJob) -> HeldJob:
-        """Notes how the batcher's job ended; returns ours."""
-        job = self._jobs[work.job_id]
-        job.outcome = work.outcome
-        return job
+    def holder_of(self, work: BatchJob) -> HeldJob | None:
+        """Returns ours of the batcher's job; None if that is of an earlier take."""
+        job = self._jobs.get(work.job_id)
+        return job if job is not None and job.work is work else None
 
     def open_counts(self) -> tuple[int, int]:
         """Returns how many jobs have not ended, and how many of these are urgent."""

@@ -104,6 +104,8 @@ class WorkerSession:
         #: When Redis answered last that there is nothing to take, or gave out jobs, or when no slot was free.
         self.contact_s = 0.0
         self._is_draining = False
+        #: How many takes were sent; each has its number.
+        self._takes = 0
         #: How many jobs the wait for bells brings along, and from which queues.
         self._awaited: tuple[int, list[Draw]] | None = None
 
@@ -266,8 +268,7 @@ class WorkerSession:
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
         if self._may_reconcile:
-            ours = [*self._held.ids, *(job.taken.job_id for job in outbox.returned)]
-            command = reconcile_command(entry.incarnation, ours)
+            command = reconcile_command(entry.incarnation, map(ticket, (*self._held, *outbox.returned)))
             yield Step("reconcile", command, self._read_reconciled, reconciles=True)
         if started:
             command = start_command(entry.gpu_type, entry.name, map(ticket, started))
@@ -277,7 +278,7 @@ class WorkerSession:
             command = finish_command(entry.incarnation, entry.gpu_type, entry.name, jobs)
             yield Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
         if outbox.returned:
-            command = give_back_command(entry.incarnation, (job.taken.job_id for job in outbox.returned))
+            command = give_back_command(entry.incarnation, map(ticket, outbox.returned))
             yield Step("return jobs", command, _ignore, returned=outbox.returned)
 
     def _attend_steps(self) -> Iterator["Step"]:
@@ -302,7 +303,8 @@ class WorkerSession:
             yield Step("take jobs", command, partial(self._admit, wanted, draw, deliver))
 
     def _take_command(self, wanted: int, draw: list[Draw]) -> Command:
-        return take_command(self.entry.incarnation, draw, wanted, self._foreign)
+        self._takes += 1
+        return take_command(self.entry.incarnation, draw, wanted, self._foreign, self._takes)
 
     def _read_canceled(self, reply: Any) -> None:
         self._held.cancel(job_id.decode() for job_id in reply)
@@ -330,7 +332,7 @@ class WorkerSession:
                 self._outbox.ended.append(job)
                 self._resume_s = self._now_s + REFUSED_PAUSE_S
                 continue
-            self._held.pop(job.taken.job_id)
+            self._held.drop(job)
             self._wear.count()
             if verdict == 0:
                 logger.info("job %s ended elsewhere before; its answer is dropped", job.taken.job_id)
@@ -339,7 +341,22 @@ class WorkerSession:
 
     def _collect(self) -> None:
         for work in self._batcher.collect():
-            self._outbox.ended.append(self._held.end(work))
+            job = self._held.holder_of(work)
+            if job is None:
+                logger.info(
+                    "job %s was taken again meanwhile; the end of its earlier take is dropped", work.job_id
+                )
+                continue
+            job.outcome = work.outcome
+            if work.is_lost:
+                self._let_go(job)
+            else:
+                self._outbox.ended.append(job)
+
+    def _let_go(self, job: HeldJob) -> None:
+        """Drops a job that went back to its queue: who has it now tells how it ends."""
+        self._held.drop(job)
+        self._tell_celery([], [job])
 
     def _newly_started(self, now_s: float) -> list[HeldJob]:
         if now_s - self._announced_s < ANNOUNCE_AFTER_S:
@@ -362,7 +379,9 @@ class WorkerSession:
         self.demand.note(wanted, draw, [job.queue for job in taken])
         self.contact_s = self._now_s
         for job in taken:
-            self._held.add(job, self._now_s)
+            if self._held.add(job, self._now_s):
+                logger.warning("job %s is given out again: Redis went back to an older state", job.job_id)
+                self._outbox.must_reconcile = True
         for job in taken:
             deliver(job)
         if is_late or self.demand.is_urgent_only(draw):
@@ -374,8 +393,12 @@ class WorkerSession:
             return
         for job in (self._held.get(item.job_id) for item in taken):
             if job is not None and job.work is not None and self._batcher.withdraw(job.work):
-                self._outbox.returned.append(self._held.pop(job.taken.job_id))
+                self._return(job)
                 self.demand.note_returned()
+
+    def _return(self, job: HeldJob) -> None:
+        self._held.drop(job)
+        self._outbox.returned.append(job)
 
     def _tell_celery(self, started: list[HeldJob], ended: list[HeldJob]) -> None:
         for job in started:
@@ -397,8 +420,8 @@ class WorkerSession:
                 used send_task.
         """
         job = self._held.get(job_id)
-        if job is None:
-            logger.warning("job %s is not held here any more", job_id)
+        if job is None or not job.is_undelivered:
+            logger.warning("job %s is not held here any more, or its task came twice", job_id)
             return
         job.on_started, job.on_ended = on_started, on_ended
         try:
@@ -444,8 +467,9 @@ class WorkerSession:
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
         self._is_draining = True
-        for work in self._batcher.close():
-            self._outbox.returned.append(self._held.pop(work.job_id))
+        for job in map(self._held.holder_of, self._batcher.close()):
+            if job is not None:
+                self._return(job)
         self._outbox.returned += self._held.pop_undelivered()
         self.demand.end()
         self._tell_quietly()

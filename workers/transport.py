@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from athena.broker import TASK_NAME
-from athena.errors import RequestError
+from athena.errors import InternalError, RequestError
 from athena.plain_text import one_line
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
@@ -39,6 +39,10 @@ MAX_TASK_ID_BYTES = 64
 
 #: A bell that was lost with the worker it woke costs at most this long.
 BELL_TIMEOUT_S = 1.0
+
+
+#: What an exchange with Redis fails with. kombu takes every KeyError and OSError for a lost connection.
+LOST = (RedisError, OperationalError, ConnectionError, TimeoutError)
 
 
 class JobQoS(virtual.QoS):
@@ -111,7 +115,12 @@ class JobChannel(kombu_redis.Channel):
         now_s = time.monotonic()
         if self._waits_for_bell and now_s - self._brpop_sent_at > BELL_TIMEOUT_S + self.timeout_s:
             self._hear_or_break()
-        self.session.turn(now_s, self._deliver)
+        try:
+            self.session.turn(now_s, self._deliver)
+        except LOST:
+            raise
+        except Exception as error:
+            raise _mistake(error) from error
 
     def _hear_or_break(self) -> None:
         """Reads the bell's overdue answer; without one the host is gone, and no error will ever tell."""
@@ -141,7 +150,7 @@ class JobChannel(kombu_redis.Channel):
                 self.connection._deliver(document, job.queue)
         except RequestError as error:
             self.session.refuse(job.job_id, error)
-        except (RedisError, OSError, OperationalError):
+        except (*LOST, OSError):
             raise
         except Exception as error:
             logger.warning("job %s: its message cannot be read", job.job_id, exc_info=error)
@@ -192,10 +201,20 @@ class JobChannel(kombu_redis.Channel):
             self._waits_for_bell = False
             self._in_poll = None
         bell = rung[0].decode() if rung else None
-        self.session.on_bell(time.monotonic(), bell, taken, self._deliver)
+        try:
+            self.session.on_bell(time.monotonic(), bell, taken, self._deliver)
+        except LOST:
+            raise
+        except Exception as error:
+            raise _mistake(error) from error
         # Rung or timed out: both times the queues are looked into, and not only on the loop's next turn.
         self.turn()
         return True
+
+
+def _mistake(error: Exception) -> InternalError:
+    """Returns what ends the worker for a mistake of ours, which Celery would answer with a new connection."""
+    return InternalError(f"the worker's loop failed: {one_line(error)}")
 
 
 def _watched_by(channel: JobChannel) -> type:

@@ -1,13 +1,18 @@
 -- After a lost reply, and now and then: compares what Redis counts as held by a worker with what the worker knows of.
 --
--- ARGV  1 incarnation   2… ids of the jobs that the worker knows of
+-- ARGV  1 incarnation   2… per job that the worker knows of: id, token
 -- Returns {ids that went back to their queues, ids that the worker does not hold any more}
 
 local known, returned, gone = {}, {}, {}
-for i = 2, #ARGV do
-  known[ARGV[i]] = true
+for i = 2, #ARGV, 2 do
+  known[ARGV[i]] = ARGV[i + 1]
 end
-for _, job in ipairs(held_jobs(ARGV[1], function(id) return not known[id] end)) do
+-- One of another token is of another take: Redis went back to an older state.
+local function is_unknown(id, token)
+  return not known[id] or token and token ~= known[id]
+end
+
+for _, job in ipairs(held_jobs(ARGV[1], is_unknown)) do
   put_back(job.id, job.message)
   returned[#returned + 1] = job.id
 end

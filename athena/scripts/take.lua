@@ -2,7 +2,7 @@
 --
 -- KEYS  queues in the order in which they are to be emptied; one may come twice
 -- ARGV  1 incarnation   2 n   3 result TTL, 4 record TTL and 5 time to queue of jobs that came by send_task, milliseconds
---       6… per queue: how many jobs at most, 0 for n
+--       6 number of this take, which the worker gives to no other   7… per queue: how many jobs at most, 0 for n
 -- Returns false when the worker is fenced, else per job six items: id, token, queue, message, '1' if it must run alone,
 -- milliseconds in which it must start. A flat list: Redis 6 writes each list within a list by a system call of its own.
 
@@ -52,7 +52,8 @@ local function take(queue, message)
   -- A second copy of a message that some worker holds: the token in the record says so.
   if known[4] and known[4] ~= '' then return end
   local attempt = (tonumber(known[3]) or 0) + 1
-  local token = attempt .. ':' .. incarnation
+  -- A Redis that went back to an older state gives out anew what it gave out before; the number tells them apart.
+  local token = attempt .. '.' .. ARGV[6] .. ':' .. incarnation
   held[#held + 1] = id
   held[#held + 1] = message
   if known[6] then
@@ -96,7 +97,7 @@ local function take_from(queue, goal)
 end
 
 for i, queue in ipairs(KEYS) do
-  local limit, is_silent = tonumber(ARGV[5 + i]), redis.call('LLEN', queue) == 0
+  local limit, is_silent = tonumber(ARGV[6 + i]), redis.call('LLEN', queue) == 0
   if not is_silent then
     is_silent = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
   end

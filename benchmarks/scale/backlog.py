@@ -82,11 +82,11 @@ def _fill(server: RedisServer, jobs: int) -> dict[str, object]:
 
 def _probe(link: StoreLink, client: "redis.Redis") -> dict[str, float]:
     """Returns the processor time that Redis spends on a script, in microseconds."""
-    taken: list[str] = []
+    taken: list[tuple[str, str]] = []
 
     def take(count: int) -> None:
-        found = taken_jobs(link.run([take_command(WORKER.incarnation, DRAWS, count, FOREIGN)])[0])
-        taken.extend(job.job_id for job in found or ())
+        found = taken_jobs(link.run([take_command(WORKER.incarnation, DRAWS, count, FOREIGN, len(taken))])[0])
+        taken.extend((job.job_id, job.token) for job in found or ())
 
     def take_all(count: int) -> None:
         for _ in range(PROBES // 2 // count):

@@ -44,11 +44,16 @@ ANY_QUEUE = queue_name("echo", "any")
 CPU_QUEUE = queue_name("echo", "cpu")
 
 
+#: All keys of a Redis: name, value as DUMP writes it, milliseconds left, 0 for ever.
+Memory = list[tuple[bytes, bytes, int]]
+
+
 class Store:
     """Runs commands on Redis, and knows how a job looks like."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._takes = 0
 
     def run(self, command: Command) -> Any:
         """Runs a command; a script is loaded when Redis does not know it."""
@@ -88,7 +93,8 @@ class Store:
     def try_take(self, count: int = 10, incarnation: str = "w1") -> list[TakenJob] | None:
         """Takes jobs; None when the worker is fenced."""
         queues = [Draw(CPU_QUEUE), Draw(ANY_QUEUE)]
-        return taken_jobs(self.run(take_command(incarnation, queues, count, FOREIGN)))
+        self._takes += 1
+        return taken_jobs(self.run(take_command(incarnation, queues, count, FOREIGN, self._takes)))
 
     def start(self, *jobs: TakenJob) -> list[int]:
         """Tells that jobs have started."""
@@ -107,12 +113,14 @@ class Store:
 
     def give_back(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
         """Returns jobs in the order in which they were taken."""
-        count: int = self.run(give_back_command(incarnation, [job.job_id for job in jobs]))
+        count: int = self.run(give_back_command(incarnation, [(job.job_id, job.token) for job in jobs]))
         return count
 
-    def reconcile(self, *job_ids: str, incarnation: str = "w1") -> tuple[list[str], list[str]]:
+    def reconcile(self, *jobs: TakenJob, incarnation: str = "w1") -> tuple[list[str], list[str]]:
         """Compares what a worker holds with what Redis believes: what went back, what is gone."""
-        return reconciled_jobs(self.run(reconcile_command(incarnation, job_ids)))
+        return reconciled_jobs(
+            self.run(reconcile_command(incarnation, [(job.job_id, job.token) for job in jobs]))
+        )
 
     def fence(self, *blamed: str, incarnation: str = "w1", **changes: Any) -> tuple[int, int]:
         """Buries a worker: how many of its jobs went back, how many ended."""
@@ -160,6 +168,17 @@ class Store:
     def exists(self, key: str) -> bool:
         """Whether a key is there."""
         return bool(self.raw("EXISTS", key))
+
+    def remember(self) -> "Memory":
+        """Returns all that Redis holds."""
+        keys: list[bytes] = self.raw("KEYS", "*")
+        return [(key, self.raw("DUMP", key), max(0, self.pttl(key.decode()))) for key in keys]
+
+    def go_back(self, memory: "Memory") -> None:
+        """Lets Redis hold what it held at an earlier time, as one does that has lost its last writes."""
+        self.raw("FLUSHALL")
+        for key, value, ttl_ms in memory:
+            self.raw("RESTORE", key, ttl_ms, value)
 
     def put_payload(self, job_id: str, payload: bytes) -> None:
         """Lays inputs beside a job that will be submitted, as a gateway does."""

@@ -1,7 +1,7 @@
 """Promise 1, attacked: any order of events leaves the scripts where the rules of `athena.lifecycle` are."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import redis
@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from athena import keys
 from athena.job_operations import cancel_jobs
 from athena.jobs import JobRecord, JobState, Outcome
 from athena.keys import inflight_key, job_key, open_key
@@ -28,7 +29,7 @@ from athena.lifecycle import (
 from athena.steps import run_steps
 from athena.store import TakenJob, pairs, sweep_command
 
-from .conftest import ANY_QUEUE, CPU_QUEUE, Store
+from .conftest import ANY_QUEUE, CPU_QUEUE, Memory, Store
 
 pytestmark = pytest.mark.redis
 
@@ -38,6 +39,15 @@ WORKERS = ("w1", "w2", "w3")
 workers = st.sampled_from(WORKERS)
 picks = st.integers(0, 99)
 some_picks = st.sets(picks, min_size=1, max_size=3)
+
+
+class Remembered(NamedTuple):
+    """What Redis held at some time, what the rules say to it, and which workers it knew."""
+
+    memory: Memory
+    lives: dict[str, Life]
+    valid: dict[str, TakenJob]
+    registered: set[str]
 
 
 class LifeMachine(RuleBasedStateMachine):
@@ -52,9 +62,12 @@ class LifeMachine(RuleBasedStateMachine):
         self.client.flushall()
         self.lives: dict[str, Life] = {}
         self.incarnations = dict.fromkeys(WORKERS, "")
-        self.births = 0
+        self.births = self.submitted = 0
         #: All that was ever taken: tokens stay in the hands of the dead.
         self.taken: list[tuple[str, TakenJob]] = []
+        #: job -> the take that Redis knows of.
+        self.valid: dict[str, TakenJob] = {}
+        self.remembered: Remembered | None = None
         for worker in WORKERS:
             self._be_born(worker)
         self.submit(3, ANY_QUEUE)
@@ -87,7 +100,8 @@ class LifeMachine(RuleBasedStateMachine):
     def submit(self, count: int, queue: str) -> None:
         """New jobs come in."""
         for _ in range(count):
-            job_id = f"j{len(self.lives)}"
+            job_id = f"j{self.submitted}"
+            self.submitted += 1
             self.store.submit(job_id, queue=queue)
             self.lives[job_id] = Life()
 
@@ -99,6 +113,7 @@ class LifeMachine(RuleBasedStateMachine):
             assert self._happen(job.job_id, Taken(incarnation)), "it was not there to be taken"
             assert job.runs_alone == self.lives[job.job_id].runs_alone
             self.taken.append((incarnation, job))
+            self.valid[job.job_id] = job
 
     @rule(pick=picks)
     def start(self, pick: int) -> None:
@@ -115,8 +130,8 @@ class LifeMachine(RuleBasedStateMachine):
         """A worker, perhaps a dead one, tells how a job ended."""
         if self.taken:
             incarnation, job = self.taken[-1 - pick % len(self.taken)]
-            was_so = self.lives[job.job_id].state is state and self._token(job.job_id) == job.token
-            stands = was_so or self._holds(incarnation, job)
+            was_so = job.job_id in self.lives and self.lives[job.job_id].state is state
+            stands = (was_so and self._is_valid(job)) or self._holds(incarnation, job)
             outcome = Outcome(state, b'"x"' if state is JobState.SUCCEEDED else b"", exec_ms=1)
             assert self.store.finish(job.job_id, job.token, outcome, incarnation) == int(stands)
             if stands:
@@ -128,8 +143,9 @@ class LifeMachine(RuleBasedStateMachine):
         incarnation = self.incarnations[worker]
         held = self._holdings(incarnation)
         chosen = {held[pick % len(held)] for pick in picks} if held else set()
-        jobs = [TakenJob(job_id, "", "", b"") for job_id in chosen]
-        assert self.store.give_back(*jobs, incarnation=incarnation) == len(chosen)
+        jobs = [self.valid[job_id] for job_id in chosen]
+        stale = [job for _, job in self.taken if not self._is_valid(job)]
+        assert self.store.give_back(*stale, *jobs, incarnation=incarnation) == len(chosen)
         for job_id in chosen:
             self._happen(job_id, Returned(incarnation))
 
@@ -139,9 +155,11 @@ class LifeMachine(RuleBasedStateMachine):
         incarnation = self.incarnations[worker]
         held = self._holdings(incarnation)
         known = {held[pick % len(held)] for pick in picks} if held else set()
-        returned, gone = self.store.reconcile(*known, incarnation=incarnation)
+        stale = {job.job_id: job for _, job in self.taken if not self._is_valid(job)}
+        told = {**stale, **{job_id: self.valid[job_id] for job_id in known}}
+        returned, gone = self.store.reconcile(*told.values(), incarnation=incarnation)
         assert set(returned) == set(held) - known
-        assert gone == []
+        assert known.isdisjoint(gone)
         for job_id in returned:
             self._happen(job_id, Returned(incarnation))
 
@@ -205,12 +223,48 @@ class LifeMachine(RuleBasedStateMachine):
             if not self.lives[job_id].state.is_final:
                 self.store.raw("ZADD", open_key("echo"), before or b"", job_id)
 
-    def _holds(self, incarnation: str, job: TakenJob) -> bool:
-        life = self.lives[job.job_id]
-        return not life.state.is_final and life.holder == incarnation and self._token(job.job_id) == job.token
+    @rule()
+    def remember(self) -> None:
+        """Redis writes down what it holds."""
+        registered = {name.decode() for name in self.store.raw("HKEYS", keys.WORKERS)}
+        self.remembered = Remembered(self.store.remember(), dict(self.lives), dict(self.valid), registered)
 
-    def _token(self, job_id: str) -> str:
-        return (self.store.field(job_id, "token") or b"").decode()
+    @rule()
+    def go_back(self) -> None:
+        """Redis holds what it held at an earlier time; workers and what they hold stay."""
+        if self.remembered is None:
+            return
+        memory, lives, valid, registered = self.remembered
+        self.store.go_back(memory)
+        self.lives, self.valid = dict(lives), dict(valid)
+        # Janitors see to those that Redis takes for alive, and the others end by themselves.
+        for incarnation in sorted(registered - set(self.incarnations.values())):
+            held = self._holdings(incarnation)
+            self.store.fence(incarnation=incarnation, max_attempts=MAX_ATTEMPTS, blamed=None)
+            for job_id in held:
+                self._happen(job_id, WorkerDied(incarnation, None, MAX_ATTEMPTS))
+        for worker, incarnation in list(self.incarnations.items()):
+            if incarnation not in registered:
+                assert self.store.try_take(1, incarnation) is None
+                self._be_born(worker)
+
+    @rule(worker=workers, count=st.integers(1, 4))
+    def forget_a_take(self, worker: str, count: int) -> None:
+        """Redis forgets what a worker took last, and the worker takes it again."""
+        self.remember()
+        self.take(worker, count)
+        self.go_back()
+        self.take(worker, count)
+
+    def _holds(self, incarnation: str, job: TakenJob) -> bool:
+        life = self.lives.get(job.job_id)
+        if life is None or life.state.is_final:
+            return False
+        return life.holder == incarnation and self._is_valid(job)
+
+    def _is_valid(self, job: TakenJob) -> bool:
+        """Whether it is the take of its job that Redis knows of as the last one."""
+        return self.valid.get(job.job_id) is job
 
     @invariant()
     def records_are_what_the_rules_say(self) -> None:
@@ -233,6 +287,7 @@ class LifeMachine(RuleBasedStateMachine):
         if not hasattr(self, "lives"):
             return
         queued = [*self.store.queued(CPU_QUEUE), *self.store.queued(ANY_QUEUE)]
+        assert set(queued) <= set(self.lives)
         waiting = [job_id for job_id in queued if not self.lives[job_id].state.is_final]
         unheld = [
             job_id for job_id, life in self.lives.items() if not life.holder and not life.state.is_final

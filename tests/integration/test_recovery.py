@@ -143,7 +143,7 @@ def test_next_attempt_has_another_token(store: Store) -> None:
 
     (second,) = store.take(1, "w2")
 
-    assert (first.token, second.token) == ("1:w1", "2:w2")
+    assert (first.token, second.token) == ("1.1:w1", "2.2:w2")
     assert store.finish("j1", first.token) == 0
     assert store.finish("j1", second.token, incarnation="w2") == 1
     assert store.record("j1").attempts == 2
@@ -223,7 +223,7 @@ def test_fence_leaves_alone_what_is_final_or_of_another_worker(store: Store) -> 
         store.submit(f"j{number}", abandonable=True, gateway="g1")
     store.take(3)
     store.leave("j0", "g1")
-    store.raw("HSET", "athena:job:j1", "token", "2:w2")
+    store.raw("HSET", "athena:job:j1", "token", "2.2:w2")
 
     assert store.fence() == (1, 0)
 
@@ -481,7 +481,7 @@ def test_overdue_job_that_a_worker_holds_is_its_workers_affair(store: Store) -> 
     assert sweep(store) == 0
 
     assert store.state("j1") is JobState.QUEUED
-    assert store.finish("j1", "1:w1") == 1
+    assert store.finish("j1", "1.1:w1") == 1
 
 
 def test_worker_is_told_how_long_a_job_may_wait(store: Store) -> None:
@@ -605,7 +605,7 @@ def test_paused_ability_holds_back_queues_that_it_had_not_got_yet(
     for job_id in ("j1", "j2"):
         store.submit(job_id, queue=gpu_queue)
 
-    during = store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN))
+    during = store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN, 1))
     was_paused = store.record("j1").is_paused
     moves = Rerouting(frozenset({"any"}), "any")
     store.run(sweep_command("echo", [ANY_QUEUE], 60, 60, False, moves))
@@ -614,7 +614,7 @@ def test_paused_ability_holds_back_queues_that_it_had_not_got_yet(
     assert (during, was_paused) == ([], True)
     assert store.queued(gpu_queue) == ["j1", "j2"]
     assert store.raw("LLEN", f"athena:bell:{gpu_queue}") == 1
-    taken = taken_jobs(store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN)))
+    taken = taken_jobs(store.run(take_command("w1", [Draw(gpu_queue)], 1, FOREIGN, 1)))
     assert taken is not None and [job.job_id for job in taken] == ["j1"]
     store.submit("j3", queue="echo.GPU-2")
     assert not store.record("j3").is_paused
@@ -707,9 +707,9 @@ def test_entry_that_cannot_be_read_hides_no_other_from_operators(
 def test_retry_is_refused_where_a_new_request_would_be(store: Store, queue: str, refusal: str) -> None:
     store.raw("HSET", ABILITIES, "echo", replace(interface(), fallback=False).encode())
     store.submit("j1", queue=queue, home="T4G16" if "GPU" in queue else "")
-    store.run(take_command("w1", [Draw(queue)], 1, FOREIGN))
+    store.run(take_command("w1", [Draw(queue)], 1, FOREIGN, 1))
     job = store.record("j1")
-    store.finish("j1", f"{job.attempts + 1}:w1", failed())
+    store.finish("j1", f"{job.attempts + 1}.1:w1", failed())
 
     with pytest.raises(UnservedError, match=refusal) if refusal else contextlib.nullcontext():
         new_id = operate(store, retry_job("j1", SETTINGS))
@@ -718,8 +718,8 @@ def test_retry_is_refused_where_a_new_request_would_be(store: Store, queue: str,
 
 def test_retried_job_remembers_its_home(store: Store, registered: Interface) -> None:
     store.submit("j1", queue="echo.GPU-1", home="T4G16")
-    store.run(take_command("w1", [Draw("echo.GPU-1")], 1, FOREIGN))
-    store.finish("j1", "1:w1", failed())
+    store.run(take_command("w1", [Draw("echo.GPU-1")], 1, FOREIGN, 1))
+    store.finish("j1", "1.1:w1", failed())
 
     new_id = operate(store, retry_job("j1", SETTINGS))
 

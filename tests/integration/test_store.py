@@ -258,8 +258,8 @@ def test_jobs_are_taken_in_the_order_of_queues_and_of_arrival(store: Store) -> N
 def test_taken_job_has_a_token_of_attempt_and_incarnation(store: Store) -> None:
     job = take_one(store, "j1")
 
-    assert job.token == "1:w1"
-    assert store.field("j1", "token") == b"1:w1"
+    assert job.token == "1.1:w1"
+    assert store.field("j1", "token") == b"1.1:w1"
     assert store.state("j1") is JobState.QUEUED
     assert store.raw("HGET", "athena:inflight:w1", "j1") == job.message
 
@@ -271,7 +271,7 @@ def test_token_counts_the_attempts_that_were_started(store: Store) -> None:
 
     (again,) = store.take(1)
 
-    assert again.token == "2:w1"
+    assert again.token == "2.2:w1"
 
 
 def test_bell_is_silent_once_the_queues_are_empty(store: Store) -> None:
@@ -350,7 +350,7 @@ def test_task_of_send_task_is_adopted(store: Store) -> None:
     (job,) = store.take()
 
     record = store.record("f-1")
-    assert (job.job_id, job.token, job.message) == ("f-1", "1:w1", message)
+    assert (job.job_id, job.token, job.message) == ("f-1", "1.1:w1", message)
     assert (record.service_id, record.queue) == ("echo", ANY_QUEUE)
     assert store.field("f-1", "result_ttl_ms") == b"3600000"
     assert store.finish("f-1", job.token) == 1
@@ -412,7 +412,7 @@ def test_second_copy_of_a_held_message_is_ignored(store: Store) -> None:
     taken = store.take(incarnation="w2")
 
     assert taken == []
-    assert store.field("j1", "token") == b"1:w1"
+    assert store.field("j1", "token") == job.token.encode()
     assert store.finish("j1", job.token) == 1
 
 
@@ -447,8 +447,8 @@ def test_start_of_a_job_that_is_not_ours_is_refused(store: Store) -> None:
     store.submit("j2", abandonable=True, gateway="g1")
     held, left = store.take(2)
     store.leave("j2", "g1")
-    stale = TakenJob("j1", "1:w0", held.queue, held.message)
-    unknown = TakenJob("nobody", "1:w1", held.queue, held.message)
+    stale = TakenJob("j1", "1.1:w0", held.queue, held.message)
+    unknown = TakenJob("nobody", "1.1:w1", held.queue, held.message)
 
     verdicts = store.start(stale, left, unknown)
 
@@ -552,7 +552,7 @@ def test_repeated_finish_is_a_success_and_changes_nothing(store: Store, ear: Ear
 
 
 def test_unknown_job_cannot_be_finished(store: Store) -> None:
-    assert store.finish("nobody", "1:w1") == 0
+    assert store.finish("nobody", "1.1:w1") == 0
     assert not store.exists("athena:job:nobody")
 
 
@@ -644,7 +644,7 @@ def test_returned_jobs_come_first_and_in_their_order(store: Store) -> None:
     assert store.queued() == ["j0", "j1", "j2", "j3"]
     assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
     assert not store.exists("athena:inflight:w1")
-    assert [job.token for job in store.take(4)] == ["1:w1"] * 4
+    assert [job.token for job in store.take(4)] == ["1.2:w1"] * 4
 
 
 def test_returned_job_goes_back_to_its_own_queue(store: Store) -> None:
@@ -669,7 +669,7 @@ def test_job_is_returned_once(store: Store) -> None:
 def test_job_of_another_holder_is_not_returned(store: Store) -> None:
     job = take_one(store, "j1")
 
-    store.raw("HSET", "athena:job:j1", "token", "1:w0")
+    store.raw("HSET", "athena:job:j1", "token", "1.1:w0")
 
     count = store.give_back(job)
 
@@ -691,9 +691,9 @@ def test_final_job_is_not_returned(store: Store) -> None:
 def test_jobs_that_a_worker_does_not_know_of_go_back(store: Store) -> None:
     store.submit("j1")
     store.submit("j2")
-    store.take(2)
+    held, _ = store.take(2)
 
-    returned, _ = store.reconcile("j1")
+    returned, _ = store.reconcile(held)
 
     assert returned == ["j2"]
     assert store.queued() == ["j2"]
@@ -703,13 +703,13 @@ def test_jobs_that_a_worker_does_not_know_of_go_back(store: Store) -> None:
 
 def test_reconcile_leaves_alone_what_another_worker_took_over(store: Store) -> None:
     take_one(store, "j1")
-    store.raw("HSET", "athena:job:j1", "token", "2:w2")
+    store.raw("HSET", "athena:job:j1", "token", "2.2:w2")
 
     returned, _ = store.reconcile()
 
     assert returned == []
     assert store.queued() == []
-    assert store.field("j1", "token") == b"2:w2"
+    assert store.field("j1", "token") == b"2.2:w2"
 
 
 # beat
@@ -837,7 +837,7 @@ def fill(store: Store) -> Iterator[Callable[[], None]]:
 def test_full_redis_still_finishes_jobs(store: Store, fill: Callable[[], None]) -> None:
     store.put_payload("j1", b"data")
     job = take_one(store, "j1", claim=True)
-    store.finish("nobody", "1:w1")
+    store.finish("nobody", "1.1:w1")
     fill()
 
     verdict = store.finish("j1", job.token)

@@ -23,6 +23,7 @@ from kombu.asynchronous import set_event_loop
 from kombu.connection import Connection
 
 from athena.broker import TASK_NAME, encode_message
+from athena.errors import InternalError
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, MessageInput
 from athena.redis_address import address_of
@@ -213,6 +214,37 @@ def test_bell_that_is_overdue_breaks_the_connection(stage: Stage) -> None:
 
     with pytest.raises(redis.ConnectionError, match="did not answer within 5 s"):
         poller.on_poll_start()
+
+
+def raises(error: Exception) -> Callable[..., None]:
+    def fail(*given: Any) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [KeyError("j1"), FileNotFoundError("/proc"), ZeroDivisionError()])
+@pytest.mark.parametrize("step", ["turn", "on_bell"])
+def test_mistake_in_our_turn_is_no_lost_connection(stage: Stage, step: str, error: Exception) -> None:
+    """kombu takes every KeyError and OSError for a lost connection."""
+    poller = stage.transport.cycle
+    poller.on_poll_start()
+    setattr(stage.session, step, raises(error))
+
+    with pytest.raises(InternalError, match=type(error).__name__) as failure:
+        if step == "turn":
+            poller.on_poll_start()
+        else:
+            stage.channel.handlers["BRPOP"]()
+
+    assert not isinstance(failure.value, stage.consumer.connection_errors)
+
+
+def test_error_of_the_exchange_stays_a_lost_connection(stage: Stage) -> None:
+    vars(stage.session)["turn"] = raises(redis.ConnectionError("gone"))
+
+    with pytest.raises(stage.consumer.connection_errors, match="gone"):
+        stage.transport.cycle.on_poll_start()
 
 
 def test_answer_that_was_only_read_late_is_read(stage: Stage) -> None:

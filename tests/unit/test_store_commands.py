@@ -247,10 +247,10 @@ def test_submit_names_what_is_not_ordinary() -> None:
 
 
 def test_take_names_the_queues_in_their_order() -> None:
-    command = take_command("w1", [Draw("echo.cpu"), Draw("echo.any", 1)], 3, ForeignLimits(1.5, 60, 2))
+    command = take_command("w1", [Draw("echo.cpu"), Draw("echo.any", 1)], 3, ForeignLimits(1.5, 60, 2), 7)
 
     assert command[3:5] == ("echo.cpu", "echo.any")
-    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000, 2000, 0, 1]
+    assert args(command, "take", keys=2) == ["w1", 3, 1500, 60_000, 2000, 7, 0, 1]
 
 
 def test_start_sends_pairs() -> None:
@@ -290,7 +290,7 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
 @pytest.mark.parametrize(
     ("command", "script", "sent"),
     [
-        (reconcile_command("w1", {"j1": 0, "j2": 0}), "reconcile", ["w1", "j1", "j2"]),
+        (reconcile_command("w1", iter([("j1", "1.1:w1")])), "reconcile", ["w1", "j1", "1.1:w1"]),
         (reconcile_command("w1", []), "reconcile", ["w1"]),
         (beat_command({"w1": 0, "w2": 0}), "beat", ["w1", "w2"]),
         (read_command("j1"), "read", ["j1", ""]),
@@ -298,7 +298,7 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
         (leave_command("j1", "g1"), "leave", ["j1", "g1"]),
         (cancel_command(iter(["j1", "j2"]), "why"), "cancel", ["why", "j1", "j2"]),
         (progress_command(iter([("j1", "1:w1", "0.5")])), "progress", ["j1", "1:w1", "0.5"]),
-        (give_back_command("w1", iter(["j1", "j2"])), "give_back", ["w1", "j1", "j2"]),
+        (give_back_command("w1", iter([("j1", "1.1:w1")])), "give_back", ["w1", "j1", "1.1:w1"]),
     ],
 )
 def test_small_commands(command: Command, script: str, sent: list[str]) -> None:

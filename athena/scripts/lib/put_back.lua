@@ -14,13 +14,14 @@ local function put_back(id, message, ...)
 end
 
 -- What a worker holds, and may give up: a list of {id, message, record}, the one that was queued last first.
+-- `is_wanted` is asked with a job's id and the token in its record.
 local function held_jobs(incarnation, is_wanted)
   local flat, held = redis.call('HGETALL', INFLIGHT .. incarnation), {}
   for i = 1, #flat, 2 do
     local id = flat[i]
-    if is_wanted(id) then
+    local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms')
+    if is_wanted(id, known[2]) then
       redis.call('HDEL', INFLIGHT .. incarnation, id)
-      local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms')
       if known[1] and not FINAL[known[1]] and holder(known[2]) == incarnation then
         held[#held + 1] = {id = id, message = flat[i + 1], state = known[1], token = known[2],
           seq = tonumber(known[3]) or 0, deaths = tonumber(known[4]) or 0, attempts = tonumber(known[5]) or 0,
