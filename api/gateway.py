@@ -50,6 +50,10 @@ from athena.store import (
 T = TypeVar("T")
 
 
+#: Of so many jobs of one request_id it is looked whether their records live.
+MAX_NAMESAKES = 20
+
+
 class Gateway:
     """One gateway process."""
 
@@ -231,6 +235,8 @@ class Gateway:
         if reply.payload is not None:
             return reply
         record = await self.read(reply.job_id)
+        if record is not None and not record.state.is_final:
+            raise StoreError(f"Redis lost the end of job {reply.job_id}, which runs again", retry_after_s=1)
         return reply_of(record) if record is not None else reply
 
     async def read(self, job_id: str, attach: bool = False) -> JobRecord | None:
@@ -238,20 +244,28 @@ class Gateway:
         reply = await self._link.execute(read_command(job_id, self.id if attach else ""))
         return job_record(job_id, reply)
 
-    async def find(self, request_id: str, app_id: str) -> str | None:
-        """Returns the id of the job that a caller knows by its own id.
+    async def find(self, request_id: str, app_id: str, service_id: str) -> JobRecord | None:
+        """Returns the job that a caller knows by its own id; "" for an app or ability that is not named.
 
         Raises:
-            RequestError: several apps have a job of that id and none is named.
+            RequestError: several jobs have that id.
         """
-        jobs = found_jobs(await self._link.execute(find_command(request_id)))
-        if app_id:
-            return jobs.get(app_id)
-        if len(jobs) > 1:
+        found = found_jobs(await self._link.execute(find_command(request_id)))
+        # What an older version wrote names no ability; the record does.
+        ids = {
+            job.job_id
+            for job in found
+            if app_id in ("", job.app_id)
+            and ("" in (service_id, job.service_id) or job.service_id == service_id)
+        }
+        records = await asyncio.gather(*map(self.read, sorted(ids)[:MAX_NAMESAKES]))
+        jobs = [record for record in records if record and service_id in ("", record.service_id)]
+        if len(jobs) > 1 or len(ids) > MAX_NAMESAKES:
             raise RequestError(
-                f"request_id {request_id!r} is used by {len(jobs)} apps; add ?app_id= to name one"
+                f"several jobs have the request_id {request_id!r}; "
+                "add ?app_id= or ?service_id= to name the app or the ability"
             )
-        return next(iter(jobs.values()), None)
+        return jobs[0] if jobs else None
 
     async def depths(self, queues: list[str]) -> list[int]:
         """Returns how many jobs wait in each queue."""

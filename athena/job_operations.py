@@ -5,7 +5,15 @@ from typing import Any
 
 from athena.ability import Limits
 from athena.broker import with_new_id
-from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, StoreError
+from athena.errors import (
+    AthenaError,
+    JobStateError,
+    NotFoundError,
+    QueueFullError,
+    RequestIdConflictError,
+    ResultExpiredError,
+    StoreError,
+)
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import (
@@ -20,6 +28,7 @@ from athena.protocol import new_job_id
 from athena.queues import QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import Hints, route
+from athena.schema import check_request_id
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store import (
@@ -29,9 +38,12 @@ from athena.store import (
     Verdict,
     cancel_command,
     canceled_states,
+    find_command,
+    found_jobs,
     job_record,
     pairs,
     read_command,
+    requeue_command,
     submit_command,
 )
 from athena.worker_entry import WorkerEntry
@@ -63,23 +75,51 @@ def cancel_jobs(job_ids: Iterable[str], reason: str = CANCELED) -> Steps[dict[st
     return dict(zip(job_ids, states, strict=True))
 
 
-def retry_job(job_id: str, settings: Settings) -> Steps[str]:
+def retry_job(job_id: str, settings: Settings, request_id: str = "") -> Steps[str]:
     """Tries a job again that did not succeed, as a new job with the same inputs; returns its id.
 
+    Args:
+        job_id: the job.
+        settings: for how long the new one is kept.
+        request_id: the caller's own id of the new job: however often this is repeated, it makes one job.
+
     Raises:
+        RequestError: the request_id cannot be one.
+        RequestIdConflictError: it belongs to another job.
         NotFoundError: there is no such job.
         JobStateError: it goes on, succeeded, or was canceled.
         ResultExpiredError: its inputs are not kept any more.
         QueueFullError: its queue is full.
         UnservedError: no worker takes from its queue, and the ability allows no other.
     """
+    known = yield from _retried_before(job_id, request_id)
+    if known:
+        return known
+    submission = yield from _submission_again(job_id, settings, request_id)
+    [raw] = yield submit_command([submission])
+    return _submitted(Verdict.read(raw), submission)
+
+
+def _retried_before(job_id: str, request_id: str) -> Steps[str]:
+    """Returns the job that tried it again at an earlier call with the same request_id; "" for none."""
+    if not request_id:
+        return ""
+    check_request_id(request_id)
+    for found in found_jobs((yield find_command(request_id))):
+        if (yield ("HGET", job_key(found.job_id), "retry_of")) == job_id.encode():
+            return found.job_id
+    return ""
+
+
+def _submission_again(job_id: str, settings: Settings, request_id: str) -> Steps[Submission]:
+    """Returns the job that is to try another again; a copy of its inputs lies ready."""
     record = pairs((yield ("HGETALL", job_key(job_id))))
     if not record:
         raise NotFoundError(f"there is no job {job_id!r}, or its record has expired")
     _check_retryable(job_id, JobState(record[b"state"].decode()))
     message = yield ("GET", message_key(job_id))
     if message is None:
-        yield from _explain_missing(job_id, record)
+        raise _no_inputs(job_id, record)
     service_id, queue = record[b"service_id"].decode(), record[b"queue"].decode()
     home = record.get(b"home", b"").decode()
     interface = yield from _interface(service_id)
@@ -92,14 +132,14 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
         if not copied:
             raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
         yield ("EXPIRE", payload_key(new_id), ORPHAN_TTL_S)
-    submission = Submission(
+    return Submission(
         job_id=new_id,
         service_id=service_id,
         queue=queue,
         message=with_new_id(message, new_id),
         app_id=record.get(b"app_id", b"").decode(),
-        request_id="",
-        body_hash="",
+        request_id=request_id,
+        body_hash=f"retry-of-{job_id}" if request_id else "",
         gateway="",
         abandonable=False,
         claim=bool(record.get(b"claim")),
@@ -112,13 +152,21 @@ def retry_job(job_id: str, settings: Settings) -> Steps[str]:
         retry_of=job_id,
         home=home,
     )
-    [raw] = yield submit_command([submission])
-    verdict = Verdict.read(raw)
-    if verdict.word == "failed":
-        raise StoreError(f"Redis refused the job: {verdict.detail}")
-    if verdict is not ACCEPTED:
-        raise QueueFullError(f"the queue {submission.queue} is full; try again later", retry_after_s=5)
-    return new_id
+
+
+def _submitted(verdict: Verdict, job: Submission) -> str:
+    """Returns the id of the job that was submitted, or that came before by the same request_id."""
+    if verdict is ACCEPTED:
+        return job.job_id
+    if verdict.word == "attached":
+        return verdict.detail.split()[0]
+    if verdict.word == "conflict":
+        raise RequestIdConflictError(f"request_id {job.request_id!r} belongs to job {verdict.detail}")
+    if verdict.word == "gone":
+        raise NotFoundError(_no_letter(job.retry_of))
+    if verdict.word in ("full", "heavy"):
+        raise QueueFullError(f"the queue {job.queue} is full; try again later", retry_after_s=5)
+    raise StoreError(f"Redis refused the job: {verdict.word} {verdict.detail}", retry_after_s=1)
 
 
 def _check_retryable(job_id: str, state: JobState) -> None:
@@ -130,10 +178,11 @@ def _check_retryable(job_id: str, state: JobState) -> None:
         raise JobStateError(f"job {job_id} was canceled, and its inputs with it; send it again")
 
 
-def _explain_missing(job_id: str, record: dict[bytes, bytes]) -> Steps[None]:
-    if record[b"state"] == b"expired" and (yield ("LLEN", record[b"queue"].decode())):
-        raise JobStateError(f"job {job_id} still lies in its queue; try again in some seconds")
-    raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
+def _no_inputs(job_id: str, record: dict[bytes, bytes]) -> AthenaError:
+    """Returns why there is nothing to try a job again with; never that it is gone while it may come."""
+    if record.get(b"unkept"):
+        return JobStateError(f"job {job_id} still lies in its queue; try again in some seconds")
+    return ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
 
 
 def _interface(service_id: str) -> Steps[Interface | None]:
@@ -164,16 +213,19 @@ def list_dead(limit: int) -> Steps[list[JobRecord]]:
     return records
 
 
-def requeue_dead(job_id: str, settings: Settings) -> Steps[str]:
-    """Tries a dead letter again, as a new job, and takes it off the list; returns the new id.
+def requeue_dead(job_id: str, settings: Settings, request_id: str = "") -> Steps[str]:
+    """Tries a dead letter again, as a new job, and takes it off the list, in one step; returns the new id.
 
     Raises:
-        NotFoundError: there is no such dead letter.
+        NotFoundError: there is no such dead letter, or somebody else was faster.
+        AthenaError: as `retry_job`.
     """
+    known = yield from _retried_before(job_id, request_id)
+    if known:
+        return known
     yield from _check_dead(job_id)
-    new_id = yield from retry_job(job_id, settings)
-    yield ("ZREM", DEAD, job_id)
-    return new_id
+    submission = yield from _submission_again(job_id, settings, request_id)
+    return _submitted(Verdict.read((yield requeue_command(job_id, submission))), submission)
 
 
 def drop_dead(job_id: str) -> Steps[None]:
@@ -189,4 +241,8 @@ def drop_dead(job_id: str) -> Steps[None]:
 
 def _check_dead(job_id: str) -> Steps[None]:
     if (yield ("ZSCORE", DEAD, job_id)) is None:
-        raise NotFoundError(f"there is no dead letter {job_id!r}")
+        raise NotFoundError(_no_letter(job_id))
+
+
+def _no_letter(job_id: str) -> str:
+    return f"there is no dead letter {job_id!r}; it expired, was dropped, or was tried again"

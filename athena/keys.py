@@ -13,7 +13,7 @@
 | `athena:payload:<id>` | string | inputs too large for the message | success or cancel; else as the message |
 | `athena:message:<id>` | string | message of a job that failed | result TTL; dead letters: theirs |
 | `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
-| `athena:request:<request_id>` | hash | app_id -> job id, body hash | as its job's record |
+| `athena:request:<request_id>` | hash | service_id, NUL, app_id -> job id, body hash | as its job's record |
 | `athena:open:<service_id>` | sorted set | jobs that are not final, by when they must start | final |
 | `athena:ended:<service_id>` | sorted set | final jobs that can be asked for, by their end | record TTL |
 | `athena:app_open:<app_id>` | sorted set | the same of an app, but those only their callers know | final |
@@ -64,7 +64,7 @@ def bell_key(queue: str) -> str:
 
 
 def request_key(request_id: str) -> str:
-    """Key that maps a caller's own id to the job, per app_id."""
+    """Key that maps a caller's own id to the job, per ability and app_id."""
     return f"athena:request:{request_id}"
 
 

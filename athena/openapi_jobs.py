@@ -13,6 +13,7 @@ from athena.errors import (
     PoisonedError,
     QueueFullError,
     RequestError,
+    RequestIdConflictError,
     ResultExpiredError,
     StoreError,
     WrapperError,
@@ -78,21 +79,27 @@ def job_paths() -> dict[str, Any]:
     """Returns the routes below /v1/jobs."""
     name = parameter("name", "path", TEXT, "The id of the job, or the caller's own request_id.")
     app_id = parameter("app_id", "query", TEXT, "Whose job, where several apps use the same request_id.")
+    service_id = parameter("service_id", "query", TEXT, "Of which ability, where several have that id.")
+    named = [name, app_id, service_id]
     wait = parameter("wait", "query", {"type": "number", "minimum": 0}, "Seconds to wait for the end.")
     found = json_answer("A job, a failed one included.", schema_ref("JobAnswer"))
-    show = _operation("showJob", "Tells how a job stands, and what came of it", [name, app_id, wait])
+    show = _operation("showJob", "Tells how a job stands, and what came of it", [*named, wait])
     show["responses"] = {"200": found, **errors_of(FIND_ERRORS)}
-    cancel = _operation("cancelJob", "Cancels a job that has not ended", [name, app_id])
+    cancel = _operation("cancelJob", "Cancels a job that has not ended", named)
     cancel["responses"] = {"200": found, **errors_of(FIND_ERRORS)}
-    retry = _operation("retryJob", "Tries a job again that did not succeed", [name, app_id])
+    own_id = parameter("request_id", "query", TEXT, "The caller's own id of the new job.")
+    retry = _operation("retryJob", "Tries a job again that did not succeed", [*named, own_id])
     again = json_answer("The new job.", schema_ref("Accepted"))
-    retry["responses"] = {"202": again, **errors_of((*FIND_ERRORS, JobStateError, QueueFullError))}
+    retry["responses"] = {
+        "202": again,
+        **errors_of((*FIND_ERRORS, RequestIdConflictError, JobStateError, QueueFullError)),
+    }
     return {
         "/v1/jobs": {"get": _index(), "post": _bulk()},
         "/v1/jobs/{name}": {"get": show},
         "/v1/jobs/{name}/cancel": {"post": cancel},
         "/v1/jobs/{name}/retry": {"post": retry},
-        "/v1/jobs/{name}/outputs/{key}": {"get": _output(name, app_id)},
+        "/v1/jobs/{name}/outputs/{key}": {"get": _output(named)},
     }
 
 
@@ -130,9 +137,9 @@ def _bulk() -> dict[str, Any]:
     return bulk
 
 
-def _output(name: dict[str, Any], app_id: dict[str, Any]) -> dict[str, Any]:
+def _output(named: list[dict[str, Any]]) -> dict[str, Any]:
     key = parameter("key", "path", TEXT, "The name of the output.")
-    output = _operation("showOutput", "Answers with the bytes of one output", [name, key, app_id])
+    output = _operation("showOutput", "Answers with the bytes of one output", [*named, key])
     data = {"description": "The data, base64 removed.", "content": {"*/*": {}}}
     output["responses"] = {"200": data, **errors_of((*FIND_ERRORS, *JOB_ERRORS))}
     return output

@@ -93,6 +93,23 @@ def seconds() -> Decimal:
     return Decimal(allow_none=True, validate=above_0)
 
 
+REQUEST_ID = validate.Regexp(
+    r"[A-Za-z0-9._:-]{1,64}\Z", error="must be 1 to 64 letters, digits, '.', '_', ':' or '-'"
+)
+
+
+def check_request_id(request_id: str) -> None:
+    """Refuses what cannot be a caller's own id of a job.
+
+    Raises:
+        RequestError: says what it must be.
+    """
+    try:
+        REQUEST_ID(request_id)
+    except ValidationError as error:
+        raise RequestError(f"the request_id {request_id[:80]!r} {error.messages[0]}") from None
+
+
 HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
     "app_id": lambda: text(50),
     "appid": lambda: text(50),
@@ -105,12 +122,7 @@ HEADER_FIELDS: dict[str, Callable[[], fields.Field[Any]]] = {
     "device_id": lambda: text(50),
     "net_type": lambda: choice(("wifi", "2G", "3G", "4G", "5G")),
     "net_isp": lambda: choice(("CMCC", "CUCC", "CTCC", "other")),
-    "request_id": lambda: Text(
-        allow_none=True,
-        validate=validate.Regexp(
-            r"[A-Za-z0-9._:-]{1,64}\Z", error="must be 1 to 64 letters, digits, '.', '_', ':' or '-'"
-        ),
-    ),
+    "request_id": lambda: Text(allow_none=True, validate=REQUEST_ID),
     "res_id": lambda: text(1024),
     "directEngIp": lambda: text(1024),
     "max_queue_s": lambda: seconds(),

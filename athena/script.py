@@ -44,7 +44,8 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
 
-SUBMIT = Script("submit", "clock", "bell", "enroll", "waiting")
+SUBMIT = Script("submit", "clock", "bell", "enroll", "waiting", "admission")
+REQUEUE = Script("requeue", "clock", "bell", "enroll", "waiting", "admission")
 TAKE = Script("take", "clock", "bell", "keep", "settle")
 START = Script("start", "clock")
 PROGRESS = Script("progress")
@@ -63,6 +64,7 @@ LIST = Script("list", "clock")
 
 SCRIPTS = (
     SUBMIT,
+    REQUEUE,
     TAKE,
     START,
     PROGRESS,

@@ -19,6 +19,7 @@ from athena.script import (
     PROGRESS,
     READ,
     RECONCILE,
+    REQUEUE,
     START,
     SUBMIT,
     SWEEP,
@@ -68,7 +69,8 @@ class Verdict(NamedTuple):
     """What became of a job on its way into a queue.
 
     Attributes:
-        word: accepted, attached, conflict, full, heavy, payload_lost or failed.
+        word: accepted, attached, conflict, full, heavy, payload_lost, failed, or gone: it is no dead letter
+            any more.
         detail: id and state of the job that has the request_id, jobs in the queue, bytes of open jobs, or why
             it failed.
     """
@@ -96,25 +98,41 @@ def submit_command(jobs: Iterable[Submission]) -> Command:
     keys: list[str] = []
     args: list[Arg] = []
     for job in jobs:
-        record = _own_fields(job)
-        keys += (job.queue, request_key(job.request_id) if job.request_id else "")
-        args += (
-            job.job_id,
-            job.message,
-            job.max_queue_jobs,
-            job.gateway,
-            job.body_hash,
-            "1" if job.claim else "0",
-            int(job.max_queue_s * 1000),
-            job.app_id,
-            job.service_id,
-            job.bytes,
-            job.max_open_bytes,
-            "1" if job.abandonable else "0",
-            len(record),
-            *record,
-        )
+        keys += _keys_of(job)
+        args += _args_of(job)
     return SUBMIT.call(keys, args)
+
+
+def requeue_command(dead_id: str, job: Submission) -> Command:
+    """Puts a job into its queue that tries a dead letter again, and takes that letter off the list.
+
+    The answer is a verdict (see `Verdict`).
+    """
+    return REQUEUE.call(_keys_of(job), (dead_id, *_args_of(job)))
+
+
+def _keys_of(job: Submission) -> tuple[str, str]:
+    return job.queue, request_key(job.request_id) if job.request_id else ""
+
+
+def _args_of(job: Submission) -> tuple[Arg, ...]:
+    record = _own_fields(job)
+    return (
+        job.job_id,
+        job.message,
+        job.max_queue_jobs,
+        job.gateway,
+        job.body_hash,
+        "1" if job.claim else "0",
+        int(job.max_queue_s * 1000),
+        job.app_id,
+        job.service_id,
+        job.bytes,
+        job.max_open_bytes,
+        "1" if job.abandonable else "0",
+        len(record),
+        *record,
+    )
 
 
 def _own_fields(job: Submission) -> list[Arg]:
@@ -372,12 +390,21 @@ def find_command(request_id: str) -> Command:
     return ("HGETALL", request_key(request_id))
 
 
-def found_jobs(reply: Any) -> dict[str, str]:
-    """Reads the answer of `find_command`: app_id -> job id."""
-    return {
-        app_id.decode(): value.decode().partition(" ")[0]
-        for app_id, value in zip(reply[::2], reply[1::2], strict=True)
-    }
+class FoundJob(NamedTuple):
+    """A job that a caller knows by an id of his own; `service_id` is "" where an older version wrote it."""
+
+    service_id: str
+    app_id: str
+    job_id: str
+
+
+def found_jobs(reply: Any) -> list[FoundJob]:
+    """Reads the answer of `find_command`."""
+    found = []
+    for field, value in zip(reply[::2], reply[1::2], strict=True):
+        service_id, _, app_id = field.decode().rpartition("\0")
+        found.append(FoundJob(service_id, app_id, value.decode().partition(" ")[0]))
+    return found
 
 
 def leave_command(job_id: str, gateway: str) -> Command:

@@ -45,7 +45,8 @@ class Admin:
 
     async def retry(self, job_id: str) -> Response:
         """Tries a job again."""
-        new_id = await self._gateway.operate(job_operations.retry_job(job_id, self._settings))
+        steps = job_operations.retry_job(job_id, self._settings, request.args.get("request_id", ""))
+        new_id = await self._gateway.operate(steps)
         return json_response({"id": new_id, "retry_of": job_id}, 202)
 
     async def dead(self) -> Response:
@@ -55,7 +56,8 @@ class Admin:
 
     async def requeue(self, job_id: str) -> Response:
         """Tries a dead letter again."""
-        new_id = await self._gateway.operate(job_operations.requeue_dead(job_id, self._settings))
+        steps = job_operations.requeue_dead(job_id, self._settings, request.args.get("request_id", ""))
+        new_id = await self._gateway.operate(steps)
         return json_response({"id": new_id, "retry_of": job_id}, 202)
 
     async def drop(self, job_id: str) -> Response:

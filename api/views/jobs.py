@@ -32,7 +32,7 @@ class Jobs:
     async def show(self, name: str) -> Response:
         """Answers with a job's state and, when it is final, with what came of it."""
         wait_s = _wait_s(request.args.get("wait"))
-        record = await self._find(name, request.args.get("app_id", ""))
+        record = await self._find(name)
         if not record.state.is_final and wait_s > 0:
             record = await self._wait(record, wait_s)
         if record.state is JobState.SUCCEEDED and record.result is None:
@@ -49,19 +49,20 @@ class Jobs:
 
     async def cancel(self, name: str) -> Response:
         """Cancels a job that has not ended; one that has stays as it is."""
-        record = await self._find(name, request.args.get("app_id", ""))
+        record = await self._find(name)
         await self._gateway.operate(cancel_jobs([record.job_id]))
         return job_response(await self._gateway.read(record.job_id) or record)
 
     async def retry(self, name: str) -> Response:
         """Tries a job again that did not succeed, as a new job."""
-        record = await self._find(name, request.args.get("app_id", ""))
-        new_id = await self._gateway.operate(retry_job(record.job_id, self._gateway.settings))
+        record = await self._find(name)
+        steps = retry_job(record.job_id, self._gateway.settings, request.args.get("request_id", ""))
+        new_id = await self._gateway.operate(steps)
         return accepted_response(await self._gateway.read(new_id) or record)
 
     async def output(self, name: str, key: str) -> Response:
         """Answers with the bytes of one output."""
-        record = await self._find(name, request.args.get("app_id", ""))
+        record = await self._find(name)
         if not record.state.is_final:
             raise NotFoundError(f"job {record.job_id} is {record.state}; it has no output yet")
         if record.state is not JobState.SUCCEEDED or record.result is None:
@@ -80,11 +81,11 @@ class Jobs:
             return ""
         return self._gateway.watch.fleet.why_queued(time.monotonic(), record)
 
-    async def _find(self, name: str, app_id: str) -> JobRecord:
+    async def _find(self, name: str) -> JobRecord:
         record = await self._gateway.read(name) if _JOB_ID.fullmatch(name) else None
         if record is None:
-            job_id = await self._gateway.find(name, app_id)
-            record = await self._gateway.read(job_id) if job_id else None
+            query = request.args
+            record = await self._gateway.find(name, query.get("app_id", ""), query.get("service_id", ""))
         if record is None:
             raise NotFoundError(f"there is no job {name!r}, or its record has expired")
         return record

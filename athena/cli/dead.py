@@ -1,6 +1,6 @@
 """`athena dead`: jobs whose workers died under them, as often as the ability allows."""
 
-from athena.cli.jobs import print_jobs, show
+from athena.cli.jobs import REQUEST_ID, own_request_id, print_jobs, show
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
 from athena.job_operations import describe_job, drop_dead, list_dead, requeue_dead
 
@@ -16,6 +16,7 @@ def add_commands(commands: Subparsers) -> None:
         ("drop", "drop dead letters and their inputs", drop),
     ):
         add_verb(group, name, text, verb).add_argument("job_id", nargs="+")
+    group.choices["requeue"].add_argument("--request-id", **REQUEST_ID)
 
 
 def ls(desk: Desk) -> None:
@@ -26,7 +27,8 @@ def ls(desk: Desk) -> None:
 
 def requeue(desk: Desk) -> None:
     """Tries dead letters again."""
-    rows = [(job_id, desk.run(requeue_dead(job_id, desk.settings))) for job_id in desk.options.job_id]
+    own_id = own_request_id(desk)
+    rows = [(job_id, desk.run(requeue_dead(job_id, desk.settings, own_id))) for job_id in desk.options.job_id]
     desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))
 
 

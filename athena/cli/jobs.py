@@ -1,13 +1,22 @@
 """`athena jobs`: what became of jobs, and what to do about them."""
 
+from typing import Any
+
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
-from athena.errors import NotFoundError
+from athena.errors import ConfigError, NotFoundError
 from athena.job_listing import JobFilter, list_jobs
 from athena.job_operations import cancel_jobs, describe_job, retry_job, show_job
 from athena.jobs import JobRecord, JobState
 
 #: Jobs that are read at once.
 PAGE = 1000
+
+#: How `argparse` is told of the option.
+REQUEST_ID: dict[str, Any] = {
+    "default": "",
+    "metavar": "ID",
+    "help": "your own id of the new job: given again, it makes no other",
+}
 
 STATES = [str(state) for state in JobState]
 
@@ -26,6 +35,7 @@ def add_commands(commands: Subparsers) -> None:
         ("retry", "try jobs again that did not succeed, as new jobs", retry),
     ):
         add_verb(group, name, text, verb).add_argument("job_id", nargs="+")
+    group.choices["retry"].add_argument("--request-id", **REQUEST_ID)
 
 
 def ls(desk: Desk) -> None:
@@ -93,7 +103,20 @@ def _canceled(state: JobState | None) -> str:
     return f"was {state} before" if state.is_final else f"canceled (was {state})"
 
 
+def own_request_id(desk: Desk) -> str:
+    """Returns the id that the caller gives the new job; "" for none.
+
+    Raises:
+        ConfigError: several jobs would share it.
+    """
+    own_id: str = desk.options.request_id
+    if own_id and len(desk.options.job_id) > 1:
+        raise ConfigError("--request-id names one new job; name one job to try again")
+    return own_id
+
+
 def retry(desk: Desk) -> None:
     """Tries jobs again."""
-    rows = [(job_id, desk.run(retry_job(job_id, desk.settings))) for job_id in desk.options.job_id]
+    own_id = own_request_id(desk)
+    rows = [(job_id, desk.run(retry_job(job_id, desk.settings, own_id))) for job_id in desk.options.job_id]
     desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))

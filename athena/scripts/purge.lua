@@ -15,6 +15,8 @@ for _ = 1, tonumber(ARGV[1]) do
   if known[1] == 'queued' and (known[2] or '') == '' then
     cancel(id, known[2], ARGV[2])
     canceled = canceled + 1
+  elseif id then
+    keep_message(id, message, known[1])
   end
 end
 if last then

@@ -361,6 +361,35 @@ def test_a_caller_who_hangs_up_cancels_the_job(faulty: Stack) -> None:
     faulty.get(blocker["urls"]["job"], params={"wait": 30})
 
 
+def test_same_request_id_and_body_to_two_abilities_are_two_jobs(faulty: Stack) -> None:
+    request_id = f"order-{time.time_ns()}"
+    header = {"app_id": "demo", "status": 3, "request_id": request_id}
+    envelope = {"header": header, "payload": {"text": {"text": "aGVsbG8="}}}
+    service_ids = ("faulty", "echo", "faulty", "echo")
+
+    def bulk_id(service_id: str) -> str:
+        item = {
+            **envelope,
+            "header": {**header, "request_id": f"{request_id}-bulk"},
+            "service_id": service_id,
+        }
+        job_id: str = faulty.post("/v1/jobs", [item]).json()["jobs"][0]["id"]
+        return job_id
+
+    by_path = [faulty.post(f"/v1/private/{name}", envelope).json()["header"]["sid"] for name in service_ids]
+    by_query = [faulty.post(f"/?serviceId={name}", envelope).json()["header"]["sid"] for name in service_ids]
+    in_bulk = [bulk_id(name) for name in service_ids]
+
+    assert by_path == by_query == by_path[:2] * 2
+    assert in_bulk == in_bulk[:2] * 2
+    for job_ids in (by_path, in_bulk):
+        assert [faulty.job(job_id)["service_id"] for job_id in job_ids[:2]] == ["faulty", "echo"]
+    assert faulty.get(f"/v1/jobs/{request_id}").status_code == 400
+    named = faulty.get(f"/v1/jobs/{request_id}", params={"service_id": "echo"}).json()
+    assert named["header"]["sid"] == by_path[1]
+    assert faulty.get(f"/v1/jobs/{request_id}", params={"service_id": "other"}).status_code == 404
+
+
 def test_two_callers_of_one_request_id_get_one_run(faulty: Stack) -> None:
     request = faulty_request(seconds=1)
     request["header"]["request_id"] = f"twice-{time.time_ns()}"

@@ -112,7 +112,28 @@ def test_same_request_id_of_another_app_is_another_job(store: Store) -> None:
     reply = store.submit("j2", request_id="r1", body_hash="h2", app_id="b")
 
     assert reply == [b"accepted"]
-    assert found_jobs(store.run(find_command("r1"))) == {"a b": "j1", "b": "j2"}
+    assert found_jobs(store.run(find_command("r1"))) == [("echo", "a b", "j1"), ("echo", "b", "j2")]
+
+
+def test_same_request_id_for_another_ability_is_another_job(store: Store) -> None:
+    store.submit("j1", request_id="r1", body_hash="h1")
+    other = {"service_id": "mmocr", "queue": "mmocr.any", "request_id": "r1"}
+
+    assert store.submit("j2", body_hash="h1", **other) == [b"accepted"]
+    assert store.submit("j3", body_hash="h1", **other) == [b"attached", b"j2", b"queued"]
+    assert store.submit("j4", request_id="r1", body_hash="h1") == [b"attached", b"j1", b"queued"]
+    assert found_jobs(store.run(find_command("r1"))) == [("echo", "demo", "j1"), ("mmocr", "demo", "j2")]
+
+
+def test_request_id_that_an_older_version_wrote_leads_to_its_own_ability_only(store: Store) -> None:
+    store.submit("j1")
+    store.raw("HSET", request_key("r1"), "demo", "j1 h1")
+
+    other = store.submit("j2", service_id="mmocr", queue="mmocr.any", request_id="r1", body_hash="h1")
+
+    assert other == [b"accepted"]
+    assert store.submit("j3", request_id="r1", body_hash="h1") == [b"attached", b"j1", b"queued"]
+    assert store.submit("j4", request_id="r1", body_hash="h2") == [b"conflict", b"j1"]
 
 
 def test_request_id_is_free_again_when_the_record_is_gone(store: Store) -> None:
@@ -122,7 +143,7 @@ def test_request_id_is_free_again_when_the_record_is_gone(store: Store) -> None:
     reply = store.submit("j2", request_id="r1", body_hash="h2")
 
     assert reply == [b"accepted"]
-    assert found_jobs(store.run(find_command("r1"))) == {"demo": "j2"}
+    assert found_jobs(store.run(find_command("r1"))) == [("echo", "demo", "j2")]
 
 
 def test_full_queue_refuses_and_says_how_full_it_is(store: Store) -> None:

@@ -367,8 +367,10 @@ def test_sweep_names_the_queues() -> None:
 
 
 def test_jobs_are_found_by_their_app() -> None:
-    assert found_jobs([b"a b", b"j1 hash", "ü".encode(), b"j2 "]) == {"a b": "j1", "ü": "j2"}
-    assert found_jobs([]) == {}
+    reply = [b"echo\0a b", b"j1 hash", "echo\0ü".encode(), b"j2 ", b"an older one", b"j3 hash"]
+
+    assert found_jobs(reply) == [("echo", "a b", "j1"), ("echo", "ü", "j2"), ("", "an older one", "j3")]
+    assert found_jobs([]) == []
 
 
 def frame(reply: Reply) -> bytes:

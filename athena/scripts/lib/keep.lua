@@ -38,6 +38,7 @@ end
 -- A job expired while its message lay in the queue; now the message is out, and belongs to what is kept.
 local function keep_message(id, message, state)
   if state == 'expired' and redis.call('EXISTS', JOB .. id) == 1 then
+    redis.call('HDEL', JOB .. id, 'unkept')
     redis.call('SET', MESSAGE .. id, message, 'PX', redis.call('HGET', JOB .. id, 'result_ttl_ms') or 1)
   end
 end

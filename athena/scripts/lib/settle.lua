@@ -138,6 +138,11 @@ local function expire_if_overdue(id, now, state, expires_ms, token, queue_messag
   end
   admit_writes()
   local text = 'the job was not started within the time it was allowed to queue'
-  settle(id, facts(id), now, 'expired', '10114', text, '', '', queue_message)
+  if queue_message == '' then
+    -- Kept when somebody comes to it in its queue.
+    settle(id, facts(id), now, 'expired', '10114', text, '', '', '', 'unkept', 1)
+  else
+    settle(id, facts(id), now, 'expired', '10114', text, '', '', queue_message)
+  end
   return true
 end
