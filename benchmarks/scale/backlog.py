@@ -28,7 +28,7 @@ from athena.store import (
 from athena.worker_entry import WorkerEntry
 from benchmarks.harness import served
 from benchmarks.scale.stack import BODY, GATE, script_us
-from tests.chaos.stage import RedisServer
+from tests.chaos.redis_server import RedisServer
 from workers.store_link import StoreLink
 
 QUEUE = queue_name("gate", "cpu")

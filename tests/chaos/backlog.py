@@ -17,8 +17,9 @@ from athena.blocking_link import BlockingLink
 from athena.fleet_operations import pause_queues
 from athena.steps import run_steps
 from tests.chaos.load import Load
-from tests.chaos.stage import Stage, ledger_with, wait_for
+from tests.chaos.stage import Stage, ledger_with
 from tests.chaos.verdict import judge, open_jobs
+from tests.chaos.waiting import wait_for
 
 TTL_S = 60
 
@@ -33,7 +34,7 @@ def main() -> int:
         folder = Path(name)
         limits = "[limits]\nmax_queue_jobs = 10000000\nmax_queue_bytes = 100000000000\nmax_queue_s = 36000"
         ability = ledger_with(folder, {"[limits]": limits, "slots = 16": "slots = 64"})
-        stage = Stage(folder, ability, result_ttl_s=str(TTL_S), record_ttl_s=str(TTL_S))
+        stage = Stage(folder, [ability], result_ttl_s=str(TTL_S), record_ttl_s=str(TTL_S))
         try:
             stage.start()
             return _run(stage, options.jobs, options.bytes)
@@ -43,7 +44,7 @@ def main() -> int:
 
 def _run(stage: Stage, jobs: int, size: int) -> int:
     client = stage.redis.client
-    load = Load(stage.urls, 0, 0, 0)
+    load = Load(stage.urls)
     load.submit(1000)
     wait_for(lambda: open_jobs(client) == 0, 60, "the first jobs have ended")
     load.accepted.clear()
@@ -56,7 +57,7 @@ def _run(stage: Stage, jobs: int, size: int) -> int:
     restarted_s = _timed(lambda: _restart(stage))
     _pause(stage, False)
     drained_s = _timed(lambda: wait_for(lambda: open_jobs(client) == 0, 3600, "all jobs have ended"))
-    verdict = judge(client, load.accepted, stage.ledger_path)
+    verdict = judge(client, load, stage.ledger_path)
     _await_expiry(stage)
     after_mb = used_mb(stage)
     print(f"backlog of {jobs} jobs of {size} bytes")

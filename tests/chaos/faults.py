@@ -1,16 +1,24 @@
-"""The faults, each with the time until what it broke is whole again."""
+"""The faults of processes and networks, each with the time until what it broke is whole again."""
 
 import contextlib
 import random
 import signal
+import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psutil
 import redis
 
-from tests.chaos.load import Load
-from tests.chaos.stage import Host, Stage, incarnation_of, wait_for
+from tests.chaos.deaths import DIED, FENCED, KILLED, STOPPED, Deaths
+from tests.chaos.families import offspring
+from tests.chaos.load import LONG, LONG_S, Load, envelope
+from tests.chaos.redis_faults import RedisFaults
+from tests.chaos.stage import Host, Stage, incarnation_of
+from tests.chaos.verdict import MAX_ATTEMPTS
+from tests.chaos.waiting import wait_for
 from tests.proxy import Mode
 
 #: Longer than an observer waits until it takes a silent worker for dead.
@@ -18,44 +26,78 @@ SILENCE_S = 7.0
 
 RECOVERY_LIMIT_S = 60.0
 
+NEAR, FAR, BOTH = ("near",), ("far",), ("near", "far")
+
 Fault = Callable[[], float]
 
 
 class Faults:
-    """Each method breaks something, waits until it works again, and returns how long that took."""
+    """Each method breaks something, waits until it works again, and returns how long that took.
 
-    def __init__(self, stage: Stage, load: Load) -> None:
+    Each says to `deaths` which processes it may end, and how.
+    """
+
+    def __init__(self, stage: Stage, load: Load, deaths: Deaths) -> None:
         self._stage = stage
         self._load = load
+        self._deaths = deaths
+        self.redis = RedisFaults(stage, load, deaths)
 
     def all(self) -> dict[str, Fault]:
         """Returns the faults by their names."""
         return {
             "worker killed": self.kill_worker,
+            "worker with children killed": self.kill_family,
             "host killed": self.kill_host,
             "gateway killed": self.kill_gateway,
-            "redis killed": self.kill_redis,
             "worker stopped (SIGTERM)": self.stop_worker,
-            "gateway stopped (SIGTERM)": self.stop_gateway,
+            "gateway stopped, long calls": self.stop_gateway,
             "worker frozen, then back": self.freeze_worker,
             "host frozen, then back": self.freeze_host,
             "network black hole": self.black_hole,
             "replies lost": self.lose_replies,
+            "connections cut, long calls": self.cut_connections,
             "poison": self.poison,
             "all replaced (SIGHUP)": self.replace_all,
+            **self.redis.all(),
         }
+
+    def run(self, name: str) -> float:
+        """Makes the fault of a name."""
+        with self._deaths.during(name):
+            return self.all()[name]()
 
     def kill_worker(self) -> float:
         """kill -9 of a worker; its jobs are passed on by its supervisor."""
         host = random.choice((self._stage.near, self._stage.far))
+        self._deaths.expect((host.name,), "worker", KILLED)
         worker = self._worker(host)
         incarnation = incarnation_of(worker)
         worker.kill()
         return self._until(lambda: self._is_passed_on(incarnation), "its jobs are passed on")
 
+    def kill_family(self) -> float:
+        """kill -9 of a worker whose wrapper has started processes: they go with it."""
+        tag = f"family-{uuid.uuid4().hex}"
+        self._load.queue(tag, LONG, mode="family", seconds=3)
+
+        def children() -> list[int]:
+            return [child.worker_pid for child in offspring(self._stage.ledger_path, tag) if child.lives]
+
+        wait_for(children, RECOVERY_LIMIT_S, "a wrapper has started processes")
+        pid = children()[0]
+        self._deaths.expect(BOTH, "worker", KILLED)
+        worker = psutil.Process(pid)
+        incarnation = incarnation_of(worker)
+        worker.kill()
+        return self._until(
+            lambda: self._is_passed_on(incarnation) and pid not in children(), "its processes have ended, too"
+        )
+
     def kill_host(self) -> float:
         """kill -9 of a supervisor and all below it; its jobs are passed on by others."""
         incarnations = self._stage.far.kill()
+        self._deaths.count(len(incarnations))
         took_s = self._until(lambda: all(map(self._is_passed_on, incarnations)), "its jobs are passed on")
         self._stage.far.start()
         wait_for(lambda: self._stage.far.children("workers"), RECOVERY_LIMIT_S, "the host is back")
@@ -63,28 +105,24 @@ class Faults:
 
     def kill_gateway(self) -> float:
         """kill -9 of a gateway that a supervisor restarts."""
+        self._deaths.expect(NEAR, "gateway", KILLED)
         for process in self._stage.near.children("api"):
             process.kill()
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "the gateway answers")
 
-    def kill_redis(self) -> float:
-        """kill -9 of Redis; the time counts from when it is back."""
-        self._stage.redis.kill()
-        time.sleep(random.uniform(0, 1))
-        self._stage.redis.start()
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
-
     def stop_worker(self) -> float:
         """SIGTERM of a worker, which finishes what it runs."""
         host = random.choice((self._stage.near, self._stage.far))
+        self._deaths.expect((host.name,), "worker", *STOPPED)
         worker = self._worker(host)
         incarnation = incarnation_of(worker)
         worker.terminate()
         return self._until(lambda: self._is_passed_on(incarnation), "its jobs are passed on")
 
     def stop_gateway(self) -> float:
-        """SIGTERM of the gateway alone, and another after it."""
-        self._stage.gateway.stop()
+        """SIGTERM of the gateway alone and another after it, under calls that outlast its time of grace."""
+        with self._long_calls(self._stage.urls[1]):
+            self._stage.gateway.stop()
         self._stage.gateway.start()
         return self._until(lambda: self._load.call(self._stage.urls[1], 5), "the gateway answers")
 
@@ -96,11 +134,13 @@ class Faults:
 
     def freeze_host(self) -> float:
         """SIGSTOP of a whole host, until others have passed its jobs on; it comes back as a zombie."""
+        self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
         self._freeze(self._stage.far.everything())
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
     def black_hole(self) -> float:
         """A host's packets vanish for a while."""
+        self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
         with self._stage.proxy.broken(Mode.BLACK_HOLE):
             time.sleep(SILENCE_S)
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
@@ -111,10 +151,19 @@ class Faults:
             time.sleep(random.uniform(0.2, 3))
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
+    def cut_connections(self) -> float:
+        """All connections to Redis break, as often as a job may be tried, while long calls go on."""
+        with self._long_calls(random.choice(self._stage.urls)):
+            for _ in range(MAX_ATTEMPTS):
+                self._stage.proxy.heal()
+                self._stage.redis.cut()
+                time.sleep(random.uniform(0.5, 1.5))
+        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+
     def poison(self) -> float:
         """An input that kills each worker that runs it."""
-        request_id = self._load.poison()
-        job_id = self._load.accepted[request_id].job_id
+        self._deaths.expect(BOTH, "worker", DIED, count=MAX_ATTEMPTS)
+        job_id = self._load.queue(f"poison-{uuid.uuid4().hex}", is_poison=True, mode="die")
 
         def is_dead() -> bool:
             return self._stage.redis.client.hget(f"athena:job:{job_id}", "state") == b"poisoned"
@@ -125,6 +174,21 @@ class Faults:
         """A rolling restart of a host."""
         self._stage.near.process.send_signal(signal.SIGHUP)
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+
+    @contextmanager
+    def _long_calls(self, url: str) -> Iterator[None]:
+        """Makes two calls that outlast the block: one that can be found again, one that cannot."""
+        known, private = (envelope(uuid.uuid4().hex, LONG, seconds=LONG_S[1]) for _ in range(2))
+        del private["header"]["request_id"], private["parameter"][LONG]["tag"]
+        threads = [
+            threading.Thread(target=self._load.ask_once, args=(url, body)) for body in (known, private)
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        yield
+        for thread in threads:
+            thread.join()
 
     def _worker(self, host: Host) -> psutil.Process:
         wait_for(lambda: host.children("workers"), RECOVERY_LIMIT_S, "there is a worker")

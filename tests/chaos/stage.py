@@ -4,86 +4,33 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
-import redis
 import requests
 
-from athena.redis_server import find_server
+from athena.ability import load_ability
+from tests.chaos.load import LONG, envelope
+from tests.chaos.redis_server import RedisServer
+from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
 from tests.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = ROOT / "tests" / "abilities" / "ledger"
 ATHENA = [sys.executable, "-P", "-m", "athena"]
-START_TIMEOUT_S = 120.0
 
+#: The hosts with a worker each, and what each worker holds.
+HOSTS, SLOTS = ("near", "far"), 16
 
-def free_port() -> int:
-    """Returns a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+#: How long it may take until all slots hold a job.
+FILL_S = 10.0
 
-
-def wait_for(holds: Callable[[], Any], timeout_s: float, what: str) -> float:
-    """Waits for a condition; returns how many seconds that took.
-
-    Raises:
-        TimeoutError: it did not come true in time.
-    """
-    began_s = time.monotonic()
-    while not holds():
-        if time.monotonic() - began_s > timeout_s:
-            raise TimeoutError(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.02)
-    return time.monotonic() - began_s
-
-
-class RedisServer:
-    """A Redis that loses nothing that it has acknowledged, and can be killed and started again."""
-
-    def __init__(self, folder: Path, appendfsync: str = "always") -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
-        options = {
-            "port": str(self.port),
-            "dir": str(folder),
-            "appendonly": "yes",
-            "appendfsync": appendfsync,
-            "save": "",
-            "maxmemory-policy": "noeviction",
-            "logfile": str(folder / "redis.log"),
-        }
-        self._command = [str(find_server().path)]
-        for name, value in options.items():
-            self._command += [f"--{name}", value]
-        self.client = redis.Redis.from_url(self.url, protocol=2, socket_timeout=5)
-        self.process: subprocess.Popen[bytes]
-
-    def start(self) -> None:
-        """Starts it and waits until it answers."""
-        self.process = subprocess.Popen(self._command)
-        wait_for(self.answers, START_TIMEOUT_S, "Redis answers")
-
-    def answers(self) -> bool:
-        """Whether it is there; not while it reads its file."""
-        try:
-            return bool(self.client.ping())
-        except (redis.RedisError, OSError):
-            return False
-
-    def kill(self) -> None:
-        """Ends it without a word."""
-        self.process.kill()
-        self.process.wait()
+#: Some calls of the load last longer.
+GRACE_S = 5
 
 
 class Host:
@@ -108,26 +55,30 @@ class Host:
                 start_new_session=True,
             )
 
-    def children(self, word: str = "") -> list[psutil.Process]:
-        """Returns the processes below the supervisor, those with a word in their command line."""
+    def children(self, word: str) -> list[psutil.Process]:
+        """Returns the supervisor's own children with a word in their command line."""
         found = []
         with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.process.pid).children(recursive=True):
+            for child in psutil.Process(self.process.pid).children():
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    if not word or word in child.cmdline():
+                    if word in child.cmdline():
                         found.append(child)
         return found
+
+    def incarnations(self) -> list[str]:
+        """Returns those of its workers."""
+        return [name for worker in self.children("workers") if (name := incarnation_of(worker))]
 
     def everything(self) -> list[psutil.Process]:
         """Returns the supervisor and all below it."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [psutil.Process(self.process.pid), *self.children()]
+            supervisor = psutil.Process(self.process.pid)
+            return [supervisor, *supervisor.children(recursive=True)]
         return []
 
     def kill(self) -> list[str]:
         """Ends all at once, as when the machine dies; returns the incarnations of its workers."""
-        doomed = self.everything()
-        incarnations = [name for child in doomed if (name := incarnation_of(child))]
+        incarnations, doomed = self.incarnations(), self.everything()
         for process in doomed:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -147,6 +98,12 @@ class Host:
     def log(self) -> str:
         """What it has said."""
         return self.log_path.read_text(errors="replace")
+
+
+def both_ledgers(folder: Path) -> tuple[Path, Path]:
+    """Returns the ability `ledger`, and another for long calls, which go on side by side."""
+    changes = {'"ledger"': f'"{LONG}"', "max_batch = 4": "concurrency = 4"}
+    return LEDGER, ledger_with(folder, changes)
 
 
 def ledger_with(folder: Path, changes: dict[str, str]) -> Path:
@@ -174,44 +131,71 @@ def incarnation_of(process: psutil.Process) -> str:
 class Stage:
     """Everything, wired up. Host `far` reaches Redis through a proxy."""
 
-    def __init__(self, folder: Path, ability: Path = LEDGER, **settings: str) -> None:
+    def __init__(self, folder: Path, abilities: Sequence[Path] = (LEDGER,), **settings: str) -> None:
         self.ledger_path = folder / "ledger"
         self.ledger_path.touch()
         self.redis = RedisServer(folder)
         self.proxy = Proxy(self.redis.port)
         self.ports = (free_port(), free_port())
         self.urls = tuple(f"http://127.0.0.1:{port}" for port in self.ports)
-        shared = {"LEDGER": str(self.ledger_path), "ATHENA_GRACE_S": "20", "ATHENA_LOG_LEVEL": "warning"}
+        shared = {
+            "LEDGER": str(self.ledger_path),
+            "ATHENA_GRACE_S": str(GRACE_S),
+            "ATHENA_LOG_LEVEL": "warning",
+        }
         shared.update({f"ATHENA_{name.upper()}": value for name, value in settings.items()})
-        near = ["serve", "--ability", str(ability), "--redis", self.redis.url, "--port", str(self.ports[0])]
+        self.services = [load_ability(path).service_id for path in abilities]
+        self._abilities = [item for path in abilities for item in ("--ability", str(path))]
+        near = ["serve", *self._abilities, "--redis", self.redis.url, "--port", str(self.ports[0])]
         near += ["--flower-port", str(free_port()), "--data", str(folder / "data")]
         self.near = Host("near", folder, near, shared)
-        self._folder, self._ability, self._shared = folder, ability, shared
+        self._folder, self._shared = folder, shared
         self.far: Host
         self.gateway: Host
 
     def start(self) -> None:
-        """Starts all and waits until two workers serve through two gateways."""
+        """Starts all and waits until two workers of each ability serve through two gateways."""
         self.redis.start()
         self.proxy.start()
         far_url = f"redis://127.0.0.1:{self.proxy.port}"
-        self.far = Host("far", self._folder, ["worker", str(self._ability), "--redis", far_url], self._shared)
+        far = ["workers", *self._abilities, "--redis", far_url]
+        self.far = Host("far", self._folder, far, self._shared)
         gateway = ["api", "--port", str(self.ports[1]), "--redis", self.redis.url]
         self.gateway = Host("gateway", self._folder, gateway, self._shared)
         for host in (self.near, self.far, self.gateway):
             host.start()
-        wait_for(self.is_up, START_TIMEOUT_S, "two workers serve through two gateways")
+        wait_for(self.is_up, START_TIMEOUT_S, "two workers of each ability serve through two gateways")
 
     def is_up(self) -> bool:
-        """Whether two workers serve through two gateways."""
+        """Whether two workers of each ability serve through two gateways."""
+        pages = [f"{url}/v1/abilities/{name}" for url in self.urls for name in self.services]
         try:
-            counts = [
-                len(requests.get(f"{url}/v1/abilities/ledger", timeout=5).json().get("workers", ()))
-                for url in self.urls
-            ]
+            counts = [len(requests.get(page, timeout=5).json().get("workers", ())) for page in pages]
         except (requests.RequestException, ValueError):
             return False
-        return counts == [2, 2]
+        return all(count == len(HOSTS) for count in counts)
+
+    def idle_slots(self) -> int:
+        """Returns how many slots of the workers take no job though there are enough for all."""
+        with contextlib.suppress(TimeoutError):
+            wait_for(self.is_up, START_TIMEOUT_S, "two workers of each ability serve through two gateways")
+        idle = {name: SLOTS for host in (self.near, self.far) for name in host.incarnations()}
+        items = [
+            {"service_id": name, **envelope(uuid.uuid4().hex, name, seconds=0.2)}
+            for name in self.services
+            for _ in range(12 * SLOTS)
+        ]
+        requests.post(f"{self.urls[0]}/v1/jobs", json=items, timeout=START_TIMEOUT_S)
+
+        def are_full() -> bool:
+            for name in idle:
+                held = int(self.redis.client.hlen(f"athena:inflight:{name}"))
+                idle[name] = min(idle[name], max(0, SLOTS - held))
+            return not any(idle.values())
+
+        with contextlib.suppress(TimeoutError):
+            wait_for(are_full, FILL_S, "every slot takes a job")
+        return sum(idle.values()) + SLOTS * (len(HOSTS) * len(self.services) - len(idle))
 
     def stop(self) -> None:
         """Ends all."""

@@ -1,6 +1,7 @@
 """What became of every job that was accepted."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,16 @@ import orjson
 import pybase64
 import redis
 
-from tests.chaos.load import Accepted
+from tests.chaos.load import SERVICES, Accepted, Load
+from tests.chaos.redis_server import Loss
 
 CHUNK = 500
+
+#: How long ago a result may have been written when its caller sees it.
+ON_ITS_WAY_S = 1.0
+
+#: A job is poisoned when so many processes have ended under it.
+MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -20,8 +28,10 @@ class Verdict:
     Attributes:
         lost: accepted and not final at the end, or unknown to Redis.
         with_two_results: one result was seen, and another one is kept.
-        wrong: good inputs that did not succeed, poison that did.
+        wrong: good inputs that did not succeed (nobody cancels, and nothing may expire), poison that did.
         run_twice: begun more than once, which is right after a death.
+        unlucky: poisoned, though good: so many processes were ended under them on purpose.
+        gone_with_redis: lost, or ended anew, with what Redis itself has lost after it had acknowledged it.
         states: how many jobs ended how.
     """
 
@@ -31,26 +41,88 @@ class Verdict:
     wrong: int
     run_twice: int
     states: dict[str, int]
+    unlucky: int = 0
+    gone_with_redis: int = 0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the promises were kept."""
+        return not (self.lost or self.with_two_results or self.wrong)
+
+
+class Runs:
+    """What the ability has written down."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._begun: dict[str, set[str]] = defaultdict(set)
+        self._ended: set[str] = set()
+        for line in ledger.read_text().splitlines():
+            word, tag, run, *_ = line.split(" ")
+            if word == "begin":
+                self._begun[tag].add(run)
+            elif word == "end":
+                self._ended.add(run)
+
+    @property
+    def repeated(self) -> int:
+        """How many jobs were begun more than once."""
+        return sum(len(runs) > 1 for runs in self._begun.values())
+
+    def cut_short(self, tag: str) -> int:
+        """Returns how often a process ended while it ran a job."""
+        return len(self._begun[tag] - self._ended)
 
 
 def open_jobs(client: redis.Redis) -> int:
     """Returns how many jobs are not final."""
-    return int(client.zcard("athena:open:ledger"))
+    return sum(int(client.zcard(f"athena:open:{name}")) for name in SERVICES)
 
 
-def judge(client: redis.Redis, accepted: dict[str, Accepted], ledger: Path) -> Verdict:
-    """Looks at each job."""
+def judge(client: redis.Redis, load: Load, ledger: Path, losses: Sequence[Loss] = ()) -> Verdict:
+    """Looks at each job.
+
+    Args:
+        client: of Redis.
+        load: what was accepted.
+        ledger: what the ability has written down.
+        losses: what Redis has lost.
+    """
     states: Counter[str] = Counter()
-    lost = two = wrong = 0
-    jobs = list(accepted.values())
+    faults: Counter[str] = Counter()
+    runs = Runs(ledger)
+    jobs = [*load.accepted.items(), *load.replaced]
     for first in range(0, len(jobs), CHUNK):
         chunk = jobs[first : first + CHUNK]
-        for job, (state, result) in zip(chunk, _ends(client, chunk), strict=True):
+        for (name, job), (state, result) in zip(chunk, _ends(client, [job for _, job in chunk]), strict=True):
             states[state] += 1
-            lost += state in ("unknown", "queued", "running")
-            wrong += state != ("poisoned" if job.is_poison else "succeeded")
-            two += bool(job.results - {result}) or len(job.results) > 1
-    return Verdict(len(jobs), lost, two, wrong, run_twice(ledger), dict(states))
+            if load.accepted[name] is not job and state != "unknown":
+                # Two jobs for one request.
+                faults["two results"] += 1
+            faults[fault_of(job, state, result, runs.cut_short(name), losses)] += 1
+    return Verdict(
+        jobs=len(jobs),
+        lost=faults["lost"],
+        with_two_results=faults["two results"],
+        wrong=faults["wrong"],
+        run_twice=runs.repeated,
+        states=dict(states),
+        unlucky=faults["unlucky"],
+        gone_with_redis=faults["gone with Redis"],
+    )
+
+
+def fault_of(job: Accepted, state: str, result: str, cut_short: int, losses: Iterable[Loss]) -> str:
+    """Returns what is to be said of the end of a job; "" if it is as it should be."""
+    if state in ("unknown", "queued", "running"):
+        is_excused = state == "unknown" and any(loss.covers(job.sent_s, job.heard_s) for loss in losses)
+        return "gone with Redis" if is_excused else "lost"
+    if state != ("poisoned" if job.is_poison else "succeeded"):
+        return "unlucky" if state == "poisoned" and cut_short >= MAX_ATTEMPTS else "wrong"
+    others = [seen_s for seen, seen_s in job.results.items() if seen != result]
+    if not others:
+        return ""
+    is_excused = all(any(loss.covers(seen_s - ON_ITS_WAY_S, seen_s) for loss in losses) for seen_s in others)
+    return "gone with Redis" if is_excused else "two results"
 
 
 def _ends(client: redis.Redis, jobs: list[Accepted]) -> list[tuple[str, str]]:
@@ -69,9 +141,3 @@ def _text(result: bytes | None) -> str:
     if not result:
         return ""
     return pybase64.b64decode(orjson.loads(result)["text"]["text"]).decode()
-
-
-def run_twice(ledger: Path) -> int:
-    """Returns how many jobs were begun more than once."""
-    begun = Counter(line.split()[1] for line in ledger.read_text().splitlines() if line.startswith("begin"))
-    return sum(count > 1 for count in begun.values())

@@ -3,16 +3,19 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.chaos.deaths import Deaths
 from tests.chaos.faults import Faults
-from tests.chaos.load import Load, envelope
-from tests.chaos.stage import Stage, ledger_with, wait_for
+from tests.chaos.load import Crowd, Load, envelope
+from tests.chaos.redis_server import Loss
+from tests.chaos.stage import Stage, both_ledgers, ledger_with
 from tests.chaos.verdict import Verdict, judge, open_jobs
+from tests.chaos.waiting import wait_for
 from tests.proxy import Mode
 
 pytestmark = pytest.mark.e2e
@@ -21,25 +24,28 @@ pytestmark = pytest.mark.e2e
 LIMIT_S = 60.0
 
 FAULTS = [
-    "worker killed",
-    "host killed",
-    "gateway killed",
-    "redis killed",
-    "worker stopped (SIGTERM)",
-    "gateway stopped (SIGTERM)",
-    "worker frozen, then back",
-    "host frozen, then back",
-    "network black hole",
-    "replies lost",
-    "poison",
     "all replaced (SIGHUP)",
+    "gateway killed",
+    "host frozen, then back",
+    "host killed",
+    "network black hole",
+    "poison",
+    "redis killed",
+    "redis restarted",
+    "replies lost",
+    "worker frozen, then back",
+    "worker killed",
+    "worker stopped (SIGTERM)",
 ]
+
+CROWD = Crowd(short=5, middle=1, private=0, bulk=1)
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Two hosts, two gateways, one Redis."""
-    stage = Stage(tmp_path_factory.mktemp("stage"))
+    folder = tmp_path_factory.mktemp("stage")
+    stage = Stage(folder, both_ledgers(folder))
     try:
         stage.start()
         yield stage
@@ -47,10 +53,19 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage.stop()
 
 
-def end(stage: Stage, load: Load) -> Verdict:
+@pytest.fixture
+def deaths(stage: Stage) -> Iterator[Deaths]:
+    """Follows what the supervisors say."""
+    deaths = Deaths({host.name: host.log_path for host in (stage.near, stage.far)})
+    deaths.start()
+    yield deaths
+    deaths.stop()
+
+
+def end(stage: Stage, load: Load, losses: Sequence[Loss] = ()) -> Verdict:
     """Waits for the end of all jobs and looks at each."""
     wait_for(lambda: open_jobs(stage.redis.client) == 0, LIMIT_S, "all jobs have ended")
-    return judge(stage.redis.client, load.accepted, stage.ledger_path)
+    return judge(stage.redis.client, load, stage.ledger_path, losses)
 
 
 def assert_kept(verdict: Verdict, load: Load, at_least: int = 1) -> None:
@@ -72,27 +87,28 @@ def job(stage: Stage, request_id: str) -> dict[str, object]:
     return described
 
 
-def test_list_of_faults_is_complete(stage: Stage) -> None:
-    assert sorted(Faults(stage, Load((), 0, 0, 0)).all()) == sorted(FAULTS)
+def test_list_of_faults_is_complete(stage: Stage, deaths: Deaths) -> None:
+    assert set(FAULTS) <= set(Faults(stage, Load(()), deaths).all())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_accepted_job_ends_once(stage: Stage, fault: str) -> None:
-    load = Load(stage.urls, callers=6, bulk_callers=1, pause_s=0.05)
+def test_every_accepted_job_ends_once(stage: Stage, deaths: Deaths, fault: str) -> None:
+    load = Load(stage.urls, CROWD)
+    faults = Faults(stage, load, deaths)
     load.start()
     try:
         wait_for(lambda: len(load.accepted) > 50, LIMIT_S, "load")
-        Faults(stage, load).all()[fault]()
+        faults.run(fault)
         so_far = len(load.accepted)
         wait_for(lambda: len(load.accepted) > so_far + 50, LIMIT_S, "load goes on")
     finally:
         load.stop()
 
-    assert_kept(end(stage, load), load, at_least=100)
+    assert_kept(end(stage, load, faults.redis.losses), load, at_least=100)
 
 
 def test_worker_that_holds_the_interpreter_is_not_taken_for_dead(stage: Stage) -> None:
-    load = Load(stage.urls, 0, 0, 0)
+    load = Load(stage.urls)
 
     (request_id,) = load.submit(1, mode="hold", seconds=7)
 
@@ -120,7 +136,7 @@ def test_two_gateways_may_wait_for_one_job(stage: Stage) -> None:
 
 
 def test_full_redis_refuses_new_jobs_and_ends_those_it_has(stage: Stage) -> None:
-    load = Load(stage.urls, 0, 0, 0)
+    load = Load(stage.urls)
     load.submit(100, seconds=0.01)
     client = stage.redis.client
     client.config_set("maxmemory", 1_000_000)
@@ -139,7 +155,7 @@ def test_full_redis_refuses_new_jobs_and_ends_those_it_has(stage: Stage) -> None
 
 
 def test_late_answer_of_a_host_that_was_taken_for_dead_is_dropped(stage: Stage) -> None:
-    load = Load(stage.urls, 0, 0, 0)
+    load = Load(stage.urls)
     # More than the near worker can hold, so that the far one has some.
     names = load.submit(40, seconds=0.5)
     far = stage.far.everything()
@@ -166,7 +182,7 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "max_batch = 4": "max_batch = 32",
         "max_exec_s = 40": "max_exec_s = 4",
     }
-    stage = Stage(folder, ledger_with(folder, changes))
+    stage = Stage(folder, [ledger_with(folder, changes)])
     try:
         stage.start()
         yield stage
@@ -175,10 +191,11 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def test_poison_among_a_thousand_harms_nobody(batches: Stage) -> None:
-    load = Load(batches.urls, 0, 0, 0)
+    load = Load(batches.urls)
 
     load.submit(500)
-    poison = load.poison()
+    poison = "poison"
+    load.queue(poison, is_poison=True, mode="die")
     load.submit(500)
 
     assert_kept(end(batches, load), load, at_least=1001)
@@ -188,7 +205,7 @@ def test_poison_among_a_thousand_harms_nobody(batches: Stage) -> None:
 
 
 def test_job_that_overruns_is_ended_and_its_batch_mates_are_not(batches: Stage) -> None:
-    load = Load(batches.urls, 0, 0, 0)
+    load = Load(batches.urls)
     slow = load.submit(1, seconds=60)
     good = load.submit(30)
 
@@ -218,7 +235,7 @@ def test_jobs_expire_while_no_worker_is_alive(tmp_path: Path) -> None:
 
 
 def test_black_hole_between_worker_and_redis_is_noticed(stage: Stage) -> None:
-    load = Load(stage.urls, 0, 0, 0)
+    load = Load(stage.urls)
     with stage.proxy.broken(Mode.BLACK_HOLE):
         load.submit(60, seconds=0.1)
         verdict = end(stage, load)

@@ -1,8 +1,11 @@
 """Writes down each of its runs, so that a test can count them; does what the parameter `mode` says."""
 
+import multiprocessing
 import os
+import subprocess
 import time
 import uuid
+from pathlib import Path
 
 from athena.sdk import (
     DataListCls,
@@ -13,6 +16,9 @@ from athena.sdk import (
     StringParamField,
     WrapperBase,
 )
+
+#: Long enough that they end with their worker, not before.
+CHILD_S = 1200
 
 
 class UserRequest:
@@ -58,6 +64,8 @@ class Wrapper(WrapperBase):
     def _run(self, params: dict[str, str]) -> Response:
         run = uuid.uuid4().hex
         os.write(self._file, f"begin {params.get('tag', '')} {run} {os.getpid()}\n".encode())
+        if params.get("mode") == "family":
+            self._start_children(params.get("tag", ""))
         self._act(params.get("mode", ""), float(params.get("seconds", 0)))
         os.write(self._file, f"end {params.get('tag', '')} {run} {os.getpid()}\n".encode())
         answer = ResponseData(key="text")
@@ -65,6 +73,16 @@ class Wrapper(WrapperBase):
         response = Response()
         response.list = [answer]
         return response
+
+    def _start_children(self, tag: str) -> None:
+        """Starts a program and a copy of this process, and leaves them alone."""
+        program = subprocess.Popen(["sleep", str(CHILD_S)])
+        copy = multiprocessing.get_context("fork").Process(target=time.sleep, args=(CHILD_S,))
+        copy.start()
+        for pid in (program.pid, copy.pid):
+            # Numbers of processes come again, but not with the same start.
+            started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+            os.write(self._file, f"child {tag} {pid} {started} {os.getpid()}\n".encode())
 
     def _act(self, mode: str, seconds: float) -> None:
         if mode == "die":

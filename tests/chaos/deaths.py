@@ -1,0 +1,175 @@
+"""The ends of workers and gateways that nobody asked for, and the faults that explain them.
+
+What the supervisors say is the source: a fault says beforehand which ends it may cause, where and how, and an
+end that no fault explains fails the run.
+"""
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KILLED, FENCED, DIED = "killed by SIGKILL", "fenced", "exit status 3"
+STOPPED = ("exit status 0", "killed by SIGTERM")
+
+#: How long after a fault its last end may be told: who was frozen or cut off hears late that it is fenced.
+TOLD_WITHIN_S = 20.0
+
+_POLL_S = 0.05
+_END = re.compile(r"^athena: (worker|gateway)\b.*? ended \((.+?)\)")
+_PLANNED = re.compile(r"^athena: (worker|gateway)\b.*? ended: ")
+_WHY = re.compile(r" (?:ERROR|CRITICAL) .*?: (.*\b(?:fenced|its process was ended|become ready within)\b.*)")
+_FENCED_STATUS = "exit status 70"
+
+
+@dataclass(frozen=True)
+class End:
+    """A process that ended, as its supervisor tells it.
+
+    Attributes:
+        host: whose supervisor.
+        child: worker or gateway.
+        how: its exit status or signal; `FENCED` if it was shut out, why it was killed if a watchdog did it.
+        at_s: when that was read, on the monotonic clock.
+    """
+
+    host: str
+    child: str
+    how: str
+    at_s: float
+
+
+@dataclass
+class Expected:
+    """Ends that a fault may cause.
+
+    Attributes:
+        hows: the ways in which the processes may end.
+        left: how many may.
+        until_s: when the last of them must have been told.
+    """
+
+    fault: str
+    hosts: tuple[str, ...]
+    child: str
+    hows: tuple[str, ...]
+    left: int
+    from_s: float
+    until_s: float = float("inf")
+
+    def explains(self, end: End) -> bool:
+        """Whether an end is one of these."""
+        return (
+            self.left > 0
+            and end.host in self.hosts
+            and end.child == self.child
+            and end.how in self.hows
+            and self.from_s <= end.at_s <= self.until_s
+        )
+
+
+class SupervisorLog:
+    """What one supervisor says, line by line."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._why = ""
+
+    def read(self, line: str, now_s: float) -> Iterator[End]:
+        """Returns the end that a line tells of, if it does."""
+        if found := _WHY.search(line):
+            self._why = found[1]
+        elif _PLANNED.match(line):
+            self._why = ""
+        elif found := _END.match(line):
+            child, how = found.groups()
+            why, self._why = self._why, ""
+            if child == "worker":
+                how = FENCED if how == _FENCED_STATUS or "fenced" in why else why or how
+            yield End(self._host, child, how, now_s)
+
+
+def attribute(ends: Iterable[End], expected: Iterable[Expected]) -> tuple[dict[str, Counter[str]], list[End]]:
+    """Returns how many workers and gateways each fault has ended, and the ends that none explains."""
+    caused: dict[str, Counter[str]] = {}
+    unexplained: list[End] = []
+    latest_first = sorted(expected, key=lambda one: -one.from_s)
+    for end in ends:
+        reason = next((one for one in latest_first if one.explains(end)), None)
+        if reason is None:
+            unexplained.append(end)
+        else:
+            reason.left -= 1
+            caused.setdefault(reason.fault, Counter())[end.child] += 1
+    return caused, unexplained
+
+
+@dataclass
+class Deaths:
+    """Follows the logs of supervisors on a thread of its own, and notes what the faults may cause."""
+
+    logs: Mapping[str, Path]
+    ends: list[End] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+    unseen: Counter[str] = field(default_factory=Counter)
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        self._readers = {host: SupervisorLog(host) for host in self.logs}
+        self._offsets = {host: path.stat().st_size for host, path in self.logs.items()}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow)
+
+    def start(self) -> None:
+        """Begins to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Reads what is there, and no more."""
+        self._stopped.set()
+        self._thread.join()
+        self._read()
+
+    @contextmanager
+    def during(self, fault: str) -> Iterator[None]:
+        """Names the fault for the ends that are expected within the block."""
+        self.fault, first = fault, len(self.expected)
+        try:
+            yield
+        finally:
+            self.fault = ""
+            for one in self.expected[first:]:
+                one.until_s = time.monotonic() + TOLD_WITHIN_S
+
+    def expect(self, hosts: Iterable[str], child: str, *hows: str, count: int = 1) -> None:
+        """Says that the fault that is being made may end so many processes."""
+        self.expected.append(Expected(self.fault, tuple(hosts), child, hows, count, time.monotonic()))
+
+    def count(self, workers: int) -> None:
+        """Says that the fault has ended workers whose supervisor cannot tell it any more."""
+        self.unseen[self.fault] += workers
+
+    def attribute(self) -> tuple[dict[str, Counter[str]], list[End]]:
+        """Returns how many workers and gateways each fault has ended, and the ends that none explains."""
+        caused, unexplained = attribute(self.ends, self.expected)
+        for fault, workers in self.unseen.items():
+            caused.setdefault(fault, Counter())["worker"] += workers
+        return caused, unexplained
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(_POLL_S):
+            self._read()
+
+    def _read(self) -> None:
+        for host, path in self.logs.items():
+            with path.open("rb") as log:
+                log.seek(self._offsets[host])
+                # A line that is still being written is read the next time.
+                whole = log.read().rpartition(b"\n")[0]
+            self._offsets[host] += len(whole) + 1 if whole else 0
+            for line in whole.decode(errors="replace").splitlines():
+                self.ends += self._readers[host].read(line, time.monotonic())

@@ -1,0 +1,157 @@
+"""The Redis that chaos happens to: killed, frozen, full, refusing, and back at an older state."""
+
+import contextlib
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from athena.redis_server import find_server
+from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
+
+_PROBE = "chaos:probe"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A time whose writes are gone, though they were acknowledged; on the monotonic clock."""
+
+    from_s: float
+    until_s: float
+
+    def covers(self, sent_s: float, heard_s: float) -> bool:
+        """Whether what was written between a request and its answer may be gone."""
+        return sent_s <= self.until_s and heard_s >= self.from_s
+
+
+class RedisServer:
+    """A Redis that loses nothing that it has acknowledged, and can be killed and started again."""
+
+    def __init__(self, folder: Path, appendfsync: str = "always") -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._appendfsync = appendfsync
+        options = {
+            "port": str(self.port),
+            "dir": str(folder),
+            "appendonly": "yes",
+            "appendfsync": appendfsync,
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "logfile": str(folder / "redis.log"),
+        }
+        self._command = [str(find_server().path)]
+        for name, value in options.items():
+            self._command += [f"--{name}", value]
+        self.client = redis.Redis.from_url(self.url, protocol=2, socket_timeout=5)
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        # Python ignores SIGXFSZ, and so must a server whose disk is full.
+        self.process = subprocess.Popen(self._command, restore_signals=False)
+        wait_for(self.answers, START_TIMEOUT_S, "Redis answers")
+
+    def answers(self) -> bool:
+        """Whether it is there; not while it reads its file."""
+        try:
+            return bool(self.client.ping())
+        except (redis.RedisError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """Ends it without a word."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ends it in order."""
+        self.process.terminate()
+        self.process.wait()
+
+    def cut(self) -> None:
+        """Closes the connections of all others."""
+        for kind in ("normal", "pubsub"):
+            self.client.client_kill_filter(_type=kind, skipme=True)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Lets it do nothing: connections stay, and nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def without_replicas(self) -> Iterator[None]:
+        """Lets it answer questions and refuse writes, as a master does that has lost its replicas."""
+        self.client.config_set("min-replicas-to-write", 1)
+        try:
+            yield
+        finally:
+            self.client.config_set("min-replicas-to-write", 0)
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        """Fills its disk: the file may not grow. It answers questions and refuses writes.
+
+        With `appendfsync always` it would end instead. What it has acknowledged before it saw that the disk
+        is full is written when there is room again.
+        """
+        self.client.config_set("appendfsync", "everysec")
+        _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (self._file().stat().st_size, hard))
+        try:
+            wait_for(lambda: not self.takes_writes(), START_TIMEOUT_S, "Redis refuses writes")
+            yield
+        finally:
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            wait_for(self.takes_writes, START_TIMEOUT_S, "Redis takes writes")
+            self.client.config_set("appendfsync", self._appendfsync)
+
+    def takes_writes(self) -> bool:
+        """Whether it takes writes."""
+        try:
+            return bool(self.client.set(_PROBE, 1, px=1))
+        except redis.RedisError:
+            return False
+
+    def lose(self, seconds: float) -> Loss:
+        """Kills it, and starts it with the state that it had some seconds before."""
+        self._leave_file_alone()
+        from_s = time.monotonic()
+        file = self._file()
+        size = file.stat().st_size
+        time.sleep(seconds)
+        self.kill()
+        assert self._file() == file
+        with file.open("rb+") as end:
+            end.truncate(size)
+        until_s = time.monotonic()
+        self.start()
+        return Loss(from_s, until_s)
+
+    def _leave_file_alone(self) -> None:
+        """Waits for the end of a rewrite, and lets none begin; the next start allows them again."""
+        self.client.config_set("auto-aof-rewrite-percentage", 0)
+        rewriting = ("aof_rewrite_in_progress", "aof_rewrite_scheduled")
+
+        def is_calm() -> bool:
+            info = self.client.info("persistence")
+            return not any(info[name] for name in rewriting)
+
+        wait_for(is_calm, START_TIMEOUT_S, "the file is not being rewritten")
+
+    def _file(self) -> Path:
+        """Returns the file that it appends to."""
+        several = self._folder.glob("appendonlydir/*.incr.aof")
+        return max(
+            several, key=lambda path: int(path.name.split(".")[-3]), default=self._folder / "appendonly.aof"
+        )
