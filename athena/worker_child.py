@@ -14,17 +14,20 @@ from athena.fleet_keeper import FleetKeeper
 from athena.host import host_name
 from athena.host_report import LOADING, SERVING, WorkerStatus
 from athena.placement import Placement
-from athena.progress import ProgressBoard
+from athena.progress import Call, ProgressBoard, UnsettledError
 from athena.settings import Settings
 from athena.store import Beat, Death
 from athena.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
-from athena.worker_launch import EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.worker_launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
 
 logger = logging.getLogger(__name__)
 
 #: A start that takes this much longer than it may is ended from outside: the worker cannot do it any more.
 LOAD_GRACE_S = 30.0
+
+#: A process is killed when it is found wrong twice, so far apart: it may have been stopped together with us.
+SECOND_LOOK_S = 0.2
 
 
 class WorkerChild(Child):
@@ -60,6 +63,8 @@ class WorkerChild(Child):
         self._board = ProgressBoard.create(ability.worker.concurrency, ability.worker.max_batch)
         self._status_read = self._status_write = -1
         self._status_text = b""
+        self._suspicion: Verdict | None = None
+        self._suspected_s = 0.0
         self._verdict: Verdict | None = None
         self._canceled_s: dict[str, float] = {}
         self._has_reported = False
@@ -124,7 +129,7 @@ class WorkerChild(Child):
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation."""
         self.incarnation = uuid.uuid4().hex
-        self._verdict = None
+        self._suspicion = self._verdict = None
         self._canceled_s = {}
         self._has_reported = False
         self._status_text = b""
@@ -153,7 +158,7 @@ class WorkerChild(Child):
     def on_tick(self, now_s: float) -> None:
         """Kills a process that does what it must not, or nothing at all."""
         if self._verdict is None and not self.is_stopping:
-            self._verdict = self._judge(now_s)
+            self._verdict = self._look_twice(now_s)
             if self._verdict is not None:
                 logger.error("%s: %s", self.name, self._verdict.reason)
         if self._verdict is not None:
@@ -184,10 +189,12 @@ class WorkerChild(Child):
     @property
     def died_at_work(self) -> bool:
         """Whether a job was being run when the process ended."""
-        return self._verdict is not None or bool(self._board.calls())
+        return self._verdict is not None or bool(self._last_calls())
 
     def on_exit(self, returncode: int) -> None:
         """Passes the jobs of the process on."""
+        if returncode == EX_LOOP_FAILED:
+            logger.error("%s ended by an error of its own; its jobs run again, and none is blamed", self.name)
         self._read_report()
         os.close(self._status_read)
         if not (self._has_reported or self._verdict or self.is_stopping or self.is_leaving):
@@ -206,8 +213,29 @@ class WorkerChild(Child):
         self._has_reported = True
         return WorkerReport.decode(line)
 
+    def _look_twice(self, now_s: float) -> Verdict | None:
+        """Returns why the process is to be killed, once two readings of its board say the same."""
+        found, before = self._judge(now_s), self._suspicion
+        if found is None or before is None or found.reason != before.reason:
+            self._suspicion, self._suspected_s = found, now_s
+            return None
+        return found if now_s - self._suspected_s >= SECOND_LOOK_S else None
+
+    def _last_calls(self) -> list[Call]:
+        """Returns the calls under which the process ended; none where its own loop ended before them."""
+        return [] if self._board.has_parted else self._calls() or []
+
+    def _calls(self) -> list[Call] | None:
+        """Returns the calls that go on; None if that cannot be read now."""
+        try:
+            return self._board.calls()
+        except UnsettledError:
+            return None
+
     def _judge(self, now_s: float) -> Verdict | None:
-        calls = self._board.calls()
+        calls = self._calls()
+        if calls is None:
+            return None
         verdict = judge_calls(now_s, calls) or judge_canceled(
             now_s, calls, self._canceled_s, self.ability.limits.cancel_grace_s
         )
@@ -224,7 +252,7 @@ class WorkerChild(Child):
         reason = f"the worker process died under the job ({describe_exit(returncode)})"
         # Who is stopped on purpose and takes too long is killed; that is not its jobs' fault.
         is_fault = not (self.is_stopping or self.is_leaving)
-        blamed = tuple(job_id for call in self._board.calls() for job_id in call.job_ids) if is_fault else ()
+        blamed = tuple(job_id for call in self._last_calls() for job_id in call.job_ids) if is_fault else ()
         verdict = self._verdict
         if verdict is not None:
             reason, blamed = verdict.reason, verdict.blamed

@@ -1,6 +1,5 @@
 """What a supervisor tells a worker process when it starts it, and what the worker reports back."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -12,6 +11,9 @@ VARIABLE = "ATHENA_WORKER_LAUNCH"
 
 #: Exit status of a worker that has run its time and wants to be replaced.
 EX_RECYCLED = 75
+
+#: Exit status of a worker whose loop ended by an error of ours; no job is to blame.
+EX_LOOP_FAILED = 71
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class WorkerReport:
 
     def send(self, fd: int) -> None:
         """Writes the report."""
-        os.write(
-            fd, orjson.dumps({"ready": self.ready, "detail": plain_lines(self.detail, MAX_CHARS)}) + b"\n"
-        )
+        report = {"ready": self.ready, "detail": plain_lines(self.detail, MAX_CHARS)}
+        with open(fd, "wb", closefd=False) as pipe:
+            pipe.write(orjson.dumps(report) + b"\n")
 
     @classmethod
     def decode(cls, line: bytes) -> "WorkerReport":

@@ -6,6 +6,7 @@ from typing import Any
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
+from celery.worker import state
 from kombu.serialization import loads
 
 from athena.errors import RequestError
@@ -76,7 +77,10 @@ class BatchPool(BasePool):
 
     def on_stop(self) -> None:
         """Finishes what runs, returns the rest."""
-        self._session.drain(self.app.grace_s)
+        # A cold shutdown calls this from a signal handler, perhaps in the middle of an exchange; the loop
+        # ends next, and terminates this pool itself.
+        if not state.should_terminate:
+            self._session.drain(self.app.grace_s)
 
     def on_terminate(self) -> None:
         """Returns what does not run; a second signal ends the process."""

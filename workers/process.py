@@ -12,9 +12,12 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
+from celery.platforms import EX_FAILURE
+from celery.worker import state
 from redis.exceptions import RedisError
 
 from athena.ability import load_ability
+from athena.broker import TASK_NAME
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
@@ -29,7 +32,7 @@ from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store import ForeignLimits
 from athena.worker_entry import WorkerEntry
-from athena.worker_launch import WorkerLaunch, WorkerReport
+from athena.worker_launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
 from workers.alarm import Alarm
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
@@ -106,9 +109,19 @@ class WorkerProcess:
             entry = self._register()
         except Exception as error:
             return self._report_failure(error)
-        status = self._serve(self._session(entry))
+        status = self._serve_to_the_end(self._session(entry))
         self._deregister(entry)
         return status
+
+    def _serve_to_the_end(self, session: WorkerSession) -> int:
+        """Serves; calls that still go on when the loop has ended are nobody's fault."""
+        try:
+            return self._serve(session)
+        except Exception:
+            logger.critical("the worker's loop failed", exc_info=True)
+            return EX_LOOP_FAILED
+        finally:
+            self._board.part()
 
     def _session(self, entry: WorkerEntry) -> WorkerSession:
         settings, options = self._settings, self._ability.worker
@@ -130,8 +143,6 @@ class WorkerProcess:
 
     def _serve(self, session: WorkerSession) -> int:
         budget = EventBudget(self._settings.flower_jobs_per_s)
-        board = TaskBoard(session.entry.service_id, session.entry.name, budget, self._event_dispatcher)
-        register_transport(session, board, self._address, self._settings.redis_timeout_s)
         app = make_app(
             broker_url=worker_broker_url(self._address),
             worker_pool="workers.pool:BatchPool",
@@ -143,6 +154,8 @@ class WorkerProcess:
         app.grace_s = self._settings.grace_s
         app.event_budget = budget
         self._app = app
+        board = TaskBoard(session.entry, app.tasks[TASK_NAME], budget, self._event_dispatcher)
+        register_transport(session, board, self._address, self._settings.redis_timeout_s)
         signals.setup_logging.connect(_keep_logging)
         signals.worker_ready.connect(self._report_ready)
         worker = app.Worker(
@@ -155,6 +168,8 @@ class WorkerProcess:
         )
         self._worker = worker
         worker.start()
+        if worker.exitcode == EX_FAILURE and not state.should_stop:
+            return EX_LOOP_FAILED
         return int(worker.exitcode or 0)
 
     def _register(self) -> WorkerEntry:

@@ -13,6 +13,7 @@ from celery import signals
 from celery.worker import state
 
 from athena.jobs import JobState, Outcome
+from athena.worker_entry import WorkerEntry
 from workers.event_budget import EventBudget
 
 
@@ -24,7 +25,21 @@ class JobTask:
         is_shown: whether its events are sent.
     """
 
-    __slots__ = ("__weakref__", "_board", "argsrepr", "id", "is_shown", "name", "queue", "time_start")
+    # Celery notes on requests what it likes; the dictionary for that is made when it does.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_board",
+        "argsrepr",
+        "id",
+        "is_shown",
+        "name",
+        "queue",
+        "time_start",
+    )
+
+    #: Redis has the job in the in-flight hash until its end.
+    acknowledged = False
 
     def __init__(self, board: "TaskBoard", job_id: str, queue: str, argsrepr: str, is_shown: bool) -> None:
         self._board = board
@@ -34,6 +49,20 @@ class JobTask:
         self.argsrepr = argsrepr
         self.is_shown = is_shown
         self.time_start: float | None = None
+
+    @property
+    def task(self) -> Any:
+        """Celery's object for the one task."""
+        return self._board.task
+
+    @property
+    def eventer(self) -> Any:
+        """Celery's event dispatcher of the moment."""
+        return self._board.dispatcher
+
+    @eventer.setter
+    def eventer(self, eventer: Any) -> None:
+        """Celery has a connection again, and a new dispatcher, which the board finds by itself."""
 
     def start(self) -> None:
         """Its inference call has begun."""
@@ -62,6 +91,9 @@ class JobTask:
         """Celery's `revoke` with `terminate`."""
         pool.terminate_job(os.getpid(), signal)
 
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """Celery's cold shutdown, which drains the session next."""
+
 
 class TaskBoard:
     """Shows the jobs of one worker process.
@@ -70,19 +102,25 @@ class TaskBoard:
     runs for long enough to be announced; all are counted.
 
     Args:
-        service_id: the worker's ability, under whose name its jobs are shown.
-        hostname: the worker's name.
+        entry: the worker; its jobs are shown under the name of its ability.
+        task: Celery's object for the one task.
         budget: how many jobs a second send events.
         dispatcher: returns Celery's event dispatcher of the moment, which changes with the connection.
     """
 
     def __init__(
-        self, service_id: str, hostname: str, budget: EventBudget, dispatcher: Callable[[], Any]
+        self, entry: WorkerEntry, task: Any, budget: EventBudget, dispatcher: Callable[[], Any]
     ) -> None:
-        self.service_id = service_id
-        self.hostname = hostname
+        self.service_id = entry.service_id
+        self.hostname = entry.name
+        self.task = task
         self._budget = budget
         self._dispatcher = dispatcher
+
+    @property
+    def dispatcher(self) -> Any:
+        """Celery's event dispatcher of the moment."""
+        return self._dispatcher()
 
     def is_revoked(self, job_id: str) -> bool:
         """Whether somebody has revoked the task before it came."""
@@ -141,6 +179,6 @@ class TaskBoard:
 
     def _send(self, task: JobTask, type: str, **fields: Any) -> None:
         if task.is_shown:
-            dispatcher = self._dispatcher()
+            dispatcher = self.dispatcher
             if dispatcher is not None and dispatcher.enabled:
                 dispatcher.send(type, uuid=task.id, **fields)

@@ -24,6 +24,7 @@ from athena.protocol import InputValue
 from athena.settings import Settings, from_env
 from athena.worker_child import WorkerChild
 from athena.worker_entry import WorkerEntry
+from athena.worker_launch import EX_LOOP_FAILED
 from tests.conftest import wait_until
 
 from .conftest import Store
@@ -34,6 +35,17 @@ ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "abilities" / "echo"
 FAULTY = ROOT / "tests" / "abilities" / "faulty"
 ON_CPU = Placement("", "cpu")
+
+
+#: Code for a wrapper: connecting again ends in an error that is none of a connection's.
+FAIL_ON_RECONNECT = """
+from celery.worker.consumer.events import Events
+start = Events.start
+def start_once(self, consumer):
+    Events.start = None
+    start(self, consumer)
+Events.start = start_once
+"""
 
 
 class Worker(WorkerChild):
@@ -103,6 +115,21 @@ def final(store: Store, job_id: str) -> JobRecord:
 
     wait_until(has_ended, f"job {job_id} has ended")
     return store.record(job_id)
+
+
+def break_connections(store: Store, worker: Worker) -> None:
+    """Breaks all that a worker has to Redis, and waits until it listens again."""
+
+    def waits() -> list[str]:
+        clients = store.raw("CLIENT", "LIST").decode().splitlines()
+        return [line.split()[0] for line in clients if "cmd=subscribe" in line or "cmd=psubscribe" in line]
+
+    wait_until(waits, "the worker listens to Celery's tools")
+    before = waits()
+    store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    store.raw("CLIENT", "KILL", "TYPE", "pubsub")
+    wait_until(lambda: set(waits()) - set(before), "the worker has connected again")
+    assert worker.process is not None and worker.process.poll() is None
 
 
 def test_worker_serves_its_ability_from_its_registration_to_its_end(
@@ -257,6 +284,66 @@ def test_running_job_survives_a_lost_connection(start: Callable[[Path], Worker],
     assert (running.state, running.attempts) == (JobState.SUCCEEDED, 1)
     assert (following.state, following.attempts) == (JobState.SUCCEEDED, 1)
     assert worker.process is not None and worker.process.poll() is None
+
+
+def test_job_that_runs_for_long_survives_three_lost_connections(
+    start: Callable[[Path], Worker], store: Store
+) -> None:
+    worker = start(FAULTY)
+    submit(store, "faulty", "running", seconds="5")
+    submit(store, "faulty", "waiting")
+    # Told after 50 ms: from then on Celery has the job among its active requests.
+    wait_until(lambda: store.state("running") is JobState.RUNNING, "the job runs")
+
+    for _ in range(3):
+        break_connections(store, worker)
+
+    running, waiting = final(store, "running"), final(store, "waiting")
+    assert (running.state, running.attempts, running.deaths) == (JobState.SUCCEEDED, 1, 0)
+    assert (waiting.state, waiting.attempts, waiting.deaths) == (JobState.SUCCEEDED, 1, 0)
+    assert worker.process is not None and worker.process.poll() is None
+
+
+def test_worker_whose_loop_fails_ends_with_a_status_of_its_own_and_blames_no_job(
+    start: Callable[[Path], Worker],
+    store: Store,
+    keeper: FleetKeeper,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    source = (
+        (FAULTY / "wrapper.py").read_text().replace("import ctypes", f"{FAIL_ON_RECONNECT}\nimport ctypes")
+    )
+    (tmp_path / "wrapper.py").write_text(source)
+    (tmp_path / "ability.toml").write_text((FAULTY / "ability.toml").read_text())
+    monkeypatch.setenv("ATHENA_GRACE_S", "0.2")
+    worker = start(tmp_path)
+    submit(store, "faulty", "running", seconds="5")
+    wait_until(lambda: store.state("running") is JobState.RUNNING, "the job runs")
+
+    store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    status = worker.wait_end()
+    # The supervisor's connection was broken too.
+    keeper.on_tick(1000)
+
+    record = store.record("running")
+    assert status == EX_LOOP_FAILED
+    assert not worker.died_at_work
+    assert (record.state, record.attempts, record.deaths) == (JobState.QUEUED, 1, 0)
+
+
+def test_cold_shutdown_returns_what_runs_and_blames_no_job(
+    start: Callable[[Path], Worker], store: Store
+) -> None:
+    worker = start(FAULTY)
+    submit(store, "faulty", "running", seconds="5")
+    wait_until(lambda: store.state("running") is JobState.RUNNING, "the job runs")
+
+    worker.signal(signal.SIGQUIT)
+    status = worker.wait_end()
+
+    record = store.record("running")
+    assert (status, record.state, record.attempts, record.deaths) == (0, JobState.QUEUED, 1, 0)
 
 
 def test_worker_that_was_fenced_ends_itself(start: Callable[[Path], Worker], store: Store) -> None:

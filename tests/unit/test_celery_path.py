@@ -17,7 +17,8 @@ import pytest
 import redis
 from celery import Celery, signals
 from celery.exceptions import WorkerShutdown
-from celery.worker import state
+from celery.worker import control, state
+from celery.worker.consumer.events import Events
 from hiredis import pack_command
 from kombu.asynchronous import set_event_loop
 from kombu.connection import Connection
@@ -29,6 +30,7 @@ from athena.messages import JobMessage, MessageInput
 from athena.redis_address import address_of
 from athena.script import Command
 from athena.store import TakenJob
+from athena.worker_entry import WorkerEntry
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
 from workers.task_board import TaskBoard
@@ -42,6 +44,7 @@ from workers.transport import (
 
 REDIS = "unix:///nowhere/redis.sock"
 TIMEOUT_S = 5.0
+ENTRY = WorkerEntry("w1", "w@h", "echo", "v1", "cpu", 3)
 URL = "athena+socket:///nowhere/redis.sock"
 
 
@@ -113,13 +116,15 @@ class Stage:
     def __init__(self) -> None:
         self.session, self.wire = Session(), Wire()
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.board = TaskBoard("echo", "w@h", EventBudget(50), lambda: self.consumer.event_dispatcher)
-        register_transport(self.session, self.board, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
         self.app = make_app(
             broker_url=URL,
             worker_pool="workers.pool:BatchPool",
             worker_consumer="workers.consumer:JobConsumer",
         )
+        self.board = TaskBoard(
+            ENTRY, self.app.tasks[TASK_NAME], EventBudget(50), lambda: self.consumer.event_dispatcher
+        )
+        register_transport(self.session, self.board, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
         self.app.session, self.app.grace_s = self.session, 7
         self.app.event_budget = SimpleNamespace(admits=lambda now_s: True)
         self.worker = self.app.WorkController(
@@ -483,6 +488,55 @@ def test_terminating_a_job_leaves_it_alone(stage: Stage, caplog: pytest.LogCaptu
     task.terminate(stage.worker.pool, signal="KILL")
 
     assert "cannot be terminated" in caplog.text
+
+
+def test_job_that_runs_is_shown_on_a_new_connection(stage: Stage) -> None:
+    stage.deliver(QUEUED)
+    _, _, on_started, on_ended = accepted(stage)
+    on_started()
+    events = Events(stage.consumer)
+    stage.consumer.connection_for_write = lambda **_: connect("memory://")
+
+    stage.consumer.on_close()
+    for _ in range(3):
+        events.start(stage.consumer)
+    (task,) = state.active_requests
+
+    assert task.eventer is stage.consumer.event_dispatcher
+    assert list(state.reserved_requests) == [task]
+    on_ended(Outcome(JobState.SUCCEEDED))
+    assert not state.reserved_requests
+
+
+def test_cold_shutdown_leaves_jobs_to_the_session(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.deliver(QUEUED)
+    accepted(stage)[2]()
+
+    stage.consumer.cancel_active_requests()
+    monkeypatch.setattr(state, "should_terminate", True)
+    stage.worker.pool.stop()
+    in_signal_handler = stage.session.called("drain")
+    stage.worker.pool.terminate()
+
+    assert len(state.active_requests) == 1
+    assert (in_signal_handler, stage.session.called("drain")) == ([], [(0,)])
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+def test_tools_may_ask_for_a_job_and_revoke_it(stage: Stage, is_started: bool) -> None:
+    stage.deliver(QUEUED)
+    if is_started:
+        accepted(stage)[2]()
+    panel = SimpleNamespace(app=stage.app, consumer=stage.consumer, tset=set)
+
+    answers = control.revoke(panel, "j1"), control.revoke(panel, "j1", terminate=True, signal="KILL")
+    stamped = control.revoke_by_stamped_headers(panel, {"who": "me"}, terminate=True)
+    ((word, info),) = control.query_task(panel, "j1").values()
+
+    assert answers == ({"ok": "tasks {'j1'} flagged as revoked"}, {"ok": "terminate: j1"})
+    assert stamped == {"ok": "headers {'who': 'me'} were not terminated"}
+    assert (word, info["id"]) == ("active" if is_started else "reserved", "j1")
+    assert len(control.active(panel)) + len(control.reserved(panel)) == 1
 
 
 # the way of a task that another client sent: transport.py, request.py, pool.py

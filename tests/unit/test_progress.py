@@ -4,10 +4,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from athena.progress import Call, ProgressBoard, Pulse
+from athena.progress import WORD, Call, ProgressBoard, Pulse, UnsettledError
+from tests.conftest import wait_until
+
+OPENING = "import os; from athena.progress import ProgressBoard; board = ProgressBoard(%d, 2, 3); "
+
+#: Before a word was one store, every thirtieth reading was of no value that was ever written.
+READINGS = 20_000
 
 
 @pytest.fixture
@@ -19,12 +26,96 @@ def board() -> Iterator[ProgressBoard]:
 
 def run_worker(board: ProgressBoard, code: str) -> int:
     """Runs code that has the other side of the board; returns the exit status."""
-    opening = (
-        f"import os; from athena.progress import ProgressBoard; board = ProgressBoard({board.fd}, 2, 3); "
-    )
     return subprocess.run(
-        [sys.executable, "-P", "-c", opening + code], pass_fds=(board.fd,), check=False
+        [sys.executable, "-P", "-c", OPENING % board.fd + code], pass_fds=(board.fd,), check=False
     ).returncode
+
+
+@contextmanager
+def writer(board: ProgressBoard, code: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs code on the other side of the board for the time of a block."""
+    process = subprocess.Popen([sys.executable, "-P", "-c", OPENING % board.fd + code], pass_fds=(board.fd,))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_no_reader_sees_half_of_a_pulse(board: ProgressBoard) -> None:
+    # Values whose halves differ: a mixture is none of them.
+    loop = "\nwhile True: board.pulse(1.1, 2.2); board.pulse(3.3, 4.4)"
+    seen: set[Pulse] = set()
+
+    with writer(board, loop):
+        wait_until(lambda: board.read_pulse().contact_s, "the other side writes")
+        for _ in range(READINGS):
+            seen.add(board.read_pulse())
+
+    assert {pulse.turned_s for pulse in seen} == {1.1, 3.3}
+    assert {pulse.contact_s for pulse in seen} == {2.2, 4.4}
+
+
+def test_no_reader_sees_half_of_a_call(board: ProgressBoard) -> None:
+    # Everything of a call tells which one it is.
+    loop = """
+while True:
+    for n in range(1, 100):
+        board.begin(0, float(n), n / 4, [f"{n:032}"] * (1 + n % 3))
+        if n % 2: board.end(0)
+"""
+    seen: set[Call] = set()
+
+    with writer(board, loop):
+        wait_until(board.calls, "the other side writes")
+        for _ in range(READINGS):
+            seen.update(board.calls())
+
+    assert len(seen) > 1
+    for call in seen:
+        n = int(call.since_s)
+        assert call == Call(float(n), n / 4, (f"{n:032}",) * (1 + n % 3))
+
+
+def test_writer_that_is_killed_at_any_moment_leaves_a_whole_call_or_none(board: ProgressBoard) -> None:
+    loop = "\nwhile True: board.begin(0, 7.0, 3.5, ['a' * 32, 'b' * 32]); board.end(0)"
+
+    for _ in range(5):
+        board.clear()
+        with writer(board, loop):
+            wait_until(board.calls, "the other side writes")
+        assert board.calls() in ([], [Call(7.0, 3.5, ("a" * 32, "b" * 32))])
+
+
+def test_what_is_written_but_not_valid_yet_is_not_shown(board: ProgressBoard) -> None:
+    board.begin(0, 1.0, 2.0, ["j1"])
+    first = bytes(board._memory)
+    board.begin(0, 3.0, 4.0, ["j2"])
+    second = bytes(board._memory)
+    word = slice(3 * WORD, 4 * WORD)
+
+    # The next call is there and its count is not: as after a kill at that moment.
+    board._memory[:] = second
+    board._memory[word] = first[word]
+    before = board.calls()
+    # The count is there and a byte of the call is not: as where stores become visible in another order.
+    for place, (old, new) in enumerate(zip(first, second, strict=True)):
+        if old != new and place not in range(word.start, word.stop):
+            board._memory[:] = second
+            board._memory[place : place + 1] = bytes([old])
+            with pytest.raises(UnsettledError):
+                board.calls()
+
+    assert before == [Call(1.0, 2.0, ("j1",))]
+
+
+def test_loop_that_has_parted_is_known(board: ProgressBoard) -> None:
+    before = board.has_parted
+    board.part()
+    after = board.has_parted
+    board.clear()
+
+    assert (before, after, board.has_parted) == (False, True, False)
 
 
 def test_new_board_shows_nothing(board: ProgressBoard) -> None:

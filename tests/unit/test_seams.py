@@ -6,10 +6,12 @@ together is tested in test_celery_path.py.
 
 import ast
 import inspect
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import celery
 import kombu.transport
 import pytest
 from celery import signals
@@ -26,6 +28,7 @@ from kombu.transport import virtual
 from redis.connection import AbstractConnection, ConnectionPool
 
 from workers import celery_app
+from workers.task_board import JobTask
 
 WORKERS = Path(__file__).parents[2] / "workers"
 
@@ -129,6 +132,47 @@ def test_every_private_name_that_a_file_uses_is_known_here(file: str) -> None:
     known = {row[2] for row in METHODS} | {name for row in ATTRIBUTES for name in row[2]}
 
     assert private <= known | OWN, f"workers/{file} uses private names that no test looks at"
+
+
+#: What holds requests in Celery's worker, and what looks them up there.
+REQUEST_SETS = {"active_requests", "reserved_requests", "requests", "_find_requests_by_id", "task_ready"}
+REQUEST_NAMES = {"request", "req", "r"}
+
+#: What Celery does with some requests only: it asks first whether there are stamps; ours are never scheduled.
+NOT_WITH_OURS = {"stamps", "_eta_timer_entry"}
+
+
+def celery_worker_functions() -> Iterator[ast.AST]:
+    """Functions of Celery's worker, but those of its own request class."""
+    package = Path(celery.__file__).parent
+    files = [*package.glob("worker/*.py"), *package.glob("worker/consumer/*.py"), package / "apps/worker.py"]
+    for file in files:
+        if file.name not in ("request.py", "strategy.py"):
+            tree = ast.parse(file.read_text())
+            yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def test_job_has_all_that_celery_asks_of_a_request() -> None:
+    asked: set[str] = set()
+    for function in celery_worker_functions():
+        nodes = list(ast.walk(function))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+        if not REQUEST_SETS.isdisjoint(names | {node.attr for node in attributes}):
+            asked |= {
+                node.attr
+                for node in attributes
+                if isinstance(node.value, ast.Name) and node.value.id in REQUEST_NAMES
+            }
+
+    missing = {name for name in asked if not hasattr(JobTask, name)} - NOT_WITH_OURS
+
+    assert asked >= {"id", "name", "info", "task", "eventer", "acknowledged", "cancel", "terminate"}
+    assert not missing, f"workers/task_board.py: Celery asks a JobTask for {', '.join(sorted(missing))}"
+
+
+def test_job_takes_what_celery_notes_on_a_request() -> None:
+    assert "__dict__" in JobTask.__slots__, "Celery sets attributes on requests, and its own have a __dict__"
 
 
 def test_settings_are_known_to_celery() -> None:

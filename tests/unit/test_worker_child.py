@@ -19,24 +19,25 @@ from athena.placement import Placement
 from athena.settings import from_env
 from athena.store import Beat, Death
 from athena.watchdog import OVERDUE_GRACE_S
-from athena.worker_child import WorkerChild
-from athena.worker_launch import EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.worker_child import SECOND_LOOK_S, WorkerChild
+from athena.worker_launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from tests.conftest import wait_until
 
 SETTINGS = from_env({"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "10"})
-ECHO = Path(__file__).parents[2] / "abilities" / "echo"
+ROOT = Path(__file__).parents[2]
+ECHO = ROOT / "abilities" / "echo"
 
 #: What every script begins with: its start order, the board of its two threads, and how it reports.
-OPENING = """
-import json, mmap, os, struct, time
+OPENING = f"""
+import json, os, sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from athena.progress import ProgressBoard
 launch = json.loads(os.environ["ATHENA_WORKER_LAUNCH"])
-board = mmap.mmap(launch["progress_fd"], 0)
+board = ProgressBoard(launch["progress_fd"], 2, 2)
 def begin(thread, *job_ids):
-    start = 16 + thread * (20 + 2 * 64)
-    ids = b"".join(job_id.encode().ljust(64) for job_id in job_ids)
-    board[start:start + 20 + len(ids)] = struct.pack("<ddi", 100, 2.5, len(job_ids)) + ids
+    board.begin(thread, 100, 2.5, job_ids)
 def report(ready, detail=""):
-    os.write(launch["status_fd"], json.dumps({"ready": ready, "detail": detail}).encode() + b"\\n")
+    os.write(launch["status_fd"], json.dumps({{"ready": ready, "detail": detail}}).encode() + b"\\n")
 """
 
 READY = "report(True); time.sleep(600)"
@@ -80,6 +81,11 @@ class Script(WorkerChild):
 
     def command(self) -> Sequence[str]:
         return (sys.executable, "-I", "-S", "-c", OPENING + self._script)
+
+    def tick_twice(self, now_s: float) -> None:
+        """Looks at the process until it is sure of what it sees."""
+        self.on_tick(now_s)
+        self.on_tick(now_s + 2 * SECOND_LOOK_S)
 
     def end(self) -> int:
         """Waits for the process and does what the supervisor does then."""
@@ -234,13 +240,14 @@ def test_every_process_is_a_fresh_incarnation_with_a_clean_board(
 def test_process_is_killed_when_a_call_is_past_its_limit_and_the_grace(
     keeper: Keeper, started: list[Script], caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker = start(started, keeper, f"begin(0, 'j0'); begin(1, 'j1', 'j2'); board[16:24] = bytes(8); {READY}")
+    worker = start(started, keeper, f"begin(0, 'j0'); begin(1, 'j1', 'j2'); board.end(0); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
     worker.now_serves()
 
+    worker.on_tick(100 + 2.5)
     worker.on_tick(100 + 2.5 + OVERDUE_GRACE_S)
     within = list(caplog.messages)
-    worker.on_tick(100 + 2.5 + OVERDUE_GRACE_S + 0.01)
+    worker.tick_twice(100 + 2.5 + OVERDUE_GRACE_S + 0.01)
     returncode = worker.end()
 
     text = "a call ran longer than 2.5 s (max_exec_s); its process was ended"
@@ -251,6 +258,36 @@ def test_process_is_killed_when_a_call_is_past_its_limit_and_the_grace(
     assert worker.died_at_work
 
 
+def test_nobody_is_killed_for_what_one_reading_says(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.now_serves()
+    board = worker._board
+
+    worker.on_tick(200)
+    worker.on_tick(200 + SECOND_LOOK_S / 2)
+    board.begin(0, 200, 2.5, ["j2"])
+    worker.tick_twice(200.1)
+    board.begin(0, 100, 2.5, ["j3"])
+    worker.on_tick(201)
+
+    assert worker.process is not None and worker.process.poll() is None
+    assert not worker._verdict
+
+
+def test_board_that_cannot_be_read_is_no_reason_to_kill(
+    keeper: Keeper, started: list[Script], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.now_serves()
+    monkeypatch.setattr("athena.progress._TRIES", 0)
+
+    worker.tick_twice(200)
+
+    assert not worker._verdict
+
+
 def test_jobs_that_ran_when_a_process_died_are_blamed(keeper: Keeper, started: list[Script]) -> None:
     worker = start(started, keeper, "begin(1, 'j1'); os.kill(os.getpid(), 11)")
 
@@ -258,6 +295,19 @@ def test_jobs_that_ran_when_a_process_died_are_blamed(keeper: Keeper, started: l
 
     text = "the worker process died under the job (killed by SIGSEGV)"
     assert keeper.buried == [(worker.incarnation, Death(text, ("j1",), 3, SETTINGS.dead_ttl_s, False, text))]
+
+
+@pytest.mark.parametrize("status", [0, EX_RECYCLED, EX_LOOP_FAILED])
+def test_calls_that_a_process_leaves_behind_when_its_own_loop_ends_are_not_blamed(
+    keeper: Keeper, started: list[Script], caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    worker = start(started, keeper, f"report(True); begin(0, 'j1'); board.part(); raise SystemExit({status})")
+
+    worker.end()
+
+    assert keeper.buried[0][1].blamed == ()
+    assert not worker.died_at_work
+    assert ("error of its own" in caplog.text) is (status == EX_LOOP_FAILED)
 
 
 def test_process_that_died_idle_has_nobody_to_blame(keeper: Keeper, started: list[Script]) -> None:
@@ -292,7 +342,7 @@ def test_process_that_is_killed_on_purpose_has_nobody_to_blame(keeper: Keeper, s
 def test_next_process_is_not_blamed_for_the_call_of_the_last(keeper: Keeper, started: list[Script]) -> None:
     worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
-    worker.on_tick(200)
+    worker.tick_twice(200)
     worker.end()
 
     worker.spawn()
@@ -323,7 +373,7 @@ def test_call_that_goes_on_after_its_jobs_were_canceled_is_ended(
         worker.on_tick(100.5 + 0.01)
         verdicts.append(worker.died_at_work and worker._verdict)
     worker._canceled_s = dict.fromkeys(("j1", "j2"), 80.0)
-    worker.on_tick(100.5 + 0.01)
+    worker.tick_twice(100.5 + 0.01)
 
     assert verdicts == [None, None, None]
     assert worker.end() == -signal.SIGKILL
