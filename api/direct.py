@@ -24,7 +24,7 @@ MAX_BYTES = 16_384
 _JSON = b"application/json"
 
 #: A request with one of these headers takes the ordinary way.
-_UNUSUAL = frozenset((b"prefer", b"expect", b"upgrade", b"transfer-encoding"))
+_UNUSUAL = frozenset((b"prefer", b"expect", b"upgrade", b"transfer-encoding", b"content-encoding"))
 
 
 class DirectCall:

@@ -212,6 +212,11 @@ class Fetcher:
                     continue
                 if response.status != 200:
                     raise ValueError(f"answered with status {response.status}")
+                coding = _header(response, b"content-encoding").lower()
+                if coding not in (b"", b"identity"):
+                    raise ValueError(
+                        f"is packed ({coding.decode('latin-1')}) though it was asked for as it is"
+                    )
                 return await _read(response, limit_bytes)
         raise ValueError(f"leads through more than {MAX_REDIRECTS} redirects")
 

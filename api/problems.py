@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import orjson
 from flask import Response
 
-from athena.errors import AthenaError, InternalError, Problem
+from api.request_body import CODINGS
+from athena.errors import AthenaError, ContentCodingError, InternalError, Problem
 from athena.plain_text import MAX_CHARS, clipped
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ def problem_response(error: AthenaError, job_id: str = "") -> Response:
     response = Response(error_body(error, job_id), status=error.http_status, content_type=JSON)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, ContentCodingError):
+        response.headers["Accept-Encoding"] = ", ".join(CODINGS)
     return response
 
 

@@ -5,7 +5,15 @@ import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from athena.errors import BodyTooLargeError, Problem, QueueFullError
+from athena.codings import unpack
+from athena.errors import (
+    AthenaError,
+    BodyTooLargeError,
+    ContentCodingError,
+    Problem,
+    QueueFullError,
+    RequestError,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -14,6 +22,13 @@ Receive = Callable[[], Awaitable[Message]]
 #: and reads later gets to see the answer.
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_S = 5.0
+
+
+#: How a body may be packed (RFC 9110, 8.4).
+CODINGS = ("gzip", "deflate")
+
+#: Other names for these; "" is a body as it is.
+_SAME = {"identity": "", "x-gzip": "gzip"}
 
 
 class Disconnected(Exception):
@@ -51,20 +66,25 @@ class ByteBudget:
 
 
 class RequestBody:
-    """A request's body, read when the view asks for it.
+    """A request's body, read and unpacked when the view asks for it.
 
     Args:
         receive: ASGI's.
         content_length: how long the caller says it is.
         budget: of all requests together.
+        coding: what the caller says in `Content-Encoding`.
     """
 
-    def __init__(self, receive: Receive, content_length: int | None, budget: ByteBudget) -> None:
+    def __init__(
+        self, receive: Receive, content_length: int | None, budget: ByteBudget, coding: str = ""
+    ) -> None:
         self._receive = receive
         self._content_length = content_length
         self._budget = budget
+        self._coding = _SAME.get(coding, coding)
         self._claimed_bytes = 0
         self._data: bytes | None = None
+        self._refusal: AthenaError | None = None
         self.is_complete = False
 
     @property
@@ -76,12 +96,21 @@ class RequestBody:
         """Reads the body, or returns what was read before.
 
         Raises:
-            BodyTooLargeError: it is over the limit; what is left of it was not read.
+            BodyTooLargeError: it is over the limit, packed or unpacked; what is left of it was not read.
+            ContentCodingError: it is packed in a way that is not known; nothing was read.
+            RequestError: it is not packed as `Content-Encoding` says.
             QueueFullError: the gateway holds too many bytes of other requests.
             Disconnected: the caller went away while sending.
         """
+        if self._refusal is not None:
+            raise self._refusal
         if self._data is None:
-            self._data = await self._read(limit_bytes)
+            try:
+                self._data = await self._read_plain(limit_bytes)
+            except AthenaError as error:
+                # What was read of it is gone, so whoever asks again is told the same.
+                self._refusal = error
+                raise
         return self._data
 
     def release(self) -> None:
@@ -89,6 +118,31 @@ class RequestBody:
         self._data = None
         self._budget.give_back(self._claimed_bytes)
         self._claimed_bytes = 0
+
+    async def _read_plain(self, limit_bytes: int) -> bytes:
+        if not self._coding:
+            return await self._read(limit_bytes)
+        if self._coding not in CODINGS:
+            raise ContentCodingError(
+                f"content-encoding must be {' or '.join(CODINGS)}, or there must be none"
+            )
+        return await self._unpack(await self._read(limit_bytes), limit_bytes)
+
+    async def _unpack(self, packed: bytes, limit_bytes: int) -> bytes:
+        plain = bytearray()
+        try:
+            for piece in unpack(self._coding, packed):
+                if len(plain) + len(piece) > limit_bytes:
+                    raise _too_large(limit_bytes, " when it is unpacked")
+                self._budget.take(len(piece), self._claimed_bytes)
+                self._claimed_bytes += len(piece)
+                plain += piece
+                # Other callers have their turn.
+                await asyncio.sleep(0)
+        except ValueError as error:
+            problem = Problem("", f"{error}; its content-encoding says {self._coding}")
+            raise RequestError("the request's body cannot be read", problems=(problem,)) from None
+        return bytes(plain)
 
     async def _read(self, limit_bytes: int) -> bytes:
         if self._content_length is not None and self._content_length > limit_bytes:
@@ -133,6 +187,6 @@ class RequestBody:
         return message
 
 
-def _too_large(limit_bytes: int) -> BodyTooLargeError:
-    problem = Problem("", f"may have at most {limit_bytes} bytes")
+def _too_large(limit_bytes: int, when: str = "") -> BodyTooLargeError:
+    problem = Problem("", f"may have at most {limit_bytes} bytes{when}")
     return BodyTooLargeError("the request's body is too large", problems=(problem,))

@@ -120,7 +120,7 @@ class AsgiServer:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = RequestBody(receive, _content_length(scope), self._budget)
+        body = RequestBody(receive, _content_length(scope), self._budget, _content_coding(scope))
         try:
             await self._answer(scope, body, send)
         except Disconnected:
@@ -205,6 +205,11 @@ def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
 def _content_length(scope: Scope) -> int | None:
     raw = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     return int(raw) if raw.isdigit() else None
+
+
+def _content_coding(scope: Scope) -> str:
+    given = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    return b",".join(given).decode("latin-1").strip().lower()
 
 
 async def _send_answer(answer: Answer, is_leaving: bool, send: Send) -> None:

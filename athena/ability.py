@@ -16,6 +16,9 @@ T = TypeVar("T")
 #: Far above any sensible limit, and a number that milliseconds of it still are exact.
 MAX_NUMBER = 10**12
 
+#: As base64 they are a third more, and Redis takes values of up to 512 MiB.
+MAX_OUTPUT_BYTES = 256 * 1024 * 1024
+
 #: More processes do not fit on any GPU.
 MAX_WORKERS_PER_GPU = 64
 
@@ -77,6 +80,7 @@ class Limits:
 
     max_body_bytes: int = 16 * 1024 * 1024
     max_input_bytes: int = 64 * 1024 * 1024
+    max_output_bytes: int = 64 * 1024 * 1024
     max_queue_jobs: int = 10_000
     max_queue_bytes: int = 1024 * 1024 * 1024
     max_queue_s: float = 600
@@ -286,6 +290,7 @@ def _check(file: Path, ability: Ability) -> None:
         ("resources.max_loaded", ability.resources.max_loaded),
         ("limits.max_body_bytes", ability.limits.max_body_bytes),
         ("limits.max_input_bytes", ability.limits.max_input_bytes),
+        ("limits.max_output_bytes", ability.limits.max_output_bytes),
         ("limits.max_queue_jobs", ability.limits.max_queue_jobs),
         ("limits.max_queue_bytes", ability.limits.max_queue_bytes),
         ("limits.max_attempts", ability.limits.max_attempts),
@@ -295,6 +300,11 @@ def _check(file: Path, ability: Ability) -> None:
     ):
         if value <= 0:
             raise ConfigError(f"{file}: {name} must be above 0, got {value!r}")
+    if ability.limits.max_output_bytes > MAX_OUTPUT_BYTES:
+        raise ConfigError(
+            f"{file}: limits.max_output_bytes must be at most {MAX_OUTPUT_BYTES}, "
+            f"got {ability.limits.max_output_bytes}: Redis takes no more"
+        )
     if worker.slots < 2 * worker.max_batch:
         raise ConfigError(
             f"{file}: worker.slots must be at least twice worker.max_batch "

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from athena.errors import ConfigError
+from athena.host_memory import memory_bytes
 from athena.redis_address import RedisAddress, RedisTls, parse_address
 from athena.redis_server import RedisServer
 from athena.settings import Settings
@@ -14,6 +15,9 @@ from athena.settings import Settings
 MAX_SOCKET_PATH = 100
 
 LOG_NAME = "redis.log"
+
+#: The embedded Redis gets one of so many parts of the memory.
+MEMORY_PART = 3
 
 
 def redis_url_of(settings: Settings) -> str:
@@ -42,8 +46,16 @@ def socket_path(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"athena-{os.getuid()}-{digest}" / "redis.sock"
 
 
-def server_command(server: RedisServer, data_dir: Path) -> list[str]:
-    """Returns the command line of the embedded Redis."""
+def memory_limit(settings: Settings) -> int:
+    """Returns how many bytes the embedded Redis may use; 0 where nobody knows how many there are.
+
+    Beside it there must be room for the workers, and for what changes while its file is rewritten.
+    """
+    return settings.redis_memory_bytes or memory_bytes() // MEMORY_PART
+
+
+def server_command(server: RedisServer, data_dir: Path, limit_bytes: int = 0) -> list[str]:
+    """Returns the command line of the embedded Redis; `limit_bytes` 0 is no limit of its memory."""
     options = {
         "port": "0",
         "unixsocket": str(socket_path(data_dir)),
@@ -56,6 +68,7 @@ def server_command(server: RedisServer, data_dir: Path) -> list[str]:
         # Of what a rewrite writes, results are base64 and pictures are compressed already.
         "rdbcompression": "no",
         "save": "",
+        "maxmemory": str(limit_bytes),
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "logfile": str(data_dir / LOG_NAME),

@@ -5,6 +5,7 @@ AthenaError
 ├── RequestError                 400  10163  the request does not fit the envelope or the schema
 │   ├── AppIdError               400  10313  app_id is missing or empty
 │   ├── MediaTypeError           415  10163  the body's content type is not known
+│   ├── ContentCodingError       415  10163  the body is packed in a way that is not known
 │   ├── BodyTooLargeError        413  10163  the body is over the limit
 │   ├── FetchError              400  10009  an input that the request names by URL cannot be had
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
@@ -93,6 +94,12 @@ class AppIdError(RequestError):
 
 class MediaTypeError(RequestError):
     """The body's content type is not known."""
+
+    http_status = 415
+
+
+class ContentCodingError(RequestError):
+    """The body is packed in a way that is not known."""
 
     http_status = 415
 

@@ -129,6 +129,12 @@ class Settings:
         "", _text, "password of the sentinels; the one in the URL is that of Redis", secret=True
     )
     data_dir: Path = _setting(".athena", _path, "folder of the embedded Redis")
+    redis_memory_bytes: int = _setting(
+        "0",
+        _count,
+        "memory that the embedded Redis may use; near it new jobs get 503; 0: a third of what the machine, "
+        "or its container, has",
+    )
     host: str = _setting("127.0.0.1", _text, "address the gateway listens on")
     port: int = _setting("30889", _port, "port of the gateway")
     flower_port: int = _setting("5555", _port, "port of Flower, on 127.0.0.1")

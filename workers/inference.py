@@ -9,7 +9,15 @@ from typing import Any
 
 from athena.ability import Ability
 from athena.codings import decode_input
-from athena.errors import AthenaError, ConfigError, ExecTimeoutError, InternalError, Problem, WrapperError
+from athena.errors import (
+    AthenaError,
+    ConfigError,
+    ExecTimeoutError,
+    InternalError,
+    OutputError,
+    Problem,
+    WrapperError,
+)
 from athena.intake import prepare_job
 from athena.interface import Interface
 from athena.jobs import JobState, Outcome
@@ -140,7 +148,7 @@ class Inference:
 
     def run_one(self, message: JobMessage) -> Outcome:
         """Runs one job."""
-        timer = _Timer(1)
+        timer = self._timer(1)
         try:
             with self._resource(message) as resource:
                 arguments = self._arguments(message, resource)
@@ -153,7 +161,7 @@ class Inference:
 
     def _run_together(self, messages: list[JobMessage]) -> list[Outcome]:
         """Runs jobs in one call; one that cannot even be put into it does not keep the others from it."""
-        timer = _Timer(len(messages))
+        timer = self._timer(len(messages))
         outcomes: dict[str, Outcome] = {}
         ready: list[JobMessage] = []
         arguments: list[OnceArguments] = []
@@ -176,6 +184,9 @@ class Inference:
             except BaseException:
                 outcomes[message.job_id] = timer.failed(_unexpected(message))
         return [outcomes[message.job_id] for message in messages]
+
+    def _timer(self, batch_size: int) -> "_Timer":
+        return _Timer(batch_size, self._ability.limits.max_output_bytes)
 
     def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
         beside = self._read_payload(message.job_id) if message.claim else None
@@ -231,9 +242,11 @@ def describe(error: AthenaError) -> str:
 
 def _nodes(message: JobMessage, beside: bytes | None, limit_bytes: int) -> DataListCls:
     nodes = []
+    used_bytes = 0
     for item, data in zip(message.inputs, input_bytes(message, beside), strict=True):
         pointer = f"/payload/{item.key}/{DATA_FIELDS[item.type]}"
-        plain, attributes = decode_input(pointer, item.type, data, item.attributes, limit_bytes)
+        plain, attributes = decode_input(pointer, item.type, data, item.attributes, limit_bytes, used_bytes)
+        used_bytes += len(plain)
         nodes.append(DataListNode(item.key, plain, item.type, item.status, attributes))
     return DataListCls(nodes)
 
@@ -254,13 +267,23 @@ def _unexpected(message: JobMessage) -> InternalError:
 class _Timer:
     """Makes the outcomes of the jobs of one inference call."""
 
-    def __init__(self, batch_size: int) -> None:
+    def __init__(self, batch_size: int, limit_bytes: int) -> None:
         self._batch_size = batch_size
+        self._limit_bytes = limit_bytes
         self._started_s = time.monotonic()
 
     def succeeded(
         self, outputs: list[OutputValue], message: JobMessage, warnings: tuple[Problem, ...]
     ) -> Outcome:
+        size_bytes = sum(len(output.data) for output in outputs)
+        if size_bytes > self._limit_bytes:
+            # Rendered it would be larger still, and Redis would have to hold it.
+            return self.failed(
+                OutputError(
+                    f"the answer has {size_bytes} bytes, more than limits.max_output_bytes allows "
+                    f"({self._limit_bytes})"
+                )
+            )
         payload, odd = render_outputs(message.service_id, outputs, message.expected)
         return Outcome(
             JobState.SUCCEEDED,

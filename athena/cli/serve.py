@@ -20,6 +20,7 @@ from athena.child import Child
 from athena.cli.flower import flower_command
 from athena.embedded import (
     LOG_NAME,
+    memory_limit,
     prepare_folders,
     redis_address_of,
     redis_url_of,
@@ -96,7 +97,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")
                 note_server(settings.data_dir, server)
-                supervisor.start([RedisChild(server, settings.data_dir)], START_TIMEOUT_S)
+                supervisor.start([RedisChild(server, settings)], START_TIMEOUT_S)
             supervisor.add_duty(keeper.on_tick)
             names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))
             say(f"loading {names}; starting the gateway")
@@ -139,11 +140,11 @@ class RedisChild(Child):
 
     is_restartable = False
 
-    def __init__(self, server: RedisServer, data_dir: Path) -> None:
+    def __init__(self, server: RedisServer, settings: Settings) -> None:
         super().__init__("redis", grace_s=20)
-        self._command = server_command(server, data_dir)
-        self._socket_path = socket_path(data_dir)
-        self.log = str(data_dir / LOG_NAME)
+        self._command = server_command(server, settings.data_dir, memory_limit(settings))
+        self._socket_path = socket_path(settings.data_dir)
+        self.log = str(settings.data_dir / LOG_NAME)
 
     def command(self) -> Sequence[str]:
         """Returns the server's command line."""

@@ -1,8 +1,10 @@
 """Requests without base64: a form with files, or one input alone as the body."""
 
 import base64
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -69,6 +71,47 @@ def test_a_form_may_hold_an_envelope(stack: Stack) -> None:
     job_id = answer["header"]["sid"]
     output = requests.get(f"{stack.url}/v1/jobs/{job_id}/outputs/text", timeout=60)
     assert output.content.decode() == "你好!"
+
+
+TEXT = {"text": {"text": base64.b64encode(b"hello").decode()}}
+ENVELOPE = {"header": {"app_id": "me", "status": 3}, "payload": TEXT}
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body"),
+    [
+        ("/echo", "application/json", json.dumps(ENVELOPE).encode()),
+        ("/v1/private/echo", "application/json; charset=utf-8", json.dumps(ENVELOPE).encode()),
+        ("/echo?app_id=me", "application/octet-stream", b"hello"),
+        ("/echo?app_id=me", "text/plain", b"hello"),
+        (
+            "/echo?app_id=me",
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nhello\r\n--x--\r\n',
+        ),
+        ("/v1/jobs", "application/json", json.dumps([{"service_id": "echo", **ENVELOPE}]).encode()),
+    ],
+)
+def test_a_packed_body_is_what_it_holds(stack: Stack, path: str, content_type: str, body: bytes) -> None:
+    def send(data: bytes, coding: str) -> requests.Response:
+        headers = {"Content-Type": content_type, "Content-Encoding": coding}
+        return requests.post(stack.url + path, data=data, headers=headers, timeout=60)
+
+    for coding, packed in (("gzip", gzip.compress(body)), ("deflate", zlib.compress(body))):
+        answer = send(packed, coding)
+        assert answer.status_code == 200, answer.text
+        document = answer.json()
+        job_id = document["jobs"][0]["id"] if "jobs" in document else document["header"]["sid"]
+        stack.job(job_id, 30)
+        output = requests.get(f"{stack.url}/v1/jobs/{job_id}/outputs/text", timeout=60)
+        assert output.content == b"hello"
+
+    broken, unknown = send(body, "gzip"), send(body, "br")
+    bomb = send(gzip.compress(bytes(100_000_000)), "gzip")
+
+    assert (broken.status_code, unknown.status_code, bomb.status_code) == (400, 415, 413)
+    assert "is not gzip data; its content-encoding says gzip" in broken.text
+    assert unknown.headers["Accept-Encoding"] == "gzip, deflate"
 
 
 def test_the_same_upload_may_be_sent_twice(stack: Stack) -> None:

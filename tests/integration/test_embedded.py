@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from athena.embedded import prepare_folders, server_command, socket_path
+from athena.embedded import memory_limit, prepare_folders, server_command, socket_path
+from athena.host_memory import memory_bytes
 from athena.redis_server import find_server
+from athena.settings import from_env
 from tests.conftest import wait_until
 
 #: Written by Redis 6.2.14: a rewritten part and a tail of commands.
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.redis
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[redis.Redis]:
-    process = subprocess.Popen(server_command(find_server(folder), folder))
+def served(folder: Path, limit_bytes: int = 0) -> Iterator[redis.Redis]:
+    process = subprocess.Popen(server_command(find_server(folder), folder, limit_bytes))
     try:
         with redis.Redis(unix_socket_path=str(socket_path(folder)), protocol=2) as client:
             wait_until(lambda: _answers(client), "Redis answers")
@@ -46,6 +48,23 @@ def folder() -> Iterator[Path]:
     prepare_folders(path)
     yield path
     shutil.rmtree(path)
+
+
+def test_it_refuses_writes_at_its_memory_limit_and_forgets_nothing(folder: Path) -> None:
+    with served(folder, 10_000_000) as client:
+        with pytest.raises(redis.RedisError, match="OOM|maxmemory"):
+            for number in range(20):
+                client.set(f"job:{number}", bytes(1_000_000))
+
+        assert 5 < client.dbsize() < 12
+        assert client.strlen("job:0") == 1_000_000
+        memory = client.info("memory")
+        assert (memory["maxmemory"], memory["maxmemory_policy"]) == (10_000_000, "noeviction")
+
+
+@pytest.mark.parametrize(("setting", "limit_bytes"), [("123456789", 123456789), ("0", memory_bytes() // 3)])
+def test_its_limit_is_a_setting_or_a_part_of_the_memory(setting: str, limit_bytes: int) -> None:
+    assert memory_limit(from_env({"ATHENA_REDIS_MEMORY_BYTES": setting})) == limit_bytes
 
 
 def test_the_file_of_redis_6_2_is_read_and_goes_on(folder: Path) -> None:

@@ -214,6 +214,7 @@ TOO_LARGE = {**REQUEST, "payload": {"text": {"text": "aGk=" * (MAX_BYTES // 4)}}
     "request_bytes",
     [
         post(prefer="wait=1"),
+        post(content_encoding="gzip"),
         post(content_type="text/plain"),
         post(content_type=""),
         post(version="1.0"),

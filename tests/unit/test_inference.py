@@ -1,5 +1,7 @@
 """What the inference threads run: a wrapper from its folder, inputs in, one outcome for each job out."""
 
+import base64
+import gzip
 import json
 import sys
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from athena.ability import Ability, load_ability
-from athena.errors import ConfigError, Problem, RequestError, WrapperError
+from athena.errors import ConfigError, OutputError, Problem, RequestError, WrapperError
 from athena.interface import DataSpec, ParamSpec
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, MessageInput, make_message
@@ -164,6 +166,33 @@ def test_inputs_that_lie_beside_the_message_are_fetched(
     (outcome,) = run(mirror, BatchJob("j1", message))
 
     assert [node[3] for node in seen(outcome)[1]] == ["6869", "0001"]
+
+
+def test_packed_inputs_of_a_job_have_one_limit_together(make: Callable[..., Ability]) -> None:
+    """Each may be a bomb of its own: 2 MB of them took 1.7 GB."""
+    inference = Inference(make(toml="[limits]\nmax_input_bytes = 1000"), no_payload)
+    inference.load()
+    packed = base64.b64encode(gzip.compress(bytes(600))).decode()
+    text = {"text": packed, "compress": "gzip"}
+
+    (alone,) = run(inference, job("j1", text=text))
+    (both,) = run(inference, job("j2", text=text, pic={"image": packed, "compress": "gzip"}))
+
+    assert alone.state is JobState.SUCCEEDED
+    assert (both.state, both.code) == (JobState.FAILED, RequestError.code)
+    assert "/payload/pic/image with the inputs before it, has more than 1000 bytes" in both.message
+
+
+def test_answer_that_is_too_large_fails_its_job_alone(make: Callable[..., Ability]) -> None:
+    inference = Inference(make(toml="[limits]\nmax_output_bytes = 1000"), no_payload)
+    inference.load()
+
+    large, small = run(inference, job("j1", {"n": "x" * 1000}), job("j2"))
+
+    assert (large.state, large.code) == (JobState.FAILED, OutputError.code)
+    assert "bytes, more than limits.max_output_bytes allows (1000)" in large.message
+    assert large.payload == b""
+    assert small.state is JobState.SUCCEEDED
 
 
 def test_outcome_tells_time_and_size_of_the_batch(mirror: Inference) -> None:

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from athena.host_memory import memory_bytes
+
+MIB = 1024 * 1024
+MEMINFO = "MemTotal:        2097152 kB\nMemFree:          100 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "mib"),
+    [
+        ({}, 0),
+        ({"proc/meminfo": MEMINFO}, 2048),
+        ({"proc/meminfo": MEMINFO, "proc/self/cgroup": "0::/a/b\n"}, 2048),
+        # Version 2: a container, a service, a service in a slice that has less, no limit.
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": f"{512 * MIB}\n"}, 512),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": f"{300 * MIB}\n"}, 300),
+        (
+            {
+                "proc/self/cgroup": "0::/a/b\n",
+                "sys/fs/cgroup/a/b/memory.max": f"{300 * MIB}\n",
+                "sys/fs/cgroup/a/memory.max": f"{200 * MIB}\n",
+            },
+            200,
+        ),
+        (
+            {
+                "proc/meminfo": MEMINFO,
+                "proc/self/cgroup": "0::/a\n",
+                "sys/fs/cgroup/a/memory.max": "max\n",
+            },
+            2048,
+        ),
+        # Version 1: the host's path of a container that sees its own group at the root; no limit.
+        (
+            {
+                "proc/self/cgroup": "5:cpu:/\n4:memory:/docker/abc\n0::/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{256 * MIB}\n",
+            },
+            256,
+        ),
+        (
+            {
+                "proc/meminfo": MEMINFO,
+                "proc/self/cgroup": "4:memory:/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+            },
+            2048,
+        ),
+    ],
+)
+def test_the_least_limit_counts(files: dict[str, str], mib: int, tmp_path: Path) -> None:
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    assert memory_bytes(tmp_path) == mib * MIB
+
+
+def test_this_machine_has_memory() -> None:
+    assert memory_bytes() > 100 * MIB
