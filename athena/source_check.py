@@ -8,7 +8,7 @@ from pathlib import Path
 from athena.findings import Finding, Severity
 from athena.interface import Interface
 from athena.schema import HINTS
-from athena.source_facts import Named, SourceFacts, read_facts
+from athena.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
 
 #: Methods of the contract.
 METHODS = (
@@ -129,12 +129,12 @@ def _misspelt(path: Path, facts: SourceFacts) -> Iterator[Finding]:
 
 def _process_calls(path: Path, facts: SourceFacts) -> Iterator[Finding]:
     for item in facts.process_calls:
-        if item.name == "signal.signal":
+        if item.name in SIGNAL_CALLS:
             yield Finding(
                 Severity.NOTE,
                 "signal-handler",
-                "handlers for signals are ignored: signals belong to the worker",
-                "release resources in wrapperFini, which is called at shutdown",
+                f"{item.name} has no effect: signals belong to the worker, and handlers are ignored",
+                "limits.max_exec_s of ability.toml limits a call; wrapperFini is called at shutdown",
                 str(path),
                 item.line,
             )

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 _PARAMS = frozenset(("params", "param"))
 _INPUTS = frozenset(("reqData", "req", "datas", "reqdata", "reqDatas", "req_data"))
 
-#: Calls that end or redirect the whole process.
-_PROCESS_CALLS = frozenset(("os._exit", "os.abort", "os.execv", "os.execve", "os.fork", "signal.signal"))
+#: Calls without effect: they set handlers for signals, or send signals that a handler would have to hear.
+SIGNAL_CALLS = frozenset(("signal.signal", "signal.alarm", "signal.setitimer", "_thread.interrupt_main"))
+
+#: Calls that end or redirect the whole process, or would if they had an effect.
+_PROCESS_CALLS = SIGNAL_CALLS | {"os._exit", "os.abort", "os.execv", "os.execve", "os.fork"}
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,14 @@ from signal import signal as set_handler
 from typing import NoReturn, ParamSpec, TypeVar
 
 from athena.orphans import GRACE_S, own_children
+from workers.guards import UNHEARD
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 #: The signals that Celery and the worker handle. In a fork their handlers would stop the worker's loop,
 #: of which there is only a dead copy: `terminate()` would do nothing.
-HANDLED = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGCHLD,
-)
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD, *UNHEARD)
 
 _is_fork = False
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -38,7 +39,7 @@ from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
 from workers.forks import end_forks, end_what_was_started, make_forks_ordinary
-from workers.guards import install_guards
+from workers.guards import ignore_signal, install_guards
 from workers.inference import Inference
 from workers.session import WorkerSession
 from workers.store_link import StoreLink
@@ -229,6 +230,8 @@ class WorkerProcess:
             hub.call_soon(_nothing)
 
     def _report_ready(self, **_: object) -> None:
+        # Celery's own would begin a second life of this process, of which its supervisor knows nothing.
+        signal.signal(signal.SIGHUP, ignore_signal)
         keep_what_is_loaded()
         WorkerReport(ready=True).send(self._launch.status_fd)
 

@@ -98,3 +98,8 @@ def test_an_odd_item_of_a_batch_fails_alone(unruly: Stack, worker: str, mode: st
 
     assert odd[0] in (10106, 10909)
     assert others == [(0, worker), (0, worker)]
+
+
+@pytest.mark.parametrize("mode", ["alarm", "timers", "words_to_itself", "forks", "interrupt"])
+def test_a_signal_that_a_wrapper_asks_for_ends_nothing(unruly: Stack, worker: str, mode: str) -> None:
+    assert ask(unruly, mode) == (0, worker)

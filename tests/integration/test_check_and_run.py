@@ -105,6 +105,8 @@ def test_a_wrapper_alone_is_asked_with_its_test_data(
         ("return 0", "os._exit(9)", "process-ended", "error", 14, "status 9"),
         ("return 0", "os._exit(9)", "ends-process", "warning", 15, "os._exit"),
         ("return 0", "os.kill(os.getpid(), 9)", "process-ended", "error", 14, "SIGKILL"),
+        ("return 0", "import signal; signal.alarm(1)", "signal-handler", "note", 15, "signal.alarm"),
+        ("return 0", "raise OSError('\\ud83d')", "init-failed", "error", 15, "\\ud83d"),
         ("import os,", "raise SystemExit(1)\nimport os,", "import-failed", "error", 1, "SystemExit"),
         ("self, config", "self, config, more", "init-failed", "error", 0, "more"),
         ("params, reqData", "params, reqData, *, model", "import-failed", "error", 0, "model"),

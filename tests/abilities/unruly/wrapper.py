@@ -1,6 +1,11 @@
 """Says and does on request what wrappers should not, each in its own call or in one with others."""
 
+import _thread
+import asyncio
 import os
+import signal
+import threading
+import time
 
 from athena.sdk import Response, ResponseData, StringBodyField, StringParamField, WrapperBase
 
@@ -62,6 +67,62 @@ class Wrapper(WrapperBase):
 
     def without_text(self):
         raise WithoutText
+
+    def alarm(self):
+        def on_alarm(number, frame):
+            raise TimeoutError("too slow")
+
+        old = signal.signal(signal.SIGALRM, on_alarm)
+        signal.alarm(1)
+        try:
+            time.sleep(1.2)
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, old)
+        return self.fine()
+
+    def timers(self):
+        """What profilers do."""
+        ends_s = time.process_time() + 0.2
+        for timer, number in (
+            (signal.ITIMER_PROF, signal.SIGPROF),
+            (signal.ITIMER_VIRTUAL, signal.SIGVTALRM),
+        ):
+            signal.signal(number, lambda number, frame: None)
+            signal.setitimer(timer, 0.01, 0.01)
+        while time.process_time() < ends_s:
+            pass
+        for timer in (signal.ITIMER_PROF, signal.ITIMER_VIRTUAL):
+            signal.setitimer(timer, 0)
+        return self.fine()
+
+    def words_to_itself(self):
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGIO, signal.SIGRTMIN + 3):
+            signal.signal(number, lambda number, frame: None)
+            os.kill(os.getpid(), number)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        return self.fine()
+
+    def forks(self):
+        """A child that its own alarm ends."""
+        pid = os.fork()
+        if pid == 0:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            time.sleep(5)
+            os._exit(0)
+        ended = os.waitpid(pid, 0)[1]
+        return self.fine() if os.WTERMSIG(ended) == signal.SIGALRM else self.answer(f"status {ended}")
+
+    def interrupt(self):
+        """A time limit as in many snippets; also a loop's handlers."""
+        timer = threading.Timer(0.05, _thread.interrupt_main)
+        timer.start()
+        timer.join()
+        loop = asyncio.new_event_loop()
+        loop.add_signal_handler(signal.SIGTERM, loop.stop)
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.close()
+        return self.fine()
 
     def item_surrogate(self):
         return self.answer(HALF)
