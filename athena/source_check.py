@@ -7,6 +7,7 @@ from pathlib import Path
 
 from athena.findings import Finding, Severity
 from athena.interface import Interface
+from athena.neighbours import clashes
 from athena.schema import HINTS
 from athena.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
 
@@ -68,7 +69,8 @@ def check_source(path: Path) -> tuple[SourceFacts, list[Finding]]:
         )
         return SourceFacts(), [finding]
     facts = read_facts(module)
-    return facts, [*_shape(path, facts), *_misspelt(path, facts), *_process_calls(path, facts)]
+    found = [*_shape(path, facts), *_misspelt(path, facts), *_process_calls(path, facts), *_clashes(path)]
+    return facts, found
 
 
 def check_keys(path: Path, facts: SourceFacts, interface: Interface) -> list[Finding]:
@@ -147,6 +149,12 @@ def _process_calls(path: Path, facts: SourceFacts) -> Iterator[Finding]:
                 str(path),
                 item.line,
             )
+
+
+def _clashes(path: Path) -> Iterator[Finding]:
+    for clash in clashes(path):
+        severity = Severity.WARNING if clash.is_standard else Severity.ERROR
+        yield Finding(severity, "taken-name", clash.text, clash.remedy, str(clash.file), clash.line)
 
 
 def _twice(path: Path, facts: SourceFacts) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError
@@ -74,12 +75,14 @@ class Model:
         batch_key: jobs of the same key may share a call; None for one that may not.
         run: runs jobs in one inference call and returns one outcome for each. What it raises fails them all.
         unload: runs last, on the first thread.
+        surroundings: what each thread has around its whole life.
     """
 
     load: Callable[[], None]
     batch_key: Callable[[JobMessage], object]
     run: Callable[[list[BatchJob]], list[Outcome]]
     unload: Callable[[], None]
+    surroundings: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class Batcher:
@@ -167,6 +170,10 @@ class Batcher:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self, thread: int) -> None:
+        with self._model.surroundings():
+            self._serve(thread)
+
+    def _serve(self, thread: int) -> None:
         if thread == 0 and not self._load():
             return
         self.loaded.exception()

@@ -25,6 +25,7 @@ from athena.plain_text import one_line
 from athena.sdk.data import as_bytes
 from athena.source_check import check_keys, check_source
 from workers.describe import end_process, real_stdout
+from workers.event_loops import event_loop
 from workers.guards import install_guards
 from workers.inference import describe
 from workers.rehearsal import Measured, Rehearsal, measure
@@ -291,7 +292,8 @@ def main(arguments: Sequence[str]) -> int:
 def _run(ability: Ability, descriptor: int) -> None:
     check = Check(ability, descriptor)
     try:
-        check.run()
+        with event_loop():
+            check.run()
     except ConfigError as error:
         print(error.message, file=sys.stderr)
 

@@ -10,6 +10,7 @@ from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from workers.async_results import AsyncResults
 from workers.binding import Binding
+from workers.event_loops import called_plainly
 from workers.forks import end_fork
 from workers.once_call import EXEC_FAILED, make_once_call, own_method
 from workers.streams import Stream, StreamMethods
@@ -85,7 +86,7 @@ class Dispatcher:
         if init is None:
             return
         try:
-            code = init(config)
+            code = called_plainly(init)(config)
             if not code:
                 return
         except BaseException as error:
@@ -205,7 +206,7 @@ class Dispatcher:
         if describe is None:
             return ""
         try:
-            return text_of(describe(code) or "")
+            return text_of(called_plainly(describe)(code) or "")
         except BaseException:
             logger.exception("wrapperError(%s) raised", text_of(code))
             return ""

@@ -1,6 +1,7 @@
 """Finds the `Wrapper` of an ability and what it declares."""
 
 import importlib.util
+import logging
 import os
 import sys
 from typing import Any
@@ -12,7 +13,10 @@ from athena.compat import install_finder
 from athena.declaration import declare
 from athena.errors import ConfigError
 from athena.interface import Interface
+from athena.neighbours import clashes
 from athena.upstream_import import import_document, is_schema_document
+
+logger = logging.getLogger(__name__)
 
 #: The name under which wrappers expect to be imported.
 MODULE = "wrapper"
@@ -27,16 +31,24 @@ def load_wrapper(ability: Ability) -> Any:
     beside them and import modules beside them.
 
     Raises:
-        ConfigError: the module has no class `Wrapper`.
+        ConfigError: the module has no class `Wrapper`, or imports a module whose name is taken (see
+            `athena.neighbours`).
         Exception: whatever the wrapper's own code raises.
     """
     install_finder()
+    for clash in clashes(ability.wrapper_path):
+        if not clash.is_standard:
+            raise ConfigError(f"{clash.file}, line {clash.line}: {clash.text}; {clash.remedy}")
     os.chdir(ability.path)
     sys.path.insert(0, str(ability.path))
-    spec = importlib.util.spec_from_file_location(MODULE, ability.wrapper_path)
+    # As a package whose modules lie beside it: `from . import model` finds one.
+    spec = importlib.util.spec_from_file_location(
+        MODULE, ability.wrapper_path, submodule_search_locations=[str(ability.path)]
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module
+    sys.modules["__main__"].__dict__["__getattr__"] = _find_for_pickle
     spec.loader.exec_module(module)
     wrapper_class = getattr(module, "Wrapper", None)
     if isinstance(wrapper_class, type):
@@ -46,6 +58,23 @@ def load_wrapper(ability: Ability) -> Any:
     raise ConfigError(
         f"{ability.wrapper_path} defines no class Wrapper; derive one from athena.sdk.WrapperBase"
     )
+
+
+def _find_for_pickle(name: str) -> Any:
+    """Finds what `__main__` is asked for and does not have.
+
+    A class that was in a script when it was pickled is looked for in `__main__` when it is loaded.
+    """
+    if name.startswith("__"):
+        raise AttributeError(name)
+    try:
+        return getattr(sys.modules[MODULE], name)
+    except AttributeError:
+        # Here, because `pickle` has words of its own for the error.
+        logger.warning(
+            "__main__.%s is not there: what a script has pickled needs its classes in wrapper.py", name
+        )
+        raise
 
 
 def declared_interface(ability: Ability, wrapper: Any) -> Interface:

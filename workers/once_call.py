@@ -9,6 +9,7 @@ from athena.sdk.data import DataListCls, Response, ResponseData
 from athena.sdk.wrapper import WrapperBase
 from workers.async_results import AsyncResults
 from workers.binding import Binding
+from workers.event_loops import called_plainly
 
 CURRENT = ("params", "inputs", "tag", "resource")
 V1 = ("tag", "params", "inputs", "outputs", "resources", "resource_count")
@@ -48,8 +49,7 @@ def own_method(wrapper: Any, name: str) -> Callable[..., Any] | None:
     method = getattr(wrapper, name, None)
     if not callable(method) or getattr(method, "__func__", None) is getattr(WrapperBase, name, method):
         return None
-    found: Callable[..., Any] = method
-    return found
+    return called_plainly(method)
 
 
 def _synchronous(method: Callable[..., Any]) -> OnceCall:

@@ -38,6 +38,7 @@ from workers.alarm import Alarm
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
+from workers.event_loops import event_loop
 from workers.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.guards import ignore_signal, install_guards
 from workers.inference import Inference
@@ -91,6 +92,7 @@ class WorkerProcess:
                 self._inference.batch_key,
                 end_forks(self._inference.run),
                 end_forks(self._inference.unload),
+                event_loop,
             ),
             BatchOptions(
                 options.max_batch,

@@ -20,12 +20,18 @@ from athena.logs import configure_logs
 from athena.protocol import success_body
 from athena.uploads import Upload, build_envelope
 from workers.describe import end_process, real_stdout
+from workers.event_loops import event_loop
 from workers.guards import install_guards
 from workers.rehearsal import Rehearsal
 
 
 def answer(ability: Ability, order: dict[str, Any]) -> bytes:
     """Returns the answer as the HTTP API gives it, or `refused` with the reason why there is none."""
+    with event_loop():
+        return _answer(ability, order)
+
+
+def _answer(ability: Ability, order: dict[str, Any]) -> bytes:
     rehearsal = Rehearsal(ability)
     try:
         rehearsal.load()

@@ -40,9 +40,12 @@ def run(options: argparse.Namespace) -> int:
     """
     ability = load_ability(options.ability)
     _, findings = check_source(ability.wrapper_path)
-    is_python = not any(item.rule in ("syntax", "unreadable") for item in findings)
+    is_loadable = not any(
+        item.rule in ("syntax", "unreadable", "taken-name") and item.severity is Severity.ERROR
+        for item in findings
+    )
     events: list[dict[str, Any]] = []
-    if is_python and not options.static:
+    if is_loadable and not options.static:
         timeout_s = options.timeout or from_env(os.environ).load_timeout_s
         events, ending = rehearse(ability, timeout_s)
         findings += [Finding.decode(event["finding"]) for event in events if "finding" in event]

@@ -1,12 +1,14 @@
 """What a wrapper says and does to its process: its own job may fail, nobody else's, and no worker dies."""
 
 import base64
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from athena import cli
 from tests.e2e.conftest import ROOT, Stack, serving
 
 pytestmark = pytest.mark.e2e
@@ -25,11 +27,15 @@ class Wrapper(WrapperBase):
 
 @pytest.fixture(scope="module")
 def unruly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The ability `unruly`, and one that does not start."""
+    """The ability `unruly`, and two that do not start."""
     folder = tmp_path_factory.mktemp("unruly")
     (folder / "silent").mkdir()
     (folder / "silent" / "wrapper.py").write_text(WILL_NOT_START)
-    with serving(folder, ROOT / "tests" / "abilities" / "unruly", folder / "silent") as running:
+    (folder / "siblings").mkdir()
+    (folder / "siblings" / "wrapper.py").write_text("from celery import tasks_of_mine\n")
+    (folder / "siblings" / "celery.py").write_text("tasks_of_mine = 1\n")
+    unruly = ROOT / "tests" / "abilities" / "unruly"
+    with serving(folder, unruly, folder / "silent", folder / "siblings") as running:
         yield running
 
 
@@ -103,3 +109,23 @@ def test_an_odd_item_of_a_batch_fails_alone(unruly: Stack, worker: str, mode: st
 @pytest.mark.parametrize("mode", ["alarm", "timers", "words_to_itself", "forks", "interrupt"])
 def test_a_signal_that_a_wrapper_asks_for_ends_nothing(unruly: Stack, worker: str, mode: str) -> None:
     assert ask(unruly, mode) == (0, worker)
+
+
+def test_a_module_with_a_taken_name_is_named(unruly: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = {item["service_id"]: item for item in unruly.get("/v1/abilities").json()["abilities"]}
+    failure = listed["siblings"]["failure"]
+    folder = failure.partition("/wrapper.py, line 1: ")[0]
+
+    status = cli.main(["check", folder, "--json"])
+
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    (finding,) = (item for item in findings if item["rule"] == "taken-name")
+    assert failure == f"{finding['file']}, line {finding['line']}: {finding['text']}; {finding['remedy']}"
+    assert finding["text"] == (
+        f"imports 'celery', which is {folder}/celery.py here, and another module to the worker itself"
+    )
+    assert (status, finding["severity"]) == (1, "error")
+
+
+def test_asyncio_has_a_loop_in_each_call(unruly: Stack, worker: str) -> None:
+    assert [ask(unruly, "loop") for _ in range(2)] == [(0, worker)] * 2

@@ -252,3 +252,40 @@ def test_key_that_no_schema_can_hold_is_refused(ability: Ability, key: str) -> N
 
     with pytest.raises(ConfigError, match="choose another one"):
         declared_interface(ability, Wrapper())
+
+
+def test_relative_imports_find_the_modules_beside_a_wrapper(ability: Ability) -> None:
+    (ability.path / "celery.py").write_text("from . import beside; value = beside.value")
+    (ability.path / "beside.py").write_text("value = 3")
+    ability.wrapper_path.write_text(
+        "from .celery import value\nfrom . import beside" + MINIMAL + "    x = value"
+    )
+
+    assert load_wrapper(ability).x == 3
+
+
+def test_a_class_that_a_script_has_pickled_is_found_in_the_wrapper(ability: Ability) -> None:
+    ability.wrapper_path.write_text(
+        "import pickle\nclass Model:\n    pass\n"
+        "MODEL = pickle.loads(b'c__main__\\nModel\\n)\\x81.')" + MINIMAL + "    model = MODEL"
+    )
+
+    assert type(load_wrapper(ability).model) is sys.modules["wrapper"].Model
+
+
+def test_a_class_that_nobody_has_is_asked_for(ability: Ability, caplog: pytest.LogCaptureFixture) -> None:
+    pickled = "import pickle\npickle.loads(b'c__main__\\nModel\\n)\\x81.')"
+    ability.wrapper_path.write_text(pickled + MINIMAL)
+
+    with pytest.raises(AttributeError, match="Model"):
+        load_wrapper(ability)
+
+    assert "what a script has pickled needs its classes in wrapper.py" in caplog.text
+
+
+def test_a_module_whose_name_is_taken_is_refused(ability: Ability) -> None:
+    (ability.path / "redis.py").write_text("")
+    ability.wrapper_path.write_text("import redis" + MINIMAL)
+
+    with pytest.raises(ConfigError, match=r"wrapper\.py, line 1: imports 'redis', which is .*redis\.py here"):
+        load_wrapper(ability)

@@ -124,6 +124,11 @@ class Wrapper(WrapperBase):
         loop.close()
         return self.fine()
 
+    def loop(self):
+        """As in a program's main thread, again and again."""
+        asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+        return self.fine()
+
     def item_surrogate(self):
         return self.answer(HALF)
 
