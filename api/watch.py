@@ -14,7 +14,7 @@ from typing import Any
 from api.redis_link import RedisLink
 from api.throughput import Throughput
 from athena.errors import StoreError
-from athena.fleet import HOSTS_S, FleetView
+from athena.fleet import HOSTS_S, WRITE_PROBE, FleetView
 from athena.interface import Interface
 from athena.janitor import Janitor
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS, load_key
@@ -88,12 +88,13 @@ class Watch:
             await asyncio.sleep(OBSERVE_S if self.schemas else OBSERVE_S / 5)
 
     async def _observe(self) -> None:
-        workers, beats, abilities, failures, memory = await asyncio.gather(
+        workers, beats, abilities, failures, memory, takes_writes = await asyncio.gather(
             *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES, FAILURES)),
             self._link.execute(("INFO", "memory")),
+            self._takes_writes(),
         )
         now_s = time.monotonic()
-        self.fleet.observe(now_s, pairs(workers), pairs(beats))
+        self.fleet.observe(now_s, pairs(workers), pairs(beats), takes_writes)
         self.fleet.observe_failures(time.time(), pairs(failures))
         self.memory_share = memory_share(memory)
         self._learn(pairs(abilities))
@@ -102,11 +103,23 @@ class Watch:
             self._hosts_read_s = now_s
             self.fleet.observe_hosts(time.time(), pairs(await self._link.execute(("HGETALL", HOSTS))))
         await self._measure(now_s)
+        if takes_writes:
+            await self._keep_house(now_s)
+
+    async def _keep_house(self, now_s: float) -> None:
         for result in await asyncio.gather(
             *map(self._link.execute, self._janitor.commands(now_s)), return_exceptions=True
         ):
             if isinstance(result, Exception):
                 logger.warning("the janitor was refused: %s", result)
+
+    async def _takes_writes(self) -> bool:
+        """Whether Redis takes writes, as supervisors' heartbeats are."""
+        try:
+            await self._link.execute(WRITE_PROBE)
+        except StoreError:
+            return False
+        return True
 
     async def _measure(self, now_s: float) -> None:
         service_ids = list(self.schemas)

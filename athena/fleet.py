@@ -9,9 +9,11 @@ from athena.errors import UnservedError
 from athena.host_report import loading_workers
 from athena.interface import Interface
 from athena.jobs import JobRecord
+from athena.keys import NONE
 from athena.queues import ANY, QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import STAY, Hints, Rerouting, Route, rerouting, route
+from athena.script import Command
 from athena.worker_entry import WorkerEntry
 
 #: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped
@@ -33,6 +35,9 @@ ROUTABLE_S = 0.25
 #: How often an observer looks at what supervisors tell of their hosts: often enough to see that a worker
 #: loads before its type counts as lost.
 HOSTS_S = 3.0
+
+#: Changes nothing, and is refused while Redis takes no writes: its disk is full, or its replicas are lost.
+WRITE_PROBE: Command = ("UNLINK", NONE)
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,22 @@ class FleetView:
         self._loading: dict[str, set[str]] = {}
         self._routable: dict[str, tuple[float, list[WorkerEntry]]] = {}
 
-    def observe(self, now_s: float, workers: Mapping[bytes, bytes], beats: Mapping[bytes, bytes]) -> None:
-        """Takes in a fresh reading of the registry."""
+    def observe(
+        self,
+        now_s: float,
+        workers: Mapping[bytes, bytes],
+        beats: Mapping[bytes, bytes],
+        takes_writes: bool = True,
+    ) -> None:
+        """Takes in a fresh reading of the registry.
+
+        Without writes there are no beats either, so then nobody's silence counts.
+        """
         entries = readable(workers, WorkerEntry.decode)
         # A copy under another name has no heartbeat: its original would be fenced in its place.
         self._workers = {name: entry for name, entry in entries if entry.incarnation == name}
         counters = dict(readable(beats, int))
-        if now_s - self._observed_s > MAX_GAP_S:
+        if now_s - self._observed_s > MAX_GAP_S or not takes_writes:
             self._pulses.clear()
         self._observed_s = now_s
         for incarnation in self._workers:
@@ -135,6 +149,10 @@ class FleetView:
         """Returns the registered workers whose heart does not beat."""
         alive = {worker.incarnation for worker in self.live_workers(now_s)}
         return [worker for incarnation, worker in self._workers.items() if incarnation not in alive]
+
+    def last_beat(self, incarnation: str) -> int:
+        """Returns the number of the last beat of a worker that is known here."""
+        return self._pulses[incarnation].beat
 
     def last_beat_s(self, incarnation: str) -> float:
         """Returns when a worker's counter was seen to move last; -inf for one that is not known here."""

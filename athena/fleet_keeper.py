@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from athena.blocking_link import BlockingLink
-from athena.fleet import HOSTS_S, Failure, FleetView
+from athena.fleet import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
 from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
@@ -67,6 +67,7 @@ class FleetKeeper:
         self._hosts: dict[str, bytes] = {}
         self._published: set[str] = set()
         self._due_s = 0.0
+        self._ticked_s = float("-inf")
         self._learned_s = self._hosts_read_s = float("-inf")
         #: Since when Redis answers every time; None while it does not.
         self.in_contact_since_s: float | None = None
@@ -114,16 +115,17 @@ class FleetKeeper:
         if now_s < self._due_s:
             return
         self._due_s = now_s + BEAT_S
+        was_away, self._ticked_s = now_s - self._ticked_s > MAX_GAP_S, now_s
         try:
-            self._send_fences()
             self._send_beats()
+            self._send_fences()
             self._send_hosts()
             self._keep_house(now_s)
         except RedisError as error:
             self.in_contact_since_s = None
             logger.warning("no heartbeat: %s", error)
             return
-        if self.in_contact_since_s is None:
+        if self.in_contact_since_s is None or was_away:
             self.in_contact_since_s = now_s
 
     def _note(self, command: Command) -> None:
@@ -157,7 +159,8 @@ class FleetKeeper:
 
     def _keep_house(self, now_s: float) -> None:
         workers, pulses = (self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS))
-        self._fleet.observe(now_s, pairs(workers), pairs(pulses))
+        takes_writes = self._takes_writes()
+        self._fleet.observe(now_s, pairs(workers), pairs(pulses), takes_writes)
         if now_s - self._learned_s >= LEARN_S:
             self._learned_s = now_s
             learn_interfaces(self._fleet, pairs(self._link.execute(("HGETALL", ABILITIES))))
@@ -165,8 +168,11 @@ class FleetKeeper:
         if now_s - self._hosts_read_s >= HOSTS_S:
             self._hosts_read_s = now_s
             self._fleet.observe_hosts(time.time(), pairs(self._link.execute(("HGETALL", HOSTS))))
-        for command in self._janitor.commands(now_s):
-            self._link.execute(command)
+        for command in self._janitor.commands(now_s) if takes_writes else ():
+            try:
+                self._link.execute(command)
+            except ResponseError as error:
+                logger.warning("the janitor was refused: %s", error)
 
     def _forget_hosts(self, wall_clock_s: float) -> None:
         raw = pairs(self._link.execute(("HGETALL", HOSTS)))
@@ -179,10 +185,22 @@ class FleetKeeper:
         for name in raw.keys() - known:
             self._link.execute(("HDEL", HOSTS, name))
 
+    def _takes_writes(self) -> bool:
+        try:
+            self._link.execute(WRITE_PROBE)
+        except ResponseError:
+            return False
+        return True
+
     def _send_fences(self) -> None:
-        while self._fences:
-            returned, ended = fenced_jobs(self._link.execute(self._fences[0]))
-            self._fences.popleft()
+        """Sends what is left; one that is refused is sent again, and keeps no other from being sent."""
+        for fence in list(self._fences):
+            try:
+                returned, ended = fenced_jobs(self._link.execute(fence))
+            except ResponseError as error:
+                logger.error("Redis refused to pass on the jobs of a dead worker: %s", error)
+                continue
+            self._fences.remove(fence)
             if returned or ended:
                 logger.warning("a worker died: %d of its jobs run again, %d ended", returned, ended)
 

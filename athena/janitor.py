@@ -49,7 +49,7 @@ class Janitor:
                 max_attempts=max_attempts(interface),
                 dead_ttl_s=self._dead_ttl_s,
             )
-            yield fence_command(worker.incarnation, death)
+            yield fence_command(worker.incarnation, death, self._fleet.last_beat(worker.incarnation))
 
     def _sweeps(self, now_s: float) -> Iterable[Command]:
         if now_s - self._swept_s < SWEEP_S:

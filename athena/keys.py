@@ -41,6 +41,7 @@ FAILURES = "athena:failures"
 HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
+NONE = "athena:none"
 
 
 def job_key(job_id: str) -> str:

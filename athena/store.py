@@ -276,8 +276,11 @@ class Death:
     overrun_message: str = ""
 
 
-def fence_command(incarnation: str, death: Death) -> Command:
+def fence_command(incarnation: str, death: Death, silent_since_beat: int | None = None) -> Command:
     """Shuts a dead worker out and passes its jobs on.
+
+    Who concludes from silence that it is dead names the beat after which it fell silent: nothing happens if
+    there was another one meanwhile.
 
     Those that did not run go back to their queues. Those that ran go back too, to run alone, or are poisoned
     when too many workers died under them. A job that overran its limit alone is timed out.
@@ -293,6 +296,7 @@ def fence_command(incarnation: str, death: Death) -> Command:
             ExecTimeoutError.code,
             death.overrun_message,
             "0" if death.blamed is None else "1",
+            "" if silent_since_beat is None else silent_since_beat,
             *(death.blamed or ()),
         ),
     )

@@ -1,14 +1,18 @@
 -- Shuts a worker out whose process is dead, and passes its jobs on. Done twice, the second time does nothing.
 --
--- ARGV  1 incarnation   2 why, for the records   3 what is held against the jobs named in 9…: 'death' or 'overrun'
+-- ARGV  1 incarnation   2 why, for the records   3 what is held against the jobs named in 10…: 'death' or 'overrun'
 --       4 deaths after which a job is poisoned   5 milliseconds that a dead letter is kept   6 code and 7 message for
---       a job that overran   8 '1' if the jobs that ran are known: those in 9…; '0': those that Redis knows to run
+--       a job that overran   8 '1' if the jobs that ran are known: those in 10…; '0': those that Redis knows to run
+--       9 the last beat of a worker that fell silent, which is left alone if it has beaten since; '' for any other
 -- Returns {ids that went back, ids that ended}
 
 local incarnation, reason, charge, max_deaths = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local is_known, blamed, blamed_count = ARGV[8] == '1', {}, #ARGV - 8
-for i = 9, #ARGV do
+local is_known, blamed, blamed_count = ARGV[8] == '1', {}, #ARGV - 9
+for i = 10, #ARGV do
   blamed[ARGV[i]] = true
+end
+if ARGV[9] ~= '' and (tonumber(redis.call('HGET', BEATS, incarnation) or 0) or 0) ~= tonumber(ARGV[9]) then
+  return {{}, {}}
 end
 redis.call('HDEL', WORKERS, incarnation)
 redis.call('HDEL', BEATS, incarnation)

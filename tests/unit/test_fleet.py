@@ -67,6 +67,15 @@ def test_worker_is_alive_as_long_as_its_counter_moves(view: FleetView) -> None:
     assert view.live_workers(19 + DEAD_AFTER_S + 0.1, "ocr") == []
 
 
+def test_silence_does_not_count_while_redis_takes_no_writes(view: FleetView) -> None:
+    entry = WorkerEntry("w1", "ocr@host", "ocr", "v1", "cpu", 4)
+    for second in range(30):
+        takes_writes = not 2 <= second < 20
+        view.observe(second, {b"w1": entry.encode()}, {b"w1": b"1"}, takes_writes)
+        alive = view.live_workers(second)
+        assert bool(alive) is (second <= 19 + DEAD_AFTER_S), second
+
+
 def test_counter_that_moves_again_brings_a_worker_back(view: FleetView) -> None:
     watch_silence(view, "cpu")
     alive, dead = view.live_workers(7, "ocr"), view.dead_workers(7)

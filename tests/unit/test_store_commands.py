@@ -276,15 +276,15 @@ def test_fence_tells_who_is_to_blame() -> None:
 
     sent = args(fence_command("w1", death), "fence")
 
-    assert sent == ["w1", "killed", "death", 3, 1500, 10102, "", "1", "j1", "j2"]
+    assert sent == ["w1", "killed", "death", 3, 1500, 10102, "", "1", "", "j1", "j2"]
 
 
 def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
     death = Death("silent", None, 3, 1, overran=True, overrun_message="too slow")
 
-    sent = args(fence_command("w1", death), "fence")
+    sent = args(fence_command("w1", death, silent_since_beat=7), "fence")
 
-    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0"]
+    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0", 7]
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ import pytest
 from api.redis_link import RedisLink
 from api.watch import Watch
 from athena.ability import Limits
-from athena.fleet import REROUTE_AFTER_S
+from athena.errors import StoreError
+from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE
 from athena.host_report import HostReport, WorkerStatus
 from athena.interface import Interface
 from athena.inventory import Inventory
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS
 from athena.script import Command
 from athena.settings import from_env
+from athena.worker_entry import WorkerEntry
 
 ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16",), True, Limits())
 ODD_PARAM = ECHO.encode().replace(b'"params":[]', b'"params":[1]')
@@ -27,10 +29,13 @@ class Link:
     def __init__(self) -> None:
         self.hashes: dict[str, dict[bytes, bytes]] = {}
         self.scripts = 0
+        self.takes_writes = True
 
     async def execute(self, command: Command) -> Any:
         if command[0] == "HGETALL":
             return [item for pair in self.hashes.get(str(command[1]), {}).items() for item in pair]
+        if command == WRITE_PROBE and not self.takes_writes:
+            raise StoreError("Redis refused the command: NOREPLICAS")
         self.scripts += command[0] == "EVALSHA"
         return b"" if command[0] == "INFO" else None
 
@@ -59,6 +64,24 @@ def test_entry_that_cannot_be_read_hides_no_other(
     assert watch.has_looked
     # The janitor's work is done too.
     assert link.scripts == 1
+
+
+def test_gateway_does_nothing_about_silence_while_redis_takes_no_writes(
+    watch: Watch, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", 4)
+    link.hashes = {WORKERS: {b"w1": entry.encode()}, BEATS: {b"w1": b"1"}}
+
+    def scripts_after(seconds: range, takes_writes: bool) -> int:
+        link.scripts, link.takes_writes = 0, takes_writes
+        for second in seconds:
+            monkeypatch.setattr("api.watch.time.monotonic", lambda: float(second))  # noqa: B023
+            asyncio.run(watch._observe())
+        return link.scripts
+
+    assert scripts_after(range(10), False) == 0
+    assert scripts_after(range(10, 14), True) == 0
+    assert scripts_after(range(14, 16), True) == 1
 
 
 def test_worker_that_loads_keeps_the_jobs_of_its_type(watch: Watch, link: Link) -> None:
