@@ -11,8 +11,9 @@ ARGS ?=
 # The revision that `make bench-builds` compares the present one with.
 OLD ?= HEAD~1
 
-# How long `make chaos` goes on.
+# How long `make chaos` and `make soak` go on, and how many requests a second `make soak` sends.
 MINUTES ?= 10
+RATE ?= 170
 
 # An environment holds absolute paths, so one that came here with a copied tree is stale.
 ifneq ($(shell cat $(VENV)/.root 2>/dev/null),$(CURDIR))
@@ -23,7 +24,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-builds bench-choices chaos clients build clean stale
+.PHONY: bench-builds bench-choices chaos soak clients build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -101,6 +102,9 @@ clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and ren
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)
+
+soak: $(VENV)/.dev  ## Ordinary load, and what each process takes: make soak MINUTES=60 RATE=170
+	@exec $(PYTHON) -m tests.soak --minutes $(MINUTES) --rate $(RATE) $(ARGS)
 
 build: $(VENV)/.dev  ## Build the wheel into dist/
 	@rm -rf build
