@@ -49,6 +49,9 @@ from athena.store import (
 
 T = TypeVar("T")
 
+#: When to ask again for what loads.
+LOADING_RETRY_S = 2
+
 
 #: Of so many jobs of one request_id it is looked whether their records live.
 MAX_NAMESAKES = 20
@@ -108,6 +111,7 @@ class Gateway:
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
             "registry": self.watch.has_looked,
+            "abilities": self.watch.has_settled,
             "not_draining": not self.is_draining,
         }
 
@@ -117,7 +121,7 @@ class Gateway:
         Raises:
             NotFoundError: it was never registered.
             StoreError: nobody knows yet, because Redis could not be reached since this process began.
-            UnservedError: it was never registered because its worker does not start.
+            UnservedError: it was never registered because its worker loads, or does not start.
         """
         known = self.watch.schemas.get(service_id)
         if known is None and not self.watch.has_looked:
@@ -125,6 +129,8 @@ class Gateway:
         if known is None and service_id in self.watch.fleet.failures:
             failure = self.watch.fleet.failures[service_id]
             raise UnservedError(f"{service_id} does not start: {failure}", retry_after_s=int(DEAD_AFTER_S))
+        if known is None and service_id in self.watch.loading:
+            raise UnservedError(f"{service_id} is loading", retry_after_s=LOADING_RETRY_S)
         if known is None:
             raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
         return known

@@ -38,12 +38,15 @@ class Watch:
         fleet: which workers are alive.
         schemas: service_id -> interface, and the schema of its requests.
         memory_share: how much of its memory limit Redis uses; 0 without a limit.
+        has_settled: whether there was a moment when no ability waited for its first worker. One that loads
+            later is no reason to take a gateway away from the others.
     """
 
     def __init__(self, settings: Settings, link: RedisLink) -> None:
         self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
         self.schemas: dict[str, tuple[Interface, RequestSchema]] = {}
         self.memory_share = 0.0
+        self.has_settled = False
         self._link = link
         self._janitor = Janitor(self.fleet, settings.record_ttl_s, settings.dead_ttl_s)
         self._raw_interfaces: dict[bytes, bytes] = {}
@@ -62,6 +65,11 @@ class Watch:
     def has_looked(self) -> bool:
         """Whether it has read which abilities there are."""
         return self._first_look.is_set()
+
+    @property
+    def loading(self) -> list[str]:
+        """The abilities whose first worker is about to serve."""
+        return self.fleet.loading(time.monotonic())
 
     def close(self) -> None:
         """Stops."""
@@ -85,7 +93,7 @@ class Watch:
                 logger.debug("cannot observe the fleet: %s", error)
             except Exception:
                 logger.exception("cannot read the registry")
-            await asyncio.sleep(OBSERVE_S if self.schemas else OBSERVE_S / 5)
+            await asyncio.sleep(OBSERVE_S if self.schemas and self.has_settled else OBSERVE_S / 5)
 
     async def _observe(self) -> None:
         workers, beats, abilities, failures, memory, takes_writes = await asyncio.gather(
@@ -98,10 +106,11 @@ class Watch:
         self.fleet.observe_failures(time.time(), pairs(failures))
         self.memory_share = memory_share(memory)
         self._learn(pairs(abilities))
-        self._first_look.set()
-        if now_s - self._hosts_read_s >= HOSTS_S:
+        if not self.has_settled or now_s - self._hosts_read_s >= HOSTS_S:
             self._hosts_read_s = now_s
             self.fleet.observe_hosts(time.time(), pairs(await self._link.execute(("HGETALL", HOSTS))))
+        self.has_settled = self.has_settled or not self.loading
+        self._first_look.set()
         await self._measure(now_s)
         if takes_writes:
             await self._keep_house(now_s)

@@ -128,6 +128,14 @@ class FleetView:
                 targets = self._loading.setdefault(status.service_id, set())
                 targets.update(filter(None, (status.gpu_type, status.gpu_id)))
 
+    def loading(self, now_s: float) -> list[str]:
+        """Returns the abilities whose first worker is about to serve; not those that fail again and again."""
+        return sorted(
+            service_id
+            for service_id in self._loading.keys() - self.failures.keys()
+            if not self.live_workers(now_s, service_id)
+        )
+
     def observe_failures(self, wall_clock_s: float, failures: Mapping[bytes, bytes]) -> None:
         """Takes in why workers did not start; what is old is that of abilities that are served no more."""
         self.failures = {
@@ -189,7 +197,8 @@ class FleetView:
         alive = self._alive_for_routing(now_s, service_id)
         if not alive and not self._seen_lately(now_s, service_id):
             failure = self.failures.get(service_id)
-            why = f"; it does not start: {failure}" if failure else ""
+            loading = "; it is loading" if service_id in self._loading else ""
+            why = f"; it does not start: {failure}" if failure else loading
             raise UnservedError(
                 f"no worker serves {service_id} at the moment{why}", retry_after_s=int(DEAD_AFTER_S)
             )

@@ -84,6 +84,13 @@ class FleetKeeper:
         """Lets gateways know how a supervisor's GPUs and workers are; told with the next heartbeat."""
         self._hosts[name] = document
 
+    def tell_hosts(self) -> None:
+        """Tells what was published at once, instead of with the next heartbeat."""
+        try:
+            self._send_hosts()
+        except RedisError as error:
+            logger.info("cannot tell how the host is: %s", error)
+
     def withdraw_hosts(self) -> None:
         """Tells that nobody looks after them any more."""
         self._hosts.clear()

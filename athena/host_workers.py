@@ -71,8 +71,16 @@ class HostWorkers:
         return list(self._children.values())
 
     def follow(self, supervisor: Supervisor) -> None:
-        """From now on follows what becomes of the GPUs; does nothing on a host without a driver."""
+        """From now on tells how the workers are, and follows what becomes of the GPUs, if there is a driver.
+
+        To be called before the workers are started: who looks from then on knows that they load. What kept
+        them from it before is forgotten.
+        """
         self._supervisor = supervisor
+        for service_id in {child.ability.service_id for child in self.children}:
+            self._keeper.forget_failure(service_id)
+        self._publish()
+        self._keeper.tell_hosts()
         supervisor.add_duty(self.on_tick)
         if self._gpus.inventory.problem != NO_DRIVER:
             supervisor.admit(GpuWatch(self._settings.gpu_poll_s, self.on_inventory))
@@ -100,7 +108,7 @@ class HostWorkers:
         """Publishes how things are, and says again why abilities have no worker: it is forgotten else."""
         if now_s - self._published_s >= self._settings.gpu_poll_s:
             self._published_s = now_s
-            self._keeper.publish_host(f"{host_name()}:{os.getpid()}", self._report())
+            self._publish()
         if now_s - self._told_s >= REPEAT_S:
             self._told_s = now_s
             for refusal in self.plan.refusals:
@@ -183,6 +191,9 @@ class HostWorkers:
         child = WorkerChild(ability, placement, self._keeper, self._settings, self._suffix)
         child.is_optional = True
         return child
+
+    def _publish(self) -> None:
+        self._keeper.publish_host(f"{host_name()}:{os.getpid()}", self._report())
 
     def _report(self) -> bytes:
         children = (*self.children, *self._staying, *self._leaving)

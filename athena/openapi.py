@@ -214,7 +214,8 @@ def _fleet_paths() -> dict[str, Any]:
 def _probe_paths() -> dict[str, Any]:
     boolean: JsonSchema = {"type": "boolean"}
     checks: JsonSchema = {"type": "object", "additionalProperties": boolean}
-    checked = object_schema({"ready": boolean, "checks": checks})
+    names: JsonSchema = {"type": "array", "items": {"type": "string"}}
+    checked = object_schema({"ready": boolean, "checks": checks, "loading": names})
     readiness = json_answer("One check for each thing that must be so.", checked)
     alive = json_answer("Yes.", object_schema({"live": boolean}))
     document = json_answer("It.", {"type": "object"})

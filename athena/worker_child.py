@@ -112,7 +112,7 @@ class WorkerChild(Child):
             return "stopping"
         if self.is_ready:
             return SERVING
-        if self.is_running:
+        if self.is_running or (self.is_wanted and not self.incarnation):
             return LOADING
         return "down" if self.is_wanted else "drained"
 

@@ -36,8 +36,11 @@ git clone --quiet --no-hardlinks "$PWD" "$root/athena"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 if [ -n "$python" ]; then
-    cp -a "$python" "$root/opt/python"
-    path=/opt/python/bin:$path
+    # Where it was built, because it looks for its libraries there.
+    python=$(realpath "$python")
+    mkdir -p "$root$(dirname "$python")"
+    cp -a "$python" "$root$python"
+    path=$python/bin:$path
 fi
 
 cat >"$root/athena-check" <<'CHECK'

@@ -19,13 +19,15 @@ class Abilities:
         self._gateway = gateway
 
     async def index(self) -> Response:
-        """Lists all abilities that were ever registered, and those that do not start."""
+        """Lists all abilities that were ever registered, and those that load or do not start."""
         fleet = self._gateway.watch.fleet
         listed = [await self._summary(fleet.interfaces[name]) for name in sorted(fleet.interfaces)]
         listed += [
             {"service_id": name, "workers": [], "failure": fleet.failures[name]}
             for name in sorted(fleet.failures.keys() - fleet.interfaces.keys())
         ]
+        loading = sorted({*self._gateway.watch.loading} - fleet.interfaces.keys())
+        listed += [{"service_id": name, "workers": [], "failure": None} for name in loading]
         return json_response({"abilities": listed})
 
     async def show(self, service_id: str) -> Response:

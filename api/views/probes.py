@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from api.gateway import Gateway
+from api.gateway import LOADING_RETRY_S, Gateway
 from api.views.answers import json_response
 
 
@@ -20,6 +20,10 @@ def blueprint(gateway: Gateway) -> Blueprint:
         """Answers 200 when requests can be queued and answers can come back."""
         checks = gateway.checks()
         ready = all(checks.values())
-        return json_response({"ready": ready, "checks": checks}, 200 if ready else 503)
+        document = {"ready": ready, "checks": checks, "loading": gateway.watch.loading}
+        response = json_response(document, 200 if ready else 503)
+        if not ready:
+            response.headers["Retry-After"] = str(LOADING_RETRY_S)
+        return response
 
     return routes

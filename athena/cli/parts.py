@@ -67,9 +67,9 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
     with Supervisor(say) as supervisor:
         supervisor.add_duty(keeper.on_tick)
         try:
+            host.follow(supervisor)
             supervisor.start(host.children, settings.load_timeout_s + START_TIMEOUT_S)
             say(f"{sum(child.is_ready for child in host.children)} workers are ready")
-            host.follow(supervisor)
             supervisor.run()
         except Stop:
             say("stopping")

@@ -99,6 +99,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
                 note_server(settings.data_dir, server)
                 supervisor.start([RedisChild(server, settings)], START_TIMEOUT_S)
             supervisor.add_duty(keeper.on_tick)
+            host.follow(supervisor)
             names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))
             say(f"loading {names}; starting the gateway")
             started = [*host.children, GatewayChild(resolved)]
@@ -108,7 +109,6 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
             served = [ability for ability in abilities if ability.service_id in ready]
             _announce(resolved, served, time.monotonic() - began_s)
-            host.follow(supervisor)
             supervisor.run()
         except Stop:
             say("stopping")

@@ -110,6 +110,55 @@ def test_ready_is_announced_with_a_command_that_works(start_stack: Callable[...,
     assert json.loads(answer)["header"]["code"] == 0
 
 
+#: Loads until a file is there, as a large model does for minutes.
+SLOW = """
+import time
+from pathlib import Path
+from athena.sdk import Response, ResponseData, WrapperBase
+
+class Wrapper(WrapperBase):
+    def wrapperInit(self, config):
+        while not Path("model").exists():
+            time.sleep(0.02)
+        return 0
+
+    def wrapperOnceExec(self, params, reqData):
+        response = Response()
+        response.list = [ResponseData("text", "hello")]
+        return response
+"""
+
+
+def test_what_loads_is_never_answered_with_404(tmp_path: Path, start_stack: Callable[..., Stack]) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "wrapper.py").write_text(SLOW)
+    stack = start_stack(*ECHO, "--ability", str(slow))
+
+    def probe() -> requests.Response | None:
+        try:
+            return stack.get("/readyz")
+        except requests.ConnectionError:
+            return None
+
+    first = wait_until(probe, 60, "the gateway answers")
+    assert (first.status_code, first.headers["Retry-After"]) == (503, "2")
+    assert "slow" in first.json()["loading"]
+    envelope = {"header": {"app_id": "me", "status": 3}}
+    early = stack.post("/slow", envelope)
+    assert (early.status_code, early.headers["Retry-After"]) == (503, "2")
+    assert early.json()["header"]["message"] == "slow is loading"
+    wait_until(lambda: stack.post("/echo", example("echo")).status_code == 200, 60, "echo serves")
+    still = stack.get("/readyz")
+    assert (still.status_code, still.json()["loading"]) == (503, ["slow"])
+
+    (slow / "model").touch()
+    wait_until(lambda: stack.get("/readyz").status_code == 200, 60, "ready")
+
+    assert stack.post("/slow", envelope).status_code == 200
+    assert stack.post("/nobody", envelope).status_code == 404
+
+
 def test_jobs_survive_a_restart_of_everything(tmp_path: Path) -> None:
     stack = Stack(tmp_path, free_port(), free_port(), *ECHO)
     stack.wait_ready()

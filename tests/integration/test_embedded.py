@@ -52,7 +52,7 @@ def folder() -> Iterator[Path]:
 
 def test_it_refuses_writes_at_its_memory_limit_and_forgets_nothing(folder: Path) -> None:
     with served(folder, 10_000_000) as client:
-        with pytest.raises(redis.RedisError, match="OOM|maxmemory"):
+        with pytest.raises(redis.RedisError, match=r"OOM|maxmemory"):
             for number in range(20):
                 client.set(f"job:{number}", bytes(1_000_000))
 

@@ -252,6 +252,20 @@ def test_type_that_loads_is_not_lost(view: FleetView, state: str, age_s: float, 
     assert moves.live == {"any", "T4G16", *(("A100G80", "GPU-a") if counts else ())}
 
 
+def test_ability_loads_until_it_has_a_worker_or_fails(view: FleetView) -> None:
+    assert view.loading(0) == []
+    view.observe_hosts(1000, report(1000, "loading"))
+    assert view.loading(0) == ["ocr"]
+
+    view.observe_failures(1000, {b"ocr": Failure("no model", 1000).encode()})
+    assert view.loading(0) == []
+    view.observe_failures(1000, {})
+    assert view.loading(0) == ["ocr"]
+
+    observe(view, 1, 1, "T4G16")
+    assert view.loading(1) == []
+
+
 def test_type_that_was_lost_for_long_is_forgotten(view: FleetView) -> None:
     observe(view, 0, 1, "A100G80", "T4G16")
     for second in range(1, 30):

@@ -87,8 +87,8 @@ class Stage:
     def play(self, inventory: Inventory, *abilities: Ability) -> None:
         self.tell(inventory)
         self.host = HostWorkers(abilities, inventory, self.keeper, SETTINGS, self.said.append)
-        self._supervisor.start(self.host.children, 20)
         self.host.follow(self._supervisor)
+        self._supervisor.start(self.host.children, 20)
 
     def tell(self, inventory: Inventory) -> None:
         """Lets the driver tell something else from now on."""
@@ -285,6 +285,16 @@ def test_only_a_host_without_a_driver_is_not_watched(problem: str, watches: int)
     workers.follow(Admission(print))
 
     assert [type(child) for child in admitted] == [GpuWatch] * watches
+
+
+def test_workers_are_told_of_before_they_are_started() -> None:
+    keeper = Keeper()
+    workers = HostWorkers([ability("a", "cpu"), ability("b", "T4G16")], host(1), keeper, SETTINGS, print)
+
+    workers.follow(Supervisor(print))
+
+    told = {(worker.service_id, worker.state) for worker in keeper.report.workers}
+    assert told == {("a", "loading"), ("b", "loading")}
 
 
 def test_trouble_with_the_driver_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

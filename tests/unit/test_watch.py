@@ -10,7 +10,7 @@ from api.redis_link import RedisLink
 from api.watch import Watch
 from athena.ability import Limits
 from athena.errors import StoreError
-from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE
+from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE, Failure
 from athena.host_report import HostReport, WorkerStatus
 from athena.interface import Interface
 from athena.inventory import Inventory
@@ -94,3 +94,36 @@ def test_worker_that_loads_keeps_the_jobs_of_its_type(watch: Watch, link: Link) 
 
     later_s = time.monotonic() + REROUTE_AFTER_S
     assert watch.fleet.rerouting(later_s, ECHO).live == {"any", "A100G80", "GPU-1"}
+
+
+def report(*states: tuple[str, str]) -> bytes:
+    """Returns what a supervisor tells of workers on the CPU: (service_id, state)."""
+    told_ms = int(time.time() * 1000)
+    workers = tuple(WorkerStatus(f"{name}@host", name, "cpu", "", state) for name, state in states)
+    return HostReport("host", told_ms, told_ms, Inventory(), (), workers).encode()
+
+
+def test_gateway_has_settled_once_what_was_being_started_serves_or_fails(watch: Watch, link: Link) -> None:
+    def look() -> tuple[list[str], bool]:
+        asyncio.run(watch._observe())
+        return watch.loading, watch.has_settled
+
+    link.hashes[HOSTS] = {b"host:1": report(("echo", "loading"), ("ocr", "loading"))}
+    assert look() == (["echo", "ocr"], False)
+
+    entry = WorkerEntry("i1", "echo@host", "echo", "v1", "cpu", 4)
+    link.hashes[WORKERS] = {b"i1": entry.encode()}
+    assert look() == (["ocr"], False)
+
+    link.hashes[FAILURES] = {b"ocr": Failure("no model", time.time()).encode()}
+    assert look() == ([], True)
+
+    # What is started from then on is told of, and takes the gateway away from nobody.
+    link.hashes[FAILURES] = {}
+    assert look() == (["ocr"], True)
+
+
+def test_gateway_without_workers_has_settled(watch: Watch) -> None:
+    asyncio.run(watch._observe())
+
+    assert watch.has_settled
