@@ -80,7 +80,8 @@ unshare --mount --pid --fork --propagation private bash -euc '
     mount -t tmpfs tmpfs "$1/dev/shm"
     mount -t proc proc "$1/proc"
     mount -t sysfs -o ro sysfs "$1/sys"
-    exec chroot "$1" /usr/bin/env -i HOME=/root PATH="$2" TERM=dumb CI=true TEST_ARGS="$3" SERVE_ARGS="$4" \
+    exec chroot "$1" /usr/bin/env -i HOME=/root PATH="$2" TERM=dumb CI=true \
+        PIP_CERT=/etc/ssl/certs/ca-certificates.crt TEST_ARGS="$3" SERVE_ARGS="$4" \
         bash /athena-check
 ' - "$root" "$path" "${TEST_ARGS:-}" "${SERVE_ARGS:-}"
 echo "athena: a fresh $suite works"

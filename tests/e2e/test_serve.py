@@ -135,13 +135,13 @@ def test_what_loads_is_never_answered_with_404(tmp_path: Path, start_stack: Call
     (slow / "wrapper.py").write_text(SLOW)
     stack = start_stack(*ECHO, "--ability", str(slow))
 
-    def probe() -> requests.Response | None:
+    def probe() -> list[requests.Response]:
         try:
-            return stack.get("/readyz")
+            return [stack.get("/readyz")]
         except requests.ConnectionError:
-            return None
+            return []
 
-    first = wait_until(probe, 60, "the gateway answers")
+    (first,) = wait_until(probe, 60, "the gateway answers")
     assert (first.status_code, first.headers["Retry-After"]) == (503, "2")
     assert "slow" in first.json()["loading"]
     envelope = {"header": {"app_id": "me", "status": 3}}
