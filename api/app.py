@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.fast_path import FastPath
 from api.gateway import Gateway
+from api.origin_guard import OriginGuard
 from api.problems import problem_response, unexpected
 from api.request_body import ByteBudget
 from api.server import AsgiServer, InlineFlask
@@ -26,9 +27,9 @@ def create_app(gateway: Gateway) -> InlineFlask:
     return app
 
 
-def create_server(gateway: Gateway, budget: ByteBudget) -> AsgiServer:
+def create_server(gateway: Gateway, budget: ByteBudget) -> OriginGuard:
     """Returns the gateway as an ASGI application; `budget` bounds the bodies that it holds."""
-    return AsgiServer(
+    server = AsgiServer(
         create_app(gateway),
         gateway.start,
         gateway.close,
@@ -36,6 +37,7 @@ def create_server(gateway: Gateway, budget: ByteBudget) -> AsgiServer:
         FastPath(gateway).answer,
         budget,
     )
+    return OriginGuard(server, gateway.origins)
 
 
 def _http_problem(error: HTTPException) -> Response:

@@ -23,8 +23,19 @@ MAX_BYTES = 16_384
 
 _JSON = b"application/json"
 
-#: A request with one of these headers takes the ordinary way.
-_UNUSUAL = frozenset((b"prefer", b"expect", b"upgrade", b"transfer-encoding", b"content-encoding"))
+#: A request with one of these headers takes the ordinary way, unless it names a host that is known.
+_UNUSUAL = frozenset(
+    (
+        b"prefer",
+        b"expect",
+        b"upgrade",
+        b"transfer-encoding",
+        b"content-encoding",
+        b"origin",
+        b"sec-fetch-site",
+        b"host",
+    )
+)
 
 
 class DirectCall:
@@ -195,7 +206,7 @@ class DirectProtocol(CorkedProtocol):
             return False
         if parser.get_http_version() != "1.1" or parser.should_upgrade():
             return False
-        return _are_ordinary(self.headers)
+        return _are_ordinary(self.headers, self.gateway.origins.known_hosts)
 
     def _start(self, raw: bytes) -> bool:
         """Submits the request's job; returns whether there is one."""
@@ -245,14 +256,14 @@ class DirectProtocol(CorkedProtocol):
         self.on_response_complete()
 
 
-def _are_ordinary(headers: list[tuple[bytes, bytes]]) -> bool:
+def _are_ordinary(headers: list[tuple[bytes, bytes]], known_hosts: set[bytes]) -> bool:
     types, length = [], b""
     for name, value in headers:
         if name == b"content-type":
             types.append(value)
         elif name == b"content-length":
             length = value
-        elif name in _UNUSUAL:
+        elif name in _UNUSUAL and (name != b"host" or value not in known_hosts):
             return False
     return types == [_JSON] and length.isdigit() and int(length) <= MAX_BYTES
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from api.answered import Answered
 from api.fetcher import make_fetcher
+from api.origins import make_origin_policy
 from api.redis_link import RedisLink, Subscriber
 from api.redis_watch import RedisWatch
 from api.submissions import Submissions
@@ -64,6 +65,7 @@ class Gateway:
         self.settings = settings
         self.id = uuid.uuid4().hex
         self.fetcher = make_fetcher(settings)
+        self.origins = make_origin_policy(settings)
         address = redis_address_of(settings)
         self._link = RedisLink(address, settings.redis_timeout_s)
         self._submissions = Submissions(self._link)

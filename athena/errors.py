@@ -10,6 +10,7 @@ AthenaError
 │   ├── FetchError              400  10009  an input that the request names by URL cannot be had
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
 │   ├── JobStateError            409  10163  the job is not in a state that allows it
+│   ├── ForbiddenError           403  10163  the request names a host or is of a page that is not allowed
 │   └── MethodError              405  10163  the path exists, not with this method
 ├── AdminTokenError              401  10405  the admin token is missing or wrong
 ├── NotFoundError                404  10404  no such service, job or path
@@ -126,6 +127,12 @@ class JobStateError(RequestError):
     """The job's state does not allow what is asked, for example to try a job again that still runs."""
 
     http_status = 409
+
+
+class ForbiddenError(RequestError):
+    """The request names a host that the gateway does not answer to, or is of a page that may not send any."""
+
+    http_status = 403
 
 
 class MethodError(RequestError):

@@ -11,6 +11,7 @@ from athena import __version__, errors
 from athena.errors import (
     AthenaError,
     BodyTooLargeError,
+    ForbiddenError,
     InternalError,
     MediaTypeError,
     NotFoundError,
@@ -36,6 +37,7 @@ from athena.openapi_parts import (
 
 RUN_ERRORS = (
     *JOB_ERRORS,
+    ForbiddenError,
     NotFoundError,
     RequestIdConflictError,
     ResultExpiredError,
@@ -48,8 +50,8 @@ RUN_ERRORS = (
 )
 
 
-def openapi_document(interfaces: Iterable[Interface]) -> dict[str, Any]:
-    """Returns the document of a gateway that serves these abilities."""
+def openapi_document(interfaces: Iterable[Interface], url_prefix: str = "") -> dict[str, Any]:
+    """Returns the document of a gateway that serves these abilities; the prefix is that of the settings."""
     paths: dict[str, Any] = {}
     schemas = common_schemas()
     for interface in interfaces:
@@ -62,6 +64,7 @@ def openapi_document(interfaces: Iterable[Interface]) -> dict[str, Any]:
             "version": __version__,
             "description": "Runs abilities on requests of the ASF protocol, at once or as jobs.",
         },
+        "servers": [{"url": url_prefix or "/"}],
         "paths": {**paths, **job_paths(), **_ability_paths(), **_fleet_paths(), **_probe_paths()},
         "components": {"schemas": schemas, "responses": error_responses()},
     }

@@ -6,6 +6,7 @@ from athena.errors import (
     CanceledError,
     ExecTimeoutError,
     ExpiredError,
+    ForbiddenError,
     InternalError,
     JobStateError,
     MediaTypeError,
@@ -41,9 +42,10 @@ JOB_ERRORS = (
     PoisonedError,
     ExecTimeoutError,
     ExpiredError,
+    ForbiddenError,
     InternalError,
 )
-FIND_ERRORS = (RequestError, NotFoundError, ResultExpiredError, StoreError, InternalError)
+FIND_ERRORS = (RequestError, ForbiddenError, NotFoundError, ResultExpiredError, StoreError, InternalError)
 
 STATE: JsonSchema = {"type": "string", "enum": [str(state) for state in JobState]}
 

@@ -84,6 +84,32 @@ class HostPattern:
         return fits and port == (self.port or default_port)
 
 
+#: Stands for all hosts, and all origins.
+ANY_HOST = HostPattern("*")
+ANY_ORIGIN = "*"
+
+
+def _allowed_hosts(raw: str) -> tuple[HostPattern, ...]:
+    names = [item.strip() for item in raw.split(",") if item.strip()]
+    return tuple(ANY_HOST if name == ANY_HOST.name else _host(name) for name in names)
+
+
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = tuple(item.strip().lower() for item in raw.split(",") if item.strip())
+    for origin in origins:
+        if origin != ANY_ORIGIN and not re.fullmatch(r"https?://[a-z0-9._-]+(:\d{1,5})?", origin):
+            raise ValueError(
+                f"{origin!r} is no origin, such as https://app.example.com or http://localhost:8080"
+            )
+    return origins
+
+
+def _url_prefix(raw: str) -> str:
+    if raw and not re.fullmatch(r"(https?://[A-Za-z0-9.:\[\]_-]+)?(/[A-Za-z0-9._~-]+)*", raw.rstrip("/")):
+        raise ValueError("must be a path such as /athena, or a URL such as https://api.example.com/athena")
+    return raw.rstrip("/")
+
+
 def _hosts(raw: str) -> tuple[HostPattern, ...]:
     return tuple(_host(item.strip()) for item in raw.split(",") if item.strip())
 
@@ -138,6 +164,25 @@ class Settings:
     host: str = _setting("127.0.0.1", _text, "address the gateway listens on")
     port: int = _setting("30889", _port, "port of the gateway")
     flower_port: int = _setting("5555", _port, "port of Flower, on 127.0.0.1")
+    allowed_hosts: tuple[HostPattern, ...] = _setting(
+        "",
+        _allowed_hosts,
+        "names that the gateway answers to, beside IP addresses and names without a dot, separated by "
+        "commas: `api.example.com`, `*.example.com`; `*` for all; empty: none more where it listens on the "
+        "loopback, all elsewhere",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        "",
+        _origins,
+        "web pages that may send requests through a browser, separated by commas: "
+        "`https://app.example.com`; `*` for all; empty: none",
+    )
+    url_prefix: str = _setting(
+        "",
+        _url_prefix,
+        "what a proxy puts before the gateway's paths, for `Location`, `urls` and OpenAPI's `servers`: "
+        "`/athena`, `https://api.example.com`",
+    )
     max_body_bytes: int = _setting(
         "67108864", _positive_int, "largest request body, whatever an ability allows"
     )

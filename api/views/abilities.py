@@ -52,7 +52,7 @@ class Abilities:
             "service_id": interface.service_id,
             "version": interface.version,
             "description": interface.description,
-            "url": f"/v1/private/{interface.service_id}",
+            "url": f"{self._gateway.settings.url_prefix}/v1/private/{interface.service_id}",
             "gpu_types": list(interface.gpu_types),
             "fallback": interface.fallback,
             "workers": [

@@ -37,9 +37,9 @@ def ended_response(reply: Reply) -> Response:
     return Response(body, status=status, content_type=JSON)
 
 
-def accepted_response(record: JobRecord) -> Response:
+def accepted_response(record: JobRecord, url_prefix: str) -> Response:
     """Answers 202: the job goes on, and here is where to ask for it."""
-    url = job_url(record.job_id)
+    url = job_url(url_prefix, record.job_id)
     response = json_response(
         {
             "header": {"code": 0, "message": "accepted", "sid": record.job_id},
@@ -78,6 +78,6 @@ def result_gone(job_id: str) -> str:
     return f"the result of job {job_id} was kept until its TTL and is gone"
 
 
-def job_url(job_id: str) -> str:
-    """Returns where a job is asked for."""
-    return f"/v1/jobs/{job_id}"
+def job_url(url_prefix: str, job_id: str) -> str:
+    """Returns where a job is asked for; the prefix is that of the settings."""
+    return f"{url_prefix}/v1/jobs/{job_id}"

@@ -44,7 +44,7 @@ class Bulk:
             results += await asyncio.gather(*(self._submit_one(raw, *item) for item in numbered))
         accepted = sum(isinstance(result, str) for result in results)
         header = {"code": 0, "message": f"accepted {accepted} of {len(results)}", "sid": ""}
-        return json_response({"header": header, "jobs": _rendered(results)})
+        return json_response({"header": header, "jobs": self._rendered(results)})
 
     async def _submit_one(self, raw: bytes, number: int, item: Any) -> str | AthenaError:
         try:
@@ -66,27 +66,26 @@ class Bulk:
         job_id, _ = await self._gateway.submit(submission, payload)
         return job_id
 
+    def _rendered(self, results: Sequence[str | AthenaError]) -> list[dict[str, Any]]:
+        """Returns an id or an error for each; all errors together list as many problems as one alone."""
+        left = MAX_ERRORS
+        rendered: list[dict[str, Any]] = []
+        for result in results:
+            if isinstance(result, str):
+                rendered.append({"id": result, "url": job_url(self._gateway.settings.url_prefix, result)})
+                continue
+            header = error_header(result)
+            listed = min(len(result.problems), MAX_ERRORS)
+            if listed > left:
+                del header["errors"]
+            else:
+                left -= listed
+            rendered.append({"error": {**header, "status": result.http_status}})
+        return rendered
+
 
 def _envelope(item: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name != "service_id"}
-
-
-def _rendered(results: Sequence[str | AthenaError]) -> list[dict[str, Any]]:
-    """Returns an id or an error for each; all errors together list so many problems as one would alone."""
-    left = MAX_ERRORS
-    rendered: list[dict[str, Any]] = []
-    for result in results:
-        if isinstance(result, str):
-            rendered.append({"id": result, "url": job_url(result)})
-            continue
-        header = error_header(result)
-        listed = min(len(result.problems), MAX_ERRORS)
-        if listed > left:
-            del header["errors"]
-        else:
-            left -= listed
-        rendered.append({"error": {**header, "status": result.http_status}})
-    return rendered
 
 
 def _items(document: Any) -> list[Any]:

@@ -56,9 +56,10 @@ class Jobs:
     async def retry(self, name: str) -> Response:
         """Tries a job again that did not succeed, as a new job."""
         record = await self._find(name)
-        steps = retry_job(record.job_id, self._gateway.settings, request.args.get("request_id", ""))
+        settings = self._gateway.settings
+        steps = retry_job(record.job_id, settings, request.args.get("request_id", ""))
         new_id = await self._gateway.operate(steps)
-        return accepted_response(await self._gateway.read(new_id) or record)
+        return accepted_response(await self._gateway.read(new_id) or record, settings.url_prefix)
 
     async def output(self, name: str, key: str) -> Response:
         """Answers with the bytes of one output."""

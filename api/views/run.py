@@ -15,7 +15,6 @@ from api.views.waiting import MAX_WAIT_S, Call, waited_too_long
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
 from athena.interface import Interface
-from athena.jobs import JobRecord
 from athena.schema import RequestSchema
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
@@ -73,7 +72,7 @@ class Runner:
         prepared = await self._prepare(interface, schema, body, preference)
         if preference.respond_async:
             job_id, _ = await self._gateway.submit(*prepared)
-            return accepted_response(await self._record(job_id, interface))
+            return await self._accepted(job_id, interface)
         call = Call(self._gateway, prepared, body)
         del prepared
         return await self._answer(interface, call, preference)
@@ -92,14 +91,14 @@ class Runner:
         if reply is not None:
             return ended_response(reply)
         if preference.wait_s is not None:
-            return accepted_response(await self._record(call.job_id, interface))
+            return await self._accepted(call.job_id, interface)
         raise waited_too_long(wait_s)
 
-    async def _record(self, job_id: str, interface: Interface) -> JobRecord:
+    async def _accepted(self, job_id: str, interface: Interface) -> Response:
         record = await self._gateway.read(job_id)
         if record is None:
             raise NotFoundError(f"job {job_id} of {interface.service_id} is gone")
-        return record
+        return accepted_response(record, self._gateway.settings.url_prefix)
 
 
 def blueprint(gateway: Gateway) -> Blueprint:

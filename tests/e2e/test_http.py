@@ -43,6 +43,38 @@ def test_the_answer_echoes_attributes_and_says_what_ran(stack: Stack) -> None:
     assert answer["payload"]["text"] == {**expected, "text": "aGVsbG8h"}
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://evil.example", "Host": "evil.example"},
+        {"Host": "evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_page_of_somebody_else_can_neither_run_nor_cancel_nor_read_jobs(
+    stack: Stack, headers: dict[str, str]
+) -> None:
+    job_id = stack.submit("echo", example("echo"))
+    form = {"app_id": (None, "me"), "text": (None, "hi")}
+
+    assert stack.post("/echo", example("echo"), headers=headers).status_code == 403
+    assert requests.post(f"{stack.url}/echo", files=form, headers=headers, timeout=30).status_code == 403
+    assert stack.post("/v1/jobs", [], headers=headers).status_code == 403
+    refused = stack.post(f"/v1/jobs/{job_id}/cancel", None, headers=headers)
+    assert (refused.status_code, refused.json()["header"]["code"]) == (403, 10163)
+    if "Host" in headers:
+        assert stack.get(f"/v1/jobs/{job_id}", headers=headers).status_code == 403
+    assert stack.wait_state(job_id, "succeeded")
+
+
+def test_ordinary_clients_and_own_pages_are_answered(stack: Stack) -> None:
+    for host in (f"127.0.0.1:{stack.port}", f"localhost:{stack.port}", "[::1]:1", "10.1.2.3"):
+        for headers in ({"Host": host}, {"Host": host, "Origin": f"http://{host}"}):
+            assert stack.post("/echo", example("echo"), headers=headers).status_code == 200, headers
+
+
 def _set(*path: str, to: Any) -> Change:
     def change(document: Any) -> Any:
         place = document

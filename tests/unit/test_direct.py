@@ -109,6 +109,7 @@ class Caller:
         self.gateway = gateway
         self.budget = ByteBudget(budget_bytes)
         self.bodies: list[bytes] = []
+        gateway.origins.known_hosts.add(b"x")
         config = uvicorn.Config(
             self._app,
             interface="asgi3",
@@ -152,12 +153,14 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def post(document: Any = REQUEST, path: str = "/echo", version: str = "1.1", **headers: str) -> bytes:
+def post(
+    document: Any = REQUEST, path: str = "/echo", version: str = "1.1", host: str = "x", **headers: str
+) -> bytes:
     """Returns a request as it is sent; `_` in a header's name stands for `-`, and None leaves it out."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     fields = {"content_type": "application/json", "content_length": str(len(body)), **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items() if value]
-    return "\r\n".join([f"POST {path} HTTP/{version}", "host: x", *lines, "", ""]).encode() + body
+    return "\r\n".join([f"POST {path} HTTP/{version}", f"host: {host}", *lines, "", ""]).encode() + body
 
 
 Scenario = Callable[[Caller], Awaitable[None]]
@@ -215,6 +218,9 @@ TOO_LARGE = {**REQUEST, "payload": {"text": {"text": "aGk=" * (MAX_BYTES // 4)}}
     [
         post(prefer="wait=1"),
         post(content_encoding="gzip"),
+        post(host="evil.example"),
+        post(origin="http://x"),
+        post(sec_fetch_site="cross-site"),
         post(content_type="text/plain"),
         post(content_type=""),
         post(version="1.0"),

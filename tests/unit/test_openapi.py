@@ -61,7 +61,7 @@ def test_the_document_is_json_of_openapi_3_1() -> None:
     assert orjson.loads(orjson.dumps(DOCUMENT)) == DOCUMENT
     assert DOCUMENT["openapi"] == "3.1.0"
     assert DOCUMENT["info"]["version"] == __version__
-    assert DOCUMENT.keys() == {"openapi", "info", "paths", "components"}
+    assert DOCUMENT.keys() == {"openapi", "info", "servers", "paths", "components"}
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -156,13 +156,15 @@ def test_jobs_have_the_members_that_are_described() -> None:
 def test_the_route_answers_with_the_abilities_that_are_known_now() -> None:
     fleet = SimpleNamespace(interfaces={"echo": ECHO})
     app = Flask(__name__)
-    app.register_blueprint(view.blueprint(cast(Gateway, SimpleNamespace(watch=SimpleNamespace(fleet=fleet)))))
+    settings = SimpleNamespace(url_prefix="/athena")
+    gateway = SimpleNamespace(watch=SimpleNamespace(fleet=fleet), settings=settings)
+    app.register_blueprint(view.blueprint(cast(Gateway, gateway)))
     client = app.test_client()
 
-    assert client.get("/openapi.json").json == openapi_document([ECHO])
+    assert client.get("/openapi.json").json == openapi_document([ECHO], "/athena")
     fleet.interfaces = {"open-1": OPEN, "echo": ECHO}
-    assert client.get("/openapi.json").json == DOCUMENT
-    assert client.get("/openapi.json").json == DOCUMENT
+    assert client.get("/openapi.json").json == {**DOCUMENT, "servers": [{"url": "/athena"}]}
+    assert client.get("/openapi.json").json == {**DOCUMENT, "servers": [{"url": "/athena"}]}
 
 
 def test_an_ability_takes_a_form_too() -> None:

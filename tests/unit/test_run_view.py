@@ -150,13 +150,13 @@ def test_result_that_has_expired_is_gone() -> None:
 
 
 def test_job_that_goes_on_is_answered_with_its_address() -> None:
-    response = accepted_response(record("queued"))
+    response = accepted_response(record("queued"), "/athena")
 
     body = response.get_json()
     assert response.status_code == 202
     assert body["header"] == {"code": 0, "message": "accepted", "sid": "j1"}
     assert (body["job"]["id"], body["job"]["state"]) == ("j1", "queued")
-    assert response.headers["Location"] == body["urls"]["job"] == "/v1/jobs/j1"
+    assert response.headers["Location"] == body["urls"]["job"] == "/athena/v1/jobs/j1"
     assert response.headers["Retry-After"] == "1"
 
 
