@@ -235,7 +235,8 @@ class Subscriber:
             replies = RedisReplies(connection)
             while True:
                 for message in await self._next(connection, replies):
-                    if message[0] == b"message":
+                    # Redis refuses pings too while its disk is full; that is a sign of life like any answer.
+                    if isinstance(message, list) and message[0] == b"message":
                         self._on_push(message[2])
         finally:
             with contextlib.suppress(Exception):

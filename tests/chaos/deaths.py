@@ -14,15 +14,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KILLED, FENCED, DIED = "killed by SIGKILL", "fenced", "exit status 3"
+NOT_STARTED = "did not start"
 STOPPED = ("exit status 0", "killed by SIGTERM")
+
+#: The hosts with workers.
+NEAR, FAR, BOTH = ("near",), ("far",), ("near", "far")
+
+#: More often than so no start is tried within a fault: at once, after 1 s, 2 s and so on.
+STARTS = 20
 
 #: How long after a fault its last end may be told: who was frozen or cut off hears late that it is fenced.
 TOLD_WITHIN_S = 20.0
 
 _POLL_S = 0.05
-_END = re.compile(r"^athena: (worker|gateway)\b.*? ended \((.+?)\)")
-_PLANNED = re.compile(r"^athena: (worker|gateway)\b.*? ended: ")
-_WHY = re.compile(r" (?:ERROR|CRITICAL) .*?: (.*\b(?:fenced|its process was ended|become ready within)\b.*)")
+_END = re.compile(r"^athena: ((worker|gateway)\b.*?) ended \((.+?)\)")
+_PLANNED = re.compile(r"^athena: ((?:worker|gateway)\b.*?) ended: ")
+_FENCED = re.compile(r" ERROR .*?: (worker \S+) was fenced ")
+_OVERDUE = re.compile(
+    r" ERROR .*?: (worker \S+): (.*its process was ended|it did not become ready within .*)"
+)
+_REFUSED = re.compile(r" ERROR .*? athena\.supervisor: ability (\S+): ")
 _FENCED_STATUS = "exit status 70"
 
 
@@ -33,7 +44,8 @@ class End:
     Attributes:
         host: whose supervisor.
         child: worker or gateway.
-        how: its exit status or signal; `FENCED` if it was shut out, why it was killed if a watchdog did it.
+        how: its exit status or signal; `FENCED` if it was shut out, `NOT_STARTED` if it had served nobody
+            yet, why it was killed if a watchdog did it.
         at_s: when that was read, on the monotonic clock.
     """
 
@@ -77,20 +89,23 @@ class SupervisorLog:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._why = ""
+        self._whys: dict[str, str] = {}
 
     def read(self, line: str, now_s: float) -> Iterator[End]:
         """Returns the end that a line tells of, if it does."""
-        if found := _WHY.search(line):
-            self._why = found[1]
-        elif _PLANNED.match(line):
-            self._why = ""
+        if found := _FENCED.search(line):
+            self._whys[found[1]] = FENCED
+        elif found := _OVERDUE.search(line):
+            self._whys[found[1]] = found[2]
+        elif found := _REFUSED.search(line):
+            self._whys[f"worker {found[1]}"] = NOT_STARTED
+        elif found := _PLANNED.match(line):
+            self._whys.pop(found[1], None)
         elif found := _END.match(line):
-            child, how = found.groups()
-            why, self._why = self._why, ""
-            if child == "worker":
-                how = FENCED if how == _FENCED_STATUS or "fenced" in why else why or how
-            yield End(self._host, child, how, now_s)
+            name, child, how = found.groups()
+            if how == _FENCED_STATUS:
+                how = FENCED
+            yield End(self._host, child, self._whys.pop(name, how), now_s)
 
 
 def attribute(ends: Iterable[End], expected: Iterable[Expected]) -> tuple[dict[str, Counter[str]], list[End]]:
@@ -104,7 +119,8 @@ def attribute(ends: Iterable[End], expected: Iterable[Expected]) -> tuple[dict[s
             unexplained.append(end)
         else:
             reason.left -= 1
-            caused.setdefault(reason.fault, Counter())[end.child] += 1
+            kind = "start" if end.how == NOT_STARTED else end.child
+            caused.setdefault(reason.fault, Counter())[kind] += 1
     return caused, unexplained
 
 
@@ -148,6 +164,10 @@ class Deaths:
     def expect(self, hosts: Iterable[str], child: str, *hows: str, count: int = 1) -> None:
         """Says that the fault that is being made may end so many processes."""
         self.expected.append(Expected(self.fault, tuple(hosts), child, hows, count, time.monotonic()))
+
+    def expect_failing_starts(self, hosts: Iterable[str]) -> None:
+        """Says that workers that are just being started cannot register; they are started again."""
+        self.expect(hosts, "worker", NOT_STARTED, count=STARTS)
 
     def count(self, workers: int) -> None:
         """Says that the fault has ended workers whose supervisor cannot tell it any more."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import psutil
 import redis
 
-from tests.chaos.deaths import DIED, FENCED, KILLED, STOPPED, Deaths
+from tests.chaos.deaths import BOTH, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, Deaths
 from tests.chaos.families import offspring
 from tests.chaos.load import LONG, LONG_S, Load, envelope
 from tests.chaos.redis_faults import RedisFaults
@@ -25,8 +25,6 @@ from tests.proxy import Mode
 SILENCE_S = 7.0
 
 RECOVERY_LIMIT_S = 60.0
-
-NEAR, FAR, BOTH = ("near",), ("far",), ("near", "far")
 
 Fault = Callable[[], float]
 
@@ -113,7 +111,8 @@ class Faults:
     def stop_worker(self) -> float:
         """SIGTERM of a worker, which finishes what it runs."""
         host = random.choice((self._stage.near, self._stage.far))
-        self._deaths.expect((host.name,), "worker", *STOPPED)
+        # Its supervisor may see that it has signed off before it sees that it has ended.
+        self._deaths.expect((host.name,), "worker", *STOPPED, FENCED)
         worker = self._worker(host)
         incarnation = incarnation_of(worker)
         worker.terminate()
@@ -135,24 +134,28 @@ class Faults:
     def freeze_host(self) -> float:
         """SIGSTOP of a whole host, until others have passed its jobs on; it comes back as a zombie."""
         self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
+        self._deaths.expect_failing_starts(FAR)
         self._freeze(self._stage.far.everything())
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
     def black_hole(self) -> float:
         """A host's packets vanish for a while."""
         self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
+        self._deaths.expect_failing_starts(FAR)
         with self._stage.proxy.broken(Mode.BLACK_HOLE):
             time.sleep(SILENCE_S)
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
     def lose_replies(self) -> float:
         """What a host asks of Redis is carried out, and it never hears of it."""
+        self._deaths.expect_failing_starts(FAR)
         with self._stage.proxy.broken(Mode.DROP_REPLIES):
             time.sleep(random.uniform(0.2, 3))
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
     def cut_connections(self) -> float:
         """All connections to Redis break, as often as a job may be tried, while long calls go on."""
+        self._deaths.expect_failing_starts(BOTH)
         with self._long_calls(random.choice(self._stage.urls)):
             for _ in range(MAX_ATTEMPTS):
                 self._stage.proxy.heal()

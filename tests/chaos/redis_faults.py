@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable
 
-from tests.chaos.deaths import FENCED, Deaths
+from tests.chaos.deaths import BOTH, FENCED, Deaths
 from tests.chaos.load import Load
 from tests.chaos.redis_server import Loss
 from tests.chaos.stage import Stage
@@ -22,7 +22,7 @@ RECOVERY_LIMIT_S = 60.0
 class RedisFaults:
     """Each method breaks Redis, mends it, and returns how long jobs took to run again.
 
-    None of them may end a process, but for workers that Redis has forgotten.
+    None of them may end a worker that serves, but for those that Redis has forgotten.
 
     Attributes:
         losses: what Redis has lost.
@@ -48,6 +48,7 @@ class RedisFaults:
 
     def kill(self) -> float:
         """kill -9; the time counts from when it is back."""
+        self._deaths.expect_failing_starts(BOTH)
         self._redis.kill()
         time.sleep(random.uniform(0, 1))
         self._redis.start()
@@ -55,30 +56,35 @@ class RedisFaults:
 
     def restart(self) -> float:
         """An orderly restart."""
+        self._deaths.expect_failing_starts(BOTH)
         self._redis.stop()
         self._redis.start()
         return self._until_jobs_run()
 
     def freeze(self) -> float:
         """SIGSTOP: connections stay, and nothing is answered."""
+        self._deaths.expect_failing_starts(BOTH)
         with self._redis.frozen():
             time.sleep(SILENCE_S)
         return self._until_jobs_run()
 
     def refuse_writes(self) -> float:
         """A master without its replicas refuses writes and answers questions (`min-replicas-to-write`)."""
+        self._deaths.expect_failing_starts(BOTH)
         with self._redis.without_replicas():
             time.sleep(SILENCE_S)
         return self._until_jobs_run()
 
     def fill_disk(self) -> float:
         """Its file cannot grow: it refuses writes and answers questions."""
+        self._deaths.expect_failing_starts(BOTH)
         with self._redis.full():
             time.sleep(SILENCE_S)
         return self._until_jobs_run()
 
     def lose_a_second(self) -> float:
         """It comes back without its last second. A worker that became known in that time is none any more."""
+        self._deaths.expect_failing_starts(BOTH)
         loss = self._redis.lose(LOST_S)
         known = set(self._redis.client.hkeys("athena:workers"))
         for host in (self._stage.near, self._stage.far):

@@ -19,7 +19,7 @@ class Report:
         repeats: answers after which callers tried again.
         recoveries_s: seconds until all was whole again, by fault.
         idle_slots: slots of workers that took no job when there were enough.
-        caused: how many workers and gateways each fault has ended.
+        caused: how many workers and gateways each fault has ended, and starts of workers that it spoilt.
         unexplained: the ends that no fault explains.
         stuck: faults after which something was not whole in time.
         outlived: processes of wrappers that outlived their worker.
@@ -74,13 +74,13 @@ class Report:
         return [f"  {name:<24}{value}" for name, value in rows.items()]
 
     def _faults(self) -> list[str]:
-        heads = ("fault", "times", "slowest recovery", "worker deaths", "gateway deaths")
+        heads = ("fault", "times", "slowest recovery", "worker deaths", "gateway deaths", "failed starts")
         rows: list[tuple[str, ...]] = [heads]
         for name, times_s in sorted(self.recoveries_s.items()):
             ends = self.caused.get(name, {})
-            counts = (str(ends.get(child, 0)) for child in ("worker", "gateway"))
+            counts = (str(ends.get(child, 0)) for child in ("worker", "gateway", "start"))
             rows.append((name, str(len(times_s)), f"{max(times_s):.2f} s" if times_s else "never", *counts))
-        return ["", *(f"  {row[0]:<28}" + "".join(cell.rjust(17) for cell in row[1:]) for row in rows)]
+        return ["", *(f"  {row[0]:<28}" + "".join(cell.rjust(16) for cell in row[1:]) for row in rows)]
 
 
 def _end(end: Mapping[str, Any]) -> str:

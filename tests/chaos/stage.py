@@ -14,6 +14,7 @@ import psutil
 import requests
 
 from athena.ability import load_ability
+from tests.chaos.deaths import BOTH
 from tests.chaos.load import LONG, envelope
 from tests.chaos.redis_server import RedisServer
 from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
@@ -23,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LEDGER = ROOT / "tests" / "abilities" / "ledger"
 ATHENA = [sys.executable, "-P", "-m", "athena"]
 
-#: The hosts with a worker each, and what each worker holds.
-HOSTS, SLOTS = ("near", "far"), 16
+#: What each worker holds.
+SLOTS = 16
 
 #: How long it may take until all slots hold a job.
 FILL_S = 10.0
@@ -173,7 +174,7 @@ class Stage:
             counts = [len(requests.get(page, timeout=5).json().get("workers", ())) for page in pages]
         except (requests.RequestException, ValueError):
             return False
-        return all(count == len(HOSTS) for count in counts)
+        return all(count == len(BOTH) for count in counts)
 
     def idle_slots(self) -> int:
         """Returns how many slots of the workers take no job though there are enough for all."""
@@ -195,7 +196,7 @@ class Stage:
 
         with contextlib.suppress(TimeoutError):
             wait_for(are_full, FILL_S, "every slot takes a job")
-        return sum(idle.values()) + SLOTS * (len(HOSTS) * len(self.services) - len(idle))
+        return sum(idle.values()) + SLOTS * (len(BOTH) * len(self.services) - len(idle))
 
     def stop(self) -> None:
         """Ends all."""

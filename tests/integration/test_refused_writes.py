@@ -3,6 +3,7 @@
 No heart can beat then, and nobody is dead for that.
 """
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from api.redis_link import Subscriber
 from athena.fleet import DEAD_AFTER_S
 from athena.fleet_keeper import FleetKeeper
 from athena.keys import BEATS, WORKERS
@@ -67,9 +69,13 @@ def refuse(request: pytest.FixtureRequest, server: Server, folder: Path) -> Call
     return refuse
 
 
+def address(server: Server) -> str:
+    return f"redis://:p%40ss%2Fword@127.0.0.1:{server.port}"
+
+
 def observer(server: Server) -> FleetKeeper:
     """A supervisor on another host, without workers of its own."""
-    return FleetKeeper(f"redis://:p%40ss%2Fword@127.0.0.1:{server.port}", from_env({}))
+    return FleetKeeper(address(server), from_env({}))
 
 
 def is_known(server: Server) -> bool:
@@ -177,3 +183,27 @@ def test_fence_that_is_refused_keeps_no_other_and_no_heartbeat_from_being_sent(
     assert keeper.in_contact_since_s == 1000
     assert not keeper._fences
     assert "WRONGTYPE" in caplog.text
+
+
+def test_gateway_goes_on_to_hear_of_jobs_though_its_pings_are_refused(
+    server: Server, refuse: Callable[[], Callable[[], None]]
+) -> None:
+    heard: list[bytes] = []
+    connected: list[int] = []
+
+    async def listen() -> None:
+        subscriber = Subscriber(address(server), 0.2, "news", heard.append, lambda: connected.append(1))
+        await subscriber.start()
+        try:
+            await asyncio.to_thread(wait_until, lambda: connected, "the subscriber listens")
+            refuse()
+            # Silence, which it breaks by pings.
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(server.ask, "PUBLISH", "news", "a job has ended")
+            await asyncio.to_thread(wait_until, lambda: heard, "the news are heard")
+        finally:
+            await subscriber.close()
+
+    asyncio.run(listen())
+
+    assert (heard, connected) == ([b"a job has ended"], [1])

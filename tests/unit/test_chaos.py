@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.deaths import DIED, FENCED, KILLED, Deaths, End, Expected, SupervisorLog, attribute
+from tests.chaos.deaths import (
+    DIED,
+    FENCED,
+    KILLED,
+    NOT_STARTED,
+    Deaths,
+    End,
+    Expected,
+    SupervisorLog,
+    attribute,
+)
 from tests.chaos.load import Accepted
 from tests.chaos.redis_server import Loss
 from tests.chaos.verdict import fault_of
@@ -62,9 +72,26 @@ def test_watchdog_is_told_from_a_fault_that_kills() -> None:
     killed = f"athena: worker ledger ended (killed by SIGKILL){AGAIN}"
 
     assert read(LOG.format("ERROR  ", f": {reason}"), killed, killed) == [
-        ("worker", f"worker ledger: {reason}"),
+        ("worker", reason),
         ("worker", KILLED),
     ]
+
+
+def test_worker_that_could_not_register_is_told_from_one_that_served() -> None:
+    assert read(
+        "2026-11-29 06:06:24,789 ERROR   7322 athena.supervisor: ability ledger: ResponseError: NOREPLICAS",
+        f"athena: worker ledger ended (killed by SIGKILL){AGAIN}",
+    ) == [("worker", NOT_STARTED)]
+
+
+def test_two_workers_of_a_host_are_not_mixed_up() -> None:
+    names = ("ledger", "ledger_long")
+    fenced = "2026-11-29 06:06:12,644 ERROR   73 athena.worker_child: worker {} was fenced by another process"
+
+    assert read(
+        *(fenced.format(name) for name in names),
+        *(f"athena: worker {name} ended (killed by SIGKILL){AGAIN}" for name in (*names, "ledger")),
+    ) == [("worker", FENCED), ("worker", FENCED), ("worker", KILLED)]
 
 
 def test_half_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
