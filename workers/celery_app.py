@@ -26,6 +26,7 @@ class _LazyConfig:
     task_acks_late = True
     task_default_queue = "athena.unrouted"
     broker_connection_retry_on_startup = True
+    broker_channel_error_retry = True
     worker_prefetch_multiplier = 0
     worker_enable_prefetch_count_reduction = False
     worker_cancel_long_running_tasks_on_connection_loss = False

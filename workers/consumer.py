@@ -1,9 +1,11 @@
 """Celery's consumer, back within a second after Redis is."""
 
+import time
 from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
+from redis.exceptions import NoPermissionError, ResponseError
 
 from athena.errors import RequestError
 from athena.plain_text import one_line
@@ -33,6 +35,18 @@ class JobConsumer(Consumer):
         )
         self.first_connection_attempt = False
         return conn
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Makes a new connection, a moment later if Redis has refused a command of Celery's tools.
+
+        Raises:
+            NoPermissionError: the user in the address may not do what Celery does; that stays so.
+        """
+        if isinstance(exc, NoPermissionError):
+            raise exc
+        super().on_connection_error_after_connected(exc)
+        if isinstance(exc, ResponseError):
+            time.sleep(LAST_RETRY_S)
 
     def on_send_event_buffered(self) -> None:
         """Sees to it that the events of a quarter of a second are sent as one message."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis.exceptions import RedisError
@@ -275,6 +275,8 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # Celery warns root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    # And each time that a connection was lost, of tasks that are canceled then: ours go on.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     settings = from_env(os.environ)
     configure_logs(settings.log_level)
     # At INFO, Celery writes lines for each task.

@@ -62,6 +62,9 @@ WAKE_TOLERANCE_S = 0.001
 #: So often the jobs held here and those that Redis counts as held here are compared.
 RECONCILE_S = 10.0
 
+#: So often a worker that ends looks whether its last calls have ended, and tells again what was not heard.
+DRAIN_STEP_S = 0.1
+
 #: So often it is asked which jobs were canceled, and told how far they are.
 ATTEND_S = 0.4
 
@@ -152,6 +155,16 @@ class WorkerSession:
         if bell is not None and bell != self.own_bell and is_late:
             self._passed_on.append(bell)
 
+    def on_wait_refused(self, now_s: float, error: Exception) -> None:
+        """Redis did not let this worker wait for bells; it is asked again a moment later."""
+        logger.error("Redis refused to let this worker wait for jobs: %s", error)
+        self._now_s = now_s
+        self._leave_redis_alone()
+
+    def _leave_redis_alone(self) -> None:
+        self._resume_s = self._now_s + REFUSED_PAUSE_S
+        self._wake_after(REFUSED_PAUSE_S)
+
     @property
     def free_slots(self) -> int:
         """How many more jobs of any lane may be taken."""
@@ -163,7 +176,7 @@ class WorkerSession:
         A worker in the middle of a call leaves jobs, and their bells, to others. One that holds the jobs of
         its next call waits for urgent ones alone.
         """
-        if self._until_refill_s(now_s) > 0:
+        if now_s < self._resume_s or self._until_refill_s(now_s) > 0:
             return False
         demand, (held, held_urgent) = self.demand, self._held.open_counts()
         if demand.free(held, held_urgent) > 0:
@@ -226,7 +239,7 @@ class WorkerSession:
             if isinstance(reply, Exception):
                 logger.error("Redis refused to %s: %s", step.purpose, reply)
                 self._outbox.keep(step)
-                self._resume_s = now_s + REFUSED_PAUSE_S
+                self._leave_redis_alone()
             else:
                 step.read(reply)
         self._tell_celery(started, [job for job in outbox.ended if job not in self._outbox.ended])
@@ -330,7 +343,7 @@ class WorkerSession:
                 logger.error("job %s could not be finished: %r; trying again", job.taken.job_id, verdict)
                 job.refusals += 1
                 self._outbox.ended.append(job)
-                self._resume_s = self._now_s + REFUSED_PAUSE_S
+                self._leave_redis_alone()
                 continue
             self._held.drop(job)
             self._wear.count()
@@ -467,6 +480,7 @@ class WorkerSession:
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
         self._is_draining = True
+        until_s = time.monotonic() + grace_s
         for job in map(self._held.holder_of, self._batcher.close()):
             if job is not None:
                 self._return(job)
@@ -474,9 +488,23 @@ class WorkerSession:
         self.demand.end()
         self._tell_quietly()
         self._let_go_of_bells()
-        if not self._batcher.join(grace_s):
+        if not self._see_out(until_s):
             logger.error("an inference call did not end within %s s", grace_s)
-        self._tell_quietly()
+        untold = len(self._outbox.ended) + len(self._outbox.returned)
+        if untold:
+            logger.error("cannot tell Redis what became of %d jobs; they go back to their queues", untold)
+
+    def _see_out(self, until_s: float) -> bool:
+        """Tells how the last calls end, until Redis has taken it; returns whether all of them ended."""
+        while True:
+            left_s = until_s - time.monotonic()
+            has_ended = self._batcher.join(max(0.0, min(DRAIN_STEP_S, left_s)))
+            self._tell_quietly()
+            is_told = not (self._outbox.ended or self._outbox.returned)
+            if left_s <= 0 or (has_ended and is_told):
+                return has_ended
+            if has_ended:
+                time.sleep(DRAIN_STEP_S)
 
     def _let_go_of_bells(self) -> None:
         """Ends the wait for bells, which nobody reads any more; the jobs that it brings along go back."""
@@ -493,7 +521,8 @@ class WorkerSession:
         try:
             self.turn(time.monotonic(), lambda job: None)
         except RedisError as error:
-            logger.error("cannot tell Redis how the last jobs ended: %s", error)
+            # The next attempt is made over a new connection.
+            logger.info("cannot tell Redis how the last jobs ended: %s", error)
 
 
 def _read_starts(jobs: Sequence[HeldJob], verdicts: Any) -> None:

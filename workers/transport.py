@@ -180,6 +180,13 @@ class JobChannel(kombu_redis.Channel):
         commands: list[Any] = [wait] if take is None else [wait, take]
         connection.send_packed_command([pack_command(command) for command in commands])
 
+    def _read_rung(self, **options: Any) -> Any:
+        """Reads which bell has rung; a refusal is returned, as the answer to the take is still to be read."""
+        try:
+            return self.client.parse_response(self.client.connection, "BRPOP", **options)
+        except ResponseError as error:
+            return error
+
     def _read_taken(self) -> Any:
         """Reads what Redis answered to the take behind the bell; its refusal is returned."""
         try:
@@ -192,7 +199,7 @@ class JobChannel(kombu_redis.Channel):
             read: bool = super()._brpop_read(**options)
             return read
         try:
-            rung = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            rung = self._read_rung(**options)
             taken = self._read_taken() if self._takes_at_bell else None
         except self.connection_errors:
             self.client.connection.disconnect()
@@ -200,6 +207,9 @@ class JobChannel(kombu_redis.Channel):
         finally:
             self._waits_for_bell = False
             self._in_poll = None
+        if isinstance(rung, ResponseError):
+            self.session.on_wait_refused(time.monotonic(), rung)
+            rung = None
         bell = rung[0].decode() if rung else None
         try:
             self.session.on_bell(time.monotonic(), bell, taken, self._deliver)

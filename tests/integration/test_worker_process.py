@@ -17,7 +17,7 @@ from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
 from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
-from athena.keys import ABILITIES, BEATS, WORKERS
+from athena.keys import ABILITIES, BEATS, WORKERS, bell_key
 from athena.messages import make_message
 from athena.placement import Placement
 from athena.protocol import InputValue
@@ -130,6 +130,12 @@ def break_connections(store: Store, worker: Worker) -> None:
     store.raw("CLIENT", "KILL", "TYPE", "pubsub")
     wait_until(lambda: set(waits()) - set(before), "the worker has connected again")
     assert worker.process is not None and worker.process.poll() is None
+
+
+def refusals(store: Store) -> int:
+    """Returns how many commands Redis has refused."""
+    lines = store.raw("INFO", "errorstats").decode().splitlines()
+    return sum(int(line.partition("count=")[2]) for line in lines if line.startswith("errorstat_"))
 
 
 def test_worker_serves_its_ability_from_its_registration_to_its_end(
@@ -301,6 +307,45 @@ def test_job_that_runs_for_long_survives_three_lost_connections(
     running, waiting = final(store, "running"), final(store, "waiting")
     assert (running.state, running.attempts, running.deaths) == (JobState.SUCCEEDED, 1, 0)
     assert (waiting.state, waiting.attempts, waiting.deaths) == (JobState.SUCCEEDED, 1, 0)
+    assert worker.process is not None and worker.process.poll() is None
+
+
+@pytest.mark.parametrize("reconnects", [False, True])
+def test_worker_outlives_a_redis_that_refuses_writes(
+    start: Callable[[Path], Worker], store: Store, reconnects: bool
+) -> None:
+    worker = start(FAULTY)
+    submit(store, "faulty", "before", seconds="1")
+    wait_until(lambda: store.state("before") is JobState.RUNNING, "the job runs")
+
+    store.raw("CONFIG", "SET", "min-replicas-to-write", "1")
+    try:
+        if reconnects:
+            store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        refused = refusals(store)
+        # An idle worker waits for its bells about once a second.
+        wait_until(lambda: refusals(store) >= refused + 4, "Redis has refused its waits", 20)
+        assert worker.process is not None and worker.process.poll() is None
+    finally:
+        store.raw("CONFIG", "SET", "min-replicas-to-write", "0")
+    submit(store, "faulty", "after")
+
+    assert [final(store, name).state for name in ("before", "after")] == [JobState.SUCCEEDED] * 2
+    assert store.record("before").attempts == 1
+    assert worker.process.poll() is None
+
+
+def test_bell_that_is_no_list_ends_no_worker(start: Callable[[Path], Worker], store: Store) -> None:
+    worker = start(ECHO)
+    bell = bell_key(worker.incarnation)
+    store.raw("SET", bell, "no list")
+    refused = refusals(store)
+    wait_until(lambda: refusals(store) >= refused + 2, "Redis has refused its waits", 20)
+
+    store.raw("DEL", bell)
+    submit(store, "echo", "after")
+
+    assert final(store, "after").state is JobState.SUCCEEDED
     assert worker.process is not None and worker.process.poll() is None
 
 

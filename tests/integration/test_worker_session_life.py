@@ -1,5 +1,7 @@
 """What a worker's session does about jobs that are canceled, lost or overdue, and about its own wear."""
 
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -115,6 +117,57 @@ def test_signs_of_life_are_on_the_board(worker: Worker, store: Store) -> None:
     worker.turn()
 
     assert worker.board.read_pulse() == Pulse(turned_s=began_s + 2, contact_s=began_s + 1)
+
+
+def begin_to_drain(worker: Worker, store: Store) -> threading.Thread:
+    """Lets a worker end on a thread of its own; returns when it waits for the call that goes on."""
+    own_bell = worker.session.own_bell
+    run_first(worker, store, "a")
+    thread = threading.Thread(target=worker.session.drain, args=(10,))
+    thread.start()
+    wait_until(lambda: store.exists(own_bell), "it waits for its last call")
+    return thread
+
+
+def test_last_result_is_told_again_over_a_new_connection(worker: Worker, store: Store) -> None:
+    thread = begin_to_drain(worker, store)
+
+    # The connection is dead when the result is there, and nobody knows before it is used.
+    worker.link._connection._sock.shutdown(socket.SHUT_RDWR)
+    worker.gate.set()
+    thread.join(20)
+
+    assert store.state("a") is JobState.SUCCEEDED
+    assert not thread.is_alive()
+
+
+def test_last_result_is_told_again_when_redis_refuses_it(worker: Worker, store: Store) -> None:
+    thread = begin_to_drain(worker, store)
+    store.raw("CONFIG", "SET", "min-replicas-to-write", "1")
+    try:
+        worker.gate.set()
+        wait_until(lambda: worker.session._outbox.ended, "the result was refused")
+        state = store.state("a")
+    finally:
+        store.raw("CONFIG", "SET", "min-replicas-to-write", "0")
+    thread.join(20)
+
+    assert (state, store.state("a")) == (JobState.QUEUED, JobState.SUCCEEDED)
+    assert not thread.is_alive()
+
+
+def test_worker_that_cannot_tell_its_last_result_gives_up_with_its_grace(
+    worker: Worker, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_first(worker, store, "a")
+    store.raw("CONFIG", "SET", "min-replicas-to-write", "1")
+    try:
+        worker.gate.set()
+        worker.session.drain(0.5)
+    finally:
+        store.raw("CONFIG", "SET", "min-replicas-to-write", "0")
+
+    assert "cannot tell Redis what became of 1 jobs" in caplog.text
 
 
 WORN = [(Wear(2, 0), "jobs (worker.max_jobs)"), (Wear(0, 1, lambda: 5.0), "5 MB")]

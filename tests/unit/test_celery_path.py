@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import kombu.transport
 import pytest
 import redis
 from celery import Celery, signals
+from celery.bootsteps import CLOSE
 from celery.exceptions import WorkerShutdown
 from celery.worker import control, state
 from celery.worker.consumer.events import Events
@@ -85,6 +87,7 @@ class Wire:
         self.replies: list[Any] = []
         self.connection = self
         self.has_answer = False
+        self.refusal: Exception | None = None
 
     def ping(self) -> None: ...
 
@@ -100,7 +103,9 @@ class Wire:
             raise reply
         return reply
 
-    def parse_response(self, connection: Any, command: str) -> None: ...
+    def parse_response(self, connection: Any, command: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     def can_read(self, timeout: float) -> bool:
         return self.has_answer
@@ -356,6 +361,45 @@ def test_connection_that_breaks_behind_the_bell_is_left(stage: Stage) -> None:
     assert not stage.session.called("on_bell")
     assert not stage.channel._waits_for_bell
     assert stage.channel._in_poll is None
+
+
+def test_wait_that_is_refused_ends_nothing_and_its_take_is_read(stage: Stage) -> None:
+    stage.transport.cycle.on_poll_start()
+    stage.wire.refusal = redis.ResponseError("NOREPLICAS Not enough good replicas to write.")
+    stage.wire.replies = [[b"j1", b"1:w1"]]
+
+    stage.channel.handlers["BRPOP"]()
+
+    assert [name for name, *_ in stage.session.calls] == ["turn", "on_wait_refused", "on_bell", "turn"]
+    ((_, bell, taken, _),) = stage.session.called("on_bell")
+    assert (bell, taken, stage.wire.replies) == (None, [b"j1", b"1:w1"], [])
+
+
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CPendingDeprecationWarning")
+@pytest.mark.parametrize(
+    ("error", "is_raised"),
+    [(redis.ResponseError("MISCONF"), False), (redis.exceptions.NoPermissionError("no @write"), True)],
+)
+def test_refused_command_of_celery_is_tried_again_but_where_it_is_forbidden(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: Exception, is_raised: bool
+) -> None:
+    monkeypatch.setattr("workers.consumer.LAST_RETRY_S", 0)
+    starts: list[bool] = []
+
+    def start(consumer: Any) -> None:
+        starts.append(True)
+        if len(starts) == 1:
+            consumer.connection = connect("memory://")
+            raise error
+        stage.consumer.blueprint.state = CLOSE
+
+    monkeypatch.setattr(stage.consumer.blueprint, "start", start)
+    monkeypatch.setattr(stage.consumer.blueprint, "restart", lambda consumer: None)
+
+    with pytest.raises(redis.ResponseError) if is_raised else nullcontext():
+        stage.consumer.start()
+
+    assert len(starts) == (1 if is_raised else 2)
 
 
 def test_channel_without_our_queues_is_left_to_kombu(stage: Stage) -> None:

@@ -45,6 +45,7 @@ POLLER = kombu_redis.MultiChannelPoller()  # type: ignore[no-untyped-call]
 METHODS: list[tuple[str, Any, str, str]] = [
     ("consumer.py", Consumer, "ensure_connected", "(self, conn)"),
     ("consumer.py", Consumer, "on_connection_error_before_connected", "(self, exc)"),
+    ("consumer.py", Consumer, "on_connection_error_after_connected", "(self, exc)"),
     ("consumer.py", Consumer, "on_send_event_buffered", "(self)"),
     ("consumer.py", Consumer, "_flush_events", "(self)"),
     ("consumer.py", state, "maybe_shutdown", "()"),
@@ -102,7 +103,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 #: Private names in these files that are our own.
 OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
 OWN |= {"_address", "_hear_or_break", "_registered", "_accept", "_flush_is_due", "_flush_gathered", "_loop"}
-OWN |= {"_jobs_per_s", "_left", "_refilled_s", "_takes_at_bell", "_read_taken"}
+OWN |= {"_jobs_per_s", "_left", "_refilled_s", "_takes_at_bell", "_read_taken", "_read_rung"}
 
 
 @pytest.mark.parametrize(("file", "owner", "name", "signature"), METHODS)
