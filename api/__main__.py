@@ -1,6 +1,7 @@
 """Runs a gateway: `python -m api` (what `athena api` and `athena serve` start)."""
 
 import logging
+import math
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
 from athena.log_streams import open_log_streams
 from athena.logs import configure_logs
-from athena.open_files import allow_open_files
+from athena.open_files import allow_open_files, for_callers
 from athena.redis_checks import fault_at
 from athena.settings import Settings, from_env
 
@@ -34,9 +35,9 @@ def main() -> int:
         print(f"athena: {error}", file=sys.stderr)
         return 2
     configure_logs(settings.log_level)
-    allow_open_files()
+    files = allow_open_files()
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
-    make_server(settings, inherited_socket(os.environ)).serve_forever()
+    make_server(settings, files, inherited_socket(os.environ)).serve_forever()
     return 0
 
 
@@ -62,15 +63,15 @@ def inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
     return socket.socket(fileno=int(number)) if number else None
 
 
-def make_server(settings: Settings, inherited: socket.socket | None = None) -> GatewayServer:
-    """Returns the HTTP server, not started yet."""
+def make_server(settings: Settings, files: int, inherited: socket.socket | None = None) -> GatewayServer:
+    """Returns the HTTP server, not started yet; it may have so many files and connections open."""
     gateway, budget = Gateway(settings), ByteBudget(settings.max_held_bytes)
     config = uvicorn.Config(
         create_server(gateway, budget),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=make_protocol(gateway, budget),
+        http=make_protocol(gateway, budget, min(settings.max_connections, for_callers(files))),
         ws="none",
         lifespan="on",
         access_log=False,
@@ -79,11 +80,8 @@ def make_server(settings: Settings, inherited: socket.socket | None = None) -> G
         date_header=False,
         # Nothing here asks who the caller is, or by which scheme he came.
         proxy_headers=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=int(settings.grace_s),
-        # A pipelined request starts inside the send of the one before; without a context of its own it
-        # would find that one's Flask context.
-        reset_contextvars=True,
+        # From the end of `DRAIN_S` on: 2 s more than callers wait.
+        timeout_graceful_shutdown=math.ceil(settings.grace_s),
     )
     return GatewayServer(config, gateway, inherited)
 

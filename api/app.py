@@ -33,7 +33,6 @@ def create_server(gateway: Gateway, budget: ByteBudget) -> OriginGuard:
         create_app(gateway),
         gateway.start,
         gateway.close,
-        lambda: gateway.is_draining,
         FastPath(gateway).answer,
         budget,
     )

@@ -2,51 +2,54 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
-from api.corked import CorkedProtocol
-from api.fast_path import FastPath, answer_of, problem_answer
+from api.connection import Connection
+from api.fast_path import FastPath, answer_of
 from api.gateway import Gateway
-from api.problems import unexpected
+from api.heads import Headers, is_json
+from api.patience import Doors
+from api.problems import problem_answer, unexpected
 from api.request_body import ByteBudget, Disconnected
 from api.server import Answer
 from api.views.answers import ended_answer
-from api.views.waiting import wait_for_private_end
+from api.views.waiting import wait_for_private_end, waited_too_long
 from api.waiters import BriefFuture
-from athena.errors import InternalError, QueueFullError
+from athena.errors import GatewayError, QueueFullError
 from athena.jobs import JobState
 from athena.store import Reply, Submission
 
 #: Larger requests may have inputs that do not ride in the job's message.
 MAX_BYTES = 16_384
 
-_JSON = b"application/json"
+#: So many connections at most where nobody says otherwise.
+MAX_CONNECTIONS = 16_384
 
-#: A request with one of these headers takes the ordinary way, unless it names a host that is known.
-_UNUSUAL = frozenset(
+#: A request with one of these headers is looked at closer.
+_SPECIAL = frozenset(
     (
         b"prefer",
-        b"expect",
-        b"upgrade",
-        b"transfer-encoding",
         b"content-encoding",
+        b"transfer-encoding",
+        b"expect",
         b"origin",
         b"sec-fetch-site",
-        b"host",
     )
 )
 
+#: Whether a request may be answered directly, and whether its caller waits for a word before the body.
+_NO, _YES, _AWAITED = range(3)
+
 
 class DirectCall:
-    """A request that waits for its job; for uvicorn, which sets and reads its public attributes, a cycle.
+    """A request that waits for its job.
 
     Args:
         gateway: where the job goes.
         size_bytes: how much of `budget` the request holds until its job is in Redis.
         keep_alive: whether the caller may send more over his connection.
         respond: called once, with the answer.
-        tasks: uvicorn's, which it waits for when it is to end.
+        tasks: those that uvicorn waits for when it is to end.
     """
 
     def __init__(
@@ -66,15 +69,8 @@ class DirectCall:
         self._job_id = ""
         self._wait_s = 0.0
         self._gone: asyncio.Event | None = None
-        # What uvicorn reads and writes.
+        self._is_lost = False
         self.keep_alive = keep_alive
-        self.response_complete = False
-        self.disconnected = False
-
-    @property
-    def message_event(self) -> "DirectCall":
-        """What uvicorn sets when the connection is lost; an attribute would be a circle."""
-        return self
 
     def start(self, job: Submission, wait_s: float) -> None:
         """Submits the job."""
@@ -86,18 +82,14 @@ class DirectCall:
 
     def lose_caller(self) -> None:
         """The connection is lost."""
-        self.disconnected = True
-        self.set()
-
-    def set(self) -> None:
-        """Called by uvicorn, see `message_event`."""
+        self._is_lost = True
         if self._gone is not None:
             self._gone.set()
 
     async def until_disconnect(self) -> None:
         """Returns when the caller goes away."""
         self._gone = asyncio.Event()
-        if not self.disconnected:
+        if not self._is_lost:
             await self._gone.wait()
 
     def _on_end(self, brief: BriefFuture) -> None:
@@ -120,10 +112,11 @@ class DirectCall:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait_on(self, brief: BriefFuture) -> None:
-        answer = problem_answer(InternalError("the gateway ended before the job did; try again"))
+        error = GatewayError("the gateway ended before the job did; send the request again", retry_after_s=1)
+        answer = problem_answer(error)
         try:
             end = wait_for_private_end(self._gateway, self._job_id, brief, self, self._wait_s)
-            answer = await answer_of(end, self._wait_s)
+            answer = await answer_of(end, partial(waited_too_long, self._gateway, True, self._wait_s))
         except Disconnected:
             pass
         finally:
@@ -138,77 +131,73 @@ class DirectCall:
         self._held_bytes = 0
 
 
-class DirectProtocol(CorkedProtocol):
+class DirectProtocol(Connection):
     """Answers small ordinary requests itself, and hands all others to the ASGI application.
 
-    A request is looked at when it is whole; until then uvicorn does not know of it, unless it ends before.
+    A request is looked at when it is whole; until then the application does not know of it.
     """
 
     gateway: Gateway
     fast_path: FastPath
-    budget: ByteBudget
 
-    # The body so far of a request that may be answered directly.
+    # The body so far of a request that may be answered directly, and its size.
     _parts: list[bytes] | None = None
-    # The request that is being answered directly.
-    _call: DirectCall | None = None
+    _parts_bytes = 0
 
-    def shutdown(self) -> None:
-        """Called by the server, which closes connections that have no request."""
-        if self._parts is not None:
+    def begin_request(self) -> None:
+        """A head is whole."""
+        way = self._way()
+        if way == _NO:
+            super().begin_request()
+            return
+        self._parts, self._parts_bytes = [], 0
+        if way == _AWAITED:
+            self.ask_for_body()
+
+    def add_body(self, body: bytes) -> None:
+        """A piece of the body has come."""
+        if self._parts is None:
+            super().add_body(body)
+            return
+        self._parts.append(body)
+        self._parts_bytes += len(body)
+        if self._parts_bytes > MAX_BYTES:
             self._hand_on()
-        super().shutdown()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop; uvicorn tells the last request alone, which may still wait for its turn."""
-        super().connection_lost(exc)
-        if self._call is not None:
-            self._call.lose_caller()
-            self._forget_call()
-
-    def _forget_call(self) -> None:
-        """Breaks the circle of connection and call, which would be left to the garbage collector."""
-        if isinstance(self.cycle, DirectCall):
-            self.cycle = None
-        self._call = None
-
-    def on_headers_complete(self) -> None:
-        """Called by the parser."""
-        if self._may_be_direct():
-            self._parts = []
-        else:
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
+    def end_request(self) -> None:
+        """The request is whole."""
         if self._parts is None:
-            super().on_body(body)
-        else:
-            self._parts.append(body)
-
-    def on_message_complete(self) -> None:
-        """Called by the parser."""
-        if self._parts is None:
-            super().on_message_complete()
-        elif self._start(b"".join(self._parts)):
+            super().end_request()
+        elif self._submit(b"".join(self._parts)):
             self._parts = None
         else:
             self._hand_on()
-            super().on_message_complete()
+            super().end_request()
 
-    def _may_be_direct(self) -> bool:
-        is_busy = self.cycle is not None and not self.cycle.response_complete
-        parser = self.parser
-        if is_busy or self.flow.write_paused or parser.get_method() != b"POST":
-            return False
-        # Others may not even be URLs, which uvicorn says when it hears of them.
-        if not self.url.startswith(b"/"):
-            return False
-        if parser.get_http_version() != "1.1" or parser.should_upgrade():
-            return False
-        return _are_ordinary(self.headers, self.gateway.origins.known_hosts)
+    def unclaimed_bytes(self) -> int:
+        """Returns how much is held that no request has claimed from the budget."""
+        return super().unclaimed_bytes() + (self._parts_bytes if self._parts is not None else 0)
 
-    def _start(self, raw: bytes) -> bool:
+    def must_leave(self) -> bool:
+        """Whether the caller is to open a new connection for his next request."""
+        return self.is_leaving or self.gateway.is_draining
+
+    def _drop_unfinished(self) -> None:
+        self._parts = None
+        super()._drop_unfinished()
+
+    def _way(self) -> int:
+        if self.running is not None or self.is_write_paused or self.method != b"POST":
+            return _NO
+        # Others may not even be URLs.
+        if self.version != "1.1" or not self.url.startswith(b"/"):
+            return _NO
+        way = _way_of(self.headers, self.gateway.origins.known_hosts)
+        if way == _AWAITED and not self.fast_path.knows(self.url):
+            return _NO
+        return way
+
+    def _submit(self, raw: bytes) -> bool:
         """Submits the request's job; returns whether there is one."""
         try:
             prepared = self.fast_path.prepare(self.url.decode("ascii"), raw)
@@ -218,57 +207,72 @@ class DirectProtocol(CorkedProtocol):
         if prepared is None:
             return False
         try:
-            self.budget.take(len(raw))
+            self.budget.take(len(raw), self._claimed_bytes)
         except QueueFullError:
             return False
         call = DirectCall(
-            self.gateway, self.budget, len(raw), self.parser.should_keep_alive(), self._respond, self.tasks
+            self.gateway,
+            self.budget,
+            len(raw),
+            self.parser.should_keep_alive(),
+            self._respond,
+            self.state.tasks,
         )
-        self._call = self.cycle = call  # type: ignore[assignment]
+        self.running = call
         call.start(*prepared)
         return True
 
     def _hand_on(self) -> None:
-        """Gives what was held back to uvicorn."""
+        """Gives what was held back to the application."""
         parts, self._parts = self._parts or [], None
-        super().on_headers_complete()
+        super().begin_request()
         for part in parts:
-            super().on_body(part)
+            super().add_body(part)
 
     def _respond(self, call: DirectCall, answer: Answer) -> None:
-        if call.response_complete or call.disconnected:
-            return
-        call.response_complete = True
-        self._forget_call()
-        keep_alive = call.keep_alive and not self.gateway.is_draining
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", _JSON),
-            (b"content-length", b"%d" % len(answer.body)),
-            *answer.headers,
-        ]
-        if not keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = [b"%s: %s\r\n" % header for header in headers]
-        self.transport.write_now(b"".join((STATUS_LINE[answer.status], *lines, b"\r\n", answer.body)))  # type: ignore[attr-defined]
-        if not keep_alive:
-            self.transport.close()
-        self.on_response_complete()
+        self.respond(call, answer.status, answer.fields(), answer.body)
 
 
-def _are_ordinary(headers: list[tuple[bytes, bytes]], known_hosts: set[bytes]) -> bool:
-    types, length = [], b""
+def _way_of(headers: Headers, known_hosts: set[bytes]) -> int:
+    """Tells which way a request goes, by its headers alone."""
+    hosts, types, kind, length = 0, 0, b"", b""
+    special: Headers = []
     for name, value in headers:
-        if name == b"content-type":
-            types.append(value)
+        if name == b"host":
+            if value not in known_hosts:
+                return _NO
+            hosts += 1
+        elif name == b"content-type":
+            types, kind = types + 1, value
         elif name == b"content-length":
             length = value
-        elif name in _UNUSUAL and (name != b"host" or value not in known_hosts):
-            return False
-    return types == [_JSON] and length.isdigit() and int(length) <= MAX_BYTES
+        elif name in _SPECIAL:
+            special.append((name, value))
+    if hosts != 1 or types != 1 or not is_json(kind):
+        return _NO
+    if special:
+        return _way_of_special(dict(special), length) if len(special) < 3 else _NO
+    return _YES if _is_small(length) else _NO
 
 
-def make_protocol(gateway: Gateway, budget: ByteBudget) -> type[DirectProtocol]:
+def _way_of_special(special: dict[bytes, bytes], length: bytes) -> int:
+    if not special.keys() <= {b"expect", b"transfer-encoding"}:
+        return _NO
+    if special.get(b"expect", b"100-continue").lower() != b"100-continue":
+        return _NO
+    # Another coding is refused elsewhere.
+    if special.get(b"transfer-encoding", b"").lower() != b"chunked" and not _is_small(length):
+        return _NO
+    return _AWAITED if b"expect" in special else _YES
+
+
+def _is_small(length: bytes) -> bool:
+    return length.isdigit() and int(length) <= MAX_BYTES
+
+
+def make_protocol(
+    gateway: Gateway, budget: ByteBudget, max_connections: int = MAX_CONNECTIONS
+) -> type[DirectProtocol]:
     """Returns the protocol of a gateway's connections, as uvicorn wants it: a class."""
 
     class BoundProtocol(DirectProtocol):
@@ -277,4 +281,6 @@ def make_protocol(gateway: Gateway, budget: ByteBudget) -> type[DirectProtocol]:
     BoundProtocol.gateway = gateway
     BoundProtocol.fast_path = FastPath(gateway)
     BoundProtocol.budget = budget
+    BoundProtocol.doors = Doors(max_connections)
+    BoundProtocol.idle_s = gateway.settings.idle_s
     return BoundProtocol

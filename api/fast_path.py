@@ -5,13 +5,15 @@ accepts. Whatever is not ordinary, and whatever is wrong with a request, is left
 so there is one place that refuses. tests/e2e/test_fast_path.py holds the answers of both together.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
 
 from api.gateway import Gateway
-from api.problems import error_body, unexpected
+from api.heads import is_json
+from api.problems import problem_answer, unexpected
 from api.request_body import Disconnected, RequestBody
 from api.server import Answer, Scope
 from api.submitting import NO_PREFERENCE, Prepared, Submitter
@@ -24,7 +26,6 @@ from athena.schema import RequestSchema, is_ordinary
 from athena.store import Reply, Submission
 
 _PREFIX = "/v1/private/"
-_JSON = b"application/json"
 
 
 class FastPath:
@@ -43,7 +44,7 @@ class FastPath:
         if scope["method"] != "POST" or scope["query_string"] or not _is_plain_json(scope["headers"]):
             return None
         known = self._find(scope["path"])
-        if known is None or body.content_length is None:
+        if known is None:
             return None
         interface, schema = known
         try:
@@ -54,7 +55,8 @@ class FastPath:
             return None
         call, wait_s = Call(self._gateway, prepared, body), interface.limits.wait_s
         del prepared
-        return await answer_of(call.run(wait_s), wait_s)
+        late = partial(waited_too_long, self._gateway, call.is_private, wait_s)
+        return await answer_of(call.run(wait_s), late)
 
     def prepare(self, path: str, raw: bytes) -> tuple[Submission, float] | None:
         """Returns the job of a whole request, and how long its caller waits.
@@ -79,6 +81,10 @@ class FastPath:
             return None
         return prepared[0], wait_s
 
+    def knows(self, path: bytes) -> bool:
+        """Whether a path names an ability in one of the two ordinary forms."""
+        return self._find(path.decode("latin-1")) is not None
+
     def _find(self, path: str) -> tuple[Interface, RequestSchema] | None:
         return self._gateway.watch.schemas.get(_service_id(path))
 
@@ -96,8 +102,8 @@ class FastPath:
         return self._submitter.prepare(interface, envelope, raw, NO_PREFERENCE)
 
 
-async def answer_of(end: Awaitable[Reply | None], wait_s: float) -> Answer:
-    """Returns what a caller is answered when his job ends, is refused, or takes longer than he waits.
+async def answer_of(end: Awaitable[Reply | None], late: Callable[[], AthenaError]) -> Answer:
+    """Returns what a caller is answered when his job ends, is refused, or takes too long (`late`).
 
     Raises:
         Disconnected: he went away.
@@ -105,7 +111,7 @@ async def answer_of(end: Awaitable[Reply | None], wait_s: float) -> Answer:
     try:
         reply = await end
         if reply is None:
-            raise waited_too_long(wait_s)
+            raise late()
         return Answer(*ended_answer(reply))
     except Disconnected:
         raise
@@ -127,11 +133,4 @@ def _is_plain_json(headers: list[tuple[bytes, bytes]]) -> bool:
             types.append(value)
         elif name == b"prefer":
             return False
-    return types == [_JSON]
-
-
-def problem_answer(error: AthenaError) -> Answer:
-    """Returns the answer for an error."""
-    retry_after_s = error.retry_after_s
-    headers = ((b"retry-after", str(retry_after_s).encode()),) if retry_after_s is not None else ()
-    return Answer(error.http_status, error_body(error, ""), headers)
+    return len(types) == 1 and is_json(types[0])

@@ -14,7 +14,7 @@ from api.origins import make_origin_policy
 from api.redis_link import RedisLink, Subscriber
 from api.redis_watch import RedisWatch
 from api.submissions import Submissions
-from api.waiters import BriefFuture, Waiters, reply_of
+from api.waiters import BriefFuture, Patience, Waiters, reply_of
 from api.watch import Watch
 from athena.embedded import redis_address_of
 from athena.errors import (
@@ -82,6 +82,7 @@ class Gateway:
             self._waiters.on_push,
             self._waiters.recheck,
         )
+        self.patience = Patience()
         self.is_draining = False
 
     async def start(self) -> None:

@@ -1,24 +1,32 @@
 """The HTTP server process: how it gets its socket, and how it leaves without failing a request."""
 
 import asyncio
+import logging
 import socket
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
+from api.connection import Connection
 from api.gateway import Gateway
+
+logger = logging.getLogger(__name__)
 
 #: How long connections without a request may stay when the gateway wants to end.
 DRAIN_S = 2.0
 
 TURN_S = 0.05
 
+#: How often it is looked for connections that take too long.
+SWEEP_S = 1.0
+
 
 class GatewayServer(uvicorn.Server):
     """uvicorn, which on the first SIGTERM lets its connections end before it closes them.
 
     Each answer then carries `Connection: close`, so that no caller sends a request into a connection that is
-    being closed.
+    being closed. After `grace_s` those who still wait are answered as if their limit had passed.
 
     Args:
         gateway: what it serves.
@@ -30,10 +38,35 @@ class GatewayServer(uvicorn.Server):
         self._gateway = gateway
         self._inherited = inherited
         self._drain: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
 
     def serve_forever(self) -> None:
         """Serves until a signal comes."""
         self.run(sockets=[self._inherited] if self._inherited else None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen, and to look after the connections."""
+        await super().startup(sockets)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends all connections."""
+        await super().shutdown(sockets)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            for connection in self._connections():
+                try:
+                    connection.tick(loop.time())
+                except Exception:
+                    logger.exception("a connection cannot be looked after")
+
+    def _connections(self) -> list[Connection]:
+        return list(cast(set[Connection], self.server_state.connections))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to leave; a second signal ends the process at once."""
@@ -47,7 +80,13 @@ class GatewayServer(uvicorn.Server):
     def _begin_to_drain(self) -> None:
         self._drain = asyncio.get_running_loop().create_task(self._leave())
 
+    def _lose_patience(self) -> None:
+        self._gateway.patience.lose()
+        for connection in self._connections():
+            connection.end_receiving()
+
     async def _leave(self) -> None:
+        asyncio.get_running_loop().call_later(self._gateway.settings.grace_s, self._lose_patience)
         if self._inherited:
             # Who connects from now on waits in the supervisor's socket for the next gateway.
             for server in self.servers:

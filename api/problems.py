@@ -7,6 +7,7 @@ import orjson
 from flask import Response
 
 from api.request_body import CODINGS
+from api.server import Answer
 from athena.errors import AthenaError, ContentCodingError, InternalError, Problem
 from athena.plain_text import MAX_CHARS, clipped
 
@@ -63,6 +64,13 @@ def problem_response(error: AthenaError, job_id: str = "") -> Response:
     if isinstance(error, ContentCodingError):
         response.headers["Accept-Encoding"] = ", ".join(CODINGS)
     return response
+
+
+def problem_answer(error: AthenaError) -> Answer:
+    """Returns the answer for an error, where Flask has no part in it."""
+    retry_after_s = error.retry_after_s
+    headers = ((b"retry-after", b"%d" % retry_after_s),) if retry_after_s is not None else ()
+    return Answer(error.http_status, error_body(error, ""), headers)
 
 
 def unexpected(error: Exception) -> InternalError:

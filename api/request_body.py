@@ -1,7 +1,6 @@
 """A request's body, and how much of all bodies a gateway holds."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -17,11 +16,6 @@ from athena.errors import (
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-
-#: After a refusal, how much and how long is still read and thrown away, so that a caller who sends first
-#: and reads later gets to see the answer.
-DRAIN_BYTES = 256 * 1024 * 1024
-DRAIN_S = 5.0
 
 
 #: How a body may be packed (RFC 9110, 8.4).
@@ -103,7 +97,7 @@ class RequestBody:
             Disconnected: the caller went away while sending.
         """
         if self._refusal is not None:
-            raise self._refusal
+            raise self._refusal.with_traceback(None)
         if self._data is None:
             try:
                 self._data = await self._read_plain(limit_bytes)
@@ -115,7 +109,7 @@ class RequestBody:
 
     def release(self) -> None:
         """Forgets the body: its job is in Redis, or never will be."""
-        self._data = None
+        self._data = self._refusal = None
         self._budget.give_back(self._claimed_bytes)
         self._claimed_bytes = 0
 
@@ -168,17 +162,6 @@ class RequestBody:
         """Returns when the caller goes away; to be called after the body was read."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-    async def drain(self) -> None:
-        """Reads and throws away what is left, within bounds."""
-        left = DRAIN_BYTES
-        with contextlib.suppress(Disconnected, asyncio.TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                while left > 0:
-                    message = await self._next()
-                    left -= len(message.get("body", b""))
-                    if not message.get("more_body", False):
-                        return
 
     async def _next(self) -> Message:
         message = await self._receive()

@@ -29,6 +29,11 @@ class Answer(NamedTuple):
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Returns all headers."""
+        length = b"%d" % len(self.body)
+        return [(b"content-type", b"application/json"), (b"content-length", length), *self.headers]
+
 
 #: Answers a request without Flask, or leaves it to Flask by returning None.
 FastAnswer = Callable[[Scope, RequestBody], Awaitable[Answer | None]]
@@ -71,6 +76,13 @@ class InlineFlask(Flask):
             self.url_map, "athena", "/", "", request.scheme, request.path, request.method, query
         )
 
+    def make_default_options_response(self) -> Response:
+        """Answers OPTIONS with the methods of a path, and nothing else."""
+        response = super().make_default_options_response()
+        del response.headers["Content-Type"]
+        response.status_code = 204
+        return response
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Returns the function itself; a coroutine that it returns is awaited by the server."""
         return func
@@ -80,7 +92,6 @@ class AsgiServer:
     """The gateway as an ASGI application.
 
     Args:
-        is_leaving: whether callers are to open new connections for their next requests.
         fast_answer: is asked first; it answers the ordinary requests, and Flask all others.
         budget: bounds the bodies that are held at once.
     """
@@ -90,14 +101,12 @@ class AsgiServer:
         app: Flask,
         on_startup: Hook,
         on_shutdown: Hook,
-        is_leaving: Callable[[], bool],
         fast_answer: FastAnswer,
         budget: ByteBudget,
     ) -> None:
         self._app = app
         self._budget = budget
         self._fast_answer = fast_answer
-        self._is_leaving = is_leaving
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
 
@@ -105,11 +114,8 @@ class AsgiServer:
         """Answers one request, or runs the life cycle of the process."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
         else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await self._http(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -131,13 +137,12 @@ class AsgiServer:
     async def _answer(self, scope: Scope, body: RequestBody, send: Send) -> None:
         answer = await self._fast_answer(scope, body)
         if answer is not None:
-            await _send_answer(answer, self._is_leaving(), send)
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.fields()})
+            await send({"type": "http.response.body", "body": answer.body})
             return
         environ = make_environ(scope)
         environ[BODY] = body
         response = await self.handle(environ)
-        if self._is_leaving():
-            response.headers["Connection"] = "close"
         await _send_response(response, environ, body, send)
 
     async def handle(self, environ: dict[str, Any]) -> Response:
@@ -212,21 +217,8 @@ def _content_coding(scope: Scope) -> str:
     return b",".join(given).decode("latin-1").strip().lower()
 
 
-async def _send_answer(answer: Answer, is_leaving: bool, send: Send) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(answer.body)),
-        *answer.headers,
-    ]
-    if is_leaving:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
 async def _send_response(response: Response, environ: dict[str, Any], body: RequestBody, send: Send) -> None:
-    must_drain = response.status_code in REFUSED_UNREAD and not body.is_complete
-    if must_drain:
+    if response.status_code in REFUSED_UNREAD and not body.is_complete:
         response.headers["Connection"] = "close"
     content = response.get_data()
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers]
@@ -235,8 +227,5 @@ async def _send_response(response: Response, environ: dict[str, Any], body: Requ
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if environ["REQUEST_METHOD"] == "HEAD" or response.status_code in BODILESS:
         content = b""
-    await send({"type": "http.response.body", "body": content, "more_body": must_drain})
+    await send({"type": "http.response.body", "body": content})
     response.close()
-    if must_drain:
-        await body.drain()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})

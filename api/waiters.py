@@ -30,6 +30,34 @@ BriefFuture = asyncio.Future[Reply | asyncio.Future[Reply]]
 Recheck = Callable[[str], Awaitable[None]]
 
 
+class Patience:
+    """How long callers may wait at all: until the gateway has no time left."""
+
+    def __init__(self) -> None:
+        self._ends: set[asyncio.Future[None]] = set()
+        self.is_over = False
+
+    def begin(self) -> asyncio.Future[None]:
+        """Returns what is done when there is no time left; give it to `end`."""
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.is_over:
+            end.set_result(None)
+        else:
+            self._ends.add(end)
+        return end
+
+    def end(self, end: asyncio.Future[None]) -> None:
+        """Forgets one who waits no more."""
+        self._ends.discard(end)
+
+    def lose(self) -> None:
+        """Ends all waits, also those that begin from now on, as if their limit had passed."""
+        self.is_over = True
+        for end in self._ends:
+            if not end.done():
+                end.set_result(None)
+
+
 class Waiters:
     """job id -> the futures of those who wait for it in this gateway."""
 

@@ -11,12 +11,17 @@ AthenaError
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
 │   ├── JobStateError            409  10163  the job is not in a state that allows it
 │   ├── ForbiddenError           403  10163  the request names a host or is of a page that is not allowed
-│   └── MethodError              405  10163  the path exists, not with this method
+│   ├── MethodError              405  10163  the path exists, not with this method
+│   ├── SlowRequestError         408  10163  the request did not arrive in time
+│   ├── HeadTooLargeError        431  10163  the request's head is over the limit
+│   ├── CodingError              501  10163  the transfer coding is not known
+│   └── HttpVersionError         505  10163  the version of HTTP is not served
 ├── AdminTokenError              401  10405  the admin token is missing or wrong
 ├── NotFoundError                404  10404  no such service, job or path
 │   └── ResultExpiredError       410  10404  the record is still there, its result is not
 ├── QueueFullError               429  10110  the ability's queue is at its limit (retryable)
 ├── UnservedError                503  10225  no worker serves the ability (retryable)
+├── GatewayError                 503  10222  the gateway is ending, or full (retryable)
 ├── StoreError                   503  10250  Redis cannot be reached or refuses writes (retryable)
 ├── WaitTimeoutError             504  10114  no answer within the wait limit (retryable)
 ├── WrapperError                 502  109xx  the wrapper reported, raised or returned something wrong
@@ -141,6 +146,30 @@ class MethodError(RequestError):
     http_status = 405
 
 
+class SlowRequestError(RequestError):
+    """The request did not arrive within the time it is given."""
+
+    http_status = 408
+
+
+class HeadTooLargeError(RequestError):
+    """The request's line and headers are over the limit."""
+
+    http_status = 431
+
+
+class CodingError(RequestError):
+    """The body is transferred in a coding that is not known."""
+
+    http_status = 501
+
+
+class HttpVersionError(RequestError):
+    """The request is of a version of HTTP that is not served."""
+
+    http_status = 505
+
+
 class AdminTokenError(AthenaError):
     """The admin token is missing or wrong."""
 
@@ -173,6 +202,14 @@ class UnservedError(AthenaError):
     """No worker serves the ability, or none of the GPU type that the request insists on."""
 
     code = 10225
+    http_status = 503
+    retryable = True
+
+
+class GatewayError(AthenaError):
+    """The gateway is ending before the request could be answered, or has no room for it."""
+
+    code = 10222
     http_status = 503
     retryable = True
 

@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import sys
 
 logger = logging.getLogger(__name__)
 
@@ -28,3 +29,10 @@ def allow_open_files() -> int:
             soft,
         )
     return soft
+
+
+def for_callers(files: int) -> int:
+    """Returns how many of the open files callers may take; the rest is for the process itself."""
+    if files == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(files - max(64, files // 16), 1)

@@ -191,6 +191,17 @@ class Settings:
         _positive_int,
         "bytes of requests that a gateway holds until they are queued; more get 429",
     )
+    max_connections: int = _setting(
+        "16384",
+        _positive_int,
+        "connections that a gateway takes, as far as the limit of open files allows; for more, those are "
+        "closed that have been silent longest",
+    )
+    idle_s: float = _setting(
+        "120",
+        _seconds,
+        "how long a connection may be silent between two requests; longer than proxies and clients keep it",
+    )
     inline_payload_bytes: int = _setting(
         "16384", _count, "inputs up to this size ride in the queue message, larger ones beside it"
     )

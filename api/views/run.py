@@ -92,7 +92,7 @@ class Runner:
             return ended_response(reply)
         if preference.wait_s is not None:
             return await self._accepted(call.job_id, interface)
-        raise waited_too_long(wait_s)
+        raise waited_too_long(self._gateway, call.is_private, wait_s)
 
     async def _accepted(self, job_id: str, interface: Interface) -> Response:
         record = await self._gateway.read(job_id)

@@ -8,7 +8,7 @@ from api.gateway import Gateway
 from api.request_body import Disconnected, RequestBody
 from api.submitting import Prepared
 from api.waiters import BRIEF_S, BriefFuture
-from athena.errors import WaitTimeoutError
+from athena.errors import AthenaError, GatewayError, WaitTimeoutError
 from athena.jobs import JobState
 from athena.store import Reply
 
@@ -37,6 +37,7 @@ class Call:
         self._gateway = gateway
         self._prepared: Prepared | None = prepared
         self._body = body
+        self.is_private = prepared[0].abandonable
         #: Another job's once it turns out that the request_id is known.
         self.job_id = prepared[0].job_id
 
@@ -44,14 +45,14 @@ class Call:
         """Submits the job and waits for its end.
 
         Returns:
-            The end, or None when `wait_s` passed before.
+            The end, or None when `wait_s` passed before, or the gateway's patience.
 
         Raises:
             AthenaError: the job cannot be submitted (see `Gateway.submit`).
             Disconnected: the caller went away.
         """
         assert self._prepared is not None
-        if self._prepared[0].abandonable and wait_s > UNWATCHED_S:
+        if self.is_private and wait_s > UNWATCHED_S:
             return await self._run_private(wait_s)
         future = await self._submit_and_attach()
         self._body.release()
@@ -93,7 +94,7 @@ async def wait_for_private_end(
     """Waits for the end of a job that only this caller knows of; longer than `UNWATCHED_S`.
 
     Returns:
-        The end, or None when `wait_s` passed before.
+        The end, or None when `wait_s` passed before, or the gateway's patience.
 
     Raises:
         AthenaError: the job could not be submitted.
@@ -105,7 +106,7 @@ async def wait_for_private_end(
         end = await waiting
         if not isinstance(end, Reply):
             waiting, end = end, None
-            await _wait_watched(waiting, caller, wait_s - UNWATCHED_S)
+            await _wait_watched(gateway, waiting, caller, wait_s - UNWATCHED_S)
             end = waiting.result() if waiting.done() else None
     finally:
         if end is None:
@@ -119,8 +120,17 @@ async def wait_for_private_end(
     return reply
 
 
-def waited_too_long(wait_s: float) -> WaitTimeoutError:
-    """Returns what a caller is told whose job has not ended in time."""
+def waited_too_long(gateway: Gateway, is_private: bool, wait_s: float) -> AthenaError:
+    """Returns what a caller is told whose job has not ended in time, or while there was time.
+
+    Args:
+        gateway: its patience may be over.
+        is_private: whether nobody else knows of the job, so that it was canceled.
+        wait_s: how long he would have waited.
+    """
+    if gateway.patience.is_over:
+        job = "the job was canceled" if is_private else "the job goes on"
+        return GatewayError(f"the gateway is ending; {job}; send the same request again", retry_after_s=1)
     return WaitTimeoutError(
         f"no answer within {wait_s:g} s; send a request_id, or the header "
         "'Prefer: respond-async', to fetch the answer later"
@@ -137,14 +147,14 @@ async def wait_for_end(
     """Waits for a job's end.
 
     Returns:
-        The end, or None when `wait_s` passed before.
+        The end, or None when `wait_s` passed before, or the gateway's patience.
 
     Raises:
         Disconnected: the caller went away.
     """
     try:
         if not await _ends_within(future, min(UNWATCHED_S, wait_s)) and wait_s > UNWATCHED_S:
-            await _wait_watched(future, body, wait_s - UNWATCHED_S)
+            await _wait_watched(gateway, future, body, wait_s - UNWATCHED_S)
         if future.done():
             return await gateway.fetch(future.result())
     finally:
@@ -175,13 +185,18 @@ async def _ends_within(future: asyncio.Future[Reply], seconds: float) -> bool:
     return future.done()
 
 
-async def _wait_watched(future: asyncio.Future[Reply], caller: Watched, wait_s: float) -> None:
+async def _wait_watched(
+    gateway: Gateway, future: asyncio.Future[Reply], caller: Watched, wait_s: float
+) -> None:
     watcher = asyncio.ensure_future(caller.until_disconnect())
+    over = gateway.patience.begin()
     try:
-        await asyncio.wait((future, watcher), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        waited = (future, watcher, over)
+        await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if watcher.done() and not future.done():
             raise Disconnected
     finally:
+        gateway.patience.end(over)
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher

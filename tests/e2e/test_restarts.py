@@ -5,18 +5,21 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import urllib3
 
-from tests.e2e.conftest import ECHO, FAULTY, Stack, example, wait_until
+from tests.e2e.conftest import ECHO, FAULTY, Stack, example, serving, wait_until
 
 pytestmark = pytest.mark.e2e
 
 #: `ATHENA_TEST_CLIENTS=100` for a long look.
 CLIENTS = int(os.environ.get("ATHENA_TEST_CLIENTS", "20"))
+PATIENT = FAULTY.parent / "patient"
 PARTS = (("-m", "workers"), ("-m", "api"), ("flower",))
 
 
@@ -104,3 +107,48 @@ def test_sighup_replaces_one_process_after_the_other(start_stack: Callable[..., 
         "replacing flower",
         "flower is ready again",
     ]
+
+
+def patient_request(folder: Path, **header: str) -> dict[str, Any]:
+    """Returns a request for a call of some seconds."""
+    return {
+        "header": {"app_id": "test", "status": 3, **header},
+        "parameter": {"patient": {"steps": 50, "note": str(folder / "note")}},
+        "payload": {"text": {"text": "aGVsbG8="}},
+    }
+
+
+def test_calls_longer_than_the_grace_hear_of_their_jobs_from_a_gateway_that_ends(tmp_path: Path) -> None:
+    private, named = patient_request(tmp_path), patient_request(tmp_path, request_id="long")
+    calls: list[tuple[Any, dict[str, str]]] = [(private, {}), (private, {"Prefer": "wait=60"}), (named, {})]
+    with serving(tmp_path, PATIENT, ATHENA_GRACE_S="1") as stack, ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(stack.post, "/patient", body, headers=headers) for body, headers in calls]
+        wait_until(lambda: open_jobs(stack) == 3, 30, "the jobs are there")
+        gateway = stack.child("-m", "api")
+        gateway.terminate()
+        left, accepted, known = (answer.result(30) for answer in answers)
+        wait_until(lambda: stack.children("-m", "api") not in ([], [gateway]), 60, "the next gateway")
+        wait_until(lambda: is_ready(stack), 60, "it serves")
+
+        assert (left.status_code, left.headers["Retry-After"]) == (503, "1")
+        assert "was canceled" in left.json()["header"]["message"]
+        assert accepted.status_code == 202
+        assert stack.job(accepted.json()["job"]["id"], wait_s=60)["state"] == "succeeded"
+        assert stack.get(accepted.headers["Location"]).status_code == 200
+        assert (known.status_code, known.headers["Retry-After"]) == (503, "1")
+        assert "goes on" in known.json()["header"]["message"]
+        assert stack.post("/patient", named).status_code == 200
+        wait_until((tmp_path / "note").exists, 30, "the wrapper was told of the cancel")
+
+
+def open_jobs(stack: Stack) -> int:
+    """Returns how many jobs are queued or running."""
+    jobs = stack.get("/v1/jobs?service_id=patient").json()["jobs"]
+    return sum(job["state"] in ("queued", "running") for job in jobs)
+
+
+def is_ready(stack: Stack) -> bool:
+    try:
+        return stack.get("/readyz").status_code == 200
+    except requests.ConnectionError:
+        return False

@@ -13,66 +13,9 @@ from uvicorn.server import ServerState
 
 from api import waiters as waiters_module
 from api.direct import MAX_BYTES, DirectProtocol, make_protocol
-from api.gateway import Gateway
 from api.request_body import ByteBudget
 from api.views import waiting
-from api.waiters import BriefFuture
-from athena.ability import Limits
-from athena.errors import QueueFullError
-from athena.interface import DataSpec, Interface
-from athena.jobs import JobState
-from athena.routing import Route
-from athena.schema import build_envelope_schema
-from athena.settings import from_env
-from athena.store import Reply, Submission
-
-REQUEST = {
-    "header": {"app_id": "demo", "status": 3},
-    "parameter": {"echo": {}},
-    "payload": {"text": {"text": "aGk="}},
-}
-DONE = Reply("", JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{}}')
-FAILED = Reply("", JobState.FAILED, 10909, "ValueError", "cpu", b"")
-
-
-class Knowing(Gateway):
-    """A gateway without Redis that knows one ability."""
-
-    def __init__(self, wait_s: float = 60) -> None:
-        super().__init__(from_env({"ATHENA_REDIS_URL": "redis://127.0.0.1:1/0"}))
-        limits = Limits(wait_s=wait_s, max_body_bytes=20_000)
-        interface = Interface("echo", "v1", "", (), (DataSpec("text", 0),), (), ("cpu",), True, limits)
-        self.watch.schemas["echo"] = (interface, build_envelope_schema(interface))
-        self.submitted: list[Submission] = []
-        self.left: list[str] = []
-        self.forgotten: list[str] = []
-        self.is_full = False
-        self.tells_verdicts = True
-
-    def route(self, interface: Interface, hints: Any) -> Route:
-        return Route(f"{interface.service_id}.any")
-
-    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
-        future = self._waiters.add_brief(job.job_id)
-        self.submitted.append(job)
-        if self.is_full:
-            self._waiters.fail(job.job_id, QueueFullError("full", retry_after_s=7))
-        elif self.tells_verdicts:
-            on_accepted()
-        return future
-
-    async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
-        self._waiters.remove(job_id, future)
-        self.left.append(job_id)
-
-    def forget_answered(self, job_id: str) -> None:
-        self.forgotten.append(job_id)
-
-    def end(self, reply: Reply = DONE) -> str:
-        """Ends the job that was submitted last; returns its id."""
-        job_id = self.submitted[-1].job_id
-        self._waiters.resolve(reply._replace(job_id=job_id))
-        return job_id
+from tests.callers import FAILED, REQUEST, Knowing, post
 
 
 class Wire(asyncio.Transport):
@@ -86,13 +29,14 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.sent += data
 
-    def writelines(self, parts: Any) -> None:
-        self.sent += b"".join(parts)
-
     def is_closing(self) -> bool:
         return self.is_closed
 
     def close(self) -> None:
+        self.is_closed = True
+
+    def write_eof(self) -> None:
+        # The caller ends his side, too.
         self.is_closed = True
 
     def pause_reading(self) -> None:
@@ -151,16 +95,6 @@ async def settled() -> None:
     """Lets all that is due happen."""
     for _ in range(8):
         await asyncio.sleep(0)
-
-
-def post(
-    document: Any = REQUEST, path: str = "/echo", version: str = "1.1", host: str = "x", **headers: str
-) -> bytes:
-    """Returns a request as it is sent; `_` in a header's name stands for `-`, and None leaves it out."""
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    fields = {"content_type": "application/json", "content_length": str(len(body)), **headers}
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items() if value]
-    return "\r\n".join([f"POST {path} HTTP/{version}", f"host: {host}", *lines, "", ""]).encode() + body
 
 
 Scenario = Callable[[Caller], Awaitable[None]]
@@ -250,13 +184,70 @@ def test_other_requests_reach_the_application_whole(request_bytes: bytes, is_spl
     assert caller.gateway.submitted == []
 
 
-def test_chunked_request_reaches_the_application() -> None:
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=UTF-8",
+        'application/json; charset="utf-8"',
+    ],
+)
+def test_json_may_be_spelled_in_other_ways(content_type: str) -> None:
+    async def scenario(caller: Caller) -> None:
+        await caller.send(post(content_type=content_type))
+
+    assert len(play(scenario).gateway.submitted) == 1
+
+
+def chunked(body: bytes, size_bytes: int) -> bytes:
+    """Returns a chunked body."""
+    pieces = [body[at : at + size_bytes] for at in range(0, len(body), size_bytes)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_chunked_request_is_answered_directly_if_it_is_small(is_small: bool) -> None:
     head = post(b"", content_length="", transfer_encoding="chunked")
+    body = json.dumps(REQUEST if is_small else TOO_LARGE).encode()
 
     async def scenario(caller: Caller) -> None:
-        await caller.send(head + b"2\r\n{}\r\n0\r\n\r\n")
+        await caller.send(head, chunked(body, 50))
+        assert caller.budget.held_bytes == 0
 
-    assert play(scenario).bodies == [b"{}"]
+    caller = play(scenario)
+
+    assert len(caller.gateway.submitted) == is_small
+    assert caller.bodies == ([] if is_small else [body])
+
+
+def test_caller_who_waits_for_a_word_before_his_body_gets_it_once() -> None:
+    head, _, body = post(expect="100-continue").partition(b"\r\n\r\n")
+
+    async def scenario(caller: Caller) -> None:
+        await caller.send(head + b"\r\n\r\n")
+        assert caller.wire.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await caller.send(body)
+        caller.gateway.end()
+        await settled()
+
+    assert play(scenario).statuses == [100, 200]
+
+
+def test_bytes_of_an_unfinished_request_are_counted() -> None:
+    request = post()
+
+    async def scenario(caller: Caller) -> None:
+        await caller.send(request[:-10], request[-10:-1])
+        assert caller.budget.held_bytes == len(request.partition(b"\r\n\r\n")[2]) - 1
+        await caller.send(request[-1:])
+        assert caller.budget.held_bytes == 0
+        caller.gateway.end()
+        await settled()
+        await caller.send(request[:-1])
+        caller.protocol.connection_lost(None)
+        assert caller.budget.held_bytes == 0
+
+    assert play(scenario).statuses == [200]
 
 
 @pytest.mark.parametrize("why", ["wait_s", "budget", "redis", "bug"])
@@ -346,8 +337,8 @@ def test_request_on_its_way_is_served_before_the_server_ends() -> None:
 
     caller = play(scenario)
 
-    assert caller.statuses == [204]
-    assert caller.wire.is_closed
+    assert len(caller.gateway.submitted) == 1
+    assert not caller.wire.is_closed
 
 
 @pytest.mark.parametrize("path", ["http://x", "http://x:99999/echo", "http://x@y@z/", "*"])
@@ -450,6 +441,25 @@ def test_long_job_is_waited_for(status: int) -> None:
 
 
 @pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("is_early", [True, False])
+def test_long_wait_ends_with_the_patience_of_the_gateway(is_early: bool) -> None:
+    async def scenario(caller: Caller) -> None:
+        if is_early:
+            caller.gateway.patience.lose()
+        await caller.send(post())
+        await asyncio.sleep(0.05)
+        caller.gateway.patience.lose()
+        await asyncio.gather(*caller.state.tasks)
+
+    caller = play(scenario)
+
+    assert caller.statuses == [503]
+    assert b"\r\nretry-after: 1\r\n" in caller.wire.sent
+    assert b"the job was canceled" in caller.wire.sent
+    assert caller.gateway.left == [caller.gateway.submitted[0].job_id]
+
+
+@pytest.mark.usefixtures("brief")
 def test_caller_hears_of_a_server_that_has_no_time_left() -> None:
     async def scenario(caller: Caller) -> None:
         await caller.send(post())
@@ -461,5 +471,6 @@ def test_caller_hears_of_a_server_that_has_no_time_left() -> None:
 
     caller = play(scenario)
 
-    assert caller.statuses == [500]
+    assert caller.statuses == [503]
+    assert b"\r\nretry-after: 1\r\n" in caller.wire.sent
     assert caller.gateway.left == [caller.gateway.submitted[0].job_id]

@@ -13,6 +13,7 @@ from athena.errors import (
     ConfigError,
     ExecTimeoutError,
     ExpiredError,
+    GatewayError,
     InternalError,
     NotFoundError,
     OutputError,
@@ -69,7 +70,7 @@ def test_subclass_with_the_code_of_its_base_has_another_status(error: type[Athen
 
 
 def test_only_what_may_pass_by_itself_is_retryable() -> None:
-    expected = {QueueFullError, UnservedError, StoreError, WaitTimeoutError, ExpiredError}
+    expected = {GatewayError, QueueFullError, UnservedError, StoreError, WaitTimeoutError, ExpiredError}
 
     assert {error for error in CLASSES if error.retryable} == expected
 

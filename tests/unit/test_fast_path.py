@@ -75,11 +75,12 @@ def ask(
     return asyncio.run(answer())
 
 
+@pytest.mark.parametrize("has_length", [True, False])
 @pytest.mark.parametrize("path", ["/echo", "/v1/private/echo"])
-def test_ordinary_request_is_answered(path: str) -> None:
+def test_ordinary_request_is_answered(path: str, has_length: bool) -> None:
     gateway = Ready()
 
-    answer = ask(gateway, path=path)
+    answer = ask(gateway, path=path, has_length=has_length)
 
     assert answer is not None
     (job,) = gateway.submitted
@@ -102,7 +103,6 @@ JSON_TYPE = (b"content-type", b"application/json")
         {"headers": ((b"content-type", b"text/plain"),)},
         {"headers": (JSON_TYPE, JSON_TYPE)},
         {"headers": (JSON_TYPE, (b"prefer", b"wait=1"))},
-        {"has_length": False},
         {"request": b"{"},
         {"request": b"x" * 20_000_000},
         {"request": []},
