@@ -138,7 +138,7 @@ def test_calls_longer_than_the_grace_hear_of_their_jobs_from_a_gateway_that_ends
         assert (known.status_code, known.headers["Retry-After"]) == (503, "1")
         assert "goes on" in known.json()["header"]["message"]
         assert stack.post("/patient", named).status_code == 200
-        wait_until((tmp_path / "note").exists, 30, "the wrapper was told of the cancel")
+        wait_until(lambda: open_jobs(stack) == 0, 30, "nothing goes on that nobody asks for")
 
 
 def open_jobs(stack: Stack) -> int:
