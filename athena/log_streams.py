@@ -86,7 +86,7 @@ def write_nowhere(descriptor: int) -> None:
 
 def open_log_streams() -> None:
     """Makes this process' output a log; output that somebody else has put in place, such as a test, stays."""
-    _open_closed()
+    open_closed()
     for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
         stream = getattr(sys, name)
         if _is_at(stream, descriptor):
@@ -99,7 +99,7 @@ def open_log_streams() -> None:
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _IOLBF, 0)
 
 
-def _open_closed() -> None:
+def open_closed() -> None:
     """Opens the standard descriptors that are closed: a connection would get their numbers else."""
     for descriptor in (0, STDOUT, STDERR):
         try:
@@ -117,9 +117,14 @@ def _is_at(stream: io.TextIOWrapper | None, descriptor: int) -> bool:
         return False
 
 
-def _as_log(stream: io.TextIOWrapper | None, descriptor: int) -> io.TextIOWrapper:
-    if stream is not None:
-        stream.flush()
-    encoding = stream.encoding if stream is not None else "utf-8"
+def log_stream(descriptor: int, encoding: str = "utf-8") -> io.TextIOWrapper:
+    """Returns a descriptor as a text stream that takes all that is written; it does not own it."""
     raw = LogStream(descriptor, "wb", closefd=False)
     return io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\n", write_through=True)
+
+
+def _as_log(stream: io.TextIOWrapper | None, descriptor: int) -> io.TextIOWrapper:
+    if stream is None:
+        return log_stream(descriptor)
+    stream.flush()
+    return log_stream(descriptor, stream.encoding)

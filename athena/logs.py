@@ -1,12 +1,17 @@
 """Log lines of all processes: one format, on standard error."""
 
 import logging
+import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
+from athena.log_streams import STDERR, log_stream
 from athena.plain_text import class_name, one_line, plain_lines
 
 FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
+
+#: Our packages, and those that a worker is made of.
+OWN = ("athena", "workers", "celery", "kombu")
 
 #: A record's text, its traceback included, is cut in the middle when it is longer.
 MAX_CHARS = 20_000
@@ -33,8 +38,26 @@ class LogFormatter(logging.Formatter):
 
 def configure_logs(level: str) -> None:
     """Sends all log records of this process to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogFormatter(FORMAT))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_handler(sys.stderr)]
     root.setLevel(level)
+
+
+def keep_own_logs() -> None:
+    """Gives our records a way of their own, whatever a wrapper does to the root logger and `sys.stderr`."""
+    handler = _handler(log_stream(os.dup(STDERR)))
+    for logger in own_loggers():
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.root.level)
+        logger.propagate = False
+
+
+def own_loggers() -> list[logging.Logger]:
+    """Returns the loggers above those of our modules, and of Celery's."""
+    return [logging.getLogger(name) for name in OWN]
+
+
+def _handler(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LogFormatter(FORMAT))
+    return handler

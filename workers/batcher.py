@@ -76,6 +76,7 @@ class Model:
         run: runs jobs in one inference call and returns one outcome for each. What it raises fails them all.
         unload: runs last, on the first thread.
         surroundings: what each thread has around its whole life.
+        restore: runs after calls, while no other runs.
     """
 
     load: Callable[[], None]
@@ -83,6 +84,7 @@ class Model:
     run: Callable[[list[BatchJob]], list[Outcome]]
     unload: Callable[[], None]
     surroundings: Callable[[], AbstractContextManager[object]] = nullcontext
+    restore: Callable[[], object] = lambda: None
 
 
 class Batcher:
@@ -265,6 +267,8 @@ class Batcher:
         self._clock.begin(began_s)
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
         outcomes = self._outcomes(batch)
+        if self._running == 1:
+            self._model.restore()
         self._progress.end(thread)
         ended_s = time.monotonic()
         self._clock.end(ended_s)

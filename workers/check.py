@@ -29,6 +29,7 @@ from workers.event_loops import event_loop
 from workers.guards import install_guards
 from workers.inference import describe
 from workers.rehearsal import Measured, Rehearsal, measure
+from workers.surroundings import present_folder
 
 #: The example is answered so often, unless that takes too long.
 MAX_RUNS = 6
@@ -238,10 +239,19 @@ class Check:
             )
 
     def _look_around(self) -> None:
-        if Path.cwd() != self._ability.path:
+        for what in self._rehearsal.changed:
+            self._note(
+                "changes-process",
+                f"a call has changed {what}, which all calls share",
+                "leave it as it was; a worker puts it back after each call",
+                str(self._ability.wrapper_path),
+                self._facts.method_line("wrapperOnceExec"),
+            )
+        folder = present_folder()
+        if folder != str(self._ability.path):
             self._note(
                 "changes-folder",
-                f"the wrapper left the working directory at {Path.cwd()}",
+                f"the wrapper left the working directory at {folder or 'a folder that is gone'}",
                 "open files by a full path instead of changing directory",
                 str(self._ability.wrapper_path),
             )

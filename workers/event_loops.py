@@ -33,6 +33,18 @@ def thread_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def has_closed_loop() -> bool:
+    """Whether this thread had a loop by `event_loop` that a call has closed."""
+    loop: asyncio.AbstractEventLoop | None = getattr(_of_thread, "loop", None)
+    return loop is not None and loop.is_closed()
+
+
+def renew_loop() -> None:
+    """Gives a thread that had a loop by `event_loop` one again, if a call has closed or hidden it."""
+    if getattr(_of_thread, "loop", None) is not None:
+        thread_loop()
+
+
 def called_plainly(method: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function that is called like any other, for one that may be an `async def`."""
     if not inspect.iscoroutinefunction(method):

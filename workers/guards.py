@@ -9,6 +9,8 @@ import threading
 from types import FrameType
 from typing import Any
 
+from workers.surroundings import touched
+
 logger = logging.getLogger(__name__)
 
 #: Signals that end a process which has no handler for them, and that programs use for purposes of their own:
@@ -34,8 +36,10 @@ def install_guards() -> None:
     - Signals belong to the worker. Wrappers are loaded and run outside the main thread, where
       `signal.signal` would raise; it does nothing there instead, and the signal itself does nothing either.
     - A crash inside a native library leaves the Python stack in the log.
+    - What a call changes of what all calls share is noted (see `workers.surroundings`).
     """
     faulthandler.enable()
+    touched.watch()
     for number in UNHEARD:
         # Not SIG_IGN, which programs that a wrapper starts would inherit.
         signal.signal(number, ignore_signal)

@@ -34,6 +34,7 @@ from workers.batcher import BatchJob
 from workers.dispatcher import Dispatcher, OnceArguments
 from workers.loader import declared_interface, load_wrapper
 from workers.resources import Resources
+from workers.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Inference:
         self._dispatcher: Dispatcher | None = None
         self._interface: Interface | None = None
         self._resources: Resources | None = None
+        self._surroundings: Surroundings | None = None
 
     @property
     def interface(self) -> Interface:
@@ -72,6 +74,7 @@ class Inference:
         self.init()
         try:
             self.answer_example()
+            self.restore()
         except ConfigError:
             self.unload()
             raise
@@ -114,6 +117,15 @@ class Inference:
             self._ability.path / self._ability.resources.dir,
             self._ability.resources.max_loaded,
         )
+        self._surroundings = Surroundings()
+
+    def restore(self) -> list[str]:
+        """Puts back what a call has changed and all calls share; returns what that was."""
+        try:
+            return self._surroundings.restore() if self._surroundings is not None else []
+        except Exception:
+            logger.exception("what a call has changed cannot be put back")
+            return []
 
     def unload(self) -> None:
         """Runs wrapperUnloadRes for each resource, and wrapperFini."""
@@ -121,6 +133,9 @@ class Inference:
             self._resources.close()
         if self._dispatcher is not None:
             self._dispatcher.fini()
+        if self._surroundings is not None:
+            self._surroundings.close()
+            self._surroundings = None
 
     def batch_key(self, message: JobMessage) -> object:
         """Returns what jobs must have in common to share a call; None for a job that gets one of its own."""

@@ -25,7 +25,7 @@ from athena.garbage import keep_what_is_loaded
 from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
 from athena.log_streams import LogReaders, open_log_streams
-from athena.logs import configure_logs
+from athena.logs import configure_logs, keep_own_logs
 from athena.plain_text import one_line
 from athena.progress import ProgressBoard
 from athena.script import Command
@@ -93,6 +93,7 @@ class WorkerProcess:
                 end_forks(self._inference.run),
                 end_forks(self._inference.unload),
                 event_loop,
+                self._inference.restore,
             ),
             BatchOptions(
                 options.max_batch,
@@ -279,6 +280,7 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     settings = from_env(os.environ)
     configure_logs(settings.log_level)
+    keep_own_logs()
     # At INFO, Celery writes lines for each task.
     if logging.root.level >= logging.INFO:
         logging.getLogger("celery").setLevel(logging.WARNING)

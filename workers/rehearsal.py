@@ -49,6 +49,8 @@ class Rehearsal:
         self.inference = Inference(ability, _no_payload)
         #: What the wrapper returned for the last request, if that was a `Response`.
         self.last_response: Response | None = None
+        #: What calls have changed that all calls share, in their order.
+        self.changed: dict[str, None] = {}
 
     def load(self) -> None:
         """Imports the wrapper, and notes what it returns from now on."""
@@ -69,7 +71,9 @@ class Rehearsal:
         Raises:
             RequestError: it is not valid.
         """
-        return self.inference.run_one(self.inference.message_of(new_job_id(), envelope))
+        outcome = self.inference.run_one(self.inference.message_of(new_job_id(), envelope))
+        self.changed.update(dict.fromkeys(self.inference.restore()))
+        return outcome
 
     def example(self) -> dict[str, Any] | None:
         """Returns the ability's example, or a request made of the test data of its fields; None without both.

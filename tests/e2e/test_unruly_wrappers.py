@@ -129,3 +129,31 @@ def test_a_module_with_a_taken_name_is_named(unruly: Stack, capsys: pytest.Captu
 
 def test_asyncio_has_a_loop_in_each_call(unruly: Stack, worker: str) -> None:
     assert [ask(unruly, "loop") for _ in range(2)] == [(0, worker)] * 2
+
+
+LINES = ("a line to standard output", "a line to standard error", "a line of the wrapper's own logger")
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "leaves_its_folder",
+        "closes_streams",
+        "replaces_streams",
+        "closes_descriptors",
+        "configures_logs",
+        "changes_the_process",
+        "closes_its_loop",
+    ],
+)
+def test_what_a_job_does_to_its_process_does_not_stay(unruly: Stack, worker: str, mode: str) -> None:
+    before = ask(unruly, "look")
+    assert before[0] == 0
+    counts = {line: unruly.log.count(line) for line in (*LINES, "wrapperOnceExec raised")}
+
+    assert ask(unruly, mode) == (0, worker)
+
+    assert ask(unruly, "look") == before
+    assert ask(unruly, "surrogate")[0] == 10909
+    for line, count in counts.items():
+        assert unruly.log.count(line) > count, line

@@ -121,7 +121,9 @@ def test_a_wrapper_alone_is_asked_with_its_test_data(
         ('key="size"', 'key="text"', "duplicate-key", "error", 6, "twice"),
         ("maximum=5", "maximum=2", "bad-example", "error", 0, "/parameter/"),
         ('").data)', '").data, type=2)', "other-type", "warning", 18, "declared with 0"),
-        ("response = Response()", "os.chdir('/'); response = Response()", "changes-folder", "note", 0, "/"),
+        ("return 0", "os.chdir('/')", "changes-folder", "note", 0, "/"),
+        ("response = R", "os.chdir('/'); response = R", "changes-process", "note", 16, "working folder"),
+        ("response = R", "sys.stdout.close(); response = R", "changes-process", "note", 16, "sys.stdout"),
         (
             "return 0",
             "threading.Thread(target=time.sleep, args=(60,), name='busy').start()",

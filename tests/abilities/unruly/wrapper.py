@@ -2,10 +2,16 @@
 
 import _thread
 import asyncio
+import io
+import locale
+import logging.config
 import os
 import signal
+import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 from athena.sdk import Response, ResponseData, StringBodyField, StringParamField, WrapperBase
 
@@ -128,6 +134,52 @@ class Wrapper(WrapperBase):
         """As in a program's main thread, again and again."""
         asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
         return self.fine()
+
+    def leaves_its_folder(self):
+        folder = tempfile.mkdtemp()
+        os.chdir(folder)
+        os.rmdir(folder)
+        return self.fine()
+
+    def closes_streams(self):
+        sys.stdout.close()
+        sys.stderr.close()
+        return self.fine()
+
+    def replaces_streams(self):
+        sys.stdout = sys.stderr = io.StringIO()
+        return self.fine()
+
+    def closes_descriptors(self):
+        os.close(1)
+        os.close(2)
+        return self.fine()
+
+    def configures_logs(self):
+        logging.config.dictConfig({"version": 1, "root": {"level": "CRITICAL"}})
+        logging.basicConfig(force=True, filename=os.devnull)
+        logging.disable()
+        return self.fine()
+
+    def changes_the_process(self):
+        os.umask(0)
+        locale.setlocale(locale.LC_ALL, "C" if locale.setlocale(locale.LC_ALL) != "C" else "C.UTF-8")
+        asyncio.run(asyncio.sleep(0))
+        return self.fine()
+
+    def closes_its_loop(self):
+        asyncio.get_event_loop().close()
+        return self.fine()
+
+    def look(self):
+        """What a job finds."""
+        asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+        print("a line to standard output", flush=True)
+        print("a line to standard error", file=sys.stderr, flush=True)
+        logging.getLogger("wrapper").error("a line of the wrapper's own logger")
+        found = [os.getcwd(), Path("ability.toml").exists(), locale.setlocale(locale.LC_ALL)]
+        os.umask(umask := os.umask(0o22))
+        return self.answer(repr([*found, umask]))
 
     def item_surrogate(self):
         return self.answer(HALF)
