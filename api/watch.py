@@ -8,7 +8,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api.redis_link import RedisLink
@@ -17,7 +17,7 @@ from athena.errors import StoreError
 from athena.fleet import HOSTS_S, WRITE_PROBE, FleetView
 from athena.interface import Interface
 from athena.janitor import Janitor
-from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS, load_key
+from athena.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS, load_key
 from athena.registry import readable
 from athena.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
@@ -26,6 +26,10 @@ from athena.store import pairs
 logger = logging.getLogger(__name__)
 
 OBSERVE_S = 1.0
+
+REGISTRY = (WORKERS, BEATS, ABILITIES, FAILURES, FORGOTTEN)
+
+REGISTRY = (WORKERS, BEATS, ABILITIES, FAILURES, FORGOTTEN)
 
 #: Above this share of its memory limit, Redis takes no new jobs, so that it can end those it has.
 MEMORY_SHARE = 0.9
@@ -96,8 +100,8 @@ class Watch:
             await asyncio.sleep(OBSERVE_S if self.schemas and self.has_settled else OBSERVE_S / 5)
 
     async def _observe(self) -> None:
-        workers, beats, abilities, failures, memory, takes_writes = await asyncio.gather(
-            *(self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS, ABILITIES, FAILURES)),
+        workers, beats, abilities, failures, forgotten, memory, takes_writes = await asyncio.gather(
+            *(self._link.execute(("HGETALL", key)) for key in REGISTRY),
             self._link.execute(("INFO", "memory")),
             self._takes_writes(),
         )
@@ -105,6 +109,7 @@ class Watch:
         self.fleet.observe(now_s, pairs(workers), pairs(beats), takes_writes)
         self.fleet.observe_failures(time.time(), pairs(failures))
         self.memory_share = memory_share(memory)
+        self._forget(pairs(forgotten).keys() - pairs(abilities).keys())
         self._learn(pairs(abilities))
         if not self.has_settled or now_s - self._hosts_read_s >= HOSTS_S:
             self._hosts_read_s = now_s
@@ -138,11 +143,21 @@ class Watch:
         for service_id, count in zip(service_ids, counts, strict=True):
             self._throughputs.setdefault(service_id, Throughput()).observe(now_s, int(count or 0))
 
+    def _forget(self, service_ids: Iterable[bytes]) -> None:
+        """Knows abilities no more that an operator had forgotten; one that is only missing in Redis stays."""
+        for raw in service_ids:
+            if self._raw_interfaces.pop(raw, None) is not None:
+                service_id = raw.decode()
+                del self.schemas[service_id]
+                self.fleet.forget(service_id)
+                self._throughputs.pop(service_id, None)
+                logger.info("forgot %s", service_id)
+
     def _learn(self, abilities: Mapping[bytes, bytes]) -> None:
         changed = {key: raw for key, raw in abilities.items() if self._raw_interfaces.get(key) != raw}
         for service_id, (interface, schema) in readable(changed, _read_ability):
             self.schemas[service_id] = (interface, schema)
-            self.fleet.interfaces[service_id] = interface
+            self.fleet.learn(interface)
             self._raw_interfaces[service_id.encode()] = changed[service_id.encode()]
             logger.info("learned the interface of %s", service_id)
 

@@ -9,6 +9,7 @@ AthenaError
 │   ├── BodyTooLargeError        413  10163  the body is over the limit
 │   ├── FetchError              400  10009  an input that the request names by URL cannot be had
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
+│   ├── AbilityInUseError        409  10163  a worker serves the ability, or it has jobs
 │   ├── JobStateError            409  10163  the job is not in a state that allows it
 │   ├── ForbiddenError           403  10163  the request names a host or is of a page that is not allowed
 │   ├── MethodError              405  10163  the path exists, not with this method
@@ -26,6 +27,7 @@ AthenaError
 ├── WaitTimeoutError             504  10114  no answer within the wait limit (retryable)
 ├── WrapperError                 502  109xx  the wrapper reported, raised or returned something wrong
 │   └── OutputError              502  10106  the wrapper's answer does not fit what it declared
+├── InterfaceChangedError        409  10107  the job was queued for an interface that is no more
 ├── PoisonedError                502  10109  worker processes died under the job, again and again
 ├── ExecTimeoutError             504  10102  the job ran past its execution limit
 ├── CanceledError                409  10101  the job was canceled
@@ -124,6 +126,12 @@ class FetchError(RequestError):
 
 class RequestIdConflictError(RequestError):
     """The `request_id` belongs to a job with another body."""
+
+    http_status = 409
+
+
+class AbilityInUseError(RequestError):
+    """The ability cannot be forgotten: a worker serves it, or it has jobs."""
 
     http_status = 409
 
@@ -243,6 +251,13 @@ class OutputError(WrapperError):
     code = 10106
 
 
+class InterfaceChangedError(AthenaError):
+    """The job was queued under an earlier interface of the ability, and does not fit the present one."""
+
+    code = 10107
+    http_status = 409
+
+
 class PoisonedError(AthenaError):
     """Worker processes died under the job, as often as the ability allows."""
 
@@ -287,6 +302,7 @@ def http_status_of(code: int) -> int:
 _STATUS_BY_JOB_CODE = {
     error.code: error.http_status
     for error in (
+        InterfaceChangedError,
         PoisonedError,
         ExecTimeoutError,
         CanceledError,

@@ -68,13 +68,15 @@ class FleetView:
     """One observer's picture of the fleet; call `observe` about once a second.
 
     Attributes:
-        interfaces: service_id -> interface, of all abilities that were ever registered.
+        interfaces: service_id -> interface, of all abilities that were registered and not forgotten.
         failures: service_id -> why its worker does not start, in one line.
     """
 
     def __init__(self, unserved_grace_s: float, now_s: float) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.failures: dict[str, str] = {}
+        #: Forgotten ones: a gateway that had not heard of it yet may have accepted jobs.
+        self._retired: dict[str, Interface] = {}
         self._grace_s = unserved_grace_s
         self._started_s = now_s
         self._workers: dict[str, WorkerEntry] = {}
@@ -84,6 +86,22 @@ class FleetView:
         self._targets_seen: dict[str, dict[tuple[str, str], tuple[float, WorkerEntry]]] = {}
         self._loading: dict[str, set[str]] = {}
         self._routable: dict[str, tuple[float, list[WorkerEntry]]] = {}
+
+    @property
+    def swept(self) -> list[Interface]:
+        """Abilities whose jobs are looked after, those that were forgotten included."""
+        return [*self.interfaces.values(), *self._retired.values()]
+
+    def learn(self, interface: Interface) -> None:
+        """Takes an interface in."""
+        self._retired.pop(interface.service_id, None)
+        self.interfaces[interface.service_id] = interface
+
+    def forget(self, service_id: str) -> None:
+        """Takes an ability out that an operator had forgotten."""
+        interface = self.interfaces.pop(service_id, None)
+        if interface is not None:
+            self._retired[service_id] = interface
 
     def observe(
         self,

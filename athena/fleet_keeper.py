@@ -12,7 +12,7 @@ from athena.blocking_link import BlockingLink
 from athena.fleet import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
 from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
-from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
+from athena.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS
 from athena.redis_address import RedisAddress
 from athena.registry import readable
 from athena.script import Command
@@ -170,7 +170,8 @@ class FleetKeeper:
         self._fleet.observe(now_s, pairs(workers), pairs(pulses), takes_writes)
         if now_s - self._learned_s >= LEARN_S:
             self._learned_s = now_s
-            learn_interfaces(self._fleet, pairs(self._link.execute(("HGETALL", ABILITIES))))
+            told = (pairs(self._link.execute(("HGETALL", key))) for key in (ABILITIES, FORGOTTEN))
+            learn_interfaces(self._fleet, *told)
             self._forget_hosts(time.time())
         if now_s - self._hosts_read_s >= HOSTS_S:
             self._hosts_read_s = now_s

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from athena.errors import NotFoundError
+from athena.errors import AbilityInUseError, NotFoundError
 from athena.host_report import HostReport
 from athena.interface import Interface
 from athena.keys import (
@@ -20,7 +20,7 @@ from athena.keys import (
 )
 from athena.queues import ANY, NORMAL, QueueName, queues_of_targets
 from athena.registry import readable
-from athena.script import PAUSE, PURGE
+from athena.script import FORGET, PAUSE, PURGE
 from athena.steps import Steps
 from athena.store import (
     pairs,
@@ -29,6 +29,14 @@ from athena.worker_entry import WorkerEntry
 
 #: How many messages one purge script removes: Redis serves nobody else meanwhile.
 PURGE_AT_ONCE = 500
+
+#: Gateways and supervisors look once a second; one that was cut off for longer than this starts anew.
+FORGOTTEN_TTL_MS = 86_400_000
+
+FORGOTTEN_REASON = "canceled: an operator had the ability forgotten"
+
+#: So many workers are named in a message.
+MOST_NAMED = 5
 
 PURGED = "canceled: an operator purged the queue"
 
@@ -57,6 +65,47 @@ def list_abilities() -> Steps[list[Interface]]:
     raw = pairs((yield ("HGETALL", ABILITIES)))
     interfaces = (interface for _, interface in readable(raw, Interface.decode))
     return sorted(interfaces, key=lambda interface: interface.service_id)
+
+
+def forget_ability(service_id: str, force: bool = False) -> Steps[int]:
+    """Forgets an ability that is served no more; returns how many open jobs were canceled for that.
+
+    Args:
+        service_id: the ability.
+        force: whether to do it though a worker serves it, which registers it again when it is restarted, or
+            though it has jobs, which are canceled.
+
+    Raises:
+        NotFoundError: there is no such ability.
+        AbilityInUseError: a worker serves it, or it has jobs.
+    """
+    if not force:
+        yield from _check_retired(service_id)
+    known = yield from known_queues((yield from list_abilities()))
+    canceled = 0
+    args = (service_id, "1" if force else "0", FORGOTTEN_REASON, FORGOTTEN_TTL_MS)
+    while True:
+        word, open_jobs, messages = yield FORGET.call(known.get(service_id, ()), args)
+        canceled = max(canceled, int(open_jobs))
+        if word == b"forgotten":
+            return canceled
+        if word == b"unknown":
+            raise NotFoundError(f"there is no ability {service_id!r}; there are: {', '.join(sorted(known))}")
+        if word == b"held":
+            raise AbilityInUseError(
+                f"{service_id} has {open_jobs} open jobs and {messages} messages in its queues; "
+                "wait for them, purge its queues, or force it"
+            )
+
+
+def _check_retired(service_id: str) -> Steps[None]:
+    workers = pairs((yield ("HGETALL", WORKERS)))
+    names = [
+        entry.name for _, entry in readable(workers, WorkerEntry.decode) if entry.service_id == service_id
+    ]
+    if names:
+        shown = ", ".join(sorted(names)[:MOST_NAMED])
+        raise AbilityInUseError(f"{len(names)} workers serve {service_id} ({shown}); stop them, or force it")
 
 
 def known_queues(interfaces: Sequence[Interface]) -> Steps[dict[str, list[str]]]:

@@ -40,6 +40,7 @@ def prepare_job(
         inline_limit_bytes,
         resource_id=header.get("res_id") or "",
         max_exec_s=_less(header.get("max_exec_s"), interface.limits.max_exec_s),
+        interface=interface.digest,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -109,6 +110,13 @@ class Interface:
     def output_types(self) -> dict[str, int]:
         """Output key -> data type number."""
         return {spec.key: spec.type for spec in self.outputs}
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells apart interfaces that do not take the same requests: 16 hexadecimal digits."""
+        told = [self.service_id, self.params, self.inputs, self.outputs, self.header_params]
+        # Through JSON and back: a gateway has read what a worker has written.
+        return blake2b(orjson.dumps(told, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
     def encode(self) -> bytes:
         """Returns the interface as JSON."""

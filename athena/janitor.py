@@ -58,7 +58,7 @@ class Janitor:
         thorough = now_s - self._looked_closely_s >= THOROUGH_S
         if thorough:
             self._looked_closely_s = now_s
-        for interface in self._fleet.interfaces.values():
+        for interface in self._fleet.swept:
             yield sweep_command(
                 interface.service_id,
                 queues_of(interface),
@@ -79,6 +79,11 @@ def max_attempts(interface: Interface | None) -> int:
     return (interface.limits if interface is not None else Limits()).max_attempts
 
 
-def learn_interfaces(fleet: FleetView, abilities: Mapping[bytes, bytes]) -> None:
-    """Takes in the registered abilities."""
-    fleet.interfaces.update(readable(abilities, Interface.decode))
+def learn_interfaces(
+    fleet: FleetView, abilities: Mapping[bytes, bytes], forgotten: Mapping[bytes, bytes]
+) -> None:
+    """Takes in which abilities are registered, and which were forgotten and not registered again."""
+    for service_id in forgotten.keys() - abilities.keys():
+        fleet.forget(service_id.decode(errors="replace"))
+    for _, interface in readable(abilities, Interface.decode):
+        fleet.learn(interface)

@@ -28,7 +28,8 @@
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
 | `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
-| `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | for ever |
+| `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | forgotten |
+| `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
 Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the service_id.
@@ -38,6 +39,7 @@ WORKERS = "athena:workers"
 BEATS = "athena:beats"
 ABILITIES = "athena:abilities"
 FAILURES = "athena:failures"
+FORGOTTEN = "athena:forgotten"
 HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"

@@ -32,6 +32,7 @@ class JobMessage(NamedTuple):
         expected: output key -> attributes that the answer echoes.
         resource_id: the personalised resource that the caller named; "" for none.
         max_exec_s: how long it may run; 0 for as long as the ability allows.
+        interface: digest of the interface by which the request was checked (see `Interface.digest`).
     """
 
     job_id: str
@@ -42,6 +43,7 @@ class JobMessage(NamedTuple):
     claim: bool = False
     resource_id: str = ""
     max_exec_s: float = 0
+    interface: str = ""
 
     def encode(self) -> dict[str, Any]:
         """Returns the message as a JSON object."""
@@ -56,6 +58,7 @@ class JobMessage(NamedTuple):
             ],
             "expected": self.expected,
             "claim": self.claim,
+            "interface": self.interface,
         }
         if self.resource_id:
             document["resource_id"] = self.resource_id
@@ -85,6 +88,7 @@ class JobMessage(NamedTuple):
                 claim=document["claim"],
                 resource_id=document.get("resource_id", ""),
                 max_exec_s=document.get("max_exec_s", 0),
+                interface=document.get("interface", ""),
             )
         except (KeyError, TypeError) as error:
             raise RequestError(f"the queue message is malformed: {one_line(error)}") from None
@@ -102,6 +106,7 @@ def make_message(
     inline_limit_bytes: int,
     resource_id: str = "",
     max_exec_s: float = 0,
+    interface: str = "",
 ) -> tuple[JobMessage, bytes | None]:
     """Returns the queue message, and the bytes that must lie beside it when they are over the limit."""
     claim = sum(len(item.data) for item in inputs) > inline_limit_bytes
@@ -124,6 +129,7 @@ def make_message(
         claim=claim,
         resource_id=resource_id,
         max_exec_s=max_exec_s,
+        interface=interface,
     )
     return message, _join(inputs) if claim else None
 

@@ -60,6 +60,7 @@ CANCEL = Script("cancel", "clock", "keep", "settle", "abandon")
 SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "settle")
 PURGE = Script("purge", "clock", "keep", "settle", "abandon")
 PAUSE = Script("pause", "bell")
+FORGET = Script("forget", "clock", "keep", "settle", "abandon")
 LIST = Script("list", "clock")
 
 SCRIPTS = (
@@ -79,6 +80,7 @@ SCRIPTS = (
     SWEEP,
     PURGE,
     PAUSE,
+    FORGET,
     LIST,
 )
 

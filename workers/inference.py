@@ -33,6 +33,7 @@ from workers.async_results import AsyncResults
 from workers.batcher import BatchJob
 from workers.dispatcher import Dispatcher, OnceArguments
 from workers.loader import declared_interface, load_wrapper
+from workers.recheck import Recheck
 from workers.resources import Resources
 from workers.surroundings import Surroundings
 
@@ -55,6 +56,7 @@ class Inference:
         self.wrapper: Any = None
         self._dispatcher: Dispatcher | None = None
         self._interface: Interface | None = None
+        self._recheck: Recheck | None = None
         self._resources: Resources | None = None
         self._surroundings: Surroundings | None = None
 
@@ -90,6 +92,7 @@ class Inference:
             self._interface = declared_interface(self._ability, wrapper)
             # Whatever cannot be written as JSON is found here, where the message can name the file.
             self._interface.encode()
+            self._recheck = Recheck(self._interface)
             results = AsyncResults(self._ability.limits.max_exec_s)
             self._dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
         except ConfigError:
@@ -204,6 +207,8 @@ class Inference:
         return _Timer(batch_size, self._ability.limits.max_output_bytes)
 
     def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
+        assert self._recheck is not None
+        message = self._recheck.fitting(message)
         beside = self._read_payload(message.job_id) if message.claim else None
         params = {**message.params, "sid": message.job_id}
         inputs = _nodes(message, beside, self._ability.limits.max_input_bytes)

@@ -86,6 +86,12 @@ class Admin:
         """Cancels what waits in a queue."""
         return json_response({"canceled": await self._gateway.operate(fleet_operations.purge_queues([name]))})
 
+    async def forget(self, service_id: str) -> Response:
+        """Forgets an ability."""
+        force = request.args.get("force", "") not in ("", "0", "false")
+        canceled = await self._gateway.operate(fleet_operations.forget_ability(service_id, force))
+        return json_response({"forgotten": service_id, "canceled": canceled})
+
     async def workers(self) -> Response:
         """Lists workers."""
         serving, drained = await self._gateway.operate(fleet_operations.list_workers())
@@ -122,6 +128,7 @@ def blueprint(gateway: Gateway) -> Blueprint:
         ("POST", "/queues/<name>/pause", admin.pause),
         ("POST", "/queues/<name>/resume", admin.resume),
         ("POST", "/queues/<name>/purge", admin.purge),
+        ("POST", "/abilities/<service_id>/rm", admin.forget),
         ("GET", "/workers", admin.workers),
         ("POST", "/workers/<name>/drain", admin.drain),
         ("POST", "/workers/<name>/restart", admin.restart),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from athena import __version__
 from athena.cli import (
+    abilities,
     check,
     create,
     dead,
@@ -27,7 +28,22 @@ from athena.log_streams import open_log_streams
 EX_CONFIG = 78
 
 
-MODULES = (serve, create, check, run, schema, pack, plan, example, jobs, dead, queues, workers, parts)
+MODULES = (
+    serve,
+    create,
+    check,
+    run,
+    schema,
+    pack,
+    plan,
+    example,
+    jobs,
+    dead,
+    queues,
+    workers,
+    abilities,
+    parts,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -3,12 +3,15 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 import requests
 
-from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, faulty_request, serving, wait_until
+from athena.interface import Interface
+from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, example, faulty_request, serving, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -54,6 +57,27 @@ def failed_job(stack: Stack) -> str:
     job_id = stack.submit("faulty", faulty_request(mode="raise"))
     stack.wait_state(job_id, "failed")
     return job_id
+
+
+def test_retired_ability_is_forgotten(site: Stack) -> None:
+    with redis.Redis.from_url(site.redis_url) as client:
+        interface = Interface.decode(client.hget("athena:abilities", "echo") or b"")
+        retired = replace(interface, service_id="retired", example=None)
+        client.hset("athena:abilities", "retired", retired.encode())
+    request = {"header": {"app_id": "demo", "status": 3}, "payload": {}}
+    wait_until(lambda: site.post("/retired", request).status_code == 503, 10, "the gateway knows it")
+
+    served = athena(site, "abilities", "rm", "echo")
+    unknown = athena(site, "abilities", "rm", "nobody")
+    listed = table(site, "abilities", "ls")
+    forgotten = told(site, "abilities", "rm", "retired")
+
+    assert served.returncode != 0 and "1 workers serve echo" in served.stderr
+    assert unknown.returncode != 0 and "there is no ability 'nobody'" in unknown.stderr
+    assert "retired" in listed and forgotten == {"retired": 0}
+    wait_until(lambda: site.post("/retired", request).status_code == 404, 10, "the gateway forgot it")
+    assert "retired" not in site.get("/v1/abilities").text
+    assert site.post("/echo", example("echo")).status_code == 200
 
 
 def worker_name(stack: Stack, service_id: str) -> str:

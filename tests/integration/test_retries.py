@@ -17,16 +17,13 @@ from athena.errors import (
 from athena.fleet_operations import purge_queues
 from athena.job_operations import list_dead, requeue_dead, retry_job
 from athena.keys import ABILITIES, message_key, payload_key
-from athena.settings import Settings
 from athena.steps import Steps, run_steps
 from athena.store import sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store, failed
-from .test_recovery import interface, poison
+from .test_recovery import SETTINGS, interface, poison
 
 pytestmark = pytest.mark.redis
-
-SETTINGS = Settings()
 
 
 def operate_together(store: Store, operations: Sequence[Steps[Any]]) -> list[Any]:

@@ -262,6 +262,21 @@ def test_message_that_somebody_has_forged_fails_alone(
     assert not store.exists(f"athena:inflight:{worker.incarnation}")
 
 
+def test_job_that_was_queued_for_another_interface_fails_and_says_so(
+    start: Callable[[Path], Worker], store: Store
+) -> None:
+    """A parameter was renamed while the job waited."""
+    submit(store, "faulty", "old", language="en")
+    submit(store, "faulty", "fits", mode="echo")
+
+    start(FAULTY)
+
+    assert final(store, "fits").state is JobState.SUCCEEDED
+    record = final(store, "old")
+    assert (record.state, record.code) == (JobState.FAILED, 10107)
+    assert "/parameter/faulty/language is not known here" in record.message
+
+
 def test_terminating_a_job_lets_it_run_on(
     start: Callable[[Path], Worker], store: Store, redis_server: str
 ) -> None:

@@ -40,6 +40,7 @@ JOB = JobMessage(
         MessageInput("picture", 2, 3, 3, "AAEC", {}),
     ),
     expected={"text": {"format": "plain"}},
+    interface="0123456789abcdef",
 )
 
 

@@ -113,6 +113,8 @@ def job(job_id: str = "j1", params: dict[str, str] | None = None, **payload: Any
 
 def run(inference: Inference, *jobs: BatchJob) -> list[Outcome]:
     """Runs jobs as the batcher does: together if they may share a call."""
+    for item in jobs:
+        item.message = item.message._replace(interface=inference.interface.digest)
     if all(inference.batch_key(item.message) is not None for item in jobs):
         return inference.run(list(jobs))
     return [outcome for item in jobs for outcome in inference.run([item])]
@@ -361,6 +363,7 @@ def test_envelope_becomes_the_message_that_a_gateway_would_send(mirror: Inferenc
         {"n": "3", "gpu_id": "1"},
         (MessageInput("text", 0, 3, 2, "aGk=", {"encoding": "utf8"}),),
         {"seen": {"format": "json"}},
+        interface=mirror.interface.digest,
     )
 
 
@@ -388,3 +391,14 @@ def test_envelope_that_does_not_fit_is_refused(mirror: Inference, envelope: obje
 def test_error_is_described_with_its_first_problem(problems: tuple[Problem, ...], text: str) -> None:
     assert describe(RequestError("bad", problems=problems)) == text
     assert describe(WrapperError("dark")) == "dark"
+
+
+def test_job_of_an_earlier_interface_that_does_not_fit_never_reaches_the_wrapper(mirror: Inference) -> None:
+    fits, old = job("j1", {"n": "1"}, text={"text": "aGk="}), job("j2", {"lang": "en"}, text={"text": "aGk="})
+
+    done, refused = mirror.run([fits])[0], mirror.run([old])[0]
+
+    assert done.state is JobState.SUCCEEDED
+    assert (refused.state, refused.code) == (JobState.FAILED, 10107)
+    assert "has changed since the job was queued" in refused.message
+    assert "/parameter/mirror/lang is not known here" in refused.message

@@ -1,0 +1,41 @@
+"""`athena abilities`: what is or was served here, and what is to be forgotten."""
+
+from dataclasses import asdict
+
+from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.fleet_operations import forget_ability, list_abilities, list_workers
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Adds the command."""
+    group = add_group(commands, "abilities", "list abilities, or forget retired ones")
+    add_verb(group, "ls", "list the abilities that were ever served here", ls)
+    parser = add_verb(group, "rm", "forget abilities that are served no more", rm)
+    parser.add_argument("service_id", nargs="+")
+    parser.add_argument("--force", action="store_true", help="cancel their jobs; ignore their workers")
+
+
+def ls(desk: Desk) -> None:
+    """Lists abilities."""
+    interfaces = desk.run(list_abilities())
+    serving, _ = desk.run(list_workers())
+    rows = [
+        (
+            interface.service_id,
+            interface.version,
+            sum(worker.entry.service_id == interface.service_id for worker in serving),
+            interface.description,
+        )
+        for interface in interfaces
+    ]
+    heads = ("ABILITY", "VERSION", "WORKERS", "DESCRIPTION")
+    desk.show([asdict(interface) for interface in interfaces], lambda: print_table(heads, rows))
+
+
+def rm(desk: Desk) -> None:
+    """Forgets abilities."""
+    canceled = {
+        service_id: desk.run(forget_ability(service_id, desk.options.force))
+        for service_id in desk.options.service_id
+    }
+    desk.show(canceled, lambda: print_table(("FORGOTTEN", "JOBS CANCELED"), canceled.items()))
