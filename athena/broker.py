@@ -13,6 +13,9 @@ from athena.redis_address import RedisAddress, address_of, bracketed
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"
 
+#: Tasks with longer ids are refused: they have no place on the progress board.
+MAX_TASK_ID_BYTES = 64
+
 # Names in brackets stand for what differs from job to job (see `_frame`).
 _HEADERS: dict[str, Any] = {
     "lang": "py",

@@ -1,5 +1,6 @@
 """Celery's consumer, back within a second after Redis is."""
 
+import logging
 import time
 from typing import Any
 
@@ -9,6 +10,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from athena.errors import RequestError
 from athena.plain_text import one_line
+
+logger = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 0.2
 RETRY_STEP_S = 0.2
@@ -59,10 +62,16 @@ class JobConsumer(Consumer):
         self._flush_events()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Ends a job whose body cannot be read; Celery then drops the message."""
+        """Ends a job whose body cannot be read; Celery itself would log that body, which is the caller's."""
         error = RequestError(f"the body of the message cannot be read: {one_line(exc)}")
         self.app.session.refuse(message.headers["id"], error)
-        super().on_decode_error(message, exc)
+        logger.warning("job %s: %s", message.headers["id"], error.message)
+        message.ack()
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Ends a job that is no task; Celery itself would log its body, which is the caller's."""
+        logger.warning("job %s is no task that can be run: %s", message.headers["id"], type(exc).__name__)
+        message.reject_log_error(logger, self.connection_errors)
 
     def _on_retry(self, error: Exception, interval_s: float) -> None:
         self.on_connection_error_before_connected(error)

@@ -8,6 +8,7 @@ Private names of kombu 5.7 that are used here are checked by tests/unit/test_sea
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -19,9 +20,9 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from athena.broker import TASK_NAME
+from athena.broker import MAX_TASK_ID_BYTES, TASK_NAME
 from athena.errors import InternalError, RequestError
-from athena.plain_text import one_line
+from athena.plain_text import one_line, plain_line
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of
 from athena.script import Command
@@ -34,8 +35,7 @@ logger = logging.getLogger(__name__)
 #: Scheme of the broker URL of worker processes.
 SCHEME = "athena"
 
-#: Longer ids have no place on the progress board.
-MAX_TASK_ID_BYTES = 64
+JSON = "application/json"
 
 #: A bell that was lost with the worker it woke costs at most this long.
 BELL_TIMEOUT_S = 1.0
@@ -115,12 +115,7 @@ class JobChannel(kombu_redis.Channel):
         now_s = time.monotonic()
         if self._waits_for_bell and now_s - self._brpop_sent_at > BELL_TIMEOUT_S + self.timeout_s:
             self._hear_or_break()
-        try:
-            self.session.turn(now_s, self._deliver)
-        except LOST:
-            raise
-        except Exception as error:
-            raise _mistake(error) from error
+        _call(self.session.turn, now_s, self._deliver)
 
     def _hear_or_break(self) -> None:
         """Reads the bell's overdue answer; without one the host is gone, and no error will ever tell."""
@@ -147,6 +142,7 @@ class JobChannel(kombu_redis.Channel):
             if headers.get("athena"):
                 self._accept(job, headers, orjson.loads(document["body"])[0][0])
             else:
+                check_foreign(document, job.job_id)
                 self.connection._deliver(document, job.queue)
         except RequestError as error:
             self.session.refuse(job.job_id, error)
@@ -174,7 +170,7 @@ class JobChannel(kombu_redis.Channel):
         self._waits_for_bell = True
         self._in_poll = connection
         self._brpop_sent_at = time.monotonic()
-        bells, take = self.session.begin_to_wait()
+        bells, take = _call(self.session.begin_to_wait)
         self._takes_at_bell = take is not None
         wait: Command = ("BRPOP", *bells, str(BELL_TIMEOUT_S))
         commands: list[Any] = [wait] if take is None else [wait, take]
@@ -211,20 +207,25 @@ class JobChannel(kombu_redis.Channel):
             self.session.on_wait_refused(time.monotonic(), rung)
             rung = None
         bell = rung[0].decode() if rung else None
-        try:
-            self.session.on_bell(time.monotonic(), bell, taken, self._deliver)
-        except LOST:
-            raise
-        except Exception as error:
-            raise _mistake(error) from error
+        _call(self.session.on_bell, time.monotonic(), bell, taken, self._deliver)
         # Rung or timed out: both times the queues are looked into, and not only on the loop's next turn.
         self.turn()
         return True
 
 
-def _mistake(error: Exception) -> InternalError:
-    """Returns what ends the worker for a mistake of ours, which Celery would answer with a new connection."""
-    return InternalError(f"the worker's loop failed: {one_line(error)}")
+def _call(step: Callable[..., Any], *given: Any) -> Any:
+    """Lets the session do something.
+
+    Raises:
+        InternalError: a mistake of ours, which ends the worker: as it came, Celery might connect anew for it.
+        redis.RedisError: the exchange with Redis failed.
+    """
+    try:
+        return step(*given)
+    except LOST:
+        raise
+    except Exception as error:
+        raise InternalError(f"the worker's loop failed: {one_line(error)}") from error
 
 
 def _watched_by(channel: JobChannel) -> type:
@@ -281,6 +282,22 @@ def check_headers(headers: dict[str, Any]) -> None:
         raise RequestError(f"there is no task {headers['task']!r} here, only {TASK_NAME!r}")
     if headers.get("eta"):
         raise RequestError("eta and countdown are not supported; send the task when it is due")
+
+
+def check_foreign(document: dict[str, Any], job_id: str) -> None:
+    """Refuses a message of another Celery client that cannot be read here, before anybody logs what is in it.
+
+    Raises:
+        RequestError: the message says what it is.
+    """
+    if document["headers"]["id"] != job_id:
+        raise RequestError("the task's id holds characters that JSON escapes; choose plain ones")
+    content_type = document.get("content-type")
+    if content_type != JSON:
+        raise RequestError(
+            f"the task is written as {plain_line(str(content_type), 80)}, and only {JSON} is read here; "
+            "set Celery's task_serializer to 'json'"
+        )
 
 
 def register_transport(

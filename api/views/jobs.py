@@ -11,6 +11,7 @@ from api.server import BODY
 from api.views.answers import accepted_response, ended_response, job_response, json_response, result_gone
 from api.views.waiting import MAX_WAIT_S, wait_for_end
 from api.waiters import reply_of
+from athena.broker import MAX_TASK_ID_BYTES
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.job_listing import JobFilter, list_jobs
 from athena.job_operations import cancel_jobs, retry_job
@@ -19,7 +20,7 @@ from athena.rendered import read_output
 
 PAGE, MAX_PAGE = 100, 1000
 
-#: Ours are 32 digits; those of tasks that came by send_task are UUIDs with dashes.
+#: Ours are 32 digits; those of tasks that came by send_task are UUIDs with dashes, or their senders' choice.
 _JOB_ID = re.compile(r"[0-9a-f-]{32,36}")
 
 
@@ -87,6 +88,8 @@ class Jobs:
         if record is None:
             query = request.args
             record = await self._gateway.find(name, query.get("app_id", ""), query.get("service_id", ""))
+        if record is None and len(name.encode()) <= MAX_TASK_ID_BYTES:
+            record = await self._gateway.read(name)
         if record is None:
             raise NotFoundError(f"there is no job {name!r}, or its record has expired")
         return record

@@ -1,5 +1,6 @@
 -- What must happen to an ability's jobs without anybody asking: overdue ones expire, books stay true, and jobs move
--- whose GPU type has lost its last worker; queues of GPUs that are gone are forgotten. Idempotent.
+-- whose GPU type has lost its last worker, or that another Celery client sent with a priority; queues of GPUs that are
+-- gone are forgotten. Idempotent.
 --
 -- KEYS  queues of the ability; others are known by QUEUES
 -- ARGV  1 service_id   2 milliseconds that ended jobs are listed   3 milliseconds that dead letters are listed
@@ -10,7 +11,10 @@
 
 local LIMIT, MOVED, COUNTED, RECHECK_MS = 200, 500, 5000, 60000
 
-local service_id = ARGV[1]
+-- Where kombu puts messages of a priority: its own steps, and all that a client may have chosen.
+local PRIORITY, USUAL_STEPS, ALL_STEPS = '\6\22', {3, 6, 9}, {1, 2, 3, 4, 5, 6, 7, 8, 9}
+
+local service_id, steps = ARGV[1], ARGV[4] == '1' and ALL_STEPS or USUAL_STEPS
 local open, listed = OPEN .. service_id, redis.call('SMEMBERS', QUEUES .. service_id)
 
 -- Most abilities have no jobs most of the time: one look at all their keys, where the rest takes one for each.
@@ -19,6 +23,9 @@ local function is_idle()
   for _, names in ipairs({KEYS, listed}) do
     for _, queue in ipairs(names) do
       keys[#keys + 1] = queue
+      for _, step in ipairs(steps) do
+        keys[#keys + 1] = queue .. PRIORITY .. step
+      end
     end
   end
   return redis.call('EXISTS', unpack(keys)) == 0 and redis.call('HEXISTS', LOAD .. service_id, 'bytes') == 0
@@ -50,6 +57,24 @@ for _, queue in ipairs(KEYS) do
 end
 for _, queue in ipairs(listed) do
   queues[queue] = true
+end
+
+-- Workers take from the queue alone: lanes are queues here, and the number of a priority says nothing more.
+local function gather(queue)
+  local moved = 0
+  for _, step in ipairs(steps) do
+    while moved < MOVED and redis.call('RPOPLPUSH', queue .. PRIORITY .. step, queue) do
+      moved = moved + 1
+    end
+  end
+  if moved > 0 then
+    enroll(service_id, queue)
+    ring(queue)
+  end
+end
+
+for queue in pairs(queues) do
+  gather(queue)
 end
 
 -- Messages of final jobs go when a worker comes to them. While there is none they would count as a backlog.

@@ -50,6 +50,32 @@ def test_a_task_sent_by_stock_send_task_runs(stack: Stack, producer: Celery) -> 
     assert final["payload"]["text"]["text"] == "aGVsbG8="
 
 
+@pytest.mark.parametrize("priority", [0, 3, 6, 9])
+def test_a_task_of_any_priority_runs_and_is_found_by_its_own_id(
+    stack: Stack, producer: Celery, priority: int
+) -> None:
+    task_id = f"my-own.Id:{priority}-{time.time_ns()}"
+
+    producer.send_task("athena.run", args=[example("echo")], queue=QUEUE, task_id=task_id, priority=priority)
+
+    assert _final(stack, task_id)["job"]["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("serializer", ["yaml", "pickle"])
+def test_a_task_that_is_not_json_is_refused_without_being_logged(
+    stack: Stack, producer: Celery, serializer: str
+) -> None:
+    secret = f"secret-{time.time_ns()}"
+    producer.conf.accept_content = ["json", serializer]
+
+    sent = producer.send_task("athena.run", args=[secret], queue=QUEUE, serializer=serializer)
+
+    final = _final(stack, sent.id)
+    assert final["job"]["state"] == "failed"
+    assert "only application/json is read here" in final["header"]["message"]
+    assert secret not in stack.log
+
+
 def test_a_compressed_task_runs(stack: Stack, producer: Celery) -> None:
     sent = producer.send_task("athena.run", args=[example("echo")], queue=QUEUE, compression="zlib")
 

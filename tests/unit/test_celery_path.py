@@ -3,6 +3,7 @@
 There is no Redis; a socket that never answers is in its place.
 """
 
+import base64
 import json
 import socket
 import threading
@@ -152,8 +153,9 @@ class Stage:
     def _send(self, type: str, **fields: Any) -> None:
         self.events.append((type, fields))
 
-    def deliver(self, message: bytes, job_id: str = "j1") -> None:
+    def deliver(self, message: bytes, job_id: str = "") -> None:
         """Hands a message to Celery as the session does, and lets its loop do what is due."""
+        job_id = job_id or ("f1" if b'"id": "f1"' in message else "j1")
         self.channel._deliver(TakenJob(job_id, "1:w1", "echo.any", message))
         self.settle()
 
@@ -234,18 +236,19 @@ def raises(error: Exception) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("error", [KeyError("j1"), FileNotFoundError("/proc"), ZeroDivisionError()])
-@pytest.mark.parametrize("step", ["turn", "on_bell"])
+@pytest.mark.parametrize("step", ["turn", "on_bell", "begin_to_wait"])
 def test_mistake_in_our_turn_is_no_lost_connection(stage: Stage, step: str, error: Exception) -> None:
     """kombu takes every KeyError and OSError for a lost connection."""
     poller = stage.transport.cycle
-    poller.on_poll_start()
+    if step == "on_bell":
+        poller.on_poll_start()
     setattr(stage.session, step, raises(error))
 
     with pytest.raises(InternalError, match=type(error).__name__) as failure:
-        if step == "turn":
-            poller.on_poll_start()
-        else:
+        if step == "on_bell":
             stage.channel.handlers["BRPOP"]()
+        else:
+            poller.on_poll_start()
 
     assert not isinstance(failure.value, stage.consumer.connection_errors)
 
@@ -644,10 +647,57 @@ def test_link_is_seen_and_refused(stage: Stage) -> None:
     assert (job_id, error.message) == ("f1", "links, chains and chords are not supported: callbacks")
 
 
-def test_task_that_celery_rejects_is_refused(stage: Stage) -> None:
-    stage.deliver(foreign(args=[{}], serializer="yaml"))
+SECRET = "the caller's own data"
 
-    assert [name for name, *_ in stage.session.calls] == ["refuse"]
+
+@pytest.mark.parametrize("serializer", ["yaml", "pickle", "msgpack"])
+def test_task_that_is_not_json_is_refused_and_its_body_is_not_logged(
+    stage: Stage, serializer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = foreign(args=["{}"])
+    document = json.loads(message)
+    document["content-type"] = f"application/x-{serializer}"
+    document["body"] = base64.b64encode(SECRET.encode()).decode()
+
+    stage.deliver(json.dumps(document).encode(), "f1")
+
+    ((job_id, error),) = stage.session.called("refuse")
+    assert job_id == "f1"
+    assert f"application/x-{serializer}, and only application/json is read here" in error.message
+    assert document["body"] not in caplog.text and SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        (b"no JSON: " + SECRET.encode(), {}),
+        (json.dumps([SECRET, {}, {}]).encode(), {"expires": "never"}),
+        (json.dumps([{"a": SECRET}, {}, {}]).encode(), {}),
+        (json.dumps(SECRET).encode(), {}),
+    ],
+)
+def test_task_that_cannot_be_read_is_refused_and_its_body_is_not_logged(
+    stage: Stage, body: bytes, change: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    document = json.loads(foreign(args=[{}]))
+    document["body"] = base64.b64encode(body).decode()
+    document["headers"].update(change)
+
+    stage.deliver(json.dumps(document).encode(), "f1")
+
+    assert "refuse" in {name for name, *_ in stage.session.calls}
+    assert {job_id for job_id, *_ in stage.session.called("refuse")} == {"f1"}
+    assert document["body"] not in caplog.text and SECRET not in caplog.text
+
+
+def test_task_whose_id_json_escapes_is_refused_under_the_name_of_its_record(stage: Stage) -> None:
+    document = json.loads(foreign(args=[{}]))
+    document["headers"]["id"] = "größe"
+
+    stage.deliver(json.dumps(document).encode(), r"gr\u00f6\u00dfe")
+
+    ((job_id, error),) = stage.session.called("refuse")
+    assert job_id == r"gr\u00f6\u00dfe" and "plain ones" in error.message
 
 
 # pool.py, consumer.py, session.py, process.py
