@@ -1,5 +1,6 @@
 """Celery's side of the queue: names, URLs and the message, so that any Celery tool can read it."""
 
+import os
 import re
 from functools import lru_cache
 from typing import Any
@@ -111,7 +112,7 @@ def celery_url(target: RedisAddress | str) -> str:
         login = f"{quote(address.username, safe='')}:{quote(address.password, safe='')}@"
     if address.scheme == "unix":
         database = f"?virtual_host={address.database}" if address.database else ""
-        return f"redis+socket://{login}{quote(address.path)}{database}"
+        return f"redis+socket://{login}{quote(os.fsencode(address.path))}{database}"
     return ";".join(
         f"{address.scheme}://{login}{bracketed(host)}:{port}/{address.database}"
         for host, port in address.hosts

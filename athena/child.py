@@ -7,9 +7,10 @@ import subprocess
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from athena.errors import AthenaError
+from athena.settings import ADMIN_VARIABLES, without
 
 PR_SET_PDEATHSIG = 1
 
@@ -32,8 +33,12 @@ class Child(ABC):
         log: where it says what goes wrong.
         is_optional: whether the others are started without it; it is tried again while they run.
         is_restartable: whether a rolling restart replaces it.
+        is_needed: whether a rolling restart waits for it when it does not start.
+        hidden_variables: what it does not get of our environment.
+        umask: for the files that it makes; -1 for ours.
         runs_foreign_code: whether code of others runs in it, which may start processes of its own.
         birthmark: of its present process, or the last one; never used again.
+        has_served: whether one of its processes was ready.
         is_stopping: whether the supervisor itself stops.
         is_leaving: whether this process was asked to end, and the supervisor goes on.
         is_wanted: whether a process that has ended is replaced.
@@ -42,6 +47,9 @@ class Child(ABC):
     log = "its output above"
     is_optional = False
     is_restartable = True
+    is_needed = True
+    hidden_variables: Collection[str] = ADMIN_VARIABLES
+    umask = -1
     runs_foreign_code = False
 
     def __init__(self, name: str, grace_s: float) -> None:
@@ -50,6 +58,7 @@ class Child(ABC):
         self.process: subprocess.Popen[bytes] | None = None
         self.birthmark = ""
         self.is_ready = False
+        self.has_served = False
         self.is_stopping = False
         self.is_leaving = False
         self.is_wanted = True
@@ -121,7 +130,7 @@ class Child(ABC):
 
     def now_serves(self) -> None:
         """Notes that the process is ready."""
-        self.is_ready = True
+        self.is_ready = self.has_served = True
         self.ready_s = time.monotonic()
 
     @property
@@ -139,11 +148,16 @@ class Child(ABC):
         self.birthmark = uuid.uuid4().hex
         self.process = subprocess.Popen(
             list(self.command()),
-            env={**os.environ, **self.environment(), BIRTHMARK: self.birthmark},
+            env={
+                **without(os.environ, self.hidden_variables),
+                **self.environment(),
+                BIRTHMARK: self.birthmark,
+            },
             pass_fds=tuple(self.inherited_fds()),
             stdin=subprocess.DEVNULL,
             stdout=self.stdout(),
             start_new_session=True,
+            umask=self.umask,
             preexec_fn=_die_with_parent,
         )
 

@@ -4,8 +4,9 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
-from athena.errors import ConfigError
+from athena.data_folder import check_own, open_folder
 from athena.host_memory import memory_bytes
 from athena.redis_address import RedisAddress, RedisTls, parse_address
 from athena.redis_server import RedisServer
@@ -19,10 +20,13 @@ LOG_NAME = "redis.log"
 #: The embedded Redis gets one of so many parts of the memory.
 MEMORY_PART = 3
 
+#: Keeps a second `athena serve` out.
+LOCK_NAME = "lock"
+
 
 def redis_url_of(settings: Settings) -> str:
     """Returns the Redis that the settings mean: the given one, or the embedded one of the data folder."""
-    return settings.redis_url or f"unix://{socket_path(settings.data_dir)}"
+    return settings.redis_url or f"unix://{quote(os.fsencode(socket_path(settings.data_dir)))}"
 
 
 def redis_address_of(settings: Settings) -> RedisAddress:
@@ -85,17 +89,10 @@ def prepare_folders(data_dir: Path) -> None:
     """Makes the data folder and the socket's folder, closed to other users.
 
     Raises:
-        ConfigError: one cannot be made, or belongs to somebody else.
+        ConfigError: one cannot be made, or closed.
     """
-    for folder in {data_dir, socket_path(data_dir).parent}:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_uid != os.getuid():
-                raise ConfigError(f"{folder} belongs to another user; choose another with --data")
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot use the data folder {folder}: {error.strerror}; choose another with --data"
-            ) from None
+    open_folder(data_dir, LOCK_NAME)
+    folder = socket_path(data_dir).parent
+    if folder != data_dir:
+        open_folder(folder, "redis.sock")
+        check_own(folder)

@@ -9,10 +9,13 @@ from typing import Protocol
 from redis.exceptions import RedisError, ResponseError
 
 from athena.blocking_link import BlockingLink
+from athena.errors import StoreError
 from athena.fleet import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
+from athena.host import host_name
 from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
 from athena.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS
+from athena.name_claim import NameClaim, this_process
 from athena.redis_address import RedisAddress
 from athena.registry import readable
 from athena.script import Command
@@ -62,6 +65,7 @@ class FleetKeeper:
         self.dead_ttl_s = settings.dead_ttl_s
         self._fleet = FleetView(settings.unserved_grace_s, time.monotonic())
         self._janitor = Janitor(self._fleet, settings.record_ttl_s, settings.dead_ttl_s)
+        self._claim = NameClaim(self._link.execute, host_name(), this_process())
         self._workers: list[Kept] = []
         self._fences: deque[Command] = deque()
         self._hosts: dict[str, bytes] = {}
@@ -71,6 +75,24 @@ class FleetKeeper:
         self._learned_s = self._hosts_read_s = float("-inf")
         #: Since when Redis answers every time; None while it does not.
         self.in_contact_since_s: float | None = None
+
+    def claim_name(self, suffix: str = "", by_force: bool = False) -> str:
+        """Makes names of workers our own, with a suffix or with one that is free (see `NameClaim.take`).
+
+        Raises:
+            StoreError: Redis does not do it.
+        """
+        try:
+            return self._claim.take(suffix, by_force)
+        except RedisError as error:
+            raise StoreError(f"Redis does not take a claim on the names of workers: {error}") from None
+
+    def release_name(self) -> None:
+        """Gives these names up; a Redis that is gone forgets them by itself."""
+        try:
+            self._claim.release()
+        except RedisError as error:
+            logger.info("cannot give up the names of our workers: %s", error)
 
     def add(self, worker: Kept) -> None:
         """Takes a worker into care."""
@@ -128,6 +150,7 @@ class FleetKeeper:
             self._send_fences()
             self._send_hosts()
             self._keep_house(now_s)
+            self._claim.renew()
         except RedisError as error:
             self.in_contact_since_s = None
             logger.warning("no heartbeat: %s", error)

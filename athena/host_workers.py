@@ -193,7 +193,7 @@ class HostWorkers:
         return child
 
     def _publish(self) -> None:
-        self._keeper.publish_host(f"{host_name()}:{os.getpid()}", self._report())
+        self._keeper.publish_host(f"{host_name()}{self._suffix}:{os.getpid()}", self._report())
 
     def _report(self) -> bytes:
         children = (*self.children, *self._staying, *self._leaving)

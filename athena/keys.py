@@ -27,6 +27,7 @@
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
+| `athena:supervisor:<host>` | string | who names the workers of a host | 10 s after its end |
 | `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | forgotten |
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
@@ -44,6 +45,11 @@ HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
 NONE = "athena:none"
+
+
+def supervisor_key(name: str) -> str:
+    """Key of the claim on a host's name, with the suffix of its workers' names."""
+    return f"athena:supervisor:{name}"
 
 
 def job_key(job_id: str) -> str:

@@ -8,6 +8,7 @@
 | `sentinel://[user:password@]host[:port],…/<master name>[/database]` | whichever server the sentinels name |
 """
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -75,7 +76,9 @@ class RedisAddress:
         login = f"{quote(self.username)}{secret}@" if self.username or secret else ""
         start = f"{self.scheme}://{login}"
         if self.scheme == "unix":
-            return f"{start}{quote(self.path)}" + (f"?db={self.database}" if self.database else "")
+            return f"{start}{quote(os.fsencode(self.path))}" + (
+                f"?db={self.database}" if self.database else ""
+            )
         names = f"/{self.master_name}" if self.master_name else ""
         return f"{start}{self.shown_hosts}{names}/{self.database}"
 
@@ -161,7 +164,11 @@ def _socket(parts: SplitResult, hosts: str) -> dict[str, Any]:
         _refuse_query(parts)
     if hosts or not parts.path.strip("/"):
         _refuse("names no socket: write unix:///path/to/redis.sock")
-    return {"path": unquote(parts.path), "database": _database(parts.query.removeprefix("db="))}
+    # Paths are bytes; those that are no UTF-8 stay what they are.
+    return {
+        "path": unquote(parts.path, errors="surrogateescape"),
+        "database": _database(parts.query.removeprefix("db=")),
+    }
 
 
 def _hosts(scheme: str, text: str) -> tuple[tuple[str, int], ...]:

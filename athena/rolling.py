@@ -22,7 +22,9 @@ class RollingRestart:
         """Goes on to the next process when the present one is back."""
         current = self._current
         if current is not None:
-            if current.is_wanted and (current.is_leaving or not current.is_ready):
+            is_away = current.is_leaving or not current.is_ready
+            is_awaited = current.is_needed or not current.failures
+            if is_away and is_awaited and current.is_wanted:
                 return
             self._current = None
             if not self._due:

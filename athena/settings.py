@@ -6,7 +6,7 @@ value, for secrets. docs/settings.md is generated from the table below.
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from athena.errors import ConfigError
 from athena.gpu_types import parse_aliases
 
 PREFIX = "ATHENA_"
+
+#: What only gateways are to know; wrappers see the environment of their worker.
+ADMIN_VARIABLES = ("ATHENA_ADMIN_TOKEN", "ATHENA_ADMIN_TOKEN_FILE")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -57,6 +60,17 @@ def _port(raw: str) -> int:
     if not 0 < value < 65536:
         raise ValueError("must be 1 to 65535")
     return value
+
+
+def _optional_port(raw: str) -> int:
+    return 0 if raw == "0" else _port(raw)
+
+
+def _path_prefix(raw: str) -> str:
+    """Returns a path without the slashes around it."""
+    if not re.fullmatch(r"[A-Za-z0-9._~/-]*", raw):
+        raise ValueError("must be a path, such as monitor/flower")
+    return raw.strip("/")
 
 
 def _seconds(raw: str) -> float:
@@ -163,7 +177,13 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", _text, "address the gateway listens on")
     port: int = _setting("30889", _port, "port of the gateway")
-    flower_port: int = _setting("5555", _port, "port of Flower, on 127.0.0.1")
+    flower_port: int = _setting("5555", _optional_port, "port of Flower; 0: it is not started")
+    flower_host: str = _setting(
+        "127.0.0.1", _text, "address Flower listens on; it asks for no password by itself"
+    )
+    flower_url_prefix: str = _setting(
+        "", _path_prefix, "path below which a proxy shows Flower, such as `flower`"
+    )
     allowed_hosts: tuple[HostPattern, ...] = _setting(
         "",
         _allowed_hosts,
@@ -287,6 +307,11 @@ def from_env(environ: Mapping[str, str], **options: str | None) -> Settings:
         else:
             values[item.name] = _parse(item, option, f"--{item.name.replace('_', '-')}")
     return Settings(**values)
+
+
+def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Returns an environment without some variables."""
+    return {name: value for name, value in environ.items() if name not in names}
 
 
 def _variable(name: str) -> str:

@@ -173,8 +173,9 @@ class Supervisor:
             child.signal(signal.SIGKILL)
             return
         if serves:
+            again = " again" if child.has_served else ""
             child.now_serves()
-            self._say(f"{child.name} is ready again")
+            self._say(f"{child.name} is ready{again}")
 
     def _bury(self, child: Child, returncode: int, now_s: float) -> None:
         self._let_go(child, returncode, now_s)

@@ -7,6 +7,7 @@ Private names of kombu 5.7 that are used here are checked by tests/unit/test_sea
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -331,6 +332,6 @@ def register_transport(
 def worker_broker_url(address: RedisAddress) -> str:
     """Returns a broker URL that leads to our transport; beyond that it only tells tools where Redis is."""
     if address.scheme == "unix":
-        return f"{SCHEME}+socket://{quote(address.path)}"
+        return f"{SCHEME}+socket://{quote(os.fsencode(address.path))}"
     host, port = address.hosts[0]
     return f"{SCHEME}://{bracketed(host)}:{port}/{address.database}"

@@ -13,7 +13,7 @@ from typing import Any
 from athena.ability import Ability, load_ability
 from athena.findings import Finding, Severity, in_order, summary
 from athena.protocol import DATA_FIELDS
-from athena.settings import from_env
+from athena.settings import ADMIN_VARIABLES, from_env, without
 from athena.source_check import check_source
 
 #: Exit status when an error was found.
@@ -62,7 +62,8 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
         What the process reported, and what its end says.
     """
     command = (sys.executable, "-P", "-m", "workers.check", str(ability.path))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    environment = without(os.environ, ADMIN_VARIABLES)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:

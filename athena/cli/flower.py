@@ -1,5 +1,6 @@
 """How Flower is started."""
 
+import importlib.util
 import sys
 
 from athena.settings import Settings
@@ -7,9 +8,18 @@ from athena.settings import Settings
 #: Tasks that Flower remembers; each costs it a few kilobytes.
 MAX_TASKS = 5000
 
+#: Flower reads its options from variables as well; what we say of these comes from our settings alone.
+OWN_OPTIONS = ("FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_UNIX_SOCKET", "FLOWER_URL_PREFIX")
+
+
+def is_installed() -> bool:
+    """Whether there is a Flower."""
+    return importlib.util.find_spec("flower") is not None
+
 
 def flower_command(settings: Settings) -> list[str]:
     """Returns Flower's command line; it watches the Redis of the environment."""
+    prefix = [f"--url_prefix={settings.flower_url_prefix}"] if settings.flower_url_prefix else []
     return [
         sys.executable,
         "-m",
@@ -17,8 +27,9 @@ def flower_command(settings: Settings) -> list[str]:
         "-A",
         "workers.celery_app",
         "flower",
-        "--address=127.0.0.1",
+        f"--address={settings.flower_host}",
         f"--port={settings.flower_port}",
         f"--max_tasks={MAX_TASKS}",
         "--logging=warning",
+        *prefix,
     ]

@@ -6,6 +6,7 @@ import hashlib
 import io
 import stat
 import string
+import sys
 import tarfile
 from collections.abc import Iterator
 from importlib import resources
@@ -15,6 +16,7 @@ from athena.ability import Ability, load_ability
 from athena.cli.create import TEMPLATE
 from athena.errors import ConfigError
 from athena.findings import Severity
+from athena.secret_files import holds_private_key, is_secret_name
 from athena.source_check import check_source
 
 #: What no archive holds, by name.
@@ -22,6 +24,8 @@ LEFT_OUT = frozenset(
     (
         "__pycache__",
         ".git",
+        ".hg",
+        ".svn",
         ".venv",
         ".athena",
         ".pytest_cache",
@@ -72,13 +76,16 @@ def run(options: argparse.Namespace) -> int:
     if errors:
         raise ConfigError("the ability cannot be served:\n" + "\n".join(item.render() for item in errors))
     out: Path = options.out or Path(f"{ability.service_id}-{ability.version}.tar.gz")
-    files = _files(ability, options.wheel, out.absolute())
+    left_out: list[str] = []
+    files = _files(ability, options.wheel, out.absolute(), left_out)
     archive = pack(files)
     try:
         out.write_bytes(archive)
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error.strerror}") from None
     print(f"{out}: {len(files)} files, {len(archive)} bytes, sha256 {hashlib.sha256(archive).hexdigest()}")
+    if left_out:
+        print(f"left out, for it looks like a secret: {', '.join(left_out)}", file=sys.stderr)
     return 0
 
 
@@ -98,11 +105,22 @@ def pack(files: dict[str, tuple[bytes, bool]]) -> bytes:
     return gzip.compress(plain.getvalue(), mtime=0)
 
 
-def _files(ability: Ability, wheels: list[Path], out: Path) -> dict[str, tuple[bytes, bool]]:
+def _files(
+    ability: Ability, wheels: list[Path], out: Path, left_out: list[str]
+) -> dict[str, tuple[bytes, bool]]:
     found = {}
     for path in _walk(ability.path, ability.path):
-        if path != out:
-            found[str(path.relative_to(ability.path))] = _content(path)
+        name = str(path.relative_to(ability.path))
+        if path == out:
+            continue
+        if is_secret_name(path.name):
+            left_out.append(name)
+            continue
+        content = _content(path)
+        if holds_private_key(path, content[0]):
+            left_out.append(name)
+        else:
+            found[name] = content
     for wheel in wheels:
         found[f"wheels/{wheel.name}"] = (_content(wheel)[0], False)
     for name in IMAGE_FILES:
@@ -114,8 +132,12 @@ def _files(ability: Ability, wheels: list[Path], out: Path) -> dict[str, tuple[b
 
 
 def _walk(folder: Path, top: Path) -> Iterator[Path]:
+    """Finds files, and what is left out by its name, not looked into."""
     for path in sorted(folder.iterdir()):
         if path.name in LEFT_OUT or path.suffix == ".pyc":
+            continue
+        if is_secret_name(path.name):
+            yield path
             continue
         if not path.resolve().is_relative_to(top.resolve()):
             raise ConfigError(f"{path} leads out of the ability's folder; put a copy in its place")

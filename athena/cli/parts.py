@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from athena.ability import Ability, load_ability
-from athena.cli.flower import flower_command
-from athena.cli.serve import START_TIMEOUT_S, child_environment, plan_host, say
+from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
+from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host, say
 from athena.embedded import redis_address_of, redis_url_of
+from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
+from athena.host import read_inventory
+from athena.host_workers import HostWorkers
 from athena.logs import configure_logs
 from athena.redis_checks import check_redis
-from athena.settings import Settings, from_env
+from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
 from athena.supervisor import Stop, Supervisor
 
 
@@ -41,10 +44,18 @@ def run_api(options: argparse.Namespace) -> int:
 
 
 def run_flower(options: argparse.Namespace) -> int:
-    """Becomes Flower."""
+    """Becomes Flower.
+
+    Raises:
+        ConfigError: there is none.
+    """
     settings = settings_of(options.redis, flower_port=options.flower_port)
+    if not settings.flower_port:
+        raise ConfigError("ATHENA_FLOWER_PORT is 0, so there is no Flower; name a port with --flower-port")
+    if not is_installed():
+        raise ConfigError("Flower is not installed: pip install flower")
     command = flower_command(settings)
-    os.execv(command[0], command)
+    os.execve(command[0], command, without(os.environ, (*ADMIN_VARIABLES, *OWN_OPTIONS)))
 
 
 def run_worker(options: argparse.Namespace) -> int:
@@ -63,7 +74,16 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
     address = redis_address_of(settings)
     check_redis(address)
     keeper = FleetKeeper(address, settings)
-    host = plan_host(abilities, keeper, settings, suffix)
+    inventory = read_inventory()
+    with named_workers(keeper):
+        suffix = keeper.claim_name(suffix)
+        host = plan_host(abilities, inventory, keeper, settings, suffix)
+        _supervise(host, keeper, settings)
+    say("stopped")
+    return 0
+
+
+def _supervise(host: HostWorkers, keeper: FleetKeeper, settings: Settings) -> None:
     with Supervisor(say) as supervisor:
         supervisor.add_duty(keeper.on_tick)
         try:
@@ -75,8 +95,6 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
             say("stopping")
         finally:
             host.withdraw()
-    say("stopped")
-    return 0
 
 
 def settings_of(redis_url: str | None, **given: str | None) -> Settings:

@@ -14,7 +14,7 @@ from athena.ability import load_ability
 from athena.errors import ConfigError
 from athena.protocol import DATA_FIELDS
 from athena.rendered import RenderedOutput, read_output
-from athena.settings import from_env
+from athena.settings import ADMIN_VARIABLES, from_env, without
 
 #: Exit status when the request was not answered.
 EX_FAILED = 1
@@ -110,7 +110,11 @@ def _ask(path: Path, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     command = (sys.executable, "-P", "-m", "workers.run_once", str(path))
     try:
         done = subprocess.run(
-            command, input=json.dumps(order).encode(), stdout=subprocess.PIPE, timeout=timeout_s
+            command,
+            input=json.dumps(order).encode(),
+            stdout=subprocess.PIPE,
+            timeout=timeout_s,
+            env=without(os.environ, ADMIN_VARIABLES),
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(f"no answer within {timeout_s:g} s") from None

@@ -14,7 +14,7 @@ from athena.errors import ConfigError
 from athena.interface import Interface
 from athena.json_schema import answer_schema, request_schema
 from athena.openapi import openapi_document
-from athena.settings import from_env
+from athena.settings import ADMIN_VARIABLES, from_env, without
 from athena.upstream_export import Shape, export_document
 
 #: How `workers.describe` ends where the ability is not as it must be; then its last line says why.
@@ -66,7 +66,7 @@ def describe(path: Path, timeout_s: float) -> Interface:
         ConfigError: the process did not end well, or not in time.
     """
     command = (sys.executable, "-P", "-m", "workers.describe", str(path.absolute()))
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**without(os.environ, ADMIN_VARIABLES), "CUDA_VISIBLE_DEVICES": ""}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=timeout_s)
     except subprocess.TimeoutExpired:

@@ -6,19 +6,23 @@ import fcntl
 import http.client
 import os
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import redis
 from redis.exceptions import RedisError
 
 from athena.ability import Ability, load_ability
 from athena.child import Child
-from athena.cli.flower import flower_command
+from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
+from athena.data_folder import UMASK
 from athena.embedded import (
+    LOCK_NAME,
     LOG_NAME,
     memory_limit,
     prepare_folders,
@@ -29,13 +33,15 @@ from athena.embedded import (
 )
 from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
-from athena.host import read_inventory
+from athena.host import host_name, read_inventory
 from athena.host_workers import HostWorkers
+from athena.inventory import Inventory
 from athena.listening import LISTEN_FD, listen
 from athena.logs import configure_logs
+from athena.redis_address import bracketed
 from athena.redis_checks import check_redis
 from athena.redis_server import RedisServer, find_server, note_server
-from athena.settings import Settings, from_env
+from athena.settings import ADMIN_VARIABLES, Settings, from_env
 from athena.supervisor import Stop, Supervisor
 
 START_TIMEOUT_S = 30.0
@@ -77,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
     abilities = [load_ability(path) for path in options.ability or default_abilities()]
     check_abilities(abilities)
     check_port(settings.host, settings.port, "--port")
-    check_port("127.0.0.1", settings.flower_port, "--flower-port")
+    if settings.flower_port:
+        check_port(settings.flower_host, settings.flower_port, "--flower-port")
     if settings.redis_url:
         check_redis(redis_address_of(settings))
         return _serve(settings, abilities, None)
@@ -91,42 +98,58 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
     resolved = dataclasses.replace(settings, redis_url=redis_url_of(settings))
     os.environ.update(child_environment(resolved))
     keeper = FleetKeeper(redis_address_of(resolved), resolved)
-    host = plan_host(abilities, keeper, settings)
-    with Supervisor(say) as supervisor:
+    inventory = read_inventory()
+    with named_workers(keeper), Supervisor(say) as supervisor:
+        host = None
         try:
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")
                 note_server(settings.data_dir, server)
                 supervisor.start([RedisChild(server, settings)], START_TIMEOUT_S)
+            # Nobody can have been at a Redis of ours before us.
+            suffix = keeper.claim_name(by_force=server is not None)
+            host = plan_host(abilities, inventory, keeper, settings, suffix)
             supervisor.add_duty(keeper.on_tick)
             host.follow(supervisor)
             names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))
             say(f"loading {names}; starting the gateway")
             started = [*host.children, GatewayChild(resolved)]
             supervisor.start(started, settings.load_timeout_s + START_TIMEOUT_S)
-            # Flower asks workers for their queues once, when it starts; so it starts after them.
-            supervisor.start([FlowerChild(resolved)], START_TIMEOUT_S)
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
             served = [ability for ability in abilities if ability.service_id in ready]
             _announce(resolved, served, time.monotonic() - began_s)
+            # Flower asks workers for their queues once, when it starts; so it starts after them.
+            _add_flower(supervisor, resolved)
             supervisor.run()
         except Stop:
             say("stopping")
         finally:
-            host.withdraw()
+            if host is not None:
+                host.withdraw()
     say("stopped")
     return 0
 
 
+@contextmanager
+def named_workers(keeper: FleetKeeper) -> Iterator[None]:
+    """Lets others have the names of our workers when these have ended."""
+    try:
+        yield
+    finally:
+        keeper.release_name()
+
+
 def plan_host(
-    abilities: Sequence[Ability], keeper: FleetKeeper, settings: Settings, suffix: str = ""
+    abilities: Sequence[Ability], inventory: Inventory, keeper: FleetKeeper, settings: Settings, suffix: str
 ) -> HostWorkers:
     """Returns the workers that this host starts, and says which it does not.
 
     Raises:
         ConfigError: there are none.
     """
-    host = HostWorkers(abilities, read_inventory(), keeper, settings, say, suffix)
+    if suffix:
+        say(f"the names of this host's workers end with {suffix}@{host_name()}")
+    host = HostWorkers(abilities, inventory, keeper, settings, say, suffix)
     refusals = [f"{refusal.service_id} gets no worker: {refusal.reason}" for refusal in host.plan.refusals]
     if not host.children:
         raise ConfigError("; ".join(refusals))
@@ -139,6 +162,7 @@ class RedisChild(Child):
     """The embedded Redis."""
 
     is_restartable = False
+    umask = UMASK
 
     def __init__(self, server: RedisServer, settings: Settings) -> None:
         super().__init__("redis", grace_s=20)
@@ -161,6 +185,8 @@ class RedisChild(Child):
 
 class GatewayChild(Child):
     """The gateway; its socket is ours, so that no connection is refused while one follows another."""
+
+    hidden_variables = ()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("gateway", grace_s=settings.grace_s + 5)
@@ -185,7 +211,10 @@ class GatewayChild(Child):
 
 
 class FlowerChild(Child):
-    """Flower."""
+    """Flower; nobody depends on it."""
+
+    is_needed = False
+    hidden_variables = (*ADMIN_VARIABLES, *OWN_OPTIONS)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("flower", grace_s=5)
@@ -196,8 +225,23 @@ class FlowerChild(Child):
         return flower_command(self._settings)
 
     def check_ready(self) -> bool:
-        """Whether it answers."""
-        return _answers(("127.0.0.1", self._settings.flower_port), "/healthcheck")
+        """Whether it listens; what it answers, and by which scheme, an operator's variables may change."""
+        address = (connect_host(self._settings.flower_host), self._settings.flower_port)
+        try:
+            socket.create_connection(address, timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+
+def _add_flower(supervisor: Supervisor, settings: Settings) -> None:
+    """Starts Flower beside the rest, which neither waits for it nor ends with it."""
+    if not settings.flower_port:
+        return
+    if is_installed():
+        supervisor.admit(FlowerChild(settings))
+    else:
+        say("Flower is not installed; everything else serves without it")
 
 
 def say(text: str) -> None:
@@ -255,6 +299,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "ATHENA_HOST": settings.host,
         "ATHENA_PORT": str(settings.port),
         "ATHENA_FLOWER_PORT": str(settings.flower_port),
+        "ATHENA_FLOWER_HOST": settings.flower_host,
+        "ATHENA_FLOWER_URL_PREFIX": settings.flower_url_prefix,
     }
 
 
@@ -265,7 +311,7 @@ def connect_host(host: str) -> str:
 
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "lock").open("w") as file:
+    with _open_lock(data_dir / LOCK_NAME) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -273,6 +319,13 @@ def _locked(data_dir: Path) -> Iterator[None]:
                 f"another athena serve uses {data_dir}; stop it or choose another folder with --data"
             ) from None
         yield
+
+
+def _open_lock(path: Path) -> TextIO:
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise ConfigError(f"cannot use {path}: {error.strerror}; choose another folder with --data") from None
 
 
 def _answers(address: tuple[str, int], path: str) -> bool:
@@ -287,18 +340,24 @@ def _answers(address: tuple[str, int], path: str) -> bool:
 
 
 def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -> None:
-    host = connect_host(settings.host)
-    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    base = _url(settings.host, settings.port)
     say(f"ready after {took_s:.1f} s")
     for ability in abilities:
         print(f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
-    print(f"  flower     http://127.0.0.1:{settings.flower_port}")
+    if settings.flower_port:
+        prefix = f"/{settings.flower_url_prefix}" if settings.flower_url_prefix else ""
+        print(f"  flower     {_url(settings.flower_host, settings.flower_port)}{prefix}")
     shown_url = shlex.quote(redis_address_of(settings).shown())
     print(f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)
     if example is not None:
         print("\nTry it:\n")
         print(f"  {curl_command(base, example)}\n", flush=True)
+
+
+def _url(host: str, port: int) -> str:
+    """Returns where a server that listens on an address is reached from here."""
+    return f"http://{bracketed(connect_host(host))}:{port}"
 
 
 def curl_command(base: str, ability: Ability) -> str:

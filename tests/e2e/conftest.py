@@ -17,6 +17,9 @@ import psutil
 import pytest
 import requests
 
+from athena.embedded import redis_url_of
+from athena.settings import from_env
+
 ROOT = Path(__file__).resolve().parents[2]
 ATHENA = [sys.executable, "-P", "-m", "athena"]
 START_TIMEOUT_S = 180.0
@@ -75,14 +78,13 @@ class Stack:
 
     @property
     def redis_url(self) -> str:
-        from athena.embedded import socket_path
-
-        return f"unix://{socket_path(self.data_dir)}"
+        return redis_url_of(from_env({}, data_dir=str(self.data_dir)))
 
     def wait_ready(self) -> None:
         def ready() -> bool:
             assert self.process.poll() is None, f"athena serve ended:\n{self.log}"
-            return "athena: ready after" in self.log
+            # Flower comes after the rest.
+            return "athena: ready after" in self.log and "athena: flower is ready" in self.log
 
         wait_until(ready, START_TIMEOUT_S, f"ready:\n{self.log}")
 

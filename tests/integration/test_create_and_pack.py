@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -116,6 +117,26 @@ def test_an_archive_beside_the_wrapper_does_not_hold_itself(made: Path) -> None:
     assert cli.main(["pack", str(made), "--out", str(out)]) == 0
 
     assert out.read_bytes() == first
+
+
+def test_secrets_stay_here_and_are_named(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made / ".env").write_text("TOKEN=x")
+    (made / ".ssh").mkdir()
+    (made / ".ssh" / "config").touch()
+    (made / ".ssh" / "away").symlink_to("/etc/passwd")
+    (made / "certificates").mkdir()
+    (made / "certificates" / "server.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    out = tmp_path / "words.tar.gz"
+
+    assert cli.main(["pack", str(made), "--out", str(out)]) == 0
+
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(out.read_bytes()))) as archive:
+        names = archive.getnames()
+    assert [name for name in names if re.search(r"\.env|ssh|pem", name)] == []
+    assert "wrapper.py" in names
+    assert "secret: .env, .ssh, certificates/server.pem\n" in capsys.readouterr().err
 
 
 def test_a_link_that_leads_out_is_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,15 @@
 """The URL of Redis: what can be used, what is refused, and that no password is shown."""
 
-import pytest
+import os
 
+import pytest
+from kombu.utils.url import url_to_parts
+
+from athena.broker import celery_url
+from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import ConfigError
 from athena.redis_address import RedisAddress, RedisTls, address_of, parse_address
+from athena.settings import from_env
 
 
 @pytest.mark.parametrize(
@@ -103,3 +109,16 @@ def test_files_for_tls_without_tls_are_refused() -> None:
 def test_key_without_its_certificate_is_refused() -> None:
     with pytest.raises(ConfigError, match="set ATHENA_REDIS_CERT_FILE too"):
         parse_address("rediss://host", RedisTls(key_file="key.pem"))
+
+
+@pytest.mark.parametrize("name", ["C#", "a?b", "a%20b", "50%", "é ß", "tab\there", "\udcff"])
+def test_embedded_redis_of_any_folder_is_found_by_its_url(name: str) -> None:
+    settings = from_env({}, data_dir=f"/srv/{name}")
+
+    address = parse_address(redis_url_of(settings))
+
+    assert address == redis_address_of(settings) == RedisAddress("unix", path=f"/srv/{name}/redis.sock")
+    assert parse_address(address.shown()) == address
+    # kombu reads paths as UTF-8.
+    as_utf8 = os.fsencode(address.path).decode(errors="replace")
+    assert "/" + url_to_parts(celery_url(address)).path == as_utf8

@@ -52,6 +52,23 @@ def test_next_process_goes_when_the_one_before_serves_again() -> None:
     assert said == ["replacing first", "replacing second", "all processes were replaced"]
 
 
+def test_restart_does_not_wait_for_one_that_nobody_needs_and_that_does_not_start() -> None:
+    flower, gateway = Puppet("flower"), Puppet("gateway")
+    flower.is_needed = False
+    restart = RollingRestart(lambda text: None)
+
+    restart.begin([flower, gateway])
+    restart.step()
+    flower.come_back()
+    flower.is_ready = False
+    restart.step()
+    asked_while_starting = gateway.asked
+    flower.failures = 1
+    restart.step()
+
+    assert (asked_while_starting, gateway.asked) == (0, 1)
+
+
 def test_some_processes_are_left_alone() -> None:
     redis, drained = Puppet("redis", is_restartable=False), Puppet("drained")
     drained.is_wanted = False
