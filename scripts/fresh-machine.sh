@@ -7,7 +7,7 @@
 # make, git and ca-certificates, and the last commit of this repository. PYTHON is a folder with another Python (its
 # bin/python3.x), which then takes the place of Debian's: scripts/fresh-machine.sh bookworm ~/.pyenv/versions/3.12.1
 #
-# TEST_ARGS is for pytest (TEST_ARGS=tests/unit), SERVE_ARGS for athena serve; ROOTS is where the root folder goes
+# TEST is the target instead of `test` (TEST=test-unit), TEST_ARGS is for pytest, SERVE_ARGS for athena serve; ROOTS is where the root folder goes
 # (default /tmp), KEEP=1 keeps it. The machine shares this one's network, so the ports have to be free.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -71,7 +71,7 @@ ASK
 kill $serve
 wait $serve || true
 tail -n 1 /serve.log
-make test ARGS="$TEST_ARGS"
+make "$TEST" ARGS="$TEST_ARGS"
 CHECK
 
 # Its processes end and its mounts are gone with the namespaces.
@@ -81,7 +81,7 @@ unshare --mount --pid --fork --propagation private bash -euc '
     mount -t proc proc "$1/proc"
     mount -t sysfs -o ro sysfs "$1/sys"
     exec chroot "$1" /usr/bin/env -i HOME=/root PATH="$2" TERM=dumb CI=true \
-        PIP_CERT=/etc/ssl/certs/ca-certificates.crt TEST_ARGS="$3" SERVE_ARGS="$4" \
+        PIP_CERT=/etc/ssl/certs/ca-certificates.crt TEST="$3" TEST_ARGS="$4" SERVE_ARGS="$5" \
         bash /athena-check
-' - "$root" "$path" "${TEST_ARGS:-}" "${SERVE_ARGS:-}"
+' - "$root" "$path" "${TEST:-test}" "${TEST_ARGS:-}" "${SERVE_ARGS:-}"
 echo "athena: a fresh $suite works"
