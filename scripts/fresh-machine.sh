@@ -7,8 +7,9 @@
 # make, git and ca-certificates, and the last commit of this repository. PYTHON is a folder with another Python (its
 # bin/python3.x), which then takes the place of Debian's: scripts/fresh-machine.sh bookworm ~/.pyenv/versions/3.12.1
 #
-# TEST is the target instead of `test` (TEST=test-unit), TEST_ARGS is for pytest, SERVE_ARGS for athena serve; ROOTS is where the root folder goes
-# (default /tmp), KEEP=1 keeps it. The machine shares this one's network, so the ports have to be free.
+# TEST is the target instead of `test` (TEST=test-unit), TEST_ARGS is for pytest, SERVE_ARGS for athena serve; ROOTS is
+# where the root folder goes (default /tmp), KEEP=1 keeps it. The machine shares this one's network, so the ports have
+# to be free.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/apt.sh
