@@ -238,6 +238,7 @@ class Connection(Framing):
     def _end_input(self) -> None:
         self.is_input_over = True
         self.held = None
+        self.open_bytes = 0
 
     def _drop_unfinished(self) -> None:
         """Forgets the request whose body will not come to its end."""
