@@ -126,9 +126,9 @@ class Faults:
         return self._until(lambda: self._load.call(self._stage.urls[1], 5), "the gateway answers")
 
     def freeze_worker(self) -> float:
-        """SIGSTOP of a worker whose supervisor lives, for a while: it is not taken for dead."""
-        worker = self._worker(self._stage.near)
-        self._freeze([worker])
+        """SIGSTOP of a worker that serves and whose supervisor lives: it is not taken for dead."""
+        wait_for(self._serving_nearby, RECOVERY_LIMIT_S, "a worker serves")
+        self._freeze([random.choice(self._serving_nearby())])
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
     def freeze_host(self) -> float:
@@ -196,6 +196,15 @@ class Faults:
     def _worker(self, host: Host) -> psutil.Process:
         wait_for(lambda: host.children("workers"), RECOVERY_LIMIT_S, "there is a worker")
         return random.choice(host.children("workers"))
+
+    def _serving_nearby(self) -> list[psutil.Process]:
+        """Returns the near workers for which their supervisor has counted a beat."""
+        serving = {name.decode() for name in self._beats()}
+        return [one for one in self._stage.near.children("workers") if incarnation_of(one) in serving]
+
+    def _beats(self) -> list[bytes]:
+        found: list[bytes] = self._stage.redis.client.hkeys("athena:beats")  # type: ignore[assignment]
+        return found
 
     def _freeze(self, processes: list[psutil.Process]) -> None:
         for process in processes:

@@ -80,7 +80,7 @@ class Report:
             ends = self.caused.get(name, {})
             counts = (str(ends.get(child, 0)) for child in ("worker", "gateway", "start"))
             rows.append((name, str(len(times_s)), f"{max(times_s):.2f} s" if times_s else "never", *counts))
-        return ["", *(f"  {row[0]:<28}" + "".join(cell.rjust(16) for cell in row[1:]) for row in rows)]
+        return ["", *(f"  {row[0]:<28}" + "".join(cell.rjust(18) for cell in row[1:]) for row in rows)]
 
 
 def _end(end: Mapping[str, Any]) -> str:
