@@ -236,7 +236,9 @@ class Gateway:
     async def recheck(self, job_id: str) -> None:
         """Reads a job that somebody waits for, in case it has ended, and attaches this gateway to it."""
         record = await self.read(job_id, attach=True)
-        if record is not None and record.state.is_final:
+        if record is None:
+            self._waiters.miss(job_id, asyncio.get_running_loop().time())
+        elif record.state.is_final:
             self._waiters.resolve(reply_of(record))
 
     async def fetch(self, reply: Reply) -> Reply:

@@ -20,6 +20,9 @@ RECHECK_S = 10.0
 #: So many records are read again at a time: thousands in one turn would hold up whoever sends a request then.
 RECHECKED_AT_ONCE = 100
 
+#: A job that Redis has not known for so long is lost: no submission is on its way for that time.
+LOST_S = 12.0
+
 #: How long a `BriefFuture` is waited for.
 BRIEF_S = 0.25
 
@@ -68,6 +71,7 @@ class Waiters:
         self._timer: asyncio.TimerHandle | None = None
         self._rechecker: asyncio.Task[None] | None = None
         self._recheck_now = asyncio.Event()
+        self._unknown_since_s: dict[str, float] = {}
 
     async def start(self) -> None:
         """Begins to read awaited records again from time to time."""
@@ -117,6 +121,12 @@ class Waiters:
             if not future.done():
                 future.set_exception(error)
 
+    def miss(self, job_id: str, now_s: float) -> None:
+        """Hears that Redis does not know a job; when it has not for `LOST_S`, those who wait are told."""
+        since_s = self._unknown_since_s.setdefault(job_id, now_s)
+        if now_s - since_s >= LOST_S:
+            self.fail(job_id, StoreError(f"Redis has lost job {job_id}; send it again", retry_after_s=1))
+
     def remove(self, job_id: str, future: asyncio.Future[Any]) -> bool:
         """Forgets a future; returns whether it was the last one that waited for this job."""
         futures = self._futures.get(job_id)
@@ -150,6 +160,11 @@ class Waiters:
                 await asyncio.wait_for(self._recheck_now.wait(), pause_s)
             self._recheck_now.clear()
             awaited = list(self._futures)
+            self._unknown_since_s = {
+                job_id: since_s
+                for job_id, since_s in self._unknown_since_s.items()
+                if job_id in self._futures
+            }
             for first in range(0, len(awaited), RECHECKED_AT_ONCE):
                 await self._recheck_some(awaited[first : first + RECHECKED_AT_ONCE])
 

@@ -215,6 +215,26 @@ def test_end_that_is_published_wakes_those_who_wait() -> None:
     assert asyncio.run(scenario()) == FAILED
 
 
+@pytest.mark.parametrize(
+    ("missed_s", "lost"), [((100, 108), False), ((100, 108, 113), True), ((100, 130), True)]
+)
+def test_job_that_redis_does_not_know_for_a_while_is_lost(missed_s: tuple[float, ...], lost: bool) -> None:
+    async def scenario() -> None:
+        waiters = Waiters(ignore)
+        future, other = waiters.add("j1"), waiters.add("j2")
+
+        for at_s in missed_s:
+            waiters.miss("j1", at_s)
+
+        assert future.done() is lost
+        assert not other.done()
+        if lost:
+            with pytest.raises(StoreError, match="has lost job j1; send it again"):
+                await future
+
+    asyncio.run(scenario())
+
+
 def test_last_of_those_who_leave_is_told_so() -> None:
     async def scenario() -> None:
         waiters = Waiters(ignore)
