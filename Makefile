@@ -24,7 +24,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-builds bench-choices chaos soak clients build clean stale
+.PHONY: bench-builds bench-choices chaos soak clients hostile build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +99,9 @@ bench-builds: $(VENV)/.dev  ## Measure two revisions side by side: make bench-bu
 clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and renew the table in docs/clients.md
 	@scripts/install-clients.sh
 	@exec $(PYTHON) -m tests.clients --write $(ARGS)
+
+hostile: $(VENV)/.dev  ## Attack a gateway while somebody else calls it
+	@exec $(PYTHON) -m tests.hostile $(ARGS)
 
 chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES) $(ARGS)

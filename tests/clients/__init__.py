@@ -1,0 +1,1 @@
+"""Real HTTP clients, load tools and proxies against a running gateway: `make clients`."""

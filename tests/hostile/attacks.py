@@ -1,0 +1,131 @@
+"""The attacks. Each is sent over and over for a bounded time, to this machine alone."""
+
+import base64
+import contextlib
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+#: What one attack may hold open, and how long an exchange may take.
+HELD = 600
+EXCHANGE_TIMEOUT_S = 10.0
+PIECE = b"x" * 65536
+
+Attack = Callable[["Target"], None]
+
+
+class Target:
+    """The gateway under attack, and the connections that are held open to it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._held: list[socket.socket] = []
+
+    def connect(self) -> socket.socket:
+        """Opens a connection."""
+        return socket.create_connection(("127.0.0.1", self._port), EXCHANGE_TIMEOUT_S)
+
+    def send(self, *parts: bytes) -> int:
+        """Sends bytes over a connection of their own, and reads the answer to its end; returns its size."""
+        with self.connect() as one:
+            try:
+                for part in parts:
+                    one.sendall(part)
+            except OSError:
+                # It was refused before it was all sent, and the answer may still be there.
+                pass
+            return _read(one)
+
+    def post(self, body: bytes, path: str = "/echo", kind: str = "application/json", head: str = "") -> int:
+        """Sends a request."""
+        lines = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n{head}"
+        return self.send(f"{lines}Content-Length: {len(body)}\r\n\r\n".encode(), body)
+
+    def hold(self, start: bytes) -> None:
+        """Opens a connection, begins something and never ends it; beyond HELD the oldest goes."""
+        one = self.connect()
+        with contextlib.suppress(OSError):
+            one.sendall(start)
+        self._held.append(one)
+        if len(self._held) > HELD:
+            self._held.pop(0).close()
+
+    def close(self) -> None:
+        """Closes what is held."""
+        for one in self._held:
+            one.close()
+
+
+def _read(one: socket.socket) -> int:
+    total, deadline_s = 0, time.monotonic() + EXCHANGE_TIMEOUT_S
+    try:
+        while time.monotonic() < deadline_s and (part := one.recv(65536)):
+            total += len(part)
+    except OSError:
+        # A reset, or silence: the end of this exchange, all the same.
+        pass
+    return total
+
+
+def _envelope(**changes: Any) -> bytes:
+    body: dict[str, Any] = {
+        "header": {"app_id": "hostile", "status": 3},
+        "parameter": {"echo": {}},
+        "payload": {"text": {"text": "aGVsbG8="}},
+    }
+    return json.dumps({**body, **changes}, separators=(",", ":")).encode()
+
+
+def _wide(count: int) -> dict[str, int]:
+    return {f"k{number}": number for number in range(count)}
+
+
+WIDE_LIST = _envelope(parameter={"echo": [0] * 2_500_000})
+WIDE_MEMBERS = _envelope(header={"app_id": "hostile", **_wide(300_000)})
+WIDE_PARAMETERS = _envelope(parameter={"echo": _wide(300_000)})
+WIDE_INPUTS = _envelope(payload={f"k{number}": {"text": 1} for number in range(200_000)})
+DEEP = b'{"header":' + b"[" * 1_000_000
+BULK = json.dumps({"jobs": [{"service_id": "echo", "header": 1}] * 150_000}).encode()
+BULK_WIDE = json.dumps({"jobs": [{"service_id": "echo", "parameter": {"echo": [0] * 50_000}}] * 20}).encode()
+FORM = (
+    b"".join(b'--b\r\nContent-Disposition: form-data; name="k%d"\r\n\r\nx\r\n' % n for n in range(60_000))
+    + b"--b--\r\n"
+)
+ZEROS = base64.b64encode(gzip.compress(bytes(60_000_000))).decode()
+GZIP = _envelope(payload={"text": {"text": ZEROS, "compress": "gzip"}})
+BODY = _envelope()
+HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+ORDINARY = HEAD % len(BODY)
+#: 20,000 requests at once over one connection.
+PIPELINE = (ORDINARY + BODY) * 20_000
+
+ATTACKS: dict[str, Attack] = {
+    "a list of 2.5 million items": lambda target: _done(target.post(WIDE_LIST)),
+    "300,000 members of the header": lambda target: _done(target.post(WIDE_MEMBERS)),
+    "300,000 parameters": lambda target: _done(target.post(WIDE_PARAMETERS)),
+    "200,000 inputs": lambda target: _done(target.post(WIDE_INPUTS)),
+    "a million brackets": lambda target: _done(target.post(DEEP)),
+    "150,000 jobs in one request": lambda target: _done(target.post(BULK, "/v1/jobs")),
+    "20 jobs with 50,000 parameters each": lambda target: _done(target.post(BULK_WIDE, "/v1/jobs")),
+    "60,000 form fields": lambda target: _done(target.post(FORM, kind="multipart/form-data; boundary=b")),
+    "an input of 60 MB, compressed to 60 KB": lambda target: _done(target.post(GZIP)),
+    "a header line of 60 MB": lambda target: _done(
+        target.send(b"GET / HTTP/1.1\r\nHost: x\r\nX: ", *[PIECE] * 900)
+    ),
+    "a million header fields": lambda target: _done(
+        target.send(b"GET / HTTP/1.1\r\nHost: x\r\n", *[b"X-Field: 1\r\n" * 5000] * 200)
+    ),
+    "a request line of 60 MB": lambda target: _done(target.send(b"GET /", *[PIECE] * 900)),
+    "half heads": lambda target: target.hold(b"POST /echo HTTP/1.1\r\nHost: x\r\nX-Fi"),
+    "half bodies": lambda target: target.hold(ORDINARY + BODY[:10]),
+    "silent connections": lambda target: target.hold(b""),
+    "20,000 requests at once, no answer read": lambda target: target.hold(PIPELINE[:2_000_000]),
+    "20,000 requests at once": lambda target: _done(target.send(PIPELINE)),
+}
+
+
+def _done(size: int) -> None:
+    """An answer's size is of no interest here."""
