@@ -19,11 +19,12 @@ from api.server import Answer, Scope
 from api.submitting import NO_PREFERENCE, Prepared, Submitter
 from api.views.answers import ended_answer
 from api.views.waiting import UNWATCHED_S, Call, waited_too_long
-from athena.errors import AthenaError
+from athena.errors import AthenaError, RequestError
 from athena.interface import Interface
 from athena.references import names_sources
 from athena.schema import RequestSchema, is_ordinary
 from athena.store import Reply, Submission
+from athena.widths import check_text
 
 _PREFIX = "/v1/private/"
 
@@ -94,8 +95,9 @@ class FastPath:
     def _prepare(self, interface: Interface, schema: RequestSchema, raw: bytes) -> Prepared | None:
         """Returns a job ready for its queue; None if there is anything unusual about it."""
         try:
+            check_text(raw)
             envelope: Any = orjson.loads(raw)
-        except orjson.JSONDecodeError:
+        except (RequestError, orjson.JSONDecodeError):
             return None
         if names_sources(envelope) or not is_ordinary(schema, envelope):
             return None

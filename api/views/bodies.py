@@ -17,7 +17,7 @@ from werkzeug.http import parse_options_header
 from athena.errors import MediaTypeError, Problem, RequestError
 from athena.interface import Interface
 from athena.uploads import Upload, build_envelope
-from athena.widths import may_be_rounded
+from athena.widths import check_text, may_be_rounded
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -108,10 +108,11 @@ def parse_json(raw: bytes) -> Any:
     Raises:
         RequestError: it is none; the detail says where. Or it is too deep, or too wide.
     """
-    return with_exact_numbers(load_json(raw), lambda exact: exact, raw)
+    check_text(raw)
+    return with_exact_numbers(load_json(raw), lambda: json.loads(raw))
 
 
-def with_exact_numbers(document: Any, find: Callable[[Any], Any], raw: bytes) -> Any:
+def with_exact_numbers(document: Any, read_exactly: Callable[[], Any]) -> Any:
     """Returns a document with its whole numbers as they were written.
 
     orjson makes floats of those beyond 64 bits, without a word. Python's own parser does not, but takes three
@@ -119,13 +120,12 @@ def with_exact_numbers(document: Any, find: Callable[[Any], Any], raw: bytes) ->
 
     Args:
         document: what orjson has read.
-        find: finds it in all that was read.
-        raw: all that was read.
+        read_exactly: reads it with Python's parser.
 
     Raises:
         RequestError: it is too deep, or too wide.
     """
-    return find(json.loads(raw)) if may_be_rounded(document) else document
+    return read_exactly() if may_be_rounded(document) else document
 
 
 def load_json(raw: bytes) -> Any:

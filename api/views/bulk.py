@@ -1,7 +1,9 @@
 """POST /v1/jobs: many jobs in one request."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -14,14 +16,21 @@ from api.submitting import Preference, Submitter
 from api.views.answers import job_url, json_response
 from api.views.bodies import JSON, identity_of, load_json, with_exact_numbers
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
+from athena.widths import MAX_VALUES, check_text
 
 #: So many jobs may come in one request.
 MAX_JOBS = 1000
+
+#: Members of objects and items of lists, in all of them together.
+MAX_BULK_VALUES = 5 * MAX_VALUES
 
 #: So many of them are looked at before other callers have their turn.
 AT_ONCE = 50
 
 ASYNC = Preference(respond_async=True)
+
+#: Reads the jobs of a request with whole numbers of any length.
+ExactItems = Callable[[], list[Any]]
 
 
 class Bulk:
@@ -37,29 +46,32 @@ class Bulk:
             raise MediaTypeError(f"content-type must be {JSON}")
         body: RequestBody = request.environ[BODY]
         raw = await body.read(self._gateway.settings.max_body_bytes)
+        check_text(raw, MAX_BULK_VALUES)
         items = _items(load_json(raw))
+        # Once for all of them: reading all of a request for each of a thousand jobs takes minutes.
+        exact_items = cache(lambda: _items(json.loads(raw)))
         results: list[str | AthenaError] = []
         for start in range(0, len(items), AT_ONCE):
             numbered = enumerate(items[start : start + AT_ONCE], start)
-            results += await asyncio.gather(*(self._submit_one(raw, *item) for item in numbered))
+            results += await asyncio.gather(*(self._submit_one(exact_items, *item) for item in numbered))
         accepted = sum(isinstance(result, str) for result in results)
         header = {"code": 0, "message": f"accepted {accepted} of {len(results)}", "sid": ""}
         return json_response({"header": header, "jobs": self._rendered(results)})
 
-    async def _submit_one(self, raw: bytes, number: int, item: Any) -> str | AthenaError:
+    async def _submit_one(self, exact_items: ExactItems, number: int, item: Any) -> str | AthenaError:
         try:
-            return await self._accept(raw, number, item)
+            return await self._accept(exact_items, number, item)
         except AthenaError as error:
             return error
 
-    async def _accept(self, raw: bytes, number: int, item: Any) -> str:
+    async def _accept(self, exact_items: ExactItems, number: int, item: Any) -> str:
         if not isinstance(item, dict) or not isinstance(item.get("service_id"), str):
             problem = Problem("/service_id", "must name the ability")
             raise RequestError("the job does not fit the schema", problems=(problem,))
         interface, schema = self._gateway.ability(item["service_id"])
         envelope = _envelope(item)
         if not schema.quick_check(envelope):
-            envelope = with_exact_numbers(envelope, lambda exact: _envelope(_items(exact)[number]), raw)
+            envelope = with_exact_numbers(envelope, lambda: _envelope(exact_items()[number]))
         limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
         checked = await self._submitter.validate(interface, schema, envelope, limit_bytes)
         submission, payload = self._submitter.prepare(interface, checked, identity_of(envelope), ASYNC)

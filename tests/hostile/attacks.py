@@ -1,8 +1,6 @@
 """The attacks. Each is sent over and over for a bounded time, to this machine alone."""
 
-import base64
 import contextlib
-import gzip
 import json
 import socket
 import time
@@ -44,13 +42,13 @@ class Target:
         lines = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n{head}"
         return self.send(f"{lines}Content-Length: {len(body)}\r\n\r\n".encode(), body)
 
-    def hold(self, start: bytes) -> None:
-        """Opens a connection, begins something and never ends it; beyond HELD the oldest goes."""
+    def hold(self, start: bytes, limit: int = HELD) -> None:
+        """Opens a connection, begins something and never ends it; beyond the limit the oldest goes."""
         one = self.connect()
         with contextlib.suppress(OSError):
             one.sendall(start)
         self._held.append(one)
-        if len(self._held) > HELD:
+        if len(self._held) > limit:
             self._held.pop(0).close()
 
     def close(self) -> None:
@@ -94,8 +92,6 @@ FORM = (
     b"".join(b'--b\r\nContent-Disposition: form-data; name="k%d"\r\n\r\nx\r\n' % n for n in range(60_000))
     + b"--b--\r\n"
 )
-ZEROS = base64.b64encode(gzip.compress(bytes(60_000_000))).decode()
-GZIP = _envelope(payload={"text": {"text": ZEROS, "compress": "gzip"}})
 BODY = _envelope()
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 ORDINARY = HEAD % len(BODY)
@@ -111,7 +107,6 @@ ATTACKS: dict[str, Attack] = {
     "150,000 jobs in one request": lambda target: _done(target.post(BULK, "/v1/jobs")),
     "20 jobs with 50,000 parameters each": lambda target: _done(target.post(BULK_WIDE, "/v1/jobs")),
     "60,000 form fields": lambda target: _done(target.post(FORM, kind="multipart/form-data; boundary=b")),
-    "an input of 60 MB, compressed to 60 KB": lambda target: _done(target.post(GZIP)),
     "a header line of 60 MB": lambda target: _done(
         target.send(b"GET / HTTP/1.1\r\nHost: x\r\nX: ", *[PIECE] * 900)
     ),
@@ -122,7 +117,7 @@ ATTACKS: dict[str, Attack] = {
     "half heads": lambda target: target.hold(b"POST /echo HTTP/1.1\r\nHost: x\r\nX-Fi"),
     "half bodies": lambda target: target.hold(ORDINARY + BODY[:10]),
     "silent connections": lambda target: target.hold(b""),
-    "20,000 requests at once, no answer read": lambda target: target.hold(PIPELINE[:2_000_000]),
+    "20,000 requests at once, no answer read": lambda target: target.hold(PIPELINE[:2_000_000], 16),
     "20,000 requests at once": lambda target: _done(target.send(PIPELINE)),
 }
 

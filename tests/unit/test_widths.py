@@ -4,10 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
 from api.app import create_server
@@ -21,7 +25,8 @@ from athena.interface import DataSpec, Interface, ParamSpec
 from athena.json_fields import ObjectOf
 from athena.schema import RequestSchema, build_envelope_schema, validate_envelope
 from athena.settings import from_env
-from athena.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES
+from athena.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES, check_text, walk
+from tests.mutations import JSON_VALUES
 
 WIDE = 100_000
 
@@ -349,3 +354,44 @@ def test_submitter_looks_at_widths_before_it_looks_for_sources() -> None:
 
     with pytest.raises(RequestError, match="too large for its schema"):
         asyncio.run(submitter.validate(DECLARED, SCHEMAS["echo"], document, 10**6))
+
+
+texts_with_quotes = st.lists(st.text('",\\\\ a'), max_size=4)
+
+
+@settings(deadline=None, derandomize=True)
+@given(JSON_VALUES | texts_with_quotes, st.booleans(), st.integers(1, 20))
+def test_values_are_counted_in_the_text_as_in_the_document(
+    document: Any, is_spaced: bool, block_bytes: int
+) -> None:
+    separators = (" , ", " : ") if is_spaced else (",", ":")
+    raw = json.dumps(document, separators=separators).encode()
+    commas = sum(max(0, len(place.container) - 1) for place in walk(document))
+
+    with mock.patch("athena.widths.BLOCK_BYTES", block_bytes):
+        check_text(raw, limit=commas)
+        if commas:
+            with pytest.raises(RequestError, match="too large"):
+                check_text(raw, limit=commas - 1)
+
+
+def test_commas_in_texts_are_no_values() -> None:
+    text = 'a,\\",' * MAX_VALUES
+
+    check_text(json.dumps({"word": text, "n": [1, 2]}).encode())
+
+
+def test_many_jobs_with_long_numbers_are_read_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [{"service_id": "open", **request("open"), "x": 10**30} for _ in range(20)]
+    read: list[bytes] = []
+
+    def loads(raw: bytes) -> Any:
+        read.append(raw)
+        return json.loads(raw)
+
+    monkeypatch.setattr("api.views.bulk.json", SimpleNamespace(loads=loads))
+    status, answer = ask("/v1/jobs", "application/json", json.dumps({"jobs": jobs}).encode())
+
+    assert status == 200
+    assert b"accepted 0 of 20" in answer
+    assert len(read) == 1
