@@ -167,7 +167,13 @@ if count == 0 then
 elseif ARGV[4] == '1' and count <= COUNTED then
   local bytes = 0
   for _, id in ipairs(redis.call('ZRANGE', open, 0, -1)) do
-    bytes = bytes + (tonumber(redis.call('HGET', JOB .. id, 'bytes')) or 0)
+    local known = redis.call('HGET', JOB .. id, 'bytes')
+    if known then
+      bytes = bytes + tonumber(known)
+    else
+      -- Redis went back to a state in which it was open, and its gateway dropped the record of a job it had answered.
+      redis.call('ZREM', open, id)
+    end
   end
   redis.call('HSET', LOAD .. service_id, 'bytes', bytes)
 end

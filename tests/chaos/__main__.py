@@ -84,6 +84,7 @@ def _break_things(stage: Stage, deaths: Deaths, options: argparse.Namespace) -> 
     took_s = time.monotonic() - began_s
     with suppress(TimeoutError):
         wait_for(lambda: open_jobs(stage.redis.client) == 0, END_S, "all jobs have ended")
+    left_open = open_jobs(stage.redis.client)
     verdict = judge(stage.redis.client, load, stage.ledger_path, faults.redis.losses)
     return Report(
         verdict=verdict,
@@ -94,6 +95,7 @@ def _break_things(stage: Stage, deaths: Deaths, options: argparse.Namespace) -> 
         repeats=dict(load.trouble),
         recoveries_s=recoveries,
         stuck=stuck,
+        left_open=left_open,
         idle_slots=stage.idle_slots(),
     )
 

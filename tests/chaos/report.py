@@ -21,6 +21,7 @@ class Report:
         idle_slots: slots of workers that took no job when there were enough.
         caused: how many workers and gateways each fault has ended, and starts of workers that it spoilt.
         unexplained: the ends that no fault explains.
+        left_open: jobs that have not ended, those of private calls among them.
         stuck: faults after which something was not whole in time.
         outlived: processes of wrappers that outlived their worker.
     """
@@ -36,12 +37,21 @@ class Report:
     caused: dict[str, dict[str, int]] = field(default_factory=dict)
     unexplained: list[dict[str, Any]] = field(default_factory=list)
     outlived: int = 0
+    left_open: int = 0
     stuck: list[str] = field(default_factory=list)
 
     @property
     def is_kept(self) -> bool:
         """Whether all is as promised."""
-        broken = (self.hung, self.bad_answers, self.unexplained, self.outlived, self.idle_slots, self.stuck)
+        broken = (
+            self.hung,
+            self.bad_answers,
+            self.unexplained,
+            self.outlived,
+            self.idle_slots,
+            self.stuck,
+            self.left_open,
+        )
         return self.verdict.is_kept and not any(broken)
 
     def text(self) -> str:
@@ -56,6 +66,7 @@ class Report:
             "jobs accepted": f"{verdict.jobs}  ({verdict.jobs / self.took_s:.0f} a second)",
             "faults": sum(map(len, self.recoveries_s.values())),
             "lost": verdict.lost,
+            "left open": self.left_open,
             "with two results": verdict.with_two_results,
             "ended wrongly": verdict.wrong,
             "not whole in time": "; ".join(self.stuck) or 0,

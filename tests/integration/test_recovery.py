@@ -572,6 +572,20 @@ def test_wrong_books_are_put_right(store: Store, open_jobs: int, thorough: bool)
     assert bytes_of(store) == 10 * open_jobs
 
 
+def test_job_whose_record_was_dropped_is_open_no_longer(store: Store) -> None:
+    store.submit("answered", bytes=10)
+    store.submit("open", bytes=20)
+    (job, _) = store.take(2)
+    # Its end was lost with Redis' last second, and its caller had the answer.
+    store.raw("UNLINK", "athena:job:answered")
+    store.finish("answered", job.token)
+
+    sweep(store, thorough=True)
+
+    assert store.raw("ZRANGE", open_key("echo"), 0, -1) == [b"open"]
+    assert bytes_of(store) == 20
+
+
 # queues, workers
 
 
