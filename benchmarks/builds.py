@@ -85,7 +85,8 @@ def race_rest(options: Options) -> Result:
     for number in range(options.rounds):
         options.say(f"  round {number + 1} of {options.rounds}")
         for name in draw.sample(BUILDS, len(BUILDS)):
-            with served("echo", "mmocr", python=str(build_python(name))) as athena:
+            abilities = (build_folder(name) / "abilities" / ability for ability in ("echo", "mmocr"))
+            with served(*abilities, python=str(build_python(name))) as athena:
                 one = Contestant(name, athena.url, {"supervisor": athena.pid}, b"")
                 time.sleep(SETTLE_S)
                 result.add(name, {"abilities": 2}, _rest_round(one))

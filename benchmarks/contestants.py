@@ -146,8 +146,9 @@ def _athena(task: Task) -> Iterator[Contestant]:
 
 @contextmanager
 def _build(name: str, task: Task) -> Iterator[Contestant]:
-    """Runs a build of this project that has an environment of its own."""
-    with served(task.ability, python=str(build_python(name))) as athena:
+    """Runs a build of this project that has an environment of its own, with the abilities as it had them."""
+    ability = build_folder(name) / task.ability.relative_to(ROOT)
+    with served(ability, python=str(build_python(name))) as athena:
         url = f"{athena.url}/{task.service}"
         yield Contestant(name, url, {"supervisor": athena.pid}, task.request, athena.data_dir)
 
