@@ -197,7 +197,7 @@ def test_child_that_lived_long_is_started_as_if_it_had_never_died(
     def pass_time(now_s: float) -> None:
         if not child.is_running:
             clock.now_s += 1
-        elif len(child.spawned_s) == 3:
+        elif len(child.spawned_s) == 3 and child.ready_s:
             clock.now_s = child.ready_s + lived_s
             child.signal(signal.SIGKILL)
 
