@@ -108,8 +108,8 @@ def walk(document: Any) -> Iterator[Place]:
 def check_text(raw: bytes, limit: int = MAX_VALUES) -> None:
     """Checks that JSON which was not read yet does not hold too much; reading it all takes far longer.
 
-    Each value of an object or a list but the first stands behind a comma. Those in texts do not count, so they
-    are told apart only where there are many, and only until there are too many.
+    Each value of an object or a list but the first stands behind a comma. Commas in texts do not count, so
+    they are told apart only where there are many, and only until there are too many.
 
     Raises:
         RequestError: it holds more than `limit` values.
