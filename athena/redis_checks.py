@@ -14,6 +14,9 @@ MIN_VERSION = (6, 2)
 
 CHECK_TIMEOUT_S = 5.0
 
+#: What OpenSSL says of certificates that are trusted and not made as they should be.
+_NOT_STRICT = re.compile(r"key usage|[Kk]ey [Ii]dentifier|[Bb]asic [Cc]onstraints")
+
 
 def settings_fault(info: Mapping[str, Any]) -> str:
     """Returns what is wrong with a server and what to do about it, "" if nothing is.
@@ -74,6 +77,12 @@ def check_redis(target: RedisAddress | str) -> None:
 
 
 def _remedy(error: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in error and _NOT_STRICT.search(error):
+        return (
+            "its certificates do not keep RFC 5280, which Python asks for from 3.13 on: make the authority's "
+            "anew with basicConstraints=critical,CA:TRUE and keyUsage=critical,keyCertSign, and both with "
+            "key identifiers"
+        )
     if "CERTIFICATE_VERIFY_FAILED" in error:
         return (
             "its certificate is not trusted: name the certificate of the authority that signed it in "

@@ -177,9 +177,17 @@ def make_certificates(folder: Path) -> None:
         _openssl(
             folder,
             *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=Test {name}"),
-            *("-keyout", f"{name}.key", "-out", f"{name}.pem"),
+            *(
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+                "-keyout",
+                f"{name}.key",
+                "-out",
+                f"{name}.pem",
+            ),
         )
-    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
+    identifiers = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    (folder / "extensions").write_text(f"subjectAltName=DNS:localhost\n{identifiers}")
     _openssl(
         folder,
         *("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
@@ -188,7 +196,7 @@ def make_certificates(folder: Path) -> None:
     _openssl(
         folder,
         *("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
-        *("-days", "2", "-extfile", "names", "-out", "server.pem"),
+        *("-days", "2", "-extfile", "extensions", "-out", "server.pem"),
     )
 
 

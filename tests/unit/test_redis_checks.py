@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from athena.errors import ConfigError
-from athena.redis_checks import check_redis, read_info, settings_fault
+from athena.redis_checks import _remedy, check_redis, read_info, settings_fault
 
 SOUND = {
     "redis_version": "6.2.14",
@@ -64,3 +64,19 @@ def test_answer_of_info_is_read() -> None:
 def test_server_that_does_not_answer_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Redis does not answer: .*check --redis"):
         check_redis("unix:///nowhere/redis.sock")
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("self-signed certificate in certificate chain", "ATHENA_REDIS_CA_FILE"),
+        ("Hostname mismatch, certificate is not valid for 'x'.", "ATHENA_REDIS_CA_FILE"),
+        ("CA cert does not include key usage extension", "keyUsage=critical,keyCertSign"),
+        ("Missing Authority Key Identifier", "key identifiers"),
+        ("Basic Constraints of CA cert not marked critical", "basicConstraints=critical"),
+    ],
+)
+def test_certificate_that_is_refused_is_told_with_its_own_remedy(reason: str, remedy: str) -> None:
+    error = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {reason} (_ssl.c:1029)."
+
+    assert remedy in _remedy(error)
