@@ -8,6 +8,7 @@ worker takes fewer jobs than it has slots.
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,8 @@ def main() -> int:
     parser.add_argument("--keep", metavar="DIR", type=Path, help="work in this folder, and leave it there")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
+    # Whoever ends this ends all that it has started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if options.seed is None:
         options.seed = random.randrange(10**6)
     random.seed(options.seed)

@@ -44,6 +44,8 @@ def main() -> int:
     parser.add_argument("--log", type=Path, help="keep what athena serve says in this file")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
+    # Whoever ends this ends all that it has started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="athena-soak-") as folder:
         report = soak(Path(folder), options)
     print(json.dumps(report.document()) if options.json else report.text())

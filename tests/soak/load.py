@@ -6,32 +6,28 @@ import time
 import uuid
 from array import array
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import orjson
 import pybase64
+
+from tests.soak.client import BrokenError, Client, Headers
 
 #: No call may take longer.
 PATIENCE_S = 80.0
 
-#: More is not under way at once; a request that comes then is counted and not sent.
+#: More is not under way at once, and no request is sent that is so late; those are counted.
+LATE_S = 1.0
 MAX_UNDER_WAY = 1000
 MAX_OCR_UNDER_WAY = 8
 
-#: A connection is used again within this time; the gateway closes idle ones later.
-KEPT_S = 2.0
-
-Headers = Sequence[tuple[bytes | str, bytes | str]]
-
-NO_HEADERS: Headers = ()
-JSON: Headers = [("Content-Type", "application/json")]
-TEXT: Headers = [("Content-Type", "text/plain")]
-PICTURE: Headers = [("Content-Type", "image/jpeg")]
-ASYNC: Headers = [*JSON, ("Prefer", "respond-async")]
+JSON: Headers = (("Content-Type", "application/json"),)
+TEXT: Headers = (("Content-Type", "text/plain"),)
+PICTURE: Headers = (("Content-Type", "image/jpeg"),)
+ASYNC: Headers = (*JSON, ("Prefer", "respond-async"))
 UPLOAD_BYTES = 100_000
 
 
@@ -57,18 +53,17 @@ class Load:
         tallies: by kind.
         hung: calls that were not answered in time.
         broken: calls whose connection broke.
-        not_sent: requests for which too many others were under way.
+        not_sent: requests for which too many others were under way, or that came too late.
     """
 
     def __init__(self, url: str, rate: float, ocr_rate: float, picture: Path, draw: random.Random) -> None:
         self.tallies: dict[str, Tally] = {}
         self.hung = self.broken = self.not_sent = 0
-        self._url = url
+        self._client = Client(url, PATIENCE_S)
         self._rates = (rate, ocr_rate)
         self._draw = draw
         self._picture = picture
         self._words: Any = None
-        self._pool = httpcore.AsyncConnectionPool(max_connections=MAX_UNDER_WAY, keepalive_expiry=KEPT_S)
         self._tasks: set[asyncio.Task[None]] = set()
         self._kinds: list[tuple[float, str, Callable[[str, float], Awaitable[None]]]] = [
             (60, "echo", self._echo),
@@ -84,12 +79,12 @@ class Load:
     async def run(self, seconds: float) -> None:
         """Sends for so long, and waits for the last answers."""
         rate, ocr_rate = self._rates
-        async with self._pool:
-            senders = [self._send(rate, seconds, MAX_UNDER_WAY, self._any)]
-            if ocr_rate > 0:
-                senders.append(self._send(ocr_rate, seconds, MAX_OCR_UNDER_WAY, self._read_picture))
-            await asyncio.gather(*senders)
-            await asyncio.gather(*self._tasks)
+        senders = [self._send(rate, seconds, MAX_UNDER_WAY, self._any)]
+        if ocr_rate > 0:
+            senders.append(self._send(ocr_rate, seconds, MAX_OCR_UNDER_WAY, self._read_picture))
+        await asyncio.gather(*senders)
+        await asyncio.gather(*self._tasks)
+        self._client.close()
 
     async def _send(
         self, rate: float, seconds: float, limit: int, make: Callable[[float], Awaitable[None]]
@@ -100,7 +95,7 @@ class Load:
         due_s = time.monotonic()
         while (due_s := due_s + self._draw.expovariate(rate)) < end_s:
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            if len(under_way) >= limit:
+            if len(under_way) >= limit or time.monotonic() > due_s + LATE_S:
                 self.not_sent += 1
                 continue
             task = asyncio.ensure_future(make(due_s))
@@ -177,21 +172,18 @@ class Load:
         due_s: float,
         method: str,
         path: str,
-        headers: Headers = NO_HEADERS,
+        headers: Headers = (),
         body: bytes = b"",
         expected: tuple[int, ...] = (200,),
     ) -> Any:
         """Makes one request; returns the answer's document, None if there is none that was expected."""
         tally = self._tally(kind)
-        timeouts = {name: PATIENCE_S for name in ("connect", "read", "write", "pool")}
         try:
-            answer = await self._pool.request(
-                method, self._url + path, headers=headers, content=body, extensions={"timeout": timeouts}
-            )
-        except httpcore.TimeoutException:
+            answer = await self._client.ask(method, path, headers, body)
+        except TimeoutError:
             self.hung += 1
             return None
-        except (httpcore.NetworkError, httpcore.ProtocolError):
+        except BrokenError:
             self.broken += 1
             return None
         tally.statuses[answer.status] += 1

@@ -32,7 +32,7 @@ class Report:
 
     Attributes:
         seconds: for how long requests were sent.
-        not_sent: requests for which too many others were under way; the machine was too slow for the rate.
+        not_sent: requests for which too many others were under way, or that came too late for the rate.
         ended: workers and gateways that ended.
         gone: processes that were there at the beginning and are not any more.
         grown: processes that take clearly more at the end than in the middle.
