@@ -38,12 +38,20 @@ class Tally:
     Attributes:
         statuses: answers by their status.
         seconds: how long each was under way, from when it was to be sent.
+        worst: the longest of these, and when it was answered, on the monotonic clock.
         wrong: answers that this kind may not get, or with another content.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: "array[float]" = field(default_factory=lambda: array("f"))
+    worst: tuple[float, float] = (0.0, 0.0)
     wrong: Counter[str] = field(default_factory=Counter)
+
+    def note(self, status: int, seconds: float, now_s: float) -> None:
+        """Counts an answer."""
+        self.statuses[status] += 1
+        self.seconds.append(seconds)
+        self.worst = max(self.worst, (seconds, now_s))
 
 
 class Load:
@@ -186,8 +194,8 @@ class Load:
         except BrokenError:
             self.broken += 1
             return None
-        tally.statuses[answer.status] += 1
-        tally.seconds.append(time.monotonic() - due_s)
+        now_s = time.monotonic()
+        tally.note(answer.status, now_s - due_s, now_s)
         if answer.status not in expected:
             tally.wrong[f"{answer.status} {answer.content[:200].decode(errors='replace')}"] += 1
             return None

@@ -27,8 +27,7 @@ def report(found: list[Reading], *ends: End, statuses: str = "", wrong: str = ""
     """Returns the report of a load with one answer."""
     load = Load("http://127.0.0.1", 1, 1, Path("picture.jpg"), random.Random(1))
     tally = load._tally("echo")
-    tally.statuses[200] += 1
-    tally.seconds.append(0.5)
+    tally.note(200, 0.5, 3.0)
     tally.wrong = Counter({wrong: 2} if wrong else {})
     return Report.of(load, found, ends, seconds=10)
 
