@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with serving(folder, ECHO, PATIENT) as stack:
             outcomes = dict(_all_clients(wanted, stack, folder, chosen.silence, cases))
             tools = dict(_all_tools(stack, folder)) if "tools" in wanted else {}
-    text = table(outcomes, tools, _about())
+    text = table(outcomes, tools, _about(chosen.silence))
     print(text)
     if chosen.write:
         write(text)
@@ -92,9 +92,9 @@ def _all_tools(stack: Stack, folder: Path) -> Iterator[tuple[str, str]]:
             yield name, ""
 
 
-def _about() -> str:
+def _about(silence_s: float) -> str:
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    return f"`make clients`, {when}, Python {platform.python_version()}:"
+    return f"`make clients`, {when}, Python {platform.python_version()}, a silence of {silence_s:g} s:"
 
 
 def _say(text: str) -> None:
