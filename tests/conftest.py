@@ -12,6 +12,7 @@ import redis
 
 from athena.embedded import prepare_folders, server_command, socket_path
 from athena.redis_server import find_server
+from tests.hangups import let_children_hear_hangups
 
 START_TIMEOUT_S = 10.0
 
@@ -56,3 +57,8 @@ def redis_client(redis_server: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_server, protocol=2) as client:
         client.flushall()
         yield client
+
+
+def pytest_configure() -> None:
+    """Called once, before anything is started."""
+    let_children_hear_hangups()

@@ -25,6 +25,7 @@ from tests.chaos.report import Report
 from tests.chaos.stage import Stage, both_ledgers
 from tests.chaos.verdict import judge, open_jobs
 from tests.chaos.waiting import wait_for
+from tests.hangups import let_children_hear_hangups
 
 CROWD = Crowd(short=6, middle=2, long=2, private=1, bulk=2)
 
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="WORD", default="", help="faults whose names hold this word")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="work in this folder, and leave it there")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    let_children_hear_hangups()
     options = parser.parse_args()
     # Whoever ends this ends all that it has started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
