@@ -14,10 +14,10 @@ from athena.embedded import prepare_folders, server_command, socket_path
 from athena.redis_server import find_server
 from tests.hangups import let_children_hear_hangups
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
 
 
-def wait_until(holds: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+def wait_until(holds: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
     """Waits for a condition; fails when it does not come true in time."""
     deadline_s = time.monotonic() + timeout_s
     while not holds():

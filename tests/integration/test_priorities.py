@@ -53,7 +53,8 @@ def test_priority_that_is_a_setting_of_the_client_counts(store: Store, stranger:
 
     def run(envelope: object) -> None: ...
 
-    stranger.task(name=TASK_NAME)(run).apply_async(args=[{}], queue=ANY_QUEUE, task_id="alone")
+    # A shared task would be one of every Celery application of this process.
+    stranger.task(name=TASK_NAME, shared=False)(run).apply_async(args=[{}], queue=ANY_QUEUE, task_id="alone")
     assert store.raw("LLEN", ANY_QUEUE) == 0
 
     sweep(store)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.redis
 TIMEOUT_S = 0.4
 
 
-async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
     """Waits for a condition on the event loop."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -32,7 +32,7 @@ async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 
 
 
 @asynccontextmanager
-async def connected(redis_url: str, timeout_s: float = 5.0) -> AsyncIterator[RedisLink]:
+async def connected(redis_url: str, timeout_s: float = 30.0) -> AsyncIterator[RedisLink]:
     """A link that is connected."""
     link = RedisLink(redis_url, timeout_s)
     await link.start()

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -42,18 +44,34 @@ def writer(board: ProgressBoard, code: str) -> Iterator[subprocess.Popen[bytes]]
         process.wait()
 
 
+def wait_until_written(holds: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Waits for what the other side writes; fails at once when the other side has ended."""
+    wait_until(lambda: holds() or process.poll() is not None, "the other side writes")
+    assert process.poll() is None
+
+
+def until_varied(readings: int, seen: set[Any]) -> Iterator[None]:
+    """Yields so often, and goes on until more than one value was seen."""
+    yield from (None for _ in range(readings))
+    deadline_s = time.monotonic() + 30
+    while len(seen) < 2:
+        assert time.monotonic() < deadline_s, "not in time: values change"
+        yield
+
+
 def test_no_reader_sees_half_of_a_pulse(board: ProgressBoard) -> None:
     # Values whose halves differ: a mixture is none of them.
     loop = "\nwhile True: board.pulse(1.1, 2.2); board.pulse(3.3, 4.4)"
     seen: set[Pulse] = set()
 
-    with writer(board, loop):
-        wait_until(lambda: board.read_pulse().contact_s, "the other side writes")
-        for _ in range(READINGS):
+    with writer(board, loop) as process:
+        wait_until_written(lambda: board.read_pulse().contact_s, process)
+        # On a busy machine the writer may not have a turn during one reader's turn.
+        for _ in until_varied(READINGS, seen):
             seen.add(board.read_pulse())
 
-    assert {pulse.turned_s for pulse in seen} == {1.1, 3.3}
-    assert {pulse.contact_s for pulse in seen} == {2.2, 4.4}
+    assert {pulse.turned_s for pulse in seen} <= {1.1, 3.3}
+    assert {pulse.contact_s for pulse in seen} <= {2.2, 4.4}
 
 
 def test_no_reader_sees_half_of_a_call(board: ProgressBoard) -> None:
@@ -66,24 +84,29 @@ while True:
 """
     seen: set[Call] = set()
 
-    with writer(board, loop):
-        wait_until(board.calls, "the other side writes")
-        for _ in range(READINGS):
+    with writer(board, loop) as process:
+        wait_until_written(board.calls, process)
+        for _ in until_varied(READINGS, seen):
             seen.update(board.calls())
 
-    assert len(seen) > 1
     for call in seen:
         n = int(call.since_s)
         assert call == Call(float(n), n / 4, (f"{n:032}",) * (1 + n % 3))
 
 
 def test_writer_that_is_killed_at_any_moment_leaves_a_whole_call_or_none(board: ProgressBoard) -> None:
-    loop = "\nwhile True: board.begin(0, 7.0, 3.5, ['a' * 32, 'b' * 32]); board.end(0)"
+    # A call that ends at once is over before a reader has read it.
+    loop = """
+while True:
+    board.begin(0, 7.0, 3.5, ['a' * 32, 'b' * 32])
+    for _ in range(100): pass
+    board.end(0)
+"""
 
     for _ in range(5):
         board.clear()
-        with writer(board, loop):
-            wait_until(board.calls, "the other side writes")
+        with writer(board, loop) as process:
+            wait_until_written(board.calls, process)
         assert board.calls() in ([], [Call(7.0, 3.5, ("a" * 32, "b" * 32))])
 
 
