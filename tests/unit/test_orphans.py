@@ -136,7 +136,7 @@ def test_what_a_child_has_started_ends_before_the_next_is_started(
 ) -> None:
     child, other = Parent(tmp_path, "parent", WAYS[way], ""), Parent(tmp_path, "other", "")
     stage.start([child] if "daemon" in way else [child, other], 10)
-    run_until(stage, child.left)
+    run_until(stage, lambda: len(child.left()) == WAYS[way].count("'left"))
     left = child.left()
     assert all(is_alive(pid) for pid in left)
 
@@ -153,7 +153,7 @@ def test_what_a_child_has_started_ends_with_the_supervisor(
 ) -> None:
     child = Parent(tmp_path, "parent", WAYS[way])
     stage.start([child], 10)
-    run_until(stage, child.left)
+    run_until(stage, lambda: len(child.left()) == WAYS[way].count("'left"))
 
     stage.stop()
 
