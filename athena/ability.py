@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from athena.devices.types import CPU, TYPE_NAME, is_reserved, renamed_types
 from athena.errors import ConfigError
-from athena.gpu_types import CPU, TYPE_NAME, is_reserved, renamed_types
 from athena.upstream_config import flat_texts, read_toml, read_upstream_config
 from athena.wrapper_source import read_wrapper_source
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from athena.data_folder import check_own, open_folder
-from athena.host_memory import memory_bytes
+from athena.devices.memory import memory_bytes
 from athena.redis_address import RedisAddress, RedisTls, parse_address
 from athena.redis_server import RedisServer
 from athena.settings import Settings

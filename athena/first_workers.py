@@ -7,7 +7,7 @@ one fits on. Who can also run on the CPU is left without a GPU before others are
 from collections.abc import Sequence
 
 from athena.ability import Ability
-from athena.gpu_types import CPU
+from athena.devices.types import CPU
 from athena.room import Room, fitting
 
 #: How many possibilities are looked at. The supervisor plans in its only thread, between two heartbeats.

@@ -9,9 +9,9 @@ from typing import Protocol
 from redis.exceptions import RedisError, ResponseError
 
 from athena.blocking_link import BlockingLink
+from athena.devices.host import host_name
 from athena.errors import StoreError
 from athena.fleet import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
-from athena.host import host_name
 from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
 from athena.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from athena.child import Child
-from athena.host import inventory_command
-from athena.inventory import Inventory
+from athena.devices.host import inventory_command
+from athena.devices.inventory import Inventory
 
 logger = logging.getLogger(__name__)
 

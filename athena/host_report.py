@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from athena.inventory import GpuDevice, Inventory
+from athena.devices.inventory import GpuDevice, Inventory
 
 #: A report that is older is not the present any more. Clocks of hosts may differ by less than this.
 STALE_AFTER_S = 30.0

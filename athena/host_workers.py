@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from athena.ability import Ability
+from athena.devices.host import core_count, host_name
+from athena.devices.inventory import NO_DRIVER, Inventory
+from athena.devices.readings import HostGpus
 from athena.fleet_keeper import FleetKeeper
 from athena.gpu_watch import GpuWatch
-from athena.host import core_count, host_name
-from athena.host_gpus import HostGpus
 from athena.host_report import HostReport
-from athena.inventory import NO_DRIVER, Inventory
 from athena.placement import Placement, Plan, make_plan
 from athena.settings import Settings
 from athena.supervisor import Supervisor

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from athena.devices.inventory import Gpu
 from athena.host_report import HostReport
-from athena.inventory import Gpu
 
 
 @dataclass(frozen=True)

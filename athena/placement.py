@@ -19,9 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from athena.ability import Ability
+from athena.devices.inventory import GpuDevice, Inventory, devices_of, label_key
+from athena.devices.types import CPU
 from athena.first_workers import place_first_workers, rank
-from athena.gpu_types import CPU
-from athena.inventory import GpuDevice, Inventory, devices_of, label_key
 from athena.room import Room, fitting
 
 

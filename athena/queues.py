@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from athena.gpu_types import UUID_PREFIXES
+from athena.devices.types import UUID_PREFIXES
 
 #: The target of jobs that any worker of their ability may run.
 ANY = "any"

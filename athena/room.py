@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from athena.ability import ROUNDING, Ability
-from athena.inventory import GpuDevice
+from athena.devices.inventory import GpuDevice
 
 
 @dataclass

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from athena.devices.inventory import label_key
 from athena.errors import UnservedError
 from athena.interface import Interface
-from athena.inventory import label_key
 from athena.queues import ANY, NORMAL, is_gpu_id, queue_name
 from athena.worker_entry import WorkerEntry
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from athena.devices.types import parse_aliases
 from athena.errors import ConfigError
-from athena.gpu_types import parse_aliases
 
 PREFIX = "ATHENA_"
 

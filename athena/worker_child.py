@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from athena.ability import Ability
 from athena.child import Child, StartError, describe_exit
+from athena.devices.host import host_name
 from athena.fleet_keeper import FleetKeeper
-from athena.host import host_name
 from athena.host_report import LOADING, SERVING, WorkerStatus
 from athena.placement import Placement
 from athena.progress import Call, ProgressBoard, UnsettledError

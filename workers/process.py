@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 
 from athena.ability import load_ability
 from athena.broker import TASK_NAME
+from athena.devices.types import CPU
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
-from athena.gpu_types import CPU
 from athena.keys import ABILITIES, WORKERS
 from athena.log_streams import LogReaders, open_log_streams
 from athena.logs import configure_logs, keep_own_logs

@@ -10,10 +10,10 @@ from pathlib import Path
 from athena.ability import Ability, load_ability
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host, say
+from athena.devices.host import read_inventory
 from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
-from athena.host import read_inventory
 from athena.host_workers import HostWorkers
 from athena.logs import configure_logs
 from athena.redis_checks import check_redis

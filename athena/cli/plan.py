@@ -12,9 +12,9 @@ import orjson
 from athena.ability import load_ability
 from athena.cli.operator import print_table
 from athena.cli.serve import check_abilities, default_abilities
-from athena.gpu_types import CPU
-from athena.host import core_count, read_inventory
-from athena.inventory import GpuDevice, Inventory, devices_of
+from athena.devices.host import core_count, read_inventory
+from athena.devices.inventory import GpuDevice, Inventory, devices_of
+from athena.devices.types import CPU
 from athena.placement import Plan, make_plan
 from athena.settings import from_env
 

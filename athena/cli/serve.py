@@ -21,6 +21,8 @@ from athena.ability import Ability, load_ability
 from athena.child import Child
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.data_folder import UMASK
+from athena.devices.host import host_name, read_inventory
+from athena.devices.inventory import Inventory
 from athena.embedded import (
     LOCK_NAME,
     LOG_NAME,
@@ -33,9 +35,7 @@ from athena.embedded import (
 )
 from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
-from athena.host import host_name, read_inventory
 from athena.host_workers import HostWorkers
-from athena.inventory import Inventory
 from athena.listening import LISTEN_FD, listen
 from athena.logs import configure_logs
 from athena.redis_address import bracketed

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from athena.devices.memory import memory_bytes
 from athena.embedded import memory_limit, prepare_folders, server_command, socket_path
-from athena.host_memory import memory_bytes
 from athena.redis_server import find_server
 from athena.settings import from_env
 from tests.conftest import wait_until

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from athena.cli import main
+from athena.devices.host import read_inventory
+from athena.devices.inventory import Gpu, Inventory, devices_of
 from athena.gpu_watch import GpuWatch
-from athena.host import read_inventory
-from athena.inventory import Gpu, Inventory, devices_of
 from tests import nvml
 from tests.nvml import StandInGpu, a100s, h200s, t4s
 
@@ -187,7 +187,7 @@ def test_process_that_cannot_be_ended_keeps_nobody_waiting(monkeypatch: pytest.M
             held.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Held)
-    monkeypatch.setattr("athena.host.inventory_command", lambda: ("sleep", "30"))
+    monkeypatch.setattr("athena.devices.host.inventory_command", lambda: ("sleep", "30"))
     began_s = time.monotonic()
 
     inventory = read_inventory(timeout_s=0.2)
@@ -421,7 +421,7 @@ def test_command_writes_one_line_and_ends(fleet: Fleet) -> None:
     fleet(t4s(1))
 
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "workers.gpu"], capture_output=True, env=os.environ, check=True
+        [sys.executable, "-P", "-m", "athena.devices.driver"], capture_output=True, env=os.environ, check=True
     )
 
     assert done.stdout.count(b"\n") == 1

@@ -7,12 +7,12 @@ import redis
 
 from athena.ability import Limits
 from athena.blocking_link import BlockingLink
+from athena.devices.inventory import Inventory
 from athena.fleet import REROUTE_AFTER_S
 from athena.fleet_keeper import FORGET_HOST_S, FleetKeeper
 from athena.fleet_operations import list_hosts
 from athena.host_report import HostReport, WorkerStatus
 from athena.interface import Interface
-from athena.inventory import Inventory
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.settings import from_env
 from athena.steps import run_steps

@@ -1,4 +1,4 @@
-"""The scripts of athena/scripts on a real Redis, through the builders of athena.store."""
+"""The scripts of athena/store/lua on a real Redis, through the builders of athena.store."""
 
 from collections.abc import Callable, Iterator
 

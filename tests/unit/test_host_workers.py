@@ -12,12 +12,12 @@ import pytest
 from athena import gpu_watch, supervisor
 from athena.ability import Ability, GpuOptions, WorkerOptions
 from athena.child import Child
+from athena.devices.inventory import NO_DRIVER, Gpu, Inventory
+from athena.devices.readings import HostGpus
 from athena.fleet_keeper import FleetKeeper
 from athena.gpu_watch import GpuWatch
-from athena.host_gpus import HostGpus
 from athena.host_report import HostReport
 from athena.host_workers import HostWorkers
-from athena.inventory import NO_DRIVER, Gpu, Inventory
 from athena.placement import Placement
 from athena.settings import from_env
 from athena.supervisor import Stop, Supervisor

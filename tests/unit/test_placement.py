@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from athena.ability import ROUNDING, Ability, GpuOptions, WorkerOptions
-from athena.inventory import Gpu, Inventory, MigInstance, devices_of
+from athena.devices.inventory import Gpu, Inventory, MigInstance, devices_of
 from athena.placement import Placement, Plan, make_plan
 from athena.room import Room, fitting
 

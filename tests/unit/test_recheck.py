@@ -12,10 +12,9 @@ from athena.intake import prepare_job
 from athena.interface import DataSpec, Interface, ParamSpec
 from athena.messages import JobMessage
 from athena.schema import build_envelope_schema, validate_envelope
+from tests.unit.test_quick_check import INTERFACE as MANY
+from tests.unit.test_quick_check import SCHEMA, changed_requests
 from workers.recheck import Recheck
-
-from .test_quick_check import INTERFACE as MANY
-from .test_quick_check import SCHEMA, changed_requests
 
 OLD = Interface(
     service_id="speak",

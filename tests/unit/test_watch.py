@@ -9,11 +9,11 @@ import pytest
 from api.redis_link import RedisLink
 from api.watch import Watch
 from athena.ability import Limits
+from athena.devices.inventory import Inventory
 from athena.errors import StoreError
 from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE, Failure
 from athena.host_report import HostReport, WorkerStatus
 from athena.interface import Interface
-from athena.inventory import Inventory
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS
 from athena.script import Command
 from athena.settings import from_env

@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.gateway import Gateway
 from api.views.workers import Workers
 from athena.ability import Limits
+from athena.devices.inventory import Inventory
 from athena.fleet import FleetView
 from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus
 from athena.interface import Interface
-from athena.inventory import Inventory
 from athena.keys import ABILITIES, BEATS, HOSTS, WORKERS
 from athena.script import Command
 from athena.steps import Steps, run_steps

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from athena.host_memory import memory_bytes
+from athena.devices.memory import memory_bytes
 
 MIB = 1024 * 1024
 MEMINFO = "MemTotal:        2097152 kB\nMemFree:          100 kB\n"

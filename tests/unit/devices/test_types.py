@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.gpu_types import (
+from athena.devices.types import (
     PRODUCTS,
     SEVERAL_SIZES,
     TYPE_NAME,

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from workers.driver_answers import answer_or
+from athena.devices.nvml import answer_or
 
 #: Errors that a program causes and not the GPU (XIDs, as NVIDIA's catalogue numbers them).
 PROGRAM_XIDS = frozenset({13, 31, 43, 45, 68, 109})

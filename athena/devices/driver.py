@@ -1,4 +1,4 @@
-"""Reads from NVIDIA's driver which GPUs a host has, and how they are: `python -m workers.gpu`.
+"""Reads from NVIDIA's driver which GPUs a host has, and how they are: `python -m athena.devices.driver`.
 
 A process of its own, because a driver in trouble may not answer for minutes: only this process hangs then. It
 writes one `Inventory` a line, as JSON.
@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 
 import pynvml
 
-from athena.inventory import NO_DRIVER, Gpu, GpuProcess, Inventory, MigInstance, xid_problem
-from athena.visible_devices import visible_part
-from workers.critical_errors import CriticalErrors
-from workers.driver_answers import MIB, NO_ANSWER, Questions, answer_or, lost, memory_mib, number, text_of
+from athena.devices.inventory import NO_DRIVER, Gpu, GpuProcess, Inventory, MigInstance, xid_problem
+from athena.devices.nvml import MIB, NO_ANSWER, Questions, answer_or, lost, memory_mib, number, text_of
+from athena.devices.visible import visible_part
+from athena.devices.xid import CriticalErrors
 
 #: More GPUs than any host has, and more parts than any GPU: a driver that tells more counts wrongly.
 MAX_GPUS = 1024
@@ -233,7 +233,9 @@ def _own_output() -> BinaryIO:
 
 def main() -> int:
     """Writes the inventory once, or again and again until nobody reads it."""
-    parser = argparse.ArgumentParser(prog="python -m workers.gpu", description="describes this host's GPUs")
+    parser = argparse.ArgumentParser(
+        prog="python -m athena.devices.driver", description="describes this host's GPUs"
+    )
     parser.add_argument("--every", type=float, metavar="SECONDS", help="again and again, until nobody reads")
     options = parser.parse_args()
     output = _own_output()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from athena.inventory import Gpu, Inventory
+from athena.devices.inventory import Gpu, Inventory
 
 
 def visible_part(inventory: Inventory, visible: str | None) -> Inventory:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from athena.child import describe_exit
-from athena.inventory import Inventory
+from athena.devices.inventory import Inventory
 
 #: How long a driver may take for its first answer; loading it takes some seconds on a host with many GPUs.
 FIRST_LOOK_TIMEOUT_S = 60.0
@@ -38,7 +38,7 @@ def core_count(cpu_max: Path = _CPU_MAX) -> int:
 
 def inventory_command() -> Sequence[str]:
     """Returns the command that describes the host's GPUs: a program of its own, because drivers may hang."""
-    return (sys.executable, "-P", "-m", "workers.gpu")
+    return (sys.executable, "-P", "-m", "athena.devices.driver")
 
 
 def read_inventory(timeout_s: float = FIRST_LOOK_TIMEOUT_S) -> Inventory:

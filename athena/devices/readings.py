@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from athena.inventory import Gpu, GpuDevice, Inventory, devices_of, xid_problem
+from athena.devices.inventory import Gpu, GpuDevice, Inventory, devices_of, xid_problem
 
 
 class HostGpus:

@@ -1,4 +1,4 @@
-"""The GPUs of one host as its driver describes them: data that `workers.gpu` reads and others plan with."""
+"""The GPUs of one host as its driver describes them: what the driver's program reads and others plan with."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from athena.gpu_types import gpu_type_of, mig_type_of
+from athena.devices.types import gpu_type_of, mig_type_of
 
 #: The problem of a host on which no driver is installed; any other one may be over later.
 NO_DRIVER = "there is no NVIDIA driver"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from athena.inventory import Gpu, Inventory, MigInstance
-from athena.visible_devices import visible_part
+from athena.devices.inventory import Gpu, Inventory, MigInstance
+from athena.devices.visible import visible_part
 
 HOST = Inventory(
     driver="550",

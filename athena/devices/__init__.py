@@ -1,0 +1,12 @@
+"""The hardware of one host: its GPUs, its cores, its memory.
+
+driver: reads NVIDIA's driver; a program
+host: name, cores and GPUs of this host
+inventory: the GPUs of a host, as data
+memory: how much memory a process may use
+nvml: what answers of NVIDIA's library mean
+readings: the last reading of the GPUs, and what is kept of earlier ones
+types: names of GPU types
+visible: the GPUs that CUDA_VISIBLE_DEVICES names
+xid: critical errors that the driver reports
+"""
