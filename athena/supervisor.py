@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from athena.child import Child, StartError, describe_exit
-from athena.log_streams import LogReaders
 from athena.orphans import Orphans
 from athena.rolling import RollingRestart
+from athena.telemetry.log_streams import LogReaders
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from athena.ability import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.findings import Finding, Severity
 from athena.jobs import JobState
-from athena.logs import configure_logs
 from athena.plain_text import one_line
 from athena.sdk.data import as_bytes
 from athena.source_check import check_keys, check_source
+from athena.telemetry.logs import configure_logs
 from workers.describe import end_process, real_stdout
 from workers.event_loops import event_loop
 from workers.guards import install_guards

@@ -13,8 +13,8 @@ from pathlib import Path
 from athena.ability import load_ability
 from athena.errors import ConfigError
 from athena.interface import Interface
-from athena.logs import configure_logs
 from athena.plain_text import one_line
+from athena.telemetry.logs import configure_logs
 from workers.loader import declared_interface, load_wrapper
 
 EX_CONFIG = 78

@@ -24,14 +24,14 @@ from athena.embedded import redis_address_of
 from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
 from athena.keys import ABILITIES, WORKERS
-from athena.log_streams import LogReaders, open_log_streams
-from athena.logs import configure_logs, keep_own_logs
 from athena.plain_text import one_line
 from athena.progress import ProgressBoard
 from athena.script import Command
 from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store import ForeignLimits
+from athena.telemetry.log_streams import LogReaders, open_log_streams
+from athena.telemetry.logs import configure_logs, keep_own_logs
 from athena.worker_entry import WorkerEntry
 from athena.worker_launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
 from workers.alarm import Alarm

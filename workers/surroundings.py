@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from athena.log_streams import STDERR, STDOUT, log_stream, open_closed
-from athena.logs import own_loggers
+from athena.telemetry.log_streams import STDERR, STDOUT, log_stream, open_closed
+from athena.telemetry.logs import own_loggers
 from workers.event_loops import has_closed_loop, renew_loop
 
 logger = logging.getLogger(__name__)

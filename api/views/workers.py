@@ -15,7 +15,7 @@ from api.gateway import Gateway
 from api.views.answers import json_response
 from athena.fleet_operations import AbilityLoad, WorkerState, list_hosts, list_queues, list_workers
 from athena.host_report import SERVING, HostReport, WorkerStatus
-from athena.metrics import (
+from athena.telemetry.metrics import (
     METRICS,
     QUEUE_JOBS,
     WORKER_ALIVE,

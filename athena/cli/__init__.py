@@ -22,7 +22,7 @@ from athena.cli import (
     workers,
 )
 from athena.errors import AthenaError
-from athena.log_streams import open_log_streams
+from athena.telemetry.log_streams import open_log_streams
 
 #: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
 EX_CONFIG = 78

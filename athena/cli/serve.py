@@ -37,12 +37,12 @@ from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
 from athena.host_workers import HostWorkers
 from athena.listening import LISTEN_FD, listen
-from athena.logs import configure_logs
 from athena.redis_address import bracketed
 from athena.redis_checks import check_redis
 from athena.redis_server import RedisServer, find_server, note_server
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
 from athena.supervisor import Stop, Supervisor
+from athena.telemetry.logs import configure_logs
 
 START_TIMEOUT_S = 30.0
 

@@ -13,9 +13,9 @@ from athena import ability, errors, keys
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
 from athena.jobs import JobState
-from athena.metrics import METRICS
 from athena.script import SCRIPTS
 from athena.settings import from_env, setting_table
+from athena.telemetry.metrics import METRICS
 from workers import dispatcher
 
 ROOT = Path(__file__).parents[2]

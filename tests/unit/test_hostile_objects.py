@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from athena.ability import load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.jobs import JobState, Outcome
-from athena.logs import LogFormatter
 from athena.messages import make_message
 from athena.progress import ProgressBoard
 from athena.sdk import Response, ResponseData
 from athena.store import finish_command
+from athena.telemetry.logs import LogFormatter
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.inference import Inference
 

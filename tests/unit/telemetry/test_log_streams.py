@@ -13,7 +13,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 
 OPENING = """
 import ctypes, os, signal, subprocess, sys, threading, time
-from athena.log_streams import LogReaders, open_log_streams
+from athena.telemetry.log_streams import LogReaders, open_log_streams
 open_log_streams()
 """
 

@@ -5,8 +5,8 @@ import os
 import sys
 from typing import Any, TextIO
 
-from athena.log_streams import STDERR, log_stream
 from athena.plain_text import class_name, one_line, plain_lines
+from athena.telemetry.log_streams import STDERR, log_stream
 
 FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import Any
 
-from athena.logs import FORMAT, MAX_CHARS, LogFormatter
+from athena.telemetry.logs import FORMAT, MAX_CHARS, LogFormatter
 
 
 def written(message: str, *args: Any, error: BaseException | None = None) -> str:
