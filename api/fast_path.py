@@ -20,11 +20,11 @@ from api.submitting import NO_PREFERENCE, Prepared, Submitter
 from api.views.answers import ended_answer
 from api.views.waiting import UNWATCHED_S, Call, waited_too_long
 from athena.errors import AthenaError, RequestError
-from athena.interface import Interface
-from athena.references import names_sources
-from athena.schema import RequestSchema, is_ordinary
+from athena.protocol.interface import Interface
+from athena.protocol.references import names_sources
+from athena.protocol.schema import RequestSchema, is_ordinary
+from athena.protocol.widths import check_text
 from athena.store import Reply, Submission
-from athena.widths import check_text
 
 _PREFIX = "/v1/private/"
 

@@ -21,7 +21,7 @@ import httpcore
 
 from api.addresses import Address, is_public, reached_by
 from athena.errors import FetchError, Problem
-from athena.references import Reference
+from athena.protocol.references import Reference
 from athena.settings import HostPattern, Network, Settings
 
 MAX_REDIRECTS = 5

@@ -28,11 +28,11 @@ from athena.errors import (
 )
 from athena.fleet import DEAD_AFTER_S
 from athena.garbage import keep_what_is_loaded, look_rarely
-from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import payload_key, reply_channel
+from athena.protocol.interface import Interface
+from athena.protocol.schema import RequestSchema
 from athena.routing import Hints, Route
-from athena.schema import RequestSchema
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store import (

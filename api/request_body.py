@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from athena.codings import unpack
 from athena.errors import (
     AthenaError,
     BodyTooLargeError,
@@ -13,6 +12,7 @@ from athena.errors import (
     QueueFullError,
     RequestError,
 )
+from athena.protocol.codings import unpack
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

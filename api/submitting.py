@@ -7,11 +7,11 @@ from typing import Any
 from api.gateway import Gateway
 from athena.broker import encode_message
 from athena.intake import prepare_job
-from athena.interface import Interface
-from athena.protocol import new_job_id
-from athena.references import find_references, names_sources, with_data, without_sources
+from athena.protocol.envelope import new_job_id
+from athena.protocol.interface import Interface
+from athena.protocol.references import find_references, names_sources, with_data, without_sources
+from athena.protocol.schema import RequestSchema, check_widths, validate_envelope
 from athena.routing import Hints
-from athena.schema import RequestSchema, check_widths, validate_envelope
 from athena.store import Submission
 
 

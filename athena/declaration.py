@@ -5,7 +5,7 @@ from typing import Any
 
 from athena.ability import Ability
 from athena.errors import ConfigError
-from athena.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.sdk.fields import NumberParamField, ParamField, PayloadField, StringParamField
 from athena.sdk.local_run import declared
 

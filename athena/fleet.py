@@ -7,9 +7,9 @@ import orjson
 
 from athena.errors import UnservedError
 from athena.host_report import loading_workers
-from athena.interface import Interface
 from athena.jobs import JobRecord
 from athena.keys import NONE
+from athena.protocol.interface import Interface
 from athena.queues import ANY, QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import STAY, Hints, Rerouting, Route, rerouting, route

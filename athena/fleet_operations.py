@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from athena.errors import AbilityInUseError, NotFoundError
 from athena.host_report import HostReport
-from athena.interface import Interface
 from athena.keys import (
     ABILITIES,
     BEATS,
@@ -18,6 +17,7 @@ from athena.keys import (
     open_key,
     queues_key,
 )
+from athena.protocol.interface import Interface
 from athena.queues import ANY, NORMAL, QueueName, queues_of_targets
 from athena.registry import readable
 from athena.script import FORGET, PAUSE, PURGE

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from athena.interface import DataSpec, Interface, ParamSpec
 from athena.messages import JobMessage, make_message
-from athena.protocol import flatten, read_inputs, split_parameters
+from athena.protocol.envelope import flatten, read_inputs, split_parameters
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
 
 #: Larger ones do not fit into the 64 bits that JSON writers know.
 MAX_WHOLE = 2**63

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from athena.ability import Limits
 from athena.fleet import FleetView
-from athena.interface import Interface
+from athena.protocol.interface import Interface
 from athena.queues import ANY, queues_of_targets
 from athena.registry import readable
 from athena.script import Command

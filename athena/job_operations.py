@@ -14,7 +14,6 @@ from athena.errors import (
     ResultExpiredError,
     StoreError,
 )
-from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import (
     ABILITIES,
@@ -24,11 +23,12 @@ from athena.keys import (
     message_key,
     payload_key,
 )
-from athena.protocol import new_job_id
+from athena.protocol.envelope import new_job_id
+from athena.protocol.interface import Interface
+from athena.protocol.schema import check_request_id
 from athena.queues import QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import Hints, route
-from athena.schema import check_request_id
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store import (

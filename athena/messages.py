@@ -7,7 +7,7 @@ import pybase64
 
 from athena.errors import RequestError
 from athena.plain_text import one_line
-from athena.protocol import InputValue
+from athena.protocol.envelope import InputValue
 
 MESSAGE_VERSION = 1
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from athena.findings import Finding, Severity
-from athena.interface import Interface
 from athena.neighbours import clashes
-from athena.schema import HINTS
+from athena.protocol.interface import Interface
+from athena.protocol.schema import HINTS
 from athena.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
 
 #: Methods of the contract.

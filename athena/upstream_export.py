@@ -16,10 +16,10 @@ from typing import Any
 
 from athena.ability import SERVICE_ID, Ability
 from athena.declaration import declare
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.json_schema import JsonSchema, field_schema, request_schema
-from athena.protocol import DATA_FIELDS
-from athena.schema import (
+from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.json_schema import JsonSchema, field_schema, request_schema
+from athena.protocol.schema import (
     COMPRESSIONS,
     FORMATS,
     HEADER_FIELDS,

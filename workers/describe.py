@@ -12,8 +12,8 @@ from pathlib import Path
 
 from athena.ability import load_ability
 from athena.errors import ConfigError
-from athena.interface import Interface
 from athena.plain_text import one_line
+from athena.protocol.interface import Interface
 from athena.telemetry.logs import configure_logs
 from workers.loader import declared_interface, load_wrapper
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError
 from athena.plain_text import class_name, one_line, text_of
-from athena.protocol import DATA_FIELDS, STATUS_ONCE, OutputValue
+from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from workers.async_results import AsyncResults
 from workers.binding import Binding

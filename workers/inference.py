@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from athena.ability import Ability
-from athena.codings import decode_input
 from athena.errors import (
     AthenaError,
     ConfigError,
@@ -19,16 +18,17 @@ from athena.errors import (
     WrapperError,
 )
 from athena.intake import prepare_job
-from athena.interface import Interface
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, input_bytes
 from athena.plain_text import one_line, plain_line
-from athena.protocol import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
-from athena.schema import build_envelope_schema, validate_envelope
+from athena.protocol.codings import decode_input
+from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
+from athena.protocol.interface import Interface
+from athena.protocol.schema import build_envelope_schema, validate_envelope
+from athena.protocol.sniffing import encoding_warning
 from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
-from athena.sniffing import encoding_warning
 from workers.async_results import AsyncResults
 from workers.batcher import BatchJob
 from workers.dispatcher import Dispatcher, OnceArguments

@@ -12,8 +12,8 @@ from athena.ability import Ability
 from athena.compat import install_finder
 from athena.declaration import declare
 from athena.errors import ConfigError
-from athena.interface import Interface
 from athena.neighbours import clashes
+from athena.protocol.interface import Interface
 from athena.upstream_import import import_document, is_schema_document
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from athena.ability import Ability
 from athena.declaration import declared_fields
 from athena.jobs import Outcome
-from athena.protocol import new_job_id
+from athena.protocol.envelope import new_job_id
+from athena.protocol.uploads import Upload, build_envelope
 from athena.sdk.data import Response
 from athena.sdk.fields import ParamField, PayloadField
 from athena.sdk.local_run import as_text, test_data
-from athena.uploads import Upload, build_envelope
 from workers.inference import Inference
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ import pybase64
 from athena.ability import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.jobs import JobState, Outcome
-from athena.protocol import success_body
+from athena.protocol.envelope import success_body
+from athena.protocol.uploads import Upload, build_envelope
 from athena.telemetry.logs import configure_logs
-from athena.uploads import Upload, build_envelope
 from workers.describe import end_process, real_stdout
 from workers.event_loops import event_loop
 from workers.guards import install_guards

@@ -7,7 +7,7 @@ from typing import Any
 
 from athena.errors import AthenaError, WrapperError
 from athena.plain_text import one_line, text_of
-from athena.protocol import OutputValue
+from athena.protocol.envelope import OutputValue
 from athena.sdk.data import DataListCls, Response
 from workers.async_results import AsyncResults, Expected
 from workers.binding import Binding

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from api.gateway import Gateway
 from api.views.answers import json_response
 from athena.fleet_operations import known_queues
-from athena.interface import Interface
+from athena.protocol.interface import Interface
 
 
 class Abilities:

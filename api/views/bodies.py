@@ -15,9 +15,9 @@ from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
 from athena.errors import MediaTypeError, Problem, RequestError
-from athena.interface import Interface
-from athena.uploads import Upload, build_envelope
-from athena.widths import check_text, may_be_rounded
+from athena.protocol.interface import Interface
+from athena.protocol.uploads import Upload, build_envelope
+from athena.protocol.widths import check_text, may_be_rounded
 
 JSON = "application/json"
 FORM = "multipart/form-data"

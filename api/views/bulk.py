@@ -16,7 +16,7 @@ from api.submitting import Preference, Submitter
 from api.views.answers import job_url, json_response
 from api.views.bodies import JSON, identity_of, load_json, with_exact_numbers
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
-from athena.widths import MAX_VALUES, check_text
+from athena.protocol.widths import MAX_VALUES, check_text
 
 #: So many jobs may come in one request.
 MAX_JOBS = 1000

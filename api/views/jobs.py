@@ -16,7 +16,7 @@ from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredErr
 from athena.job_listing import JobFilter, list_jobs
 from athena.job_operations import cancel_jobs, retry_job
 from athena.jobs import JobRecord, JobState
-from athena.rendered import read_output
+from athena.protocol.outputs import read_output
 
 PAGE, MAX_PAGE = 100, 1000
 

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.gateway import Gateway
 from api.views.answers import json_response
-from athena.interface import Interface
-from athena.openapi import openapi_document
+from athena.protocol.interface import Interface
+from athena.protocol.openapi.document import openapi_document
 
 
 class OpenApi:

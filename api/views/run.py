@@ -14,8 +14,8 @@ from api.views.bodies import check_media_type, read_body
 from api.views.waiting import MAX_WAIT_S, Call, waited_too_long
 from athena.ability import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
-from athena.interface import Interface
-from athena.schema import RequestSchema
+from athena.protocol.interface import Interface
+from athena.protocol.schema import RequestSchema
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 

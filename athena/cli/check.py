@@ -12,7 +12,7 @@ from typing import Any
 
 from athena.ability import Ability, load_ability
 from athena.findings import Finding, Severity, in_order, summary
-from athena.protocol import DATA_FIELDS
+from athena.protocol.envelope import DATA_FIELDS
 from athena.settings import ADMIN_VARIABLES, from_env, without
 from athena.source_check import check_source
 

@@ -12,8 +12,8 @@ import pybase64
 
 from athena.ability import load_ability
 from athena.errors import ConfigError
-from athena.protocol import DATA_FIELDS
-from athena.rendered import RenderedOutput, read_output
+from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.outputs import RenderedOutput, read_output
 from athena.settings import ADMIN_VARIABLES, from_env, without
 
 #: Exit status when the request was not answered.

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from athena.errors import ConfigError
-from athena.interface import Interface
-from athena.json_schema import answer_schema, request_schema
-from athena.openapi import openapi_document
+from athena.protocol.interface import Interface
+from athena.protocol.json_schema import answer_schema, request_schema
+from athena.protocol.openapi.document import openapi_document
 from athena.settings import ADMIN_VARIABLES, from_env, without
 from athena.upstream_export import Shape, export_document
 

@@ -14,7 +14,7 @@ import redis
 from athena.broker import encode_message
 from athena.keys import WORKERS, open_key
 from athena.messages import make_message
-from athena.protocol import InputValue
+from athena.protocol.envelope import InputValue
 from athena.queues import queue_name, queues_of_targets
 from athena.store import (
     Draw,

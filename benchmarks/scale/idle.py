@@ -7,8 +7,8 @@ from pathlib import Path
 
 from athena.ability import Limits
 from athena.fleet_keeper import LEARN_S
-from athena.interface import DataSpec, Interface
 from athena.keys import ABILITIES
+from athena.protocol.interface import DataSpec, Interface
 from benchmarks.harness import served
 from benchmarks.scale.stack import Usage, client_of, gate_ability
 

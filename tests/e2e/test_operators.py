@@ -10,7 +10,7 @@ import pytest
 import redis
 import requests
 
-from athena.interface import Interface
+from athena.protocol.interface import Interface
 from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, example, faulty_request, serving, wait_until
 
 pytestmark = pytest.mark.e2e

@@ -11,7 +11,7 @@ from athena.broker import encode_message
 from athena.jobs import JobRecord, JobState, Outcome
 from athena.keys import WORKERS, payload_key, reply_channel
 from athena.messages import make_message
-from athena.protocol import InputValue
+from athena.protocol.envelope import InputValue
 from athena.queues import queue_name
 from athena.script import Command, script_of
 from athena.store import (

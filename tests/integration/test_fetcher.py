@@ -13,7 +13,7 @@ import pytest
 
 from api.fetcher import MAX_PER_HOST, MAX_REDIRECTS, Fetcher, FetchPolicy
 from athena.errors import ConfigError, FetchError
-from athena.references import Reference
+from athena.protocol.references import Reference
 from athena.settings import HostPattern, from_env
 
 LIMIT = 1000

@@ -12,8 +12,8 @@ from athena.fleet import REROUTE_AFTER_S
 from athena.fleet_keeper import FORGET_HOST_S, FleetKeeper
 from athena.fleet_operations import list_hosts
 from athena.host_report import HostReport, WorkerStatus
-from athena.interface import Interface
 from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
+from athena.protocol.interface import Interface
 from athena.settings import from_env
 from athena.steps import run_steps
 

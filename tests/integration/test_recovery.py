@@ -17,7 +17,6 @@ from athena.fleet_operations import (
     pause_queues,
     purge_queues,
 )
-from athena.interface import Interface
 from athena.job_operations import (
     cancel_jobs,
     drop_dead,
@@ -40,6 +39,7 @@ from athena.keys import (
     open_key,
     payload_key,
 )
+from athena.protocol.interface import Interface
 from athena.routing import Rerouting
 from athena.settings import from_env
 from athena.steps import Steps, run_steps

@@ -15,12 +15,12 @@ from athena.ability import load_ability
 from athena.broker import celery_url, encode_message
 from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
-from athena.interface import Interface
 from athena.jobs import JobRecord, JobState
 from athena.keys import ABILITIES, BEATS, WORKERS, bell_key
 from athena.messages import make_message
 from athena.placement import Placement
-from athena.protocol import InputValue
+from athena.protocol.envelope import InputValue
+from athena.protocol.interface import Interface
 from athena.settings import Settings, from_env
 from athena.worker_child import WorkerChild
 from athena.worker_entry import WorkerEntry

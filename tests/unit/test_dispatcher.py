@@ -7,7 +7,7 @@ import pytest
 
 from athena.ability import load_ability
 from athena.errors import AthenaError, ConfigError, WrapperError
-from athena.protocol import OutputValue
+from athena.protocol.envelope import OutputValue
 from athena.sdk import DataListCls, DataListNode, Response, ResponseData, WrapperBase
 from workers.dispatcher import Dispatcher, OnceArguments
 

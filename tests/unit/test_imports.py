@@ -126,8 +126,8 @@ def test_errors_import_nothing_of_ours() -> None:
 
 
 def test_protocol_imports_only_errors_and_codings() -> None:
-    assert OURS["athena.codings"] == {"athena.errors"}
-    assert OURS["athena.protocol"] == {"athena.codings", "athena.errors"}
+    assert OURS["athena.protocol.codings"] == {"athena.errors"}
+    assert OURS["athena.protocol.envelope"] == {"athena.protocol.codings", "athena.errors"}
 
 
 def test_sdk_imports_nothing_of_ours_but_itself() -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from athena.ability import Ability, load_ability
 from athena.errors import ConfigError, OutputError, Problem, RequestError, WrapperError
-from athena.interface import DataSpec, ParamSpec
 from athena.jobs import JobState, Outcome
 from athena.messages import JobMessage, MessageInput, make_message
-from athena.protocol import InputValue, read_inputs
+from athena.protocol.envelope import InputValue, read_inputs
+from athena.protocol.interface import DataSpec, ParamSpec
 from workers.batcher import BatchJob
 from workers.inference import Inference, describe
 

@@ -12,7 +12,7 @@ from athena.ability import load_ability
 from athena.errors import ConfigError
 from athena.jobs import JobState, Outcome
 from athena.messages import make_message
-from athena.protocol import read_inputs
+from athena.protocol.envelope import read_inputs
 from workers.batcher import BatchJob
 from workers.inference import Inference
 

@@ -4,8 +4,8 @@ import pytest
 
 from athena.ability import Limits
 from athena.fleet import FleetView
-from athena.interface import Interface
 from athena.janitor import THOROUGH_S, Janitor, learn_interfaces, max_attempts, queues_of
+from athena.protocol.interface import Interface
 from athena.script import FENCE, SWEEP, Command
 from athena.worker_entry import WorkerEntry
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from athena.errors import RequestError
 from athena.jobs import JobRecord, JobState, Outcome
 from athena.messages import JobMessage, MessageInput, input_bytes, make_message
-from athena.protocol import InputValue
+from athena.protocol.envelope import InputValue
 
 JOB_ID = "00112233445566778899aabbccddeeff"
 

@@ -9,7 +9,7 @@ import pytest
 
 from athena.ability import Ability, Limits, load_ability
 from athena.errors import ConfigError
-from athena.interface import DataSpec, ParamSpec
+from athena.protocol.interface import DataSpec, ParamSpec
 from athena.sdk import (
     AudioBodyField,
     BooleanParamField,

@@ -14,10 +14,10 @@ from api.request_body import ByteBudget
 from athena.ability import Limits
 from athena.errors import RequestError
 from athena.intake import convert, prepare_job
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.protocol import flatten
+from athena.protocol.envelope import flatten
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.routing import Route
-from athena.schema import build_envelope_schema, validate_envelope
 from athena.settings import from_env
 from athena.store import Submission
 

@@ -11,7 +11,7 @@ from api.gateway import Gateway
 from api.origins import OriginPolicy, make_origin_policy
 from api.request_body import ByteBudget
 from athena.errors import ConfigError
-from athena.openapi import openapi_document
+from athena.protocol.openapi.document import openapi_document
 from athena.settings import from_env
 
 LOCAL = {"ATHENA_HOST": "127.0.0.1"}

@@ -6,7 +6,7 @@ import pytest
 
 from athena.ability import Limits
 from athena.errors import UnservedError
-from athena.interface import Interface
+from athena.protocol.interface import Interface
 from athena.queues import QueueName, queue_name
 from athena.routing import Hints, rerouting, route
 from athena.worker_entry import WorkerEntry

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from athena.errors import AthenaError, WrapperError
-from athena.protocol import OutputValue
+from athena.protocol.envelope import OutputValue
 from athena.sdk import DataListCls, DataListNode, Response, ResponseData, WrapperBase
 from workers.async_results import AsyncResults
 from workers.dispatcher import Dispatcher

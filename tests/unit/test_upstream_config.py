@@ -9,7 +9,7 @@ from athena.ability import load_ability
 from athena.declaration import declare
 from athena.errors import ConfigError
 from athena.intake import prepare_job
-from athena.protocol import new_job_id
+from athena.protocol.envelope import new_job_id
 
 AIGES = """
 [svcName]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from athena.ability import Limits
 from athena.errors import ConfigError, RequestError
 from athena.intake import complete, convert, prepare_job
-from athena.interface import DataSpec, Interface, ParamSpec
 from athena.messages import JobMessage
-from athena.protocol import DATA_FIELDS
-from athena.schema import HINTS, build_envelope_schema, validate_envelope
+from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import HINTS, build_envelope_schema, validate_envelope
 from athena.upstream_export import Shape, export_document
 from athena.upstream_import import UpstreamSchema, import_document
 

@@ -16,8 +16,8 @@ from athena.ability import Limits
 from athena.devices.inventory import Inventory
 from athena.fleet import FleetView
 from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus
-from athena.interface import Interface
 from athena.keys import ABILITIES, BEATS, HOSTS, WORKERS
+from athena.protocol.interface import Interface
 from athena.script import Command
 from athena.steps import Steps, run_steps
 from athena.worker_entry import WorkerEntry

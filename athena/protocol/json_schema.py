@@ -1,7 +1,7 @@
 """What an ability accepts and answers as JSON Schema (2020-12), for documents and code generators.
 
 Nothing is declared here: the schemas are read off the marshmallow schemas that judge the requests
-(`athena.schema`), so the two cannot drift apart. One thing cannot be said in JSON Schema: lengths count UTF-8
+(`schema`), so the two cannot drift apart. One thing cannot be said in JSON Schema: lengths count UTF-8
 bytes, while JSON Schema counts characters; for texts of ASCII they are the same.
 """
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from athena.interface import DataSpec, Interface
-from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
-from athena.protocol import DATA_FIELDS, STATUS_ONCE
-from athena.schema import BASE64, build_envelope_schema, output_request_fields
-from athena.widths import MAX_INPUTS, MAX_ITEMS
+from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE
+from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
+from athena.protocol.interface import DataSpec, Interface
+from athena.protocol.schema import BASE64, build_envelope_schema, output_request_fields
+from athena.protocol.widths import MAX_INPUTS, MAX_ITEMS
 
 JsonSchema = dict[str, Any]
 
@@ -29,7 +29,7 @@ _TYPES: dict[type, str] = {Text: "string", WholeNumber: "integer", Decimal: "num
 def request_schema(interface: Interface) -> JsonSchema:
     """Returns the schema of the requests that run an ability."""
     document = object_schema(build_envelope_schema(interface).schema)
-    # athena.schema.validate_envelope: one of them must be there and not be empty.
+    # athena.protocol.schema.validate_envelope: one of them must be there and not be empty.
     document["properties"]["header"]["anyOf"] = [_not_empty("app_id"), _not_empty("appid")]
     if interface.example is not None:
         document["examples"] = [interface.example]
@@ -43,7 +43,7 @@ def request_schema(interface: Interface) -> JsonSchema:
 
 
 def answer_schema(interface: Interface) -> JsonSchema:
-    """Returns the schema of an ability's successful answers (`athena.protocol.success_body`)."""
+    """Returns the schema of an ability's successful answers (`athena.protocol.envelope.success_body`)."""
     outputs = {spec.key: output_schema(spec) for spec in interface.outputs}
     payload: JsonSchema = {
         "type": "object",

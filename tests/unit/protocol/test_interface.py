@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from athena.ability import Limits
-from athena.interface import FORMATS, DataSpec, Interface, ParamSpec
+from athena.protocol.interface import FORMATS, DataSpec, Interface, ParamSpec
 
-GOLDEN = Path(__file__).parents[1] / "contract" / "interface.json"
+GOLDEN = Path(__file__).parents[2] / "contract" / "interface.json"
 
 names = st.text(min_size=1, max_size=8)
 numbers = st.integers(-1000, 1000) | st.floats(-1e6, 1e6)

@@ -11,8 +11,8 @@ from athena import sdk
 from athena.ability import Ability, Limits
 from athena.errors import AppIdError, Problem, RequestError
 from athena.intake import prepare_job
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.schema import HEADER_FIELDS, build_envelope_schema, validate_envelope
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import HEADER_FIELDS, build_envelope_schema, validate_envelope
 from workers.loader import declared_interface
 
 MISSING = object()

@@ -21,8 +21,8 @@ from athena.errors import (
     WrapperError,
 )
 from athena.jobs import JobState
-from athena.json_schema import JsonSchema
-from athena.openapi_parts import (
+from athena.protocol.json_schema import JsonSchema
+from athena.protocol.openapi.parts import (
     INTEGER,
     NO_NUMBER_YET,
     NO_TEXT_YET,

@@ -7,9 +7,9 @@ import pytest
 
 from athena.ability import Limits
 from athena.errors import RequestError
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.schema import build_envelope_schema, validate_envelope
-from athena.uploads import Upload, build_envelope
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import build_envelope_schema, validate_envelope
+from athena.protocol.uploads import Upload, build_envelope
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 

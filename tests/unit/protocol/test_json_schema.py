@@ -14,14 +14,14 @@ from marshmallow import fields, validate
 from athena.ability import Limits
 from athena.errors import RequestError
 from athena.intake import prepare_job
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.json_fields import Text
-from athena.json_schema import answer_schema, field_schema, request_schema
-from athena.protocol import OutputValue, render_payload, success_body
-from athena.schema import RequestSchema, build_envelope_schema, validate_envelope
-from tests.unit import test_quick_check as samples
+from athena.protocol.envelope import OutputValue, render_payload, success_body
+from athena.protocol.fields import Text
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.json_schema import answer_schema, field_schema, request_schema
+from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
+from tests.unit.protocol import test_quick_check as samples
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 NOTHING_DECLARED = Interface("echo", "v1", "", (), (), (), ("cpu",), True, Limits())
 MEMBERS = Interface(

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from marshmallow import INCLUDE, Schema, fields
 
 from athena.errors import Problem, RequestError
-from athena.json_fields import ObjectOf
 from athena.plain_text import clipped
+from athena.protocol.fields import ObjectOf
 
 #: Objects and lists inside each other.
 MAX_DEPTH = 32

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from athena.errors import AthenaError
-from athena.json_schema import JsonSchema
+from athena.protocol.json_schema import JsonSchema
 
 TEXT: JsonSchema = {"type": "string"}
 INTEGER: JsonSchema = {"type": "integer"}

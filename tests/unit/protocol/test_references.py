@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from athena.errors import FetchError
-from athena.references import Reference, find_references, names_sources, with_data, without_sources
-from tests.unit.test_uploads import interface
+from athena.protocol.references import Reference, find_references, names_sources, with_data, without_sources
+from tests.unit.protocol.test_uploads import interface
 
 
 def envelope(**payload: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from athena.errors import RequestError
-from athena.protocol import (
+from athena.protocol.envelope import (
     InputValue,
     OutputValue,
     flatten,

@@ -12,8 +12,8 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from athena.json_fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
-from athena.widths import MAX_INPUTS, MAX_MEMBERS, MAX_WHOLE, MIN_WHOLE, ROUNDED, is_flat
+from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
+from athena.protocol.widths import MAX_INPUTS, MAX_MEMBERS, MAX_WHOLE, MIN_WHOLE, ROUNDED, is_flat
 
 Check = Callable[[Any], bool]
 

@@ -13,10 +13,10 @@ from typing import Any
 import pybase64
 
 from athena.errors import Problem, RequestError
-from athena.interface import Interface, ParamSpec
-from athena.protocol import DATA_FIELDS, STATUS_ONCE
-from athena.schema import HEADER_FIELDS
-from athena.sniffing import sniff
+from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE
+from athena.protocol.interface import Interface, ParamSpec
+from athena.protocol.schema import HEADER_FIELDS
+from athena.protocol.sniffing import sniff
 
 #: Members of inputs and outputs that are whole numbers.
 _NUMBERS = frozenset(

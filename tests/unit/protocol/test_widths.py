@@ -21,11 +21,11 @@ from api.request_body import ByteBudget
 from api.submitting import Submitter
 from athena.ability import Limits
 from athena.errors import RequestError
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.json_fields import ObjectOf
-from athena.schema import RequestSchema, build_envelope_schema, validate_envelope
+from athena.protocol.fields import ObjectOf
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
+from athena.protocol.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES, check_text, walk
 from athena.settings import from_env
-from athena.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES, check_text, walk
 from tests.mutations import JSON_VALUES
 
 WIDE = 100_000
@@ -368,7 +368,7 @@ def test_values_are_counted_in_the_text_as_in_the_document(
     raw = json.dumps(document, separators=separators).encode()
     commas = sum(max(0, len(place.container) - 1) for place in walk(document))
 
-    with mock.patch("athena.widths.BLOCK_BYTES", block_bytes):
+    with mock.patch("athena.protocol.widths.BLOCK_BYTES", block_bytes):
         check_text(raw, limit=commas)
         if commas:
             with pytest.raises(RequestError, match="too large"):

@@ -1,7 +1,7 @@
 """The ASF envelope: from a request's JSON to parameters and inputs, from outputs to a response's JSON.
 
 Pure functions; what they follow is written in docs/protocol.md. The envelope was validated before
-(`athena.schema`).
+(`athena.protocol.schema`).
 """
 
 import os
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 import pybase64
 
-from athena.codings import GZIP, encode_output
 from athena.errors import Problem, RequestError
+from athena.protocol.codings import GZIP, encode_output
 
 STATUS_ONCE = 3
 

@@ -1,6 +1,6 @@
 """The HTTP API as an OpenAPI 3.1 document: a path for each ability, and the routes that are always there.
 
-What an ability accepts comes from its interface (`athena.json_schema`), errors from the classes in
+What an ability accepts comes from its interface (`athena.protocol.json_schema`), errors from the classes in
 `athena.errors`; the routes are written here, and tests/unit/test_openapi.py compares them with Flask's.
 """
 
@@ -22,10 +22,10 @@ from athena.errors import (
     UnservedError,
     WaitTimeoutError,
 )
-from athena.interface import Interface
-from athena.json_schema import JsonSchema, answer_header, answer_schema, request_schema
-from athena.openapi_jobs import JOB_ERRORS, job_paths, job_schema
-from athena.openapi_parts import (
+from athena.protocol.interface import Interface
+from athena.protocol.json_schema import JsonSchema, answer_header, answer_schema, request_schema
+from athena.protocol.openapi.jobs import JOB_ERRORS, job_paths, job_schema
+from athena.protocol.openapi.parts import (
     TEXT,
     errors_of,
     get_operation,
@@ -146,7 +146,7 @@ def _ability_schemas(interface: Interface) -> dict[str, JsonSchema]:
 
 
 def _form_schema(interface: Interface) -> JsonSchema:
-    """Returns the schema of the form that `athena.uploads` turns into a request."""
+    """Returns the schema of the form that `athena.protocol.uploads` turns into a request."""
     file: JsonSchema = {"type": "string", "contentMediaType": "application/octet-stream"}
     fields = {spec.key: TEXT for spec in interface.params if spec.key not in interface.input_types}
     return {

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 
 from athena.ability import Limits
-from athena.interface import DataSpec, Interface, ParamSpec
-from athena.schema import RequestSchema, build_envelope_schema
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import RequestSchema, build_envelope_schema
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 INTERFACE = Interface(
     service_id="echo",

@@ -18,10 +18,10 @@ from api.views import openapi as view
 from athena import __version__
 from athena.errors import AthenaError, Problem
 from athena.jobs import JobRecord
-from athena.openapi import common_schemas, error_classes, openapi_document
+from athena.protocol.openapi.document import common_schemas, error_classes, openapi_document
 from athena.settings import from_env
-from tests.unit.test_json_schema import NOTHING_DECLARED
-from tests.unit.test_quick_check import BASE, INTERFACE
+from tests.unit.protocol.test_json_schema import NOTHING_DECLARED
+from tests.unit.protocol.test_quick_check import BASE, INTERFACE
 
 ECHO = replace(INTERFACE, description="Repeats", example=BASE)
 OPEN = replace(NOTHING_DECLARED, service_id="open-1")

@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
-from athena.codings import PIECE_BYTES, decode_input, encode_output, unpack
 from athena.errors import OutputError, RequestError
+from athena.protocol.codings import PIECE_BYTES, decode_input, encode_output, unpack
 
 LIMIT_BYTES = 1000
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from athena.protocol import OutputValue, render_payload
-from athena.rendered import RenderedOutput, read_output
+from athena.protocol.envelope import OutputValue, render_payload
+from athena.protocol.outputs import RenderedOutput, read_output
 
 
 @pytest.mark.parametrize(

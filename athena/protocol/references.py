@@ -7,8 +7,8 @@ from typing import Any
 import pybase64
 
 from athena.errors import FetchError, Problem
-from athena.interface import Interface
-from athena.protocol import DATA_FIELDS
+from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.interface import Interface
 
 #: Where an input's data is: in the request, or behind the `url`.
 SOURCE, CLIENT, HTTP, URL = "dataSrc", "client", "http", "url"

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pybase64
 
-from athena.protocol import DATA_FIELDS
+from athena.protocol.envelope import DATA_FIELDS
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -26,7 +26,7 @@ class RenderedOutput:
 
 
 def read_output(payload: bytes, key: str) -> RenderedOutput | None:
-    """Returns an output of what `athena.protocol.render_payload` has written; None where there is none."""
+    """Returns an output of what `envelope.render_payload` has written; None where there is none."""
     output = orjson.loads(payload or b"{}").get(key)
     if output is None:
         return None

@@ -6,7 +6,7 @@ import wave
 import pytest
 from PIL import Image
 
-from athena.sniffing import encoding_warning, sniff
+from athena.protocol.sniffing import encoding_warning, sniff
 
 
 def picture(format: str) -> bytes:

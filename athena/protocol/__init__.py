@@ -1,0 +1,16 @@
+"""The HTTP contract as data; pure.
+
+codings: compression and text encodings of inputs and outputs
+envelope: from a request's JSON to inputs, from outputs to an answer's JSON
+fields: marshmallow fields that coerce nothing
+interface: what an ability accepts and answers
+json_schema: the interface as JSON Schema
+openapi: the interface as OpenAPI
+outputs: bytes of one output, read back out of an answer
+quick_check: a fast yes to ordinary requests
+references: inputs that a request names by URL
+schema: marshmallow schemas of the envelope
+sniffing: kinds of pictures and sounds, by their first bytes
+uploads: requests that come as files
+widths: limits on how wide and deep a request may be
+"""
