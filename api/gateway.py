@@ -28,7 +28,7 @@ from athena.errors import (
 )
 from athena.fleet import DEAD_AFTER_S
 from athena.garbage import keep_what_is_loaded, look_rarely
-from athena.jobs import JobRecord, JobState
+from athena.jobs.record import JobRecord, JobState
 from athena.keys import payload_key, reply_channel
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.gateway import Gateway
-from athena.broker import encode_message
-from athena.intake import prepare_job
+from athena.jobs.celery_message import encode_message
+from athena.jobs.intake import prepare_job
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface
 from athena.protocol.references import find_references, names_sources, with_data, without_sources

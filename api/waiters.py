@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from athena.errors import StoreError
-from athena.jobs import JobRecord
+from athena.jobs.record import JobRecord
 from athena.store import Reply, split_replies
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ import orjson
 
 from athena.errors import UnservedError
 from athena.host_report import loading_workers
-from athena.jobs import JobRecord
+from athena.jobs.queues import ANY, QueueName, is_gpu_id
+from athena.jobs.record import JobRecord
 from athena.keys import NONE
 from athena.protocol.interface import Interface
-from athena.queues import ANY, QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import STAY, Hints, Rerouting, Route, rerouting, route
 from athena.script import Command

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from athena.errors import AbilityInUseError, NotFoundError
 from athena.host_report import HostReport
+from athena.jobs.queues import ANY, NORMAL, QueueName, queues_of_targets
 from athena.keys import (
     ABILITIES,
     BEATS,
@@ -18,7 +19,6 @@ from athena.keys import (
     queues_key,
 )
 from athena.protocol.interface import Interface
-from athena.queues import ANY, NORMAL, QueueName, queues_of_targets
 from athena.registry import readable
 from athena.script import FORGET, PAUSE, PURGE
 from athena.steps import Steps

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from athena.ability import Limits
 from athena.fleet import FleetView
+from athena.jobs.queues import ANY, queues_of_targets
 from athena.protocol.interface import Interface
-from athena.queues import ANY, queues_of_targets
 from athena.registry import readable
 from athena.script import Command
 from athena.store import Death, fence_command, sweep_command

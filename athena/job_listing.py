@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from athena.errors import NotFoundError
-from athena.jobs import JobRecord, JobState
+from athena.jobs.record import JobRecord, JobState
 from athena.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
 from athena.script import LIST
 from athena.steps import Steps

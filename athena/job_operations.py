@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from athena.ability import Limits
-from athena.broker import with_new_id
 from athena.errors import (
     AthenaError,
     JobStateError,
@@ -14,7 +13,9 @@ from athena.errors import (
     ResultExpiredError,
     StoreError,
 )
-from athena.jobs import JobRecord, JobState
+from athena.jobs.celery_message import with_new_id
+from athena.jobs.queues import QueueName, is_gpu_id
+from athena.jobs.record import JobRecord, JobState
 from athena.keys import (
     ABILITIES,
     DEAD,
@@ -26,7 +27,6 @@ from athena.keys import (
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface
 from athena.protocol.schema import check_request_id
-from athena.queues import QueueName, is_gpu_id
 from athena.registry import readable
 from athena.routing import Hints, route
 from athena.settings import Settings

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from athena.devices.inventory import label_key
 from athena.errors import UnservedError
+from athena.jobs.queues import ANY, NORMAL, is_gpu_id, queue_name
 from athena.protocol.interface import Interface
-from athena.queues import ANY, NORMAL, is_gpu_id, queue_name
 from athena.worker_entry import WorkerEntry
 
 #: Values of `gpu_id` that pin a request to nothing.

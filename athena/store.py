@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from athena.errors import ExecTimeoutError
-from athena.jobs import JobRecord, JobState, Outcome
+from athena.jobs.record import JobRecord, JobState, Outcome
 from athena.keys import canceled_key, request_key
 from athena.routing import STAY, Rerouting
 from athena.script import (

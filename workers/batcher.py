@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError
-from athena.jobs import JobState, Outcome
-from athena.messages import JobMessage
+from athena.jobs.message import JobMessage
+from athena.jobs.record import JobState, Outcome
 from athena.plain_text import one_line
 from athena.progress import ProgressBoard
 from workers.call_clock import CallClock

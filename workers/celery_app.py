@@ -8,8 +8,8 @@ from typing import Any
 
 from celery import Celery
 
-from athena.broker import TASK_NAME, celery_options, celery_url
 from athena.embedded import redis_address_of
+from athena.jobs.celery_message import TASK_NAME, celery_options, celery_url
 from athena.redis_address import RedisAddress
 from athena.redis_connections import tls_options
 from athena.settings import from_env

@@ -19,7 +19,7 @@ import orjson
 from athena.ability import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.findings import Finding, Severity
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 from athena.plain_text import one_line
 from athena.sdk.data import as_bytes
 from athena.source_check import check_keys, check_source

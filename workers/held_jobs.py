@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from athena.errors import AthenaError, CanceledError, ExpiredError
-from athena.jobs import JobState, Outcome
-from athena.queues import HIGH, QueueName
+from athena.jobs.queues import HIGH, QueueName
+from athena.jobs.record import JobState, Outcome
 from athena.store import TakenJob
 from workers.batcher import BatchJob
 

@@ -17,9 +17,9 @@ from athena.errors import (
     Problem,
     WrapperError,
 )
-from athena.intake import prepare_job
-from athena.jobs import JobState, Outcome
-from athena.messages import JobMessage, input_bytes
+from athena.jobs.intake import prepare_job
+from athena.jobs.message import JobMessage, input_bytes
+from athena.jobs.record import JobState, Outcome
 from athena.plain_text import one_line, plain_line
 from athena.protocol.codings import decode_input
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from athena.jobs import Outcome
+from athena.jobs.record import Outcome
 from athena.script import Command
 from workers.held_jobs import HeldJob
 

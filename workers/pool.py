@@ -10,7 +10,7 @@ from celery.worker import state
 from kombu.serialization import loads
 
 from athena.errors import RequestError
-from athena.jobs import JobState, Outcome
+from athena.jobs.record import JobState, Outcome
 from workers.session import WorkerSession
 
 logger = logging.getLogger(__name__)

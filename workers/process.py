@@ -18,11 +18,11 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from athena.ability import load_ability
-from athena.broker import TASK_NAME
 from athena.devices.types import CPU
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
+from athena.jobs.celery_message import TASK_NAME
 from athena.keys import ABILITIES, WORKERS
 from athena.plain_text import one_line
 from athena.progress import ProgressBoard

@@ -12,8 +12,8 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from athena.errors import InterfaceChangedError, RequestError
-from athena.intake import complete
-from athena.messages import JobMessage
+from athena.jobs.intake import complete
+from athena.jobs.message import JobMessage
 from athena.protocol.envelope import DATA_FIELDS, flatten
 from athena.protocol.fields import Decimal, Truth, WholeNumber
 from athena.protocol.interface import Interface

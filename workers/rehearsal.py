@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from athena.ability import Ability
 from athena.declaration import declared_fields
-from athena.jobs import Outcome
+from athena.jobs.record import Outcome
 from athena.protocol.envelope import new_job_id
 from athena.protocol.uploads import Upload, build_envelope
 from athena.sdk.data import Response

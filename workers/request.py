@@ -5,7 +5,7 @@ from typing import Any
 
 from celery.worker.request import Request
 
-from athena.broker import TASK_NAME
+from athena.jobs.celery_message import TASK_NAME
 
 
 class ForeignRequest(Request):

@@ -15,7 +15,7 @@ import pybase64
 
 from athena.ability import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
-from athena.jobs import JobState, Outcome
+from athena.jobs.record import JobState, Outcome
 from athena.protocol.envelope import success_body
 from athena.protocol.uploads import Upload, build_envelope
 from athena.telemetry.logs import configure_logs

@@ -10,8 +10,8 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
+from athena.jobs.message import JobMessage
 from athena.keys import bell_key
-from athena.messages import JobMessage
 from athena.script import Command
 from athena.store import (
     Draw,

@@ -12,7 +12,7 @@ The rules:
 from collections import deque
 from collections.abc import Iterable
 
-from athena.queues import ANY, HIGH, LOW, NORMAL, QueueName, queue_name
+from athena.jobs.queues import ANY, HIGH, LOW, NORMAL, QueueName, queue_name
 from athena.store import Draw
 
 #: A lower lane gets one of so many jobs, at least.

@@ -12,7 +12,7 @@ from typing import Any
 from celery import signals
 from celery.worker import state
 
-from athena.jobs import JobState, Outcome
+from athena.jobs.record import JobState, Outcome
 from athena.worker_entry import WorkerEntry
 from workers.event_budget import EventBudget
 

@@ -21,8 +21,8 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from athena.broker import MAX_TASK_ID_BYTES, TASK_NAME
 from athena.errors import InternalError, RequestError
+from athena.jobs.celery_message import MAX_TASK_ID_BYTES, TASK_NAME
 from athena.plain_text import one_line, plain_line
 from athena.redis_address import RedisAddress, bracketed
 from athena.redis_connections import pool_of

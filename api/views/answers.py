@@ -7,7 +7,7 @@ from flask import Response
 
 from api.problems import JSON
 from athena.errors import ResultExpiredError, http_status_of
-from athena.jobs import JobRecord, JobState
+from athena.jobs.record import JobRecord, JobState
 from athena.protocol.envelope import success_body
 from athena.store import Reply
 

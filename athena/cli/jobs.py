@@ -6,7 +6,7 @@ from athena.cli.operator import Desk, Subparsers, add_group, add_verb, ago, prin
 from athena.errors import ConfigError, NotFoundError
 from athena.job_listing import JobFilter, list_jobs
 from athena.job_operations import cancel_jobs, describe_job, retry_job, show_job
-from athena.jobs import JobRecord, JobState
+from athena.jobs.record import JobRecord, JobState
 
 #: Jobs that are read at once.
 PAGE = 1000

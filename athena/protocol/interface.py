@@ -17,7 +17,7 @@ FORMATS = ("", "string", "boolean", "integer", "number", "lower", "upper")
 class ParamSpec:
     """A scalar under `parameter.<service_id>`, or a member of an input or of an expected output.
 
-    The last four rewrite a request that was found valid, in this order (`athena.intake.complete`); None and
+    The last four rewrite a request that was found valid, in this order (`jobs.intake.complete`); None and
     "" do nothing.
 
     Attributes:

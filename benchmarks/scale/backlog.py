@@ -11,11 +11,11 @@ from typing import Any
 
 import redis
 
-from athena.broker import encode_message
+from athena.jobs.celery_message import encode_message
+from athena.jobs.message import make_message
+from athena.jobs.queues import queue_name, queues_of_targets
 from athena.keys import WORKERS, open_key
-from athena.messages import make_message
 from athena.protocol.envelope import InputValue
-from athena.queues import queue_name, queues_of_targets
 from athena.store import (
     Draw,
     ForeignLimits,

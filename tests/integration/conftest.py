@@ -7,12 +7,12 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError
 
-from athena.broker import encode_message
-from athena.jobs import JobRecord, JobState, Outcome
+from athena.jobs.celery_message import encode_message
+from athena.jobs.message import make_message
+from athena.jobs.queues import queue_name
+from athena.jobs.record import JobRecord, JobState, Outcome
 from athena.keys import WORKERS, payload_key, reply_channel
-from athena.messages import make_message
 from athena.protocol.envelope import InputValue
-from athena.queues import queue_name
 from athena.script import Command, script_of
 from athena.store import (
     Death,

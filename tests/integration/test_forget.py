@@ -6,7 +6,7 @@ import pytest
 
 from athena.errors import AbilityInUseError, NotFoundError
 from athena.fleet_operations import forget_ability, list_abilities
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 from athena.keys import (
     ABILITIES,
     FAILURES,

@@ -1,4 +1,4 @@
-"""Promise 1, attacked: any order of events leaves the scripts where the rules of `athena.lifecycle` are."""
+"""Promise 1, attacked: any order of events leaves the scripts where `athena.jobs.lifecycle` is."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -11,9 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from athena import keys
 from athena.job_operations import cancel_jobs
-from athena.jobs import JobRecord, JobState, Outcome
-from athena.keys import inflight_key, job_key, open_key
-from athena.lifecycle import (
+from athena.jobs.lifecycle import (
     Canceled,
     Event,
     Finished,
@@ -26,6 +24,8 @@ from athena.lifecycle import (
     WorkerDied,
     advance,
 )
+from athena.jobs.record import JobRecord, JobState, Outcome
+from athena.keys import inflight_key, job_key, open_key
 from athena.steps import run_steps
 from athena.store import TakenJob, pairs, sweep_command
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 from redis.exceptions import RedisError
 
-from athena.jobs import JobState, Outcome
+from athena.jobs.record import JobState, Outcome
 from athena.keys import inflight_key, open_key
 from athena.script import Command
 from tests.conftest import wait_until

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
-from athena.broker import TASK_NAME, celery_url
+from athena.jobs.celery_message import TASK_NAME, celery_url
+from athena.jobs.queues import queues_of_targets
 from athena.keys import bell_key, queues_key
-from athena.queues import queues_of_targets
 from athena.store import sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store

@@ -25,7 +25,7 @@ from athena.job_operations import (
     retry_job,
     show_job,
 )
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 from athena.keys import (
     ABILITIES,
     BEATS,

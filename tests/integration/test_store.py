@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from redis.exceptions import ResponseError
 
-from athena.jobs import JobState, Outcome
+from athena.jobs.record import JobState, Outcome
 from athena.keys import (
     BEATS,
     bell_key,

@@ -12,12 +12,12 @@ import redis
 from celery import Celery
 
 from athena.ability import load_ability
-from athena.broker import celery_url, encode_message
 from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
-from athena.jobs import JobRecord, JobState
+from athena.jobs.celery_message import celery_url, encode_message
+from athena.jobs.message import make_message
+from athena.jobs.record import JobRecord, JobState
 from athena.keys import ABILITIES, BEATS, WORKERS, bell_key
-from athena.messages import make_message
 from athena.placement import Placement
 from athena.protocol.envelope import InputValue
 from athena.protocol.interface import Interface

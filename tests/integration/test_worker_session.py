@@ -15,8 +15,8 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import ExpiredError, Problem, RequestError
-from athena.jobs import JobState, Outcome
-from athena.messages import JobMessage
+from athena.jobs.message import JobMessage
+from athena.jobs.record import JobState, Outcome
 from athena.progress import ProgressBoard
 from athena.store import TakenJob
 from athena.worker_entry import WorkerEntry

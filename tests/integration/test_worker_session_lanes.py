@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from athena.jobs import JobState, Outcome
+from athena.jobs.queues import queue_name
+from athena.jobs.record import JobState, Outcome
 from athena.keys import bell_key
 from athena.progress import ProgressBoard
-from athena.queues import queue_name
 from athena.script import Command
 from athena.store import TakenJob
 from athena.worker_entry import WorkerEntry

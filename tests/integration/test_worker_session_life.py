@@ -8,7 +8,7 @@ import pytest
 from celery.exceptions import WorkerShutdown
 
 from athena.job_operations import cancel_jobs
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 from athena.progress import Pulse
 from athena.steps import run_steps
 from athena.worker_launch import EX_RECYCLED

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from athena.jobs import JobState, Outcome
-from athena.messages import JobMessage
+from athena.jobs.message import JobMessage
+from athena.jobs.record import JobState, Outcome
 from athena.progress import Call, ProgressBoard
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model

@@ -26,10 +26,10 @@ from hiredis import pack_command
 from kombu.asynchronous import set_event_loop
 from kombu.connection import Connection
 
-from athena.broker import TASK_NAME, encode_message
 from athena.errors import InternalError
-from athena.jobs import JobState, Outcome
-from athena.messages import JobMessage, MessageInput
+from athena.jobs.celery_message import TASK_NAME, encode_message
+from athena.jobs.message import JobMessage, MessageInput
+from athena.jobs.record import JobState, Outcome
 from athena.redis_address import address_of
 from athena.script import Command
 from athena.store import TakenJob

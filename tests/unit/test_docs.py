@@ -12,7 +12,7 @@ from api.gateway import Gateway
 from athena import ability, errors, keys
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 from athena.script import SCRIPTS
 from athena.settings import from_env, setting_table
 from athena.telemetry.metrics import METRICS

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from athena.ability import load_ability
-from athena.jobs import JobState
-from athena.messages import make_message
+from athena.jobs.message import make_message
+from athena.jobs.record import JobState
 from athena.sdk import Response
 from workers.batcher import BatchJob
 from workers.event_loops import called_plainly, event_loop, thread_loop

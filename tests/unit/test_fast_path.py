@@ -14,7 +14,7 @@ from api.server import Answer
 from api.waiters import BriefFuture
 from athena.ability import Limits
 from athena.errors import QueueFullError
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 from athena.protocol.interface import DataSpec, Interface
 from athena.protocol.schema import build_envelope_schema
 from athena.routing import Route

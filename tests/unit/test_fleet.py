@@ -11,7 +11,7 @@ from athena.devices.inventory import Inventory
 from athena.errors import UnservedError
 from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, REROUTE_AFTER_S, Failure, FleetView
 from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus
-from athena.jobs import JobRecord
+from athena.jobs.record import JobRecord
 from athena.protocol.interface import Interface
 from athena.routing import Hints
 from athena.worker_entry import WorkerEntry

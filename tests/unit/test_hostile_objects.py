@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from athena.ability import load_ability
 from athena.errors import AthenaError, ConfigError
-from athena.jobs import JobState, Outcome
-from athena.messages import make_message
+from athena.jobs.message import make_message
+from athena.jobs.record import JobState, Outcome
 from athena.progress import ProgressBoard
 from athena.sdk import Response, ResponseData
 from athena.store import finish_command

@@ -12,8 +12,8 @@ import pytest
 
 from athena.ability import Ability, load_ability
 from athena.errors import ConfigError, OutputError, Problem, RequestError, WrapperError
-from athena.jobs import JobState, Outcome
-from athena.messages import JobMessage, MessageInput, make_message
+from athena.jobs.message import JobMessage, MessageInput, make_message
+from athena.jobs.record import JobState, Outcome
 from athena.protocol.envelope import InputValue, read_inputs
 from athena.protocol.interface import DataSpec, ParamSpec
 from workers.batcher import BatchJob

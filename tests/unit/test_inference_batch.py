@@ -10,8 +10,8 @@ import pytest
 
 from athena.ability import load_ability
 from athena.errors import ConfigError
-from athena.jobs import JobState, Outcome
-from athena.messages import make_message
+from athena.jobs.message import make_message
+from athena.jobs.record import JobState, Outcome
 from athena.protocol.envelope import read_inputs
 from workers.batcher import BatchJob
 from workers.inference import Inference

@@ -13,7 +13,7 @@ from api.gateway import Gateway
 from api.request_body import ByteBudget
 from athena.ability import Limits
 from athena.errors import RequestError
-from athena.intake import convert, prepare_job
+from athena.jobs.intake import convert, prepare_job
 from athena.protocol.envelope import flatten
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 
 from athena.ability import Limits
 from athena.errors import InterfaceChangedError, RequestError, http_status_of
-from athena.intake import prepare_job
-from athena.messages import JobMessage
+from athena.jobs.intake import prepare_job
+from athena.jobs.message import JobMessage
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from tests.unit.protocol.test_quick_check import INTERFACE as MANY

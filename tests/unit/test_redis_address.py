@@ -5,9 +5,9 @@ import os
 import pytest
 from kombu.utils.url import url_to_parts
 
-from athena.broker import celery_url
 from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import ConfigError
+from athena.jobs.celery_message import celery_url
 from athena.redis_address import RedisAddress, RedisTls, address_of, parse_address
 from athena.settings import from_env
 

@@ -6,8 +6,8 @@ import pytest
 
 from athena.ability import Limits
 from athena.errors import UnservedError
+from athena.jobs.queues import QueueName, queue_name
 from athena.protocol.interface import Interface
-from athena.queues import QueueName, queue_name
 from athena.routing import Hints, rerouting, route
 from athena.worker_entry import WorkerEntry
 

@@ -19,7 +19,7 @@ from api.views.run import find_service, parse_preference
 from api.views.waiting import Call, wait_for_end
 from api.waiters import BriefFuture, Waiters, reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError, StoreError, UnservedError
-from athena.jobs import JobRecord, JobState
+from athena.jobs.record import JobRecord, JobState
 from athena.settings import from_env
 from athena.store import Reply, Submission
 

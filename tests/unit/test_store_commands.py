@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from athena import keys
 from athena.errors import CanceledError, ExpiredError
-from athena.jobs import JobState, Outcome
+from athena.jobs.record import JobState, Outcome
 from athena.script import SCRIPTS, Command, Script, script_of
 from athena.store import (
     Beat,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena.queues import HIGH, LOW, NORMAL, QueueName
+from athena.jobs.queues import HIGH, LOW, NORMAL, QueueName
 from workers.line import MAX_PASSED, Line
 from workers.take_order import TURN, TakeOrder
 

@@ -8,7 +8,7 @@ import pytest
 from athena.ability import load_ability
 from athena.declaration import declare
 from athena.errors import ConfigError
-from athena.intake import prepare_job
+from athena.jobs.intake import prepare_job
 from athena.protocol.envelope import new_job_id
 
 AIGES = """

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from athena.ability import Limits
 from athena.errors import ConfigError, RequestError
-from athena.intake import complete, convert, prepare_job
-from athena.messages import JobMessage
+from athena.jobs.intake import complete, convert, prepare_job
+from athena.jobs.message import JobMessage
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import HINTS, build_envelope_schema, validate_envelope

@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 
 from athena.ability import Limits
 from athena.errors import RequestError
-from athena.intake import prepare_job
+from athena.jobs.intake import prepare_job
 from athena.protocol.envelope import OutputValue, render_payload, success_body
 from athena.protocol.fields import Text
 from athena.protocol.interface import DataSpec, Interface, ParamSpec

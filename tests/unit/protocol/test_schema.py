@@ -10,7 +10,7 @@ import pytest
 from athena import sdk
 from athena.ability import Ability, Limits
 from athena.errors import AppIdError, Problem, RequestError
-from athena.intake import prepare_job
+from athena.jobs.intake import prepare_job
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import HEADER_FIELDS, build_envelope_schema, validate_envelope
 from workers.loader import declared_interface

@@ -17,7 +17,7 @@ from api.problems import error_body
 from api.views import openapi as view
 from athena import __version__
 from athena.errors import AthenaError, Problem
-from athena.jobs import JobRecord
+from athena.jobs.record import JobRecord
 from athena.protocol.openapi.document import common_schemas, error_classes, openapi_document
 from athena.settings import from_env
 from tests.unit.protocol.test_json_schema import NOTHING_DECLARED

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from athena.messages import JobMessage, make_message
+from athena.jobs.message import JobMessage, make_message
 from athena.protocol.envelope import flatten, read_inputs, split_parameters
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from athena.jobs import JobState
+from athena.jobs.record import JobState
 
 
 @dataclass(frozen=True)

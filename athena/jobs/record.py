@@ -141,7 +141,7 @@ class Outcome(NamedTuple):
     Attributes:
         payload: JSON of the answer's `payload`; empty unless succeeded.
         code: ASF error code, 0 when succeeded.
-        message: text for the caller; when succeeded, warnings as JSON (`athena.protocol.envelope.render_warnings`).
+        message: text for the caller; when succeeded, warnings as JSON (`envelope.render_warnings`).
         exec_ms: how long the inference call took that the job was part of.
         batch_size: how many jobs shared that call; 0 for a job that was ended without being started.
     """

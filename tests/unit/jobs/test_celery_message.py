@@ -15,13 +15,13 @@ from kombu import entity as kombu_entity
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import Message
 
-from athena.broker import (
+from athena.jobs.celery_message import (
     TASK_NAME,
     celery_url,
     describe_inputs,
     encode_message,
 )
-from athena.messages import JobMessage, MessageInput
+from athena.jobs.message import JobMessage, MessageInput
 from athena.redis_connections import pool_of
 
 #: kombu declares types for hardly anything.
@@ -29,7 +29,7 @@ Connection: Any = kombu_connection.Connection
 Queue: Any = kombu_entity.Queue
 RedisChannel: Any = kombu_redis.Channel
 
-GOLDEN = Path(__file__).parents[1] / "contract" / "queue_message.json"
+GOLDEN = Path(__file__).parents[2] / "contract" / "queue_message.json"
 
 JOB = JobMessage(
     job_id="00112233445566778899aabbccddeeff",
