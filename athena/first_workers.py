@@ -6,7 +6,7 @@ one fits on. Who can also run on the CPU is left without a GPU before others are
 
 from collections.abc import Sequence
 
-from athena.ability import Ability
+from athena.ability.manifest import Ability
 from athena.devices.types import CPU
 from athena.room import Room, fitting
 

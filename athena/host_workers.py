@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from athena.ability import Ability
+from athena.ability.manifest import Ability
 from athena.devices.host import core_count, host_name
 from athena.devices.inventory import NO_DRIVER, Inventory
 from athena.devices.readings import HostGpus

@@ -6,7 +6,7 @@ every supervisor has one; what they do is idempotent, so they need not agree.
 
 from collections.abc import Iterable, Mapping
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.fleet import FleetView
 from athena.jobs.queues import ANY, queues_of_targets
 from athena.protocol.interface import Interface

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import (
     AthenaError,
     JobStateError,

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from athena.ability import Ability
+from athena.ability.manifest import Ability
 from athena.devices.inventory import GpuDevice, Inventory, devices_of, label_key
 from athena.devices.types import CPU
 from athena.first_workers import place_first_workers, rank

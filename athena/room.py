@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from athena.ability import ROUNDING, Ability
+from athena.ability.manifest import ROUNDING, Ability
 from athena.devices.inventory import GpuDevice
 
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
-from athena.ability import Ability
+from athena.ability.manifest import Ability
 from athena.child import Child, StartError, describe_exit
 from athena.devices.host import host_name
 from athena.fleet_keeper import FleetKeeper

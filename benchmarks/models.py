@@ -39,7 +39,7 @@ def main() -> None:
 
 def load(folder: Path) -> Any:
     """Returns an ability's wrapper, ready to run."""
-    from athena.ability import load_ability
+    from athena.ability.manifest import load_ability
 
     os.chdir(folder)
     sys.path.insert(0, str(folder))

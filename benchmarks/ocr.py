@@ -69,7 +69,7 @@ def served_rate(url: str, clients: int, seconds: float) -> float:
 
 def bare_loop(pipe: Connection, picture: bytes) -> None:
     """Loads the wrapper as a worker does, then runs it for as many seconds as it is told."""
-    from athena.ability import load_ability
+    from athena.ability.manifest import load_ability
     from athena.sdk import DataListCls, DataListNode
 
     os.chdir(ABILITY)

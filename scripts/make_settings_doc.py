@@ -5,7 +5,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from athena.ability import Ability, GpuOptions, Limits, ResourceOptions, WorkerOptions
+from athena.ability.manifest import Ability, GpuOptions, Limits, ResourceOptions, WorkerOptions
 from athena.settings import setting_table
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
@@ -14,7 +14,7 @@ SETTINGS_INTRO = """\
 # Settings
 
 This page is written by `scripts/make_settings_doc.py` from `athena/settings.py` and
-`athena/ability.py`.
+`athena/ability/manifest.py`.
 
 ## Environment
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.gateway import Gateway
 from api.waiters import BriefFuture
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import QueueFullError
 from athena.jobs.record import JobState
 from athena.protocol.interface import DataSpec, Interface

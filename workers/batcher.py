@@ -58,7 +58,7 @@ class BatchJob:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How jobs are put together (see `athena.ability.WorkerOptions`)."""
+    """How jobs are put together (see `athena.ability.manifest.WorkerOptions`)."""
 
     max_batch: int = 1
     max_wait_ms: float = 0

@@ -16,13 +16,13 @@ from typing import Any
 
 import orjson
 
-from athena.ability import Ability, load_ability
+from athena.ability.findings import Finding, Severity
+from athena.ability.manifest import Ability, load_ability
+from athena.ability.source_check import check_keys, check_source
 from athena.errors import AthenaError, ConfigError
-from athena.findings import Finding, Severity
 from athena.jobs.record import JobState
 from athena.plain_text import one_line
 from athena.sdk.data import as_bytes
-from athena.source_check import check_keys, check_source
 from athena.telemetry.logs import configure_logs
 from workers.describe import end_process, real_stdout
 from workers.event_loops import event_loop

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.errors import ConfigError
 from athena.plain_text import one_line
 from athena.protocol.interface import Interface

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from athena.ability import Ability
+from athena.ability.manifest import Ability
 from athena.errors import (
     AthenaError,
     ConfigError,

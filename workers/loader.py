@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from athena.ability import Ability
+from athena.ability.aiges_import import import_document, is_schema_document
+from athena.ability.declaration import declare
+from athena.ability.manifest import Ability
+from athena.ability.neighbours import clashes
 from athena.compat import install_finder
-from athena.declaration import declare
 from athena.errors import ConfigError
-from athena.neighbours import clashes
 from athena.protocol.interface import Interface
-from athena.upstream_import import import_document, is_schema_document
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def load_wrapper(ability: Ability) -> Any:
 
     Raises:
         ConfigError: the module has no class `Wrapper`, or imports a module whose name is taken (see
-            `athena.neighbours`).
+            `athena.ability.neighbours`).
         Exception: whatever the wrapper's own code raises.
     """
     install_finder()

@@ -17,7 +17,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.devices.types import CPU
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError

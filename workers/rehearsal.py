@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from athena.ability import Ability
-from athena.declaration import declared_fields
+from athena.ability.declaration import declared_fields
+from athena.ability.manifest import Ability
 from athena.jobs.record import Outcome
 from athena.protocol.envelope import new_job_id
 from athena.protocol.uploads import Upload, build_envelope

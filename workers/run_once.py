@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pybase64
 
-from athena.ability import Ability, load_ability
+from athena.ability.manifest import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.jobs.record import JobState, Outcome
 from athena.protocol.envelope import success_body

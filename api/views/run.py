@@ -12,7 +12,7 @@ from api.submitting import NO_PREFERENCE, Preference, Prepared, Submitter
 from api.views.answers import accepted_response, ended_response
 from api.views.bodies import check_media_type, read_body
 from api.views.waiting import MAX_WAIT_S, Call, waited_too_long
-from athena.ability import RESERVED_SERVICE_IDS
+from athena.ability.manifest import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from athena.ability import Ability, load_ability
-from athena.findings import Finding, Severity, in_order, summary
+from athena.ability.findings import Finding, Severity, in_order, summary
+from athena.ability.manifest import Ability, load_ability
+from athena.ability.source_check import check_source
 from athena.protocol.envelope import DATA_FIELDS
 from athena.settings import ADMIN_VARIABLES, from_env, without
-from athena.source_check import check_source
 
 #: Exit status when an error was found.
 EX_FOUND = 1

@@ -6,7 +6,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from athena.ability import RESERVED_SERVICE_IDS, SERVICE_ID
+from athena.ability.manifest import RESERVED_SERVICE_IDS, SERVICE_ID
 from athena.errors import ConfigError
 
 TEMPLATE = "templates/ability"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from athena.ability import Ability, load_ability
+from athena.ability.manifest import Ability, load_ability
 from athena.cli.serve import default_abilities
 from athena.errors import ConfigError
 

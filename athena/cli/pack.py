@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from athena.ability import Ability, load_ability
+from athena.ability.findings import Severity
+from athena.ability.manifest import Ability, load_ability
+from athena.ability.source_check import check_source
 from athena.cli.create import TEMPLATE
 from athena.errors import ConfigError
-from athena.findings import Severity
 from athena.secret_files import holds_private_key, is_secret_name
-from athena.source_check import check_source
 
 #: What no archive holds, by name.
 LEFT_OUT = frozenset(

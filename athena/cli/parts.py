@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from athena.ability import Ability, load_ability
+from athena.ability.manifest import Ability, load_ability
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host, say
 from athena.devices.host import read_inventory

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.cli.operator import print_table
 from athena.cli.serve import check_abilities, default_abilities
 from athena.devices.host import core_count, read_inventory

@@ -10,7 +10,7 @@ from typing import Any
 
 import pybase64
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.errors import ConfigError
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.outputs import RenderedOutput, read_output

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
+from athena.ability.aiges_export import Shape, export_document
 from athena.errors import ConfigError
 from athena.protocol.interface import Interface
 from athena.protocol.json_schema import answer_schema, request_schema
 from athena.protocol.openapi.document import openapi_document
 from athena.settings import ADMIN_VARIABLES, from_env, without
-from athena.upstream_export import Shape, export_document
 
 #: How `workers.describe` ends where the ability is not as it must be; then its last line says why.
 EX_CONFIG = 78

@@ -17,7 +17,7 @@ from typing import TextIO
 import redis
 from redis.exceptions import RedisError
 
-from athena.ability import Ability, load_ability
+from athena.ability.manifest import Ability, load_ability
 from athena.child import Child
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.data_folder import UMASK

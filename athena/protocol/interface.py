@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 
 #: What `ParamSpec.format_as` may say.
 FORMATS = ("", "string", "boolean", "integer", "number", "lower", "upper")

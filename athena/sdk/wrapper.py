@@ -12,7 +12,7 @@ from athena.sdk.stream import SessionManager
 def wrapper_document(wrapper: Any, shape: str) -> str:
     """Returns the schema document of a wrapper."""
     # Found when it is asked for: this package knows nothing of the others.
-    export = importlib.import_module("athena.upstream_export")
+    export = importlib.import_module("athena.ability.aiges_export")
     document: str = export.document_of_wrapper(wrapper, export.Shape[shape])
     return document
 

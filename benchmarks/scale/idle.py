@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.fleet_keeper import LEARN_S
 from athena.keys import ABILITIES
 from athena.protocol.interface import DataSpec, Interface

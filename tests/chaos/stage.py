@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from tests.chaos.deaths import BOTH
 from tests.chaos.load import LONG, envelope
 from tests.chaos.redis_server import RedisServer

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.sdk import DataListCls, DataListNode, device
 from workers.dispatcher import Dispatcher, OnceArguments
 

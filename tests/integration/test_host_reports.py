@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.blocking_link import BlockingLink
 from athena.devices.inventory import Inventory
 from athena.fleet import REROUTE_AFTER_S

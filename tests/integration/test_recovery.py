@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, UnservedError
 from athena.fleet_operations import (
     list_hosts,

@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from athena import cli
+from athena.ability.aiges_import import import_document
 from athena.cli.schema import describe
 from athena.errors import ConfigError
-from athena.upstream_import import import_document
 
 ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "abilities" / "echo"

@@ -11,7 +11,7 @@ import pytest
 import redis
 from celery import Celery
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
 from athena.jobs.celery_message import celery_url, encode_message

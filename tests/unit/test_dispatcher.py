@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.errors import AthenaError, ConfigError, WrapperError
 from athena.protocol.envelope import OutputValue
 from athena.sdk import DataListCls, DataListNode, Response, ResponseData, WrapperBase

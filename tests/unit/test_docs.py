@@ -9,7 +9,8 @@ import pytest
 
 from api.app import create_app
 from api.gateway import Gateway
-from athena import ability, errors, keys
+from athena import errors, keys
+from athena.ability import manifest as ability
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
 from athena.jobs.record import JobState

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.jobs.message import make_message
 from athena.jobs.record import JobState
 from athena.sdk import Response

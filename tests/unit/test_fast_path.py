@@ -12,7 +12,7 @@ from api.gateway import Gateway
 from api.request_body import ByteBudget, RequestBody
 from api.server import Answer
 from api.waiters import BriefFuture
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import QueueFullError
 from athena.jobs.record import JobState
 from athena.protocol.interface import DataSpec, Interface

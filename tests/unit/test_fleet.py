@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.errors import UnservedError
 from athena.fleet import DEAD_AFTER_S, FAILURE_SHOWN_S, REROUTE_AFTER_S, Failure, FleetView

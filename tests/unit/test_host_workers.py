@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from athena import gpu_watch, supervisor
-from athena.ability import Ability, GpuOptions, WorkerOptions
+from athena.ability.manifest import Ability, GpuOptions, WorkerOptions
 from athena.child import Child
 from athena.devices.inventory import NO_DRIVER, Gpu, Inventory
 from athena.devices.readings import HostGpus

@@ -14,7 +14,7 @@ from hiredis import pack_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.jobs.message import make_message
 from athena.jobs.record import JobState, Outcome

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import Ability, load_ability
+from athena.ability.manifest import Ability, load_ability
 from athena.errors import ConfigError, OutputError, Problem, RequestError, WrapperError
 from athena.jobs.message import JobMessage, MessageInput, make_message
 from athena.jobs.record import JobState, Outcome

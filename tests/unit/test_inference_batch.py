@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import load_ability
+from athena.ability.manifest import load_ability
 from athena.errors import ConfigError
 from athena.jobs.message import make_message
 from athena.jobs.record import JobState, Outcome

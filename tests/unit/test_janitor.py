@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.fleet import FleetView
 from athena.janitor import THOROUGH_S, Janitor, learn_interfaces, max_attempts, queues_of
 from athena.protocol.interface import Interface

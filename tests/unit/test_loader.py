@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import Ability, Limits, load_ability
+from athena.ability.manifest import Ability, Limits, load_ability
 from athena.errors import ConfigError
 from athena.protocol.interface import DataSpec, ParamSpec
 from athena.sdk import (

@@ -11,7 +11,7 @@ from api.app import create_server
 from api.fast_path import FastPath
 from api.gateway import Gateway
 from api.request_body import ByteBudget
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.jobs.intake import convert, prepare_job
 from athena.protocol.envelope import flatten

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena.ability import ROUNDING, Ability, GpuOptions, WorkerOptions
+from athena.ability.manifest import ROUNDING, Ability, GpuOptions, WorkerOptions
 from athena.devices.inventory import Gpu, Inventory, MigInstance, devices_of
 from athena.placement import Placement, Plan, make_plan
 from athena.room import Room, fitting

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import InterfaceChangedError, RequestError, http_status_of
 from athena.jobs.intake import prepare_job
 from athena.jobs.message import JobMessage

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import UnservedError
 from athena.jobs.queues import QueueName, queue_name
 from athena.protocol.interface import Interface

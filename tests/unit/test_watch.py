@@ -8,7 +8,7 @@ import pytest
 
 from api.redis_link import RedisLink
 from api.watch import Watch
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.errors import StoreError
 from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE, Failure

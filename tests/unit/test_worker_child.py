@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability import Limits, WorkerOptions, load_ability
+from athena.ability.manifest import Limits, WorkerOptions, load_ability
 from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
 from athena.placement import Placement

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.gateway import Gateway
 from api.views.workers import Workers
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.fleet import FleetView
 from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from marshmallow import fields, validate
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.jobs.intake import prepare_job
 from athena.protocol.envelope import OutputValue, render_payload, success_body

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from athena import sdk
-from athena.ability import Ability, Limits
+from athena.ability.manifest import Ability, Limits
 from athena.errors import AppIdError, Problem, RequestError
 from athena.jobs.intake import prepare_job
 from athena.protocol.interface import DataSpec, Interface, ParamSpec

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope

@@ -19,7 +19,7 @@ from api.gateway import Gateway
 from api.problems import MAX_ERRORS, error_body
 from api.request_body import ByteBudget
 from api.submitting import Submitter
-from athena.ability import Limits
+from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.protocol.fields import ObjectOf
 from athena.protocol.interface import DataSpec, Interface, ParamSpec

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from athena.ability.aiges_config import flat_texts, read_toml, read_upstream_config
+from athena.ability.wrapper_source import read_wrapper_source
 from athena.devices.types import CPU, TYPE_NAME, is_reserved, renamed_types
 from athena.errors import ConfigError
-from athena.upstream_config import flat_texts, read_toml, read_upstream_config
-from athena.wrapper_source import read_wrapper_source
 
 T = TypeVar("T")
 

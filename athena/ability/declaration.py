@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from athena.ability import Ability
+from athena.ability.manifest import Ability
 from athena.errors import ConfigError
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.sdk.fields import NumberParamField, ParamField, PayloadField, StringParamField

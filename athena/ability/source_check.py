@@ -5,11 +5,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from athena.findings import Finding, Severity
-from athena.neighbours import clashes
+from athena.ability.findings import Finding, Severity
+from athena.ability.neighbours import clashes
+from athena.ability.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
 from athena.protocol.interface import Interface
 from athena.protocol.schema import HINTS
-from athena.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
 
 #: Methods of the contract.
 METHODS = (

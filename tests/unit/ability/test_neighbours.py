@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from athena.neighbours import LOADED, clashes
+from athena.ability.neighbours import LOADED, clashes
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from athena.ability import Limits
+from athena.ability.aiges_export import Shape, export_document
+from athena.ability.aiges_import import UpstreamSchema, import_document
+from athena.ability.manifest import Limits
 from athena.errors import ConfigError, RequestError
 from athena.jobs.intake import complete, convert, prepare_job
 from athena.jobs.message import JobMessage
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import HINTS, build_envelope_schema, validate_envelope
-from athena.upstream_export import Shape, export_document
-from athena.upstream_import import UpstreamSchema, import_document
 
 BLANK = Interface("ocr", "v1", "", (), (), (), ("cpu",), True, Limits())
 OCR = replace(

@@ -14,8 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from athena.ability import SERVICE_ID, Ability
-from athena.declaration import declare
+from athena.ability.declaration import declare
+from athena.ability.manifest import SERVICE_ID, Ability
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.json_schema import JsonSchema, field_schema, request_schema

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from athena.ability import load_ability
-from athena.declaration import declare
+from athena.ability.declaration import declare
+from athena.ability.manifest import load_ability
 from athena.errors import ConfigError
 from athena.jobs.intake import prepare_job
 from athena.protocol.envelope import new_job_id

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability import load_ability
-from athena.wrapper_source import WrapperSource, read_wrapper_source
+from athena.ability.manifest import load_ability
+from athena.ability.wrapper_source import WrapperSource, read_wrapper_source
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an ability accepts, read from a schema document of the original framework (`athena.upstream_export`).
+"""What an ability accepts, read from a schema document of the original framework.
 
 Both shapes of its SDK are read, and documents that were written by hand. A document must say nothing that
 could not be obeyed here: a keyword that is not known is an error, not a loosened check. The header is not

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability import RESERVED_SERVICE_IDS, load_ability
+from athena.ability.manifest import RESERVED_SERVICE_IDS, load_ability
 from athena.errors import ConfigError
 
-ECHO = Path(__file__).parents[2] / "abilities" / "echo"
+ECHO = Path(__file__).parents[3] / "abilities" / "echo"
 
 
 def folder(tmp_path: Path, toml: str | None = None) -> Path:

@@ -1,0 +1,13 @@
+"""One ability: the folder of a wrapper.py.
+
+aiges_config: the original framework's aiges.toml
+aiges_export: the interface as a schema document of the original framework
+aiges_import: the interface from such a document
+declaration: the interface from what a wrapper declares
+findings: what `athena check` has to say
+manifest: ability.toml
+neighbours: modules beside a wrapper whose names workers need
+source_check: the contract, checked without running the wrapper
+source_facts: what the source says about itself
+wrapper_source: what can be read without running it
+"""
