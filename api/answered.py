@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 from api.redis_link import RedisLink
-from athena.keys import job_key, result_key
+from athena.store.keys import job_key, result_key
 
 #: How long such a job can still be looked at.
 KEPT_S = 5.0

@@ -17,7 +17,7 @@ from api.views.waiting import wait_for_private_end, waited_too_long
 from api.waiters import BriefFuture
 from athena.errors import GatewayError, QueueFullError
 from athena.jobs.record import JobState
-from athena.store import Reply, Submission
+from athena.store.submission import Reply, Submission
 
 #: Larger requests may have inputs that do not ride in the job's message.
 MAX_BYTES = 16_384

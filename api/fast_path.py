@@ -24,7 +24,7 @@ from athena.protocol.interface import Interface
 from athena.protocol.references import names_sources
 from athena.protocol.schema import RequestSchema, is_ordinary
 from athena.protocol.widths import check_text
-from athena.store import Reply, Submission
+from athena.store.submission import Reply, Submission
 
 _PREFIX = "/v1/private/"
 

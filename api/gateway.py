@@ -29,13 +29,13 @@ from athena.errors import (
 from athena.fleet import DEAD_AFTER_S
 from athena.garbage import keep_what_is_loaded, look_rarely
 from athena.jobs.record import JobRecord, JobState
-from athena.keys import payload_key, reply_channel
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.routing import Hints, Route
 from athena.settings import Settings
 from athena.steps import Steps
-from athena.store import (
+from athena.store.keys import payload_key, reply_channel
+from athena.store.submission import (
     ACCEPTED,
     ORPHAN_TTL_S,
     Reply,

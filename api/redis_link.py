@@ -14,9 +14,9 @@ from redis.exceptions import NoScriptError, RedisError
 from api.redis_packing import pack_commands
 from api.redis_replies import RedisReplies
 from athena.errors import StoreError
-from athena.redis_address import RedisAddress
-from athena.redis_connections import AsyncConnector
-from athena.script import SCRIPTS, Command, script_of
+from athena.store.address import RedisAddress
+from athena.store.connections import AsyncConnector
+from athena.store.scripts import SCRIPTS, Command, script_of
 
 logger = logging.getLogger(__name__)
 

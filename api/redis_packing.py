@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hiredis import pack_command
 
-from athena.script import Command
+from athena.store.scripts import Command
 
 #: Below this size, joining is cheaper than one buffer more.
 LARGE_BYTES = 65_536

@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, ResponseError
 
-from athena.redis_connections import demoted_error, was_demoted
+from athena.store.connections import demoted_error, was_demoted
 
 READ_BYTES = 262_144
 

@@ -6,7 +6,7 @@ import logging
 
 from api.redis_link import RedisLink
 from athena.errors import StoreError
-from athena.redis_checks import read_info, settings_fault
+from athena.store.checks import read_info, settings_fault
 
 logger = logging.getLogger(__name__)
 

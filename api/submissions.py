@@ -9,8 +9,8 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from api.redis_link import RedisLink
-from athena.script import Command
-from athena.store import Submission, Verdict, submit_command
+from athena.store.scripts import Command
+from athena.store.submission import Submission, Verdict, submit_command
 
 logger = logging.getLogger(__name__)
 

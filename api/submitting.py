@@ -12,7 +12,7 @@ from athena.protocol.interface import Interface
 from athena.protocol.references import find_references, names_sources, with_data, without_sources
 from athena.protocol.schema import RequestSchema, check_widths, validate_envelope
 from athena.routing import Hints
-from athena.store import Submission
+from athena.store.submission import Submission
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from athena.errors import StoreError
 from athena.jobs.record import JobRecord
-from athena.store import Reply, split_replies
+from athena.store.submission import Reply, split_replies
 
 logger = logging.getLogger(__name__)
 

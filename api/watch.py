@@ -16,12 +16,12 @@ from api.throughput import Throughput
 from athena.errors import StoreError
 from athena.fleet import HOSTS_S, WRITE_PROBE, FleetView
 from athena.janitor import Janitor
-from athena.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS, load_key
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema, build_envelope_schema
 from athena.registry import readable
 from athena.settings import Settings
-from athena.store import pairs
+from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS, load_key
+from athena.store.submission import pairs
 
 logger = logging.getLogger(__name__)
 

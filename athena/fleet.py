@@ -9,11 +9,11 @@ from athena.errors import UnservedError
 from athena.host_report import loading_workers
 from athena.jobs.queues import ANY, QueueName, is_gpu_id
 from athena.jobs.record import JobRecord
-from athena.keys import NONE
 from athena.protocol.interface import Interface
 from athena.registry import readable
 from athena.routing import STAY, Hints, Rerouting, Route, rerouting, route
-from athena.script import Command
+from athena.store.keys import NONE
+from athena.store.scripts import Command
 from athena.worker_entry import WorkerEntry
 
 #: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped

@@ -8,19 +8,19 @@ from typing import Protocol
 
 from redis.exceptions import RedisError, ResponseError
 
-from athena.blocking_link import BlockingLink
 from athena.devices.host import host_name
 from athena.errors import StoreError
 from athena.fleet import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
 from athena.host_report import HostReport
 from athena.janitor import Janitor, learn_interfaces
-from athena.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS
 from athena.name_claim import NameClaim, this_process
-from athena.redis_address import RedisAddress
 from athena.registry import readable
-from athena.script import Command
 from athena.settings import Settings
-from athena.store import Beat, Death, beat_command, beats, fence_command, fenced_jobs, pairs
+from athena.store.address import RedisAddress
+from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS
+from athena.store.link import BlockingLink
+from athena.store.scripts import Command
+from athena.store.submission import Beat, Death, beat_command, beats, fence_command, fenced_jobs, pairs
 
 logger = logging.getLogger(__name__)
 

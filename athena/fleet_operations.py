@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from athena.errors import AbilityInUseError, NotFoundError
 from athena.host_report import HostReport
 from athena.jobs.queues import ANY, NORMAL, QueueName, queues_of_targets
-from athena.keys import (
+from athena.protocol.interface import Interface
+from athena.registry import readable
+from athena.steps import Steps
+from athena.store.keys import (
     ABILITIES,
     BEATS,
     HOSTS,
@@ -18,11 +21,8 @@ from athena.keys import (
     open_key,
     queues_key,
 )
-from athena.protocol.interface import Interface
-from athena.registry import readable
-from athena.script import FORGET, PAUSE, PURGE
-from athena.steps import Steps
-from athena.store import (
+from athena.store.scripts import FORGET, PAUSE, PURGE
+from athena.store.submission import (
     pairs,
 )
 from athena.worker_entry import WorkerEntry

@@ -11,8 +11,8 @@ from athena.fleet import FleetView
 from athena.jobs.queues import ANY, queues_of_targets
 from athena.protocol.interface import Interface
 from athena.registry import readable
-from athena.script import Command
-from athena.store import Death, fence_command, sweep_command
+from athena.store.scripts import Command
+from athena.store.submission import Death, fence_command, sweep_command
 
 SWEEP_S = 1.0
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from athena.errors import NotFoundError
 from athena.jobs.record import JobRecord, JobState
-from athena.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
-from athena.script import LIST
 from athena.steps import Steps
-from athena.store import pairs
+from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
+from athena.store.scripts import LIST
+from athena.store.submission import pairs
 
 #: What one script may look at, so that nobody else waits long for Redis, and what one page may.
 LOOKED_AT_ONCE = 250

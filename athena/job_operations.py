@@ -16,14 +16,6 @@ from athena.errors import (
 from athena.jobs.celery_message import with_new_id
 from athena.jobs.queues import QueueName, is_gpu_id
 from athena.jobs.record import JobRecord, JobState
-from athena.keys import (
-    ABILITIES,
-    DEAD,
-    WORKERS,
-    job_key,
-    message_key,
-    payload_key,
-)
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface
 from athena.protocol.schema import check_request_id
@@ -31,7 +23,15 @@ from athena.registry import readable
 from athena.routing import Hints, route
 from athena.settings import Settings
 from athena.steps import Steps
-from athena.store import (
+from athena.store.keys import (
+    ABILITIES,
+    DEAD,
+    WORKERS,
+    job_key,
+    message_key,
+    payload_key,
+)
+from athena.store.submission import (
     ACCEPTED,
     ORPHAN_TTL_S,
     Submission,

@@ -10,8 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from athena.keys import supervisor_key
-from athena.script import Command
+from athena.store.keys import supervisor_key
+from athena.store.scripts import Command
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from athena.errors import ConfigError
-from athena.redis_checks import MIN_VERSION
+from athena.store.checks import MIN_VERSION
 
 PROGRAMS = ("valkey-server", "redis-server")
 

@@ -8,7 +8,7 @@ connection, `Gateway.operate` over the gateway's, where a list is one round trip
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from athena.script import Command
+from athena.store.scripts import Command
 
 T = TypeVar("T")
 Steps = Generator[Command | list[Command], Any, T]

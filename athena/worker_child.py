@@ -16,7 +16,7 @@ from athena.host_report import LOADING, SERVING, WorkerStatus
 from athena.placement import Placement
 from athena.progress import Call, ProgressBoard, UnsettledError
 from athena.settings import Settings
-from athena.store import Beat, Death
+from athena.store.submission import Beat, Death
 from athena.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
 from athena.worker_launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART

@@ -21,11 +21,11 @@ from typing import Any
 
 import redis
 
-from athena.blocking_link import BlockingLink
 from athena.embedded import socket_path
 from athena.fleet_operations import pause_queues
-from athena.keys import open_key
 from athena.steps import run_steps
+from athena.store.keys import open_key
+from athena.store.link import BlockingLink
 from benchmarks.harness import ROOT, Served, median_of, served
 from tests import nvml
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import redis
 
-from athena.blocking_link import BlockingLink
 from athena.embedded import socket_path
 from athena.fleet_operations import pause_queues
 from athena.steps import run_steps
+from athena.store.link import BlockingLink
 from benchmarks.contestants import Contestant, celery_peer, contestant, post
 from benchmarks.figures import percentile
 from benchmarks.results import round_off

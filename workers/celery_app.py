@@ -10,9 +10,9 @@ from celery import Celery
 
 from athena.embedded import redis_address_of
 from athena.jobs.celery_message import TASK_NAME, celery_options, celery_url
-from athena.redis_address import RedisAddress
-from athena.redis_connections import tls_options
 from athena.settings import from_env
+from athena.store.address import RedisAddress
+from athena.store.connections import tls_options
 
 
 class _LazyConfig:

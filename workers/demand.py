@@ -6,7 +6,7 @@ does not ask again before a bell rings.
 
 from collections.abc import Sequence
 
-from athena.store import Draw
+from athena.store.submission import Draw
 from workers.slots import Slots
 from workers.take_order import TakeOrder
 

@@ -7,7 +7,7 @@ from typing import Any
 from athena.errors import AthenaError, CanceledError, ExpiredError
 from athena.jobs.queues import HIGH, QueueName
 from athena.jobs.record import JobState, Outcome
-from athena.store import TakenJob
+from athena.store.submission import TakenJob
 from workers.batcher import BatchJob
 
 Callback = Callable[..., Any]

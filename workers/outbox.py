@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from athena.jobs.record import Outcome
-from athena.script import Command
+from athena.store.scripts import Command
 from workers.held_jobs import HeldJob
 
 #: One finish script carries at most this many bytes of results: Redis serves nobody else while it runs.

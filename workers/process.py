@@ -23,13 +23,13 @@ from athena.embedded import redis_address_of
 from athena.errors import AthenaError
 from athena.garbage import keep_what_is_loaded
 from athena.jobs.celery_message import TASK_NAME
-from athena.keys import ABILITIES, WORKERS
 from athena.plain_text import one_line
 from athena.progress import ProgressBoard
-from athena.script import Command
 from athena.sdk import device
 from athena.settings import Settings, from_env
-from athena.store import ForeignLimits
+from athena.store.keys import ABILITIES, WORKERS
+from athena.store.scripts import Command
+from athena.store.submission import ForeignLimits
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
 from athena.worker_entry import WorkerEntry

@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
 from athena.jobs.message import JobMessage
-from athena.keys import bell_key
-from athena.script import Command
-from athena.store import (
+from athena.store.keys import bell_key
+from athena.store.scripts import Command
+from athena.store.submission import (
     Draw,
     ForeignLimits,
     TakenJob,

@@ -7,10 +7,10 @@ from typing import Any
 from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from athena.keys import payload_key
-from athena.redis_address import RedisAddress
-from athena.redis_connections import client_of, pool_of
-from athena.script import SCRIPTS, Command
+from athena.store.address import RedisAddress
+from athena.store.connections import client_of, pool_of
+from athena.store.keys import payload_key
+from athena.store.scripts import SCRIPTS, Command
 
 #: How long an inference thread waits for Redis to come back before a job fails for want of its inputs.
 PAYLOAD_PATIENCE_S = 20.0

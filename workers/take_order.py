@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from athena.jobs.queues import ANY, HIGH, LOW, NORMAL, QueueName, queue_name
-from athena.store import Draw
+from athena.store.submission import Draw
 
 #: A lower lane gets one of so many jobs, at least.
 TURN = 10

@@ -24,10 +24,10 @@ from redis.exceptions import RedisError, ResponseError
 from athena.errors import InternalError, RequestError
 from athena.jobs.celery_message import MAX_TASK_ID_BYTES, TASK_NAME
 from athena.plain_text import one_line, plain_line
-from athena.redis_address import RedisAddress, bracketed
-from athena.redis_connections import pool_of
-from athena.script import Command
-from athena.store import TakenJob
+from athena.store.address import RedisAddress, bracketed
+from athena.store.connections import pool_of
+from athena.store.scripts import Command
+from athena.store.submission import TakenJob
 from workers.session import WorkerSession
 from workers.task_board import TaskBoard
 

@@ -9,7 +9,7 @@ from api.problems import JSON
 from athena.errors import ResultExpiredError, http_status_of
 from athena.jobs.record import JobRecord, JobState
 from athena.protocol.envelope import success_body
-from athena.store import Reply
+from athena.store.submission import Reply
 
 
 def json_response(body: Any, status: int = 200) -> Response:

@@ -10,7 +10,7 @@ from api.submitting import Prepared
 from api.waiters import BRIEF_S, BriefFuture
 from athena.errors import AthenaError, GatewayError, WaitTimeoutError
 from athena.jobs.record import JobState
-from athena.store import Reply
+from athena.store.submission import Reply
 
 #: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
 UNWATCHED_S = BRIEF_S

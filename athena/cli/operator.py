@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import orjson
 from redis.exceptions import RedisError
 
-from athena.blocking_link import BlockingLink
 from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import StoreError
 from athena.settings import Settings, from_env
 from athena.steps import Steps, run_steps
+from athena.store.link import BlockingLink
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
 from athena.host_workers import HostWorkers
-from athena.redis_checks import check_redis
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
+from athena.store.checks import check_redis
 from athena.supervisor import Stop, Supervisor
 from athena.telemetry.logs import configure_logs
 

@@ -37,10 +37,10 @@ from athena.errors import ConfigError
 from athena.fleet_keeper import FleetKeeper
 from athena.host_workers import HostWorkers
 from athena.listening import LISTEN_FD, listen
-from athena.redis_address import bracketed
-from athena.redis_checks import check_redis
 from athena.redis_server import RedisServer, find_server, note_server
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
+from athena.store.address import bracketed
+from athena.store.checks import check_redis
 from athena.supervisor import Stop, Supervisor
 from athena.telemetry.logs import configure_logs
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from athena.jobs.message import JobMessage
-from athena.redis_address import RedisAddress, address_of, bracketed
+from athena.store.address import RedisAddress, address_of, bracketed
 
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"

@@ -14,9 +14,9 @@ import redis
 from athena.jobs.celery_message import encode_message
 from athena.jobs.message import make_message
 from athena.jobs.queues import queue_name, queues_of_targets
-from athena.keys import WORKERS, open_key
 from athena.protocol.envelope import InputValue
-from athena.store import (
+from athena.store.keys import WORKERS, open_key
+from athena.store.submission import (
     Draw,
     ForeignLimits,
     Submission,

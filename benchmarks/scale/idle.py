@@ -7,8 +7,8 @@ from pathlib import Path
 
 from athena.ability.manifest import Limits
 from athena.fleet_keeper import LEARN_S
-from athena.keys import ABILITIES
 from athena.protocol.interface import DataSpec, Interface
+from athena.store.keys import ABILITIES
 from benchmarks.harness import served
 from benchmarks.scale.stack import Usage, client_of, gate_ability
 

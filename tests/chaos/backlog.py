@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pybase64
 
-from athena.blocking_link import BlockingLink
 from athena.fleet_operations import pause_queues
 from athena.steps import run_steps
+from athena.store.link import BlockingLink
 from tests.chaos.load import Load
 from tests.chaos.stage import Stage, ledger_with
 from tests.chaos.verdict import judge, open_jobs

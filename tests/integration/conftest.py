@@ -1,4 +1,4 @@
-"""The store as gateways and workers use it: commands of athena.store, run on a real Redis."""
+"""The store as gateways and workers use it: commands of athena.store.submission, run on a real Redis."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +11,10 @@ from athena.jobs.celery_message import encode_message
 from athena.jobs.message import make_message
 from athena.jobs.queues import queue_name
 from athena.jobs.record import JobRecord, JobState, Outcome
-from athena.keys import WORKERS, payload_key, reply_channel
 from athena.protocol.envelope import InputValue
-from athena.script import Command, script_of
-from athena.store import (
+from athena.store.keys import WORKERS, payload_key, reply_channel
+from athena.store.scripts import Command, script_of
+from athena.store.submission import (
     Death,
     Draw,
     ForeignLimits,

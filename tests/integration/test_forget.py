@@ -7,7 +7,8 @@ import pytest
 from athena.errors import AbilityInUseError, NotFoundError
 from athena.fleet_operations import forget_ability, list_abilities
 from athena.jobs.record import JobState
-from athena.keys import (
+from athena.steps import run_steps
+from athena.store.keys import (
     ABILITIES,
     FAILURES,
     FORGOTTEN,
@@ -18,7 +19,6 @@ from athena.keys import (
     open_key,
     queues_key,
 )
-from athena.steps import run_steps
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store
 from .test_recovery import interface

@@ -6,16 +6,16 @@ import pytest
 import redis
 
 from athena.ability.manifest import Limits
-from athena.blocking_link import BlockingLink
 from athena.devices.inventory import Inventory
 from athena.fleet import REROUTE_AFTER_S
 from athena.fleet_keeper import FORGET_HOST_S, FleetKeeper
 from athena.fleet_operations import list_hosts
 from athena.host_report import HostReport, WorkerStatus
-from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.protocol.interface import Interface
 from athena.settings import from_env
 from athena.steps import run_steps
+from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
+from athena.store.link import BlockingLink
 
 pytestmark = pytest.mark.redis
 

@@ -9,7 +9,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from athena import keys
 from athena.job_operations import cancel_jobs
 from athena.jobs.lifecycle import (
     Canceled,
@@ -25,9 +24,10 @@ from athena.jobs.lifecycle import (
     advance,
 )
 from athena.jobs.record import JobRecord, JobState, Outcome
-from athena.keys import inflight_key, job_key, open_key
 from athena.steps import run_steps
-from athena.store import TakenJob, pairs, sweep_command
+from athena.store import keys
+from athena.store.keys import inflight_key, job_key, open_key
+from athena.store.submission import TakenJob, pairs, sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Memory, Store
 

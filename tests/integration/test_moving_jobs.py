@@ -2,10 +2,10 @@
 
 import pytest
 
-from athena.keys import bell_key
 from athena.routing import STAY, Rerouting
-from athena.script import PURGE
-from athena.store import sweep_command
+from athena.store.keys import bell_key
+from athena.store.scripts import PURGE
+from athena.store.submission import sweep_command
 
 from .conftest import ANY_QUEUE, Store
 

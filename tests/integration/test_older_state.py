@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 from redis.exceptions import RedisError
 
 from athena.jobs.record import JobState, Outcome
-from athena.keys import inflight_key, open_key
-from athena.script import Command
+from athena.store.keys import inflight_key, open_key
+from athena.store.scripts import Command
 from tests.conftest import wait_until
 from workers.batcher import BatchJob
 from workers.wear import Wear

@@ -7,8 +7,8 @@ from celery import Celery
 
 from athena.jobs.celery_message import TASK_NAME, celery_url
 from athena.jobs.queues import queues_of_targets
-from athena.keys import bell_key, queues_key
-from athena.store import sweep_command
+from athena.store.keys import bell_key, queues_key
+from athena.store.submission import sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store
 

@@ -26,7 +26,11 @@ from athena.job_operations import (
     show_job,
 )
 from athena.jobs.record import JobState
-from athena.keys import (
+from athena.protocol.interface import Interface
+from athena.routing import Rerouting
+from athena.settings import from_env
+from athena.steps import Steps, run_steps
+from athena.store.keys import (
     ABILITIES,
     BEATS,
     DEAD,
@@ -39,11 +43,7 @@ from athena.keys import (
     open_key,
     payload_key,
 )
-from athena.protocol.interface import Interface
-from athena.routing import Rerouting
-from athena.settings import from_env
-from athena.steps import Steps, run_steps
-from athena.store import (
+from athena.store.submission import (
     Draw,
     TakenJob,
     beat_command,

@@ -13,8 +13,8 @@ import redis
 
 from api.redis_link import RedisLink, Subscriber
 from athena.errors import StoreError
-from athena.script import Command
-from athena.store import beat_command, read_command
+from athena.store.scripts import Command
+from athena.store.submission import beat_command, read_command
 
 pytestmark = pytest.mark.redis
 

@@ -12,7 +12,7 @@ import redis
 
 from api.redis_watch import RedisWatch
 from athena.errors import ConfigError
-from athena.redis_checks import check_redis
+from athena.store.checks import check_redis
 from tests.integration.test_redis_link import connected, eventually
 from tests.redis_servers import free_port
 

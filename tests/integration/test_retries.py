@@ -16,9 +16,9 @@ from athena.errors import (
 )
 from athena.fleet_operations import purge_queues
 from athena.job_operations import list_dead, requeue_dead, retry_job
-from athena.keys import ABILITIES, message_key, payload_key
 from athena.steps import Steps, run_steps
-from athena.store import sweep_command
+from athena.store.keys import ABILITIES, message_key, payload_key
+from athena.store.submission import sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store, failed
 from .test_recovery import SETTINGS, interface, poison

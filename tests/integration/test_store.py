@@ -1,4 +1,4 @@
-"""The scripts of athena/store/lua on a real Redis, through the builders of athena.store."""
+"""The scripts of athena/store/lua on a real Redis, through the builders of athena.store.submission."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from athena.jobs.record import JobState, Outcome
-from athena.keys import (
+from athena.store.keys import (
     BEATS,
     bell_key,
     job_key,
@@ -17,7 +17,7 @@ from athena.keys import (
     request_key,
     result_key,
 )
-from athena.store import TakenJob, beat_command, beats, find_command, found_jobs
+from athena.store.submission import TakenJob, beat_command, beats, find_command, found_jobs
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, submission, succeeded
 

@@ -6,8 +6,8 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from athena.script import BEAT, READ
-from athena.store import beat_command, read_command
+from athena.store.scripts import BEAT, READ
+from athena.store.submission import beat_command, read_command
 from tests.conftest import wait_until
 from workers.store_link import StoreLink
 

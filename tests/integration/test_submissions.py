@@ -14,9 +14,9 @@ from api.answered import Answered
 from api.redis_link import RedisLink
 from api.submissions import Submissions
 from athena.errors import StoreError
-from athena.keys import job_key, result_key
-from athena.script import Command
-from athena.store import ACCEPTED
+from athena.store.keys import job_key, result_key
+from athena.store.scripts import Command
+from athena.store.submission import ACCEPTED
 
 from .conftest import submission
 from .test_redis_link import connected, eventually

@@ -17,11 +17,11 @@ from athena.fleet_keeper import FleetKeeper
 from athena.jobs.celery_message import celery_url, encode_message
 from athena.jobs.message import make_message
 from athena.jobs.record import JobRecord, JobState
-from athena.keys import ABILITIES, BEATS, WORKERS, bell_key
 from athena.placement import Placement
 from athena.protocol.envelope import InputValue
 from athena.protocol.interface import Interface
 from athena.settings import Settings, from_env
+from athena.store.keys import ABILITIES, BEATS, WORKERS, bell_key
 from athena.worker_child import WorkerChild
 from athena.worker_entry import WorkerEntry
 from athena.worker_launch import EX_LOOP_FAILED

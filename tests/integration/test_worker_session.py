@@ -18,7 +18,7 @@ from athena.errors import ExpiredError, Problem, RequestError
 from athena.jobs.message import JobMessage
 from athena.jobs.record import JobState, Outcome
 from athena.progress import ProgressBoard
-from athena.store import TakenJob
+from athena.store.submission import TakenJob
 from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model

@@ -7,7 +7,7 @@ import pytest
 import redis
 from celery.exceptions import WorkerShutdown
 
-from athena.keys import bell_key
+from athena.store.keys import bell_key
 from tests.conftest import wait_until
 from workers.session import EX_FENCED
 

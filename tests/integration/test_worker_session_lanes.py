@@ -11,10 +11,10 @@ import pytest
 
 from athena.jobs.queues import queue_name
 from athena.jobs.record import JobState, Outcome
-from athena.keys import bell_key
 from athena.progress import ProgressBoard
-from athena.script import Command
-from athena.store import TakenJob
+from athena.store.keys import bell_key
+from athena.store.scripts import Command
+from athena.store.submission import TakenJob
 from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model

@@ -9,13 +9,14 @@ import pytest
 
 from api.app import create_app
 from api.gateway import Gateway
-from athena import errors, keys
+from athena import errors
 from athena.ability import manifest as ability
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
 from athena.jobs.record import JobState
-from athena.script import SCRIPTS
 from athena.settings import from_env, setting_table
+from athena.store import keys
+from athena.store.scripts import SCRIPTS
 from athena.telemetry.metrics import METRICS
 from workers import dispatcher
 
@@ -132,7 +133,7 @@ def test_every_job_state_is_described() -> None:
 
 def test_every_redis_key_is_in_the_table_of_keys() -> None:
     table = keys.__doc__ or ""
-    sources = [Path(keys.__file__), *Path(keys.__file__).parent.glob("scripts/**/*.lua")]
+    sources = [Path(keys.__file__), *Path(keys.__file__).parent.glob("lua/**/*.lua")]
     assert len(sources) > len(SCRIPTS)
 
     for source in sources:
@@ -183,7 +184,7 @@ def test_files_that_a_page_names_exist(name: str) -> None:
 
     for file in re.findall(r"`((?:api|athena|workers|abilities|scripts|docs)/[\w./-]*)`", text):
         assert (ROOT / file).exists(), file
-    scripts = {path.name for path in ROOT.glob("athena/scripts/**/*.lua")}
+    scripts = {path.name for path in ROOT.glob("athena/store/lua/**/*.lua")}
     for script in re.findall(r"`(\w+\.lua)`", text):
         assert script in scripts
 

@@ -19,7 +19,7 @@ from athena.protocol.interface import DataSpec, Interface
 from athena.protocol.schema import build_envelope_schema
 from athena.routing import Route
 from athena.settings import from_env
-from athena.store import Reply, Submission
+from athena.store.submission import Reply, Submission
 
 REQUEST = {
     "header": {"app_id": "demo", "status": 3},

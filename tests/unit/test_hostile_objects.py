@@ -20,7 +20,7 @@ from athena.jobs.message import make_message
 from athena.jobs.record import JobState, Outcome
 from athena.progress import ProgressBoard
 from athena.sdk import Response, ResponseData
-from athena.store import finish_command
+from athena.store.submission import finish_command
 from athena.telemetry.logs import LogFormatter
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.inference import Inference

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from athena.keys import supervisor_key
 from athena.name_claim import TTL_S, Holder, NameClaim, start_time, this_process
-from athena.script import Command
+from athena.store.keys import supervisor_key
+from athena.store.scripts import Command
 
 
 class Server:

@@ -19,7 +19,7 @@ from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.routing import Route
 from athena.settings import from_env
-from athena.store import Submission
+from athena.store.submission import Submission
 
 HUGE = 2**64
 DIGITS = "123456789012345678901234567890"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.redis_packing import LARGE_BYTES, pack_commands
-from athena.script import Command
+from athena.store.scripts import Command
 
 LARGE = b"x" * LARGE_BYTES
 ARGS = st.text(max_size=5) | st.binary(max_size=5) | st.integers() | st.just(LARGE)

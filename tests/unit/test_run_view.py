@@ -21,7 +21,7 @@ from api.waiters import BriefFuture, Waiters, reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError, StoreError, UnservedError
 from athena.jobs.record import JobRecord, JobState
 from athena.settings import from_env
-from athena.store import Reply, Submission
+from athena.store.submission import Reply, Submission
 
 DONE = Reply("j1", JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{"text":"aGk="}}')
 FAILED = Reply("j1", JobState.FAILED, 10909, "ValueError: too dark", "cpu", None)

@@ -13,10 +13,10 @@ from athena.devices.inventory import Inventory
 from athena.errors import StoreError
 from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE, Failure
 from athena.host_report import HostReport, WorkerStatus
-from athena.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS
 from athena.protocol.interface import Interface
-from athena.script import Command
 from athena.settings import from_env
+from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS
+from athena.store.scripts import Command
 from athena.worker_entry import WorkerEntry
 
 ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16",), True, Limits())

@@ -17,7 +17,7 @@ from athena.child import StartError
 from athena.fleet_keeper import FleetKeeper
 from athena.placement import Placement
 from athena.settings import from_env
-from athena.store import Beat, Death
+from athena.store.submission import Beat, Death
 from athena.watchdog import OVERDUE_GRACE_S
 from athena.worker_child import SECOND_LOOK_S, WorkerChild
 from athena.worker_launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport

@@ -16,10 +16,10 @@ from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.fleet import FleetView
 from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus
-from athena.keys import ABILITIES, BEATS, HOSTS, WORKERS
 from athena.protocol.interface import Interface
-from athena.script import Command
 from athena.steps import Steps, run_steps
+from athena.store.keys import ABILITIES, BEATS, HOSTS, WORKERS
+from athena.store.scripts import Command
 from athena.worker_entry import WorkerEntry
 
 OCR = Interface("ocr", "v1", "", (), (), (), ("T4G16",), True, Limits())

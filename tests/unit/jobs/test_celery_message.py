@@ -22,7 +22,7 @@ from athena.jobs.celery_message import (
     encode_message,
 )
 from athena.jobs.message import JobMessage, MessageInput
-from athena.redis_connections import pool_of
+from athena.store.connections import pool_of
 
 #: kombu declares types for hardly anything.
 Connection: Any = kombu_connection.Connection

@@ -28,7 +28,7 @@ class Script:
     @cached_property
     def source(self) -> str:
         """The text that Redis runs."""
-        folder = resources.files("athena") / "scripts"
+        folder = resources.files("athena.store") / "lua"
         files = [folder / "lib" / f"{part}.lua" for part in ("keys", *self._parts)]
         files.append(folder / f"{self.name}.lua")
         return "".join(file.read_text(encoding="utf-8") for file in files)

@@ -4,9 +4,9 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from athena.redis_address import RedisAddress
-from athena.redis_connections import pool_of
-from athena.script import Command, script_of
+from athena.store.address import RedisAddress
+from athena.store.connections import pool_of
+from athena.store.scripts import Command, script_of
 
 
 class BlockingLink:

@@ -7,8 +7,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from athena.errors import ConfigError
-from athena.redis_address import RedisAddress, address_of
-from athena.redis_connections import client_of
+from athena.store.address import RedisAddress, address_of
+from athena.store.connections import client_of
 
 MIN_VERSION = (6, 2)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena import keys
 from athena.errors import CanceledError, ExpiredError
 from athena.jobs.record import JobState, Outcome
-from athena.script import SCRIPTS, Command, Script, script_of
-from athena.store import (
+from athena.store import keys
+from athena.store.scripts import SCRIPTS, Command, Script, script_of
+from athena.store.submission import (
     Beat,
     Death,
     Draw,
@@ -45,7 +45,7 @@ from athena.store import (
     taken_jobs,
 )
 
-FOLDER = Path(keys.__file__).parent / "scripts"
+FOLDER = Path(keys.__file__).parent / "lua"
 LIB = {path.stem: path.read_text() for path in (FOLDER / "lib").glob("*.lua")}
 SOURCES = {path.stem: path.read_text() for path in FOLDER.glob("*.lua")}
 
@@ -61,7 +61,7 @@ LUA_KEYS = {
 
 
 def table_keys() -> set[str]:
-    """Returns the keys that the table at the top of athena/keys.py lists, each up to its first `<`."""
+    """Returns the keys that the table at the top of athena/store/keys.py lists, each up to its first `<`."""
     rows = re.findall(r"^\| (`.*?) \|", keys.__doc__ or "", re.M)
     return {key.partition("<")[0] for row in rows for key in re.findall("`(athena:[^`]*)`", row)}
 

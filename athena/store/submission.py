@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from athena.errors import ExecTimeoutError
 from athena.jobs.record import JobRecord, JobState, Outcome
-from athena.keys import canceled_key, request_key
 from athena.routing import STAY, Rerouting
-from athena.script import (
+from athena.store.keys import canceled_key, request_key
+from athena.store.scripts import (
     BEAT,
     CANCEL,
     FENCE,

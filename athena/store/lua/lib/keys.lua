@@ -1,4 +1,4 @@
--- Names of the keys in athena/store.py's table.
+-- Names of the keys in athena/store/submission.py's table.
 local JOB, RESULT, PAYLOAD, MESSAGE = 'athena:job:', 'athena:result:', 'athena:payload:', 'athena:message:'
 local INFLIGHT, CANCELED = 'athena:inflight:', 'athena:canceled:'
 local BELL, REPLY, LINE = 'athena:bell:', 'athena:reply:', 'athena:line:'

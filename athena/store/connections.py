@@ -18,7 +18,7 @@ from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
-from athena.redis_address import RedisAddress, address_of
+from athena.store.address import RedisAddress, address_of
 
 #: A host that does not take a connection within this time is asked again.
 CONNECT_TIMEOUT_S = 3.0

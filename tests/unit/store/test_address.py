@@ -8,8 +8,8 @@ from kombu.utils.url import url_to_parts
 from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import ConfigError
 from athena.jobs.celery_message import celery_url
-from athena.redis_address import RedisAddress, RedisTls, address_of, parse_address
 from athena.settings import from_env
+from athena.store.address import RedisAddress, RedisTls, address_of, parse_address
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from athena.errors import ConfigError
-from athena.redis_checks import _remedy, check_redis, read_info, settings_fault
+from athena.store.checks import _remedy, check_redis, read_info, settings_fault
 
 SOUND = {
     "redis_version": "6.2.14",
