@@ -26,12 +26,12 @@ from athena.errors import (
     StoreError,
     UnservedError,
 )
-from athena.fleet import DEAD_AFTER_S
+from athena.fleet.routing import Hints, Route
+from athena.fleet.view import DEAD_AFTER_S
 from athena.garbage import keep_what_is_loaded, look_rarely
 from athena.jobs.record import JobRecord, JobState
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
-from athena.routing import Hints, Route
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store.keys import payload_key, reply_channel

@@ -14,11 +14,11 @@ from typing import Any
 from api.redis_link import RedisLink
 from api.throughput import Throughput
 from athena.errors import StoreError
-from athena.fleet import HOSTS_S, WRITE_PROBE, FleetView
-from athena.janitor import Janitor
+from athena.fleet.janitor import Janitor
+from athena.fleet.registry import readable
+from athena.fleet.view import HOSTS_S, WRITE_PROBE, FleetView
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema, build_envelope_schema
-from athena.registry import readable
 from athena.settings import Settings
 from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS, load_key
 from athena.store.submission import pairs

@@ -10,11 +10,11 @@ from redis.exceptions import RedisError, ResponseError
 
 from athena.devices.host import host_name
 from athena.errors import StoreError
-from athena.fleet import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
-from athena.host_report import HostReport
-from athena.janitor import Janitor, learn_interfaces
-from athena.name_claim import NameClaim, this_process
-from athena.registry import readable
+from athena.fleet.host_report import HostReport
+from athena.fleet.janitor import Janitor, learn_interfaces
+from athena.fleet.name_claim import NameClaim, this_process
+from athena.fleet.registry import readable
+from athena.fleet.view import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
 from athena.settings import Settings
 from athena.store.address import RedisAddress
 from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from athena.errors import AbilityInUseError, NotFoundError
-from athena.host_report import HostReport
+from athena.fleet.host_report import HostReport
+from athena.fleet.registry import readable
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import ANY, NORMAL, QueueName, queues_of_targets
 from athena.protocol.interface import Interface
-from athena.registry import readable
 from athena.steps import Steps
 from athena.store.keys import (
     ABILITIES,
@@ -25,7 +26,6 @@ from athena.store.scripts import FORGET, PAUSE, PURGE
 from athena.store.submission import (
     pairs,
 )
-from athena.worker_entry import WorkerEntry
 
 #: How many messages one purge script removes: Redis serves nobody else meanwhile.
 PURGE_AT_ONCE = 500

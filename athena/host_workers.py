@@ -10,9 +10,9 @@ from athena.ability.manifest import Ability
 from athena.devices.host import core_count, host_name
 from athena.devices.inventory import NO_DRIVER, Inventory
 from athena.devices.readings import HostGpus
+from athena.fleet.host_report import HostReport
 from athena.fleet_keeper import FleetKeeper
 from athena.gpu_watch import GpuWatch
-from athena.host_report import HostReport
 from athena.placement import Placement, Plan, make_plan
 from athena.settings import Settings
 from athena.supervisor import Supervisor

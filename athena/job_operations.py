@@ -13,14 +13,15 @@ from athena.errors import (
     ResultExpiredError,
     StoreError,
 )
+from athena.fleet.registry import readable
+from athena.fleet.routing import Hints, route
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import with_new_id
 from athena.jobs.queues import QueueName, is_gpu_id
 from athena.jobs.record import JobRecord, JobState
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface
 from athena.protocol.schema import check_request_id
-from athena.registry import readable
-from athena.routing import Hints, route
 from athena.settings import Settings
 from athena.steps import Steps
 from athena.store.keys import (
@@ -46,7 +47,6 @@ from athena.store.submission import (
     requeue_command,
     submit_command,
 )
-from athena.worker_entry import WorkerEntry
 
 CANCELED = "canceled on request"
 

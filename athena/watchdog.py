@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from athena.progress import Call, Pulse
+from athena.fleet.progress_board import Call, Pulse
 
 #: How far an inference call may run past its limit before its process is killed.
 OVERDUE_GRACE_S = 1.0

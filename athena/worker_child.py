@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from athena.ability.manifest import Ability
 from athena.child import Child, StartError, describe_exit
 from athena.devices.host import host_name
+from athena.fleet.host_report import LOADING, SERVING, WorkerStatus
+from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
+from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.fleet_keeper import FleetKeeper
-from athena.host_report import LOADING, SERVING, WorkerStatus
 from athena.placement import Placement
-from athena.progress import Call, ProgressBoard, UnsettledError
 from athena.settings import Settings
 from athena.store.submission import Beat, Death
 from athena.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
-from athena.worker_launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
-from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError
+from athena.fleet.progress_board import ProgressBoard
 from athena.jobs.message import JobMessage
 from athena.jobs.record import JobState, Outcome
 from athena.plain_text import one_line
-from athena.progress import ProgressBoard
 from workers.call_clock import CallClock
 from workers.line import Line
 

@@ -21,10 +21,12 @@ from athena.ability.manifest import load_ability
 from athena.devices.types import CPU
 from athena.embedded import redis_address_of
 from athena.errors import AthenaError
+from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
+from athena.fleet.progress_board import ProgressBoard
+from athena.fleet.worker_entry import WorkerEntry
 from athena.garbage import keep_what_is_loaded
 from athena.jobs.celery_message import TASK_NAME
 from athena.plain_text import one_line
-from athena.progress import ProgressBoard
 from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store.keys import ABILITIES, WORKERS
@@ -32,8 +34,6 @@ from athena.store.scripts import Command
 from athena.store.submission import ForeignLimits
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
-from athena.worker_entry import WorkerEntry
-from athena.worker_launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
 from workers.alarm import Alarm
 from workers.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app

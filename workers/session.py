@@ -10,6 +10,8 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
+from athena.fleet.launch import EX_RECYCLED
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.message import JobMessage
 from athena.store.keys import bell_key
 from athena.store.scripts import Command
@@ -27,8 +29,6 @@ from athena.store.submission import (
     take_command,
     taken_jobs,
 )
-from athena.worker_entry import WorkerEntry
-from athena.worker_launch import EX_RECYCLED
 from workers.batcher import Batcher, BatchJob
 from workers.demand import Demand
 from workers.held_jobs import Callback, HeldJob, HeldJobs

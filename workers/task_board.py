@@ -12,8 +12,8 @@ from typing import Any
 from celery import signals
 from celery.worker import state
 
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.record import JobState, Outcome
-from athena.worker_entry import WorkerEntry
 from workers.event_budget import EventBudget
 
 

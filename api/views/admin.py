@@ -11,8 +11,8 @@ from api.views.answers import json_response
 from api.views.jobs import job_filter, page_size
 from athena import fleet_operations, job_operations
 from athena.errors import AdminTokenError
+from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.job_listing import list_jobs
-from athena.worker_orders import ORDER_DRAIN, ORDER_RESTART
 
 View = Callable[..., Awaitable[Response]]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from athena.errors import ExecTimeoutError
+from athena.fleet.routing import STAY, Rerouting
 from athena.jobs.record import JobRecord, JobState, Outcome
-from athena.routing import STAY, Rerouting
 from athena.store.keys import canceled_key, request_key
 from athena.store.scripts import (
     BEAT,

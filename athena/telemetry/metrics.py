@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from athena.devices.inventory import Gpu
-from athena.host_report import HostReport
+from athena.fleet.host_report import HostReport
 
 
 @dataclass(frozen=True)

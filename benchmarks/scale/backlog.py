@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import encode_message
 from athena.jobs.message import make_message
 from athena.jobs.queues import queue_name, queues_of_targets
@@ -25,7 +26,6 @@ from athena.store.submission import (
     take_command,
     taken_jobs,
 )
-from athena.worker_entry import WorkerEntry
 from benchmarks.harness import served
 from benchmarks.scale.stack import BODY, GATE, script_us
 from tests.chaos.redis_server import RedisServer

@@ -7,6 +7,7 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError
 
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import encode_message
 from athena.jobs.message import make_message
 from athena.jobs.queues import queue_name
@@ -36,7 +37,6 @@ from athena.store.submission import (
     take_command,
     taken_jobs,
 )
-from athena.worker_entry import WorkerEntry
 
 FOREIGN = ForeignLimits(result_ttl_s=3600, record_ttl_s=86400, max_queue_s=600)
 

@@ -7,10 +7,10 @@ import redis
 
 from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
-from athena.fleet import REROUTE_AFTER_S
+from athena.fleet.host_report import HostReport, WorkerStatus
+from athena.fleet.view import REROUTE_AFTER_S
 from athena.fleet_keeper import FORGET_HOST_S, FleetKeeper
 from athena.fleet_operations import list_hosts
-from athena.host_report import HostReport, WorkerStatus
 from athena.protocol.interface import Interface
 from athena.settings import from_env
 from athena.steps import run_steps

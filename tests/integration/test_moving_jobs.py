@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.routing import STAY, Rerouting
+from athena.fleet.routing import STAY, Rerouting
 from athena.store.keys import bell_key
 from athena.store.scripts import PURGE
 from athena.store.submission import sweep_command

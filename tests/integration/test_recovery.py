@@ -9,6 +9,7 @@ import pytest
 
 from athena.ability.manifest import Limits
 from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, UnservedError
+from athena.fleet.routing import Rerouting
 from athena.fleet_operations import (
     list_hosts,
     list_queues,
@@ -27,7 +28,6 @@ from athena.job_operations import (
 )
 from athena.jobs.record import JobState
 from athena.protocol.interface import Interface
-from athena.routing import Rerouting
 from athena.settings import from_env
 from athena.steps import Steps, run_steps
 from athena.store.keys import (

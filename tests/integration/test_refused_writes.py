@@ -14,12 +14,12 @@ import pytest
 import redis
 
 from api.redis_link import Subscriber
-from athena.fleet import DEAD_AFTER_S
+from athena.fleet.view import DEAD_AFTER_S
+from athena.fleet.worker_entry import WorkerEntry
 from athena.fleet_keeper import FleetKeeper
 from athena.settings import from_env
 from athena.store.keys import BEATS, WORKERS
 from athena.store.submission import Death, beat_command, fence_command, fenced_jobs
-from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from tests.redis_servers import PASSWORD, Server
 

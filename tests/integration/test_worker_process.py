@@ -13,6 +13,8 @@ from celery import Celery
 
 from athena.ability.manifest import load_ability
 from athena.child import StartError
+from athena.fleet.launch import EX_LOOP_FAILED
+from athena.fleet.worker_entry import WorkerEntry
 from athena.fleet_keeper import FleetKeeper
 from athena.jobs.celery_message import celery_url, encode_message
 from athena.jobs.message import make_message
@@ -23,8 +25,6 @@ from athena.protocol.interface import Interface
 from athena.settings import Settings, from_env
 from athena.store.keys import ABILITIES, BEATS, WORKERS, bell_key
 from athena.worker_child import WorkerChild
-from athena.worker_entry import WorkerEntry
-from athena.worker_launch import EX_LOOP_FAILED
 from tests.conftest import wait_until
 
 from .conftest import Store

@@ -15,11 +15,11 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import ExpiredError, Problem, RequestError
+from athena.fleet.progress_board import ProgressBoard
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.message import JobMessage
 from athena.jobs.record import JobState, Outcome
-from athena.progress import ProgressBoard
 from athena.store.submission import TakenJob
-from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.session import WorkerSession

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from athena.fleet.progress_board import ProgressBoard
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import queue_name
 from athena.jobs.record import JobState, Outcome
-from athena.progress import ProgressBoard
 from athena.store.keys import bell_key
 from athena.store.scripts import Command
 from athena.store.submission import TakenJob
-from athena.worker_entry import WorkerEntry
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.session import WorkerSession

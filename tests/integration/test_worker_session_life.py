@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from celery.exceptions import WorkerShutdown
 
+from athena.fleet.launch import EX_RECYCLED
+from athena.fleet.progress_board import Pulse
 from athena.job_operations import cancel_jobs
 from athena.jobs.record import JobState
-from athena.progress import Pulse
 from athena.steps import run_steps
-from athena.worker_launch import EX_RECYCLED
 from tests.conftest import wait_until
 from workers.wear import Wear
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from athena.fleet.progress_board import Call, ProgressBoard
 from athena.jobs.message import JobMessage
 from athena.jobs.record import JobState, Outcome
-from athena.progress import Call, ProgressBoard
 from tests.conftest import wait_until
 from workers.batcher import Batcher, BatchJob, BatchOptions, Model
 

@@ -27,13 +27,13 @@ from kombu.asynchronous import set_event_loop
 from kombu.connection import Connection
 
 from athena.errors import InternalError
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import TASK_NAME, encode_message
 from athena.jobs.message import JobMessage, MessageInput
 from athena.jobs.record import JobState, Outcome
 from athena.store.address import address_of
 from athena.store.scripts import Command
 from athena.store.submission import TakenJob
-from athena.worker_entry import WorkerEntry
 from workers.celery_app import make_app
 from workers.event_budget import EventBudget
 from workers.task_board import TaskBoard

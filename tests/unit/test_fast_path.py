@@ -14,10 +14,10 @@ from api.server import Answer
 from api.waiters import BriefFuture
 from athena.ability.manifest import Limits
 from athena.errors import QueueFullError
+from athena.fleet.routing import Route
 from athena.jobs.record import JobState
 from athena.protocol.interface import DataSpec, Interface
 from athena.protocol.schema import build_envelope_schema
-from athena.routing import Route
 from athena.settings import from_env
 from athena.store.submission import Reply, Submission
 

@@ -14,9 +14,9 @@ from athena.ability.manifest import Ability, GpuOptions, WorkerOptions
 from athena.child import Child
 from athena.devices.inventory import NO_DRIVER, Gpu, Inventory
 from athena.devices.readings import HostGpus
+from athena.fleet.host_report import HostReport
 from athena.fleet_keeper import FleetKeeper
 from athena.gpu_watch import GpuWatch
-from athena.host_report import HostReport
 from athena.host_workers import HostWorkers
 from athena.placement import Placement
 from athena.settings import from_env

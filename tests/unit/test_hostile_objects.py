@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from athena.ability.manifest import load_ability
 from athena.errors import AthenaError, ConfigError
+from athena.fleet.progress_board import ProgressBoard
 from athena.jobs.message import make_message
 from athena.jobs.record import JobState, Outcome
-from athena.progress import ProgressBoard
 from athena.sdk import Response, ResponseData
 from athena.store.submission import finish_command
 from athena.telemetry.logs import LogFormatter

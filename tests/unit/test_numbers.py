@@ -13,11 +13,11 @@ from api.gateway import Gateway
 from api.request_body import ByteBudget
 from athena.ability.manifest import Limits
 from athena.errors import RequestError
+from athena.fleet.routing import Route
 from athena.jobs.intake import convert, prepare_job
 from athena.protocol.envelope import flatten
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
-from athena.routing import Route
 from athena.settings import from_env
 from athena.store.submission import Submission
 

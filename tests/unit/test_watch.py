@@ -11,13 +11,13 @@ from api.watch import Watch
 from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.errors import StoreError
-from athena.fleet import REROUTE_AFTER_S, WRITE_PROBE, Failure
-from athena.host_report import HostReport, WorkerStatus
+from athena.fleet.host_report import HostReport, WorkerStatus
+from athena.fleet.view import REROUTE_AFTER_S, WRITE_PROBE, Failure
+from athena.fleet.worker_entry import WorkerEntry
 from athena.protocol.interface import Interface
 from athena.settings import from_env
 from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS
 from athena.store.scripts import Command
-from athena.worker_entry import WorkerEntry
 
 ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16",), True, Limits())
 ODD_PARAM = ECHO.encode().replace(b'"params":[]', b'"params":[1]')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.progress import Call, Pulse
+from athena.fleet.progress_board import Call, Pulse
 from athena.watchdog import (
     DEAF_AFTER_S,
     HUNG_AFTER_S,

@@ -14,13 +14,13 @@ import pytest
 
 from athena.ability.manifest import Limits, WorkerOptions, load_ability
 from athena.child import StartError
+from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from athena.fleet_keeper import FleetKeeper
 from athena.placement import Placement
 from athena.settings import from_env
 from athena.store.submission import Beat, Death
 from athena.watchdog import OVERDUE_GRACE_S
 from athena.worker_child import SECOND_LOOK_S, WorkerChild
-from athena.worker_launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from tests.conftest import wait_until
 
 SETTINGS = from_env({"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "10"})
@@ -31,7 +31,7 @@ ECHO = ROOT / "abilities" / "echo"
 OPENING = f"""
 import json, os, sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from athena.progress import ProgressBoard
+from athena.fleet.progress_board import ProgressBoard
 launch = json.loads(os.environ["ATHENA_WORKER_LAUNCH"])
 board = ProgressBoard(launch["progress_fd"], 2, 2)
 def begin(thread, *job_ids):
@@ -281,7 +281,7 @@ def test_board_that_cannot_be_read_is_no_reason_to_kill(
     worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
     worker.now_serves()
-    monkeypatch.setattr("athena.progress._TRIES", 0)
+    monkeypatch.setattr("athena.fleet.progress_board._TRIES", 0)
 
     worker.tick_twice(200)
 

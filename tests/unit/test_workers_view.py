@@ -14,13 +14,13 @@ from api.gateway import Gateway
 from api.views.workers import Workers
 from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
-from athena.fleet import FleetView
-from athena.host_report import STALE_AFTER_S, HostReport, WorkerStatus
+from athena.fleet.host_report import STALE_AFTER_S, HostReport, WorkerStatus
+from athena.fleet.view import FleetView
+from athena.fleet.worker_entry import WorkerEntry
 from athena.protocol.interface import Interface
 from athena.steps import Steps, run_steps
 from athena.store.keys import ABILITIES, BEATS, HOSTS, WORKERS
 from athena.store.scripts import Command
-from athena.worker_entry import WorkerEntry
 
 OCR = Interface("ocr", "v1", "", (), (), (), ("T4G16",), True, Limits())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from athena.name_claim import TTL_S, Holder, NameClaim, start_time, this_process
+from athena.fleet.name_claim import TTL_S, Holder, NameClaim, start_time, this_process
 from athena.store.keys import supervisor_key
 from athena.store.scripts import Command
 

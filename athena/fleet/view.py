@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from athena.errors import UnservedError
-from athena.host_report import loading_workers
+from athena.fleet.host_report import loading_workers
+from athena.fleet.registry import readable
+from athena.fleet.routing import STAY, Hints, Rerouting, Route, rerouting, route
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import ANY, QueueName, is_gpu_id
 from athena.jobs.record import JobRecord
 from athena.protocol.interface import Interface
-from athena.registry import readable
-from athena.routing import STAY, Hints, Rerouting, Route, rerouting, route
 from athena.store.keys import NONE
 from athena.store.scripts import Command
-from athena.worker_entry import WorkerEntry
 
 #: A worker whose heartbeat counter stands still for this long is dead. Counters, not timestamps: a stepped
 #: clock or a Redis outage then declares nobody dead.
@@ -205,7 +205,7 @@ class FleetView:
         return f"no_worker: no worker of {service_id} is alive{again}"
 
     def route(self, now_s: float, interface: Interface, hints: Hints) -> Route:
-        """Returns where a request goes (see `athena.routing.route`).
+        """Returns where a request goes (see `athena.fleet.routing.route`).
 
         Raises:
             UnservedError: no worker of the ability was seen lately, or none that the hints and the ability

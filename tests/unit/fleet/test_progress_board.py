@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from athena.progress import WORD, Call, ProgressBoard, Pulse, UnsettledError
+from athena.fleet.progress_board import WORD, Call, ProgressBoard, Pulse, UnsettledError
 from tests.conftest import wait_until
 
-OPENING = "import os; from athena.progress import ProgressBoard; board = ProgressBoard(%d, 2, 3); "
+OPENING = (
+    "import os; from athena.fleet.progress_board import ProgressBoard; board = ProgressBoard(%d, 2, 3); "
+)
 
 #: Before a word was one store, every thirtieth reading was of no value that was ever written.
 READINGS = 20_000

@@ -7,10 +7,10 @@ every supervisor has one; what they do is idempotent, so they need not agree.
 from collections.abc import Iterable, Mapping
 
 from athena.ability.manifest import Limits
-from athena.fleet import FleetView
+from athena.fleet.registry import readable
+from athena.fleet.view import FleetView
 from athena.jobs.queues import ANY, queues_of_targets
 from athena.protocol.interface import Interface
-from athena.registry import readable
 from athena.store.scripts import Command
 from athena.store.submission import Death, fence_command, sweep_command
 

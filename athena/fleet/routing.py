@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from athena.devices.inventory import label_key
 from athena.errors import UnservedError
+from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import ANY, NORMAL, is_gpu_id, queue_name
 from athena.protocol.interface import Interface
-from athena.worker_entry import WorkerEntry
 
 #: Values of `gpu_id` that pin a request to nothing.
 NO_PIN = frozenset({"", "first", ANY})
