@@ -30,10 +30,10 @@ from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
 from athena.garbage import keep_what_is_loaded, look_rarely
 from athena.jobs.record import JobRecord, JobState
+from athena.operations.steps import Steps
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.settings import Settings
-from athena.steps import Steps
 from athena.store.keys import payload_key, reply_channel
 from athena.store.submission import (
     ACCEPTED,
@@ -283,7 +283,7 @@ class Gateway:
         return list(await asyncio.gather(*(self._link.execute(("LLEN", queue)) for queue in queues)))
 
     async def operate(self, steps: Steps[T]) -> T:
-        """Runs an operation (`athena.steps`) to its end.
+        """Runs an operation (`athena.operations.steps`) to its end.
 
         Raises:
             StoreError: Redis cannot be reached or refuses a step.

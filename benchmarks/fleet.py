@@ -22,8 +22,8 @@ from typing import Any
 import redis
 
 from athena.embedded import socket_path
-from athena.fleet_operations import pause_queues
-from athena.steps import run_steps
+from athena.operations.queues import pause_queues
+from athena.operations.steps import run_steps
 from athena.store.keys import open_key
 from athena.store.link import BlockingLink
 from benchmarks.harness import ROOT, Served, median_of, served

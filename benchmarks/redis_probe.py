@@ -8,8 +8,8 @@ from typing import Any
 import redis
 
 from athena.embedded import socket_path
-from athena.fleet_operations import pause_queues
-from athena.steps import run_steps
+from athena.operations.queues import pause_queues
+from athena.operations.steps import run_steps
 from athena.store.link import BlockingLink
 from benchmarks.contestants import Contestant, celery_peer, contestant, post
 from benchmarks.figures import percentile

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from api.gateway import Gateway
 from api.views.answers import json_response
-from athena.fleet_operations import known_queues
+from athena.operations.queues import known_queues
 from athena.protocol.interface import Interface
 
 

@@ -9,10 +9,11 @@ from flask import Blueprint, Response, request
 from api.gateway import Gateway
 from api.views.answers import json_response
 from api.views.jobs import job_filter, page_size
-from athena import fleet_operations, job_operations
 from athena.errors import AdminTokenError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
-from athena.job_listing import list_jobs
+from athena.operations import jobs as job_operations
+from athena.operations import queues as fleet_operations
+from athena.operations.listing import list_jobs
 
 View = Callable[..., Awaitable[Response]]
 

@@ -12,10 +12,10 @@ from api.views.answers import accepted_response, ended_response, job_response, j
 from api.views.waiting import MAX_WAIT_S, wait_for_end
 from api.waiters import reply_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
-from athena.job_listing import JobFilter, list_jobs
-from athena.job_operations import cancel_jobs, retry_job
 from athena.jobs.celery_message import MAX_TASK_ID_BYTES
 from athena.jobs.record import JobRecord, JobState
+from athena.operations.jobs import cancel_jobs, retry_job
+from athena.operations.listing import JobFilter, list_jobs
 from athena.protocol.outputs import read_output
 
 PAGE, MAX_PAGE = 100, 1000

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
-from athena.fleet_operations import forget_ability, list_abilities, list_workers
+from athena.operations.queues import forget_ability, list_abilities, list_workers
 
 
 def add_commands(commands: Subparsers) -> None:

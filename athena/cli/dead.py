@@ -2,7 +2,7 @@
 
 from athena.cli.jobs import REQUEST_ID, own_request_id, print_jobs, show
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
-from athena.job_operations import describe_job, drop_dead, list_dead, requeue_dead
+from athena.operations.jobs import describe_job, drop_dead, list_dead, requeue_dead
 
 
 def add_commands(commands: Subparsers) -> None:

@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import StoreError
+from athena.operations.steps import Steps, run_steps
 from athena.settings import Settings, from_env
-from athena.steps import Steps, run_steps
 from athena.store.link import BlockingLink
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
-from athena.fleet_operations import list_queues, pause_queues, purge_queues
+from athena.operations.queues import list_queues, pause_queues, purge_queues
 
 
 def add_commands(commands: Subparsers) -> None:

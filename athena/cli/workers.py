@@ -9,7 +9,7 @@ from athena.cli.operator import Desk, Subparsers, add_verb, print_table
 from athena.cli.parts import run_workers, settings_of
 from athena.cli.serve import check_abilities, default_abilities
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
-from athena.fleet_operations import list_workers, order_workers
+from athena.operations.queues import list_workers, order_workers
 
 
 def add_commands(commands: Subparsers) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pybase64
 
-from athena.fleet_operations import pause_queues
-from athena.steps import run_steps
+from athena.operations.queues import pause_queues
+from athena.operations.steps import run_steps
 from athena.store.link import BlockingLink
 from tests.chaos.load import Load
 from tests.chaos.stage import Stage, ledger_with

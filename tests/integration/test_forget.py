@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from athena.errors import AbilityInUseError, NotFoundError
-from athena.fleet_operations import forget_ability, list_abilities
 from athena.jobs.record import JobState
-from athena.steps import run_steps
+from athena.operations.queues import forget_ability, list_abilities
+from athena.operations.steps import run_steps
 from athena.store.keys import (
     ABILITIES,
     FAILURES,

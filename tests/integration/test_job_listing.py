@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from athena.errors import NotFoundError
-from athena.job_listing import LOOKED_AT_A_PAGE, JobFilter, JobPage, list_jobs
-from athena.job_operations import cancel_jobs
-from athena.steps import run_steps
+from athena.operations.jobs import cancel_jobs
+from athena.operations.listing import LOOKED_AT_A_PAGE, JobFilter, JobPage, list_jobs
+from athena.operations.steps import run_steps
 from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
 from athena.store.submission import sweep_command
 

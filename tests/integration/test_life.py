@@ -9,7 +9,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from athena.job_operations import cancel_jobs
 from athena.jobs.lifecycle import (
     Canceled,
     Event,
@@ -24,7 +23,8 @@ from athena.jobs.lifecycle import (
     advance,
 )
 from athena.jobs.record import JobRecord, JobState, Outcome
-from athena.steps import run_steps
+from athena.operations.jobs import cancel_jobs
+from athena.operations.steps import run_steps
 from athena.store import keys
 from athena.store.keys import inflight_key, job_key, open_key
 from athena.store.submission import TakenJob, pairs, sweep_command

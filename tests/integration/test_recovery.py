@@ -10,15 +10,8 @@ import pytest
 from athena.ability.manifest import Limits
 from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, UnservedError
 from athena.fleet.routing import Rerouting
-from athena.fleet_operations import (
-    list_hosts,
-    list_queues,
-    list_workers,
-    order_workers,
-    pause_queues,
-    purge_queues,
-)
-from athena.job_operations import (
+from athena.jobs.record import JobState
+from athena.operations.jobs import (
     cancel_jobs,
     drop_dead,
     list_dead,
@@ -26,10 +19,17 @@ from athena.job_operations import (
     retry_job,
     show_job,
 )
-from athena.jobs.record import JobState
+from athena.operations.queues import (
+    list_hosts,
+    list_queues,
+    list_workers,
+    order_workers,
+    pause_queues,
+    purge_queues,
+)
+from athena.operations.steps import Steps, run_steps
 from athena.protocol.interface import Interface
 from athena.settings import from_env
-from athena.steps import Steps, run_steps
 from athena.store.keys import (
     ABILITIES,
     BEATS,

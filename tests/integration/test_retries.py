@@ -14,9 +14,9 @@ from athena.errors import (
     RequestIdConflictError,
     ResultExpiredError,
 )
-from athena.fleet_operations import purge_queues
-from athena.job_operations import list_dead, requeue_dead, retry_job
-from athena.steps import Steps, run_steps
+from athena.operations.jobs import list_dead, requeue_dead, retry_job
+from athena.operations.queues import purge_queues
+from athena.operations.steps import Steps, run_steps
 from athena.store.keys import ABILITIES, message_key, payload_key
 from athena.store.submission import sweep_command
 

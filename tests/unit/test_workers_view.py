@@ -17,8 +17,8 @@ from athena.devices.inventory import Inventory
 from athena.fleet.host_report import STALE_AFTER_S, HostReport, WorkerStatus
 from athena.fleet.view import FleetView
 from athena.fleet.worker_entry import WorkerEntry
+from athena.operations.steps import Steps, run_steps
 from athena.protocol.interface import Interface
-from athena.steps import Steps, run_steps
 from athena.store.keys import ABILITIES, BEATS, HOSTS, WORKERS
 from athena.store.scripts import Command
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from athena.errors import NotFoundError
 from athena.jobs.record import JobRecord, JobState
-from athena.steps import Steps
+from athena.operations.steps import Steps
 from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
 from athena.store.scripts import LIST
 from athena.store.submission import pairs

@@ -8,8 +8,8 @@ from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import ANY, NORMAL, QueueName, queues_of_targets
+from athena.operations.steps import Steps
 from athena.protocol.interface import Interface
-from athena.steps import Steps
 from athena.store.keys import (
     ABILITIES,
     BEATS,

@@ -19,11 +19,11 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import with_new_id
 from athena.jobs.queues import QueueName, is_gpu_id
 from athena.jobs.record import JobRecord, JobState
+from athena.operations.steps import Steps
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface
 from athena.protocol.schema import check_request_id
 from athena.settings import Settings
-from athena.steps import Steps
 from athena.store.keys import (
     ABILITIES,
     DEAD,
