@@ -15,12 +15,12 @@ from api.direct import make_protocol
 from api.gateway import Gateway
 from api.listening import GatewayServer
 from api.request_body import ByteBudget
-from athena.embedded import redis_address_of
 from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
 from athena.open_files import allow_open_files, for_callers
 from athena.settings import Settings, from_env
 from athena.store.checks import fault_at
+from athena.supervisor.embedded_redis import redis_address_of
 from athena.telemetry.log_streams import open_log_streams
 from athena.telemetry.logs import configure_logs
 

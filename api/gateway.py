@@ -16,7 +16,6 @@ from api.redis_watch import RedisWatch
 from api.submissions import Submissions
 from api.waiters import BriefFuture, Patience, Waiters, reply_of
 from api.watch import Watch
-from athena.embedded import redis_address_of
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -47,6 +46,7 @@ from athena.store.submission import (
     leave_command,
     read_command,
 )
+from athena.supervisor.embedded_redis import redis_address_of
 
 T = TypeVar("T")
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import redis
 
-from athena.embedded import socket_path
 from athena.operations.queues import pause_queues
 from athena.operations.steps import run_steps
 from athena.store.keys import open_key
 from athena.store.link import BlockingLink
+from athena.supervisor.embedded_redis import socket_path
 from benchmarks.harness import ROOT, Served, median_of, served
 from tests import nvml
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from athena.redis_server import find_server
+from athena.supervisor.redis_server import find_server
 from tests.conftest import wait_until
 
 MASTER = "main"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from signal import signal as set_handler
 from typing import NoReturn, ParamSpec, TypeVar
 
-from athena.orphans import GRACE_S, own_children
+from athena.supervisor.orphans import GRACE_S, own_children
 from workers.guards import UNHEARD
 
 P = ParamSpec("P")

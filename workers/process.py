@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 
 from athena.ability.manifest import load_ability
 from athena.devices.types import CPU
-from athena.embedded import redis_address_of
 from athena.errors import AthenaError
 from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
 from athena.fleet.progress_board import ProgressBoard
@@ -32,6 +31,7 @@ from athena.settings import Settings, from_env
 from athena.store.keys import ABILITIES, WORKERS
 from athena.store.scripts import Command
 from athena.store.submission import ForeignLimits
+from athena.supervisor.embedded_redis import redis_address_of
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
 from workers.alarm import Alarm

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import orjson
 from redis.exceptions import RedisError
 
-from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import StoreError
 from athena.operations.steps import Steps, run_steps
 from athena.settings import Settings, from_env
 from athena.store.link import BlockingLink
+from athena.supervisor.embedded_redis import redis_address_of, redis_url_of
 
 T = TypeVar("T")
 

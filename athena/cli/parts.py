@@ -11,13 +11,13 @@ from athena.ability.manifest import Ability, load_ability
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host, say
 from athena.devices.host import read_inventory
-from athena.embedded import redis_address_of, redis_url_of
 from athena.errors import ConfigError
-from athena.fleet_keeper import FleetKeeper
-from athena.host_workers import HostWorkers
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
 from athena.store.checks import check_redis
-from athena.supervisor import Stop, Supervisor
+from athena.supervisor.embedded_redis import redis_address_of, redis_url_of
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.host_workers import HostWorkers
+from athena.supervisor.supervisor import Stop, Supervisor
 from athena.telemetry.logs import configure_logs
 
 

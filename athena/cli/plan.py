@@ -15,8 +15,8 @@ from athena.cli.serve import check_abilities, default_abilities
 from athena.devices.host import core_count, read_inventory
 from athena.devices.inventory import GpuDevice, Inventory, devices_of
 from athena.devices.types import CPU
-from athena.placement import Plan, make_plan
 from athena.settings import from_env
+from athena.supervisor.placement.plan import Plan, make_plan
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

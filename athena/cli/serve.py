@@ -18,12 +18,17 @@ import redis
 from redis.exceptions import RedisError
 
 from athena.ability.manifest import Ability, load_ability
-from athena.child import Child
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
-from athena.data_folder import UMASK
 from athena.devices.host import host_name, read_inventory
 from athena.devices.inventory import Inventory
-from athena.embedded import (
+from athena.errors import ConfigError
+from athena.listening import LISTEN_FD, listen
+from athena.settings import ADMIN_VARIABLES, Settings, from_env
+from athena.store.address import bracketed
+from athena.store.checks import check_redis
+from athena.supervisor.child import Child
+from athena.supervisor.data_folder import UMASK
+from athena.supervisor.embedded_redis import (
     LOCK_NAME,
     LOG_NAME,
     memory_limit,
@@ -33,15 +38,10 @@ from athena.embedded import (
     server_command,
     socket_path,
 )
-from athena.errors import ConfigError
-from athena.fleet_keeper import FleetKeeper
-from athena.host_workers import HostWorkers
-from athena.listening import LISTEN_FD, listen
-from athena.redis_server import RedisServer, find_server, note_server
-from athena.settings import ADMIN_VARIABLES, Settings, from_env
-from athena.store.address import bracketed
-from athena.store.checks import check_redis
-from athena.supervisor import Stop, Supervisor
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.host_workers import HostWorkers
+from athena.supervisor.redis_server import RedisServer, find_server, note_server
+from athena.supervisor.supervisor import Stop, Supervisor
 from athena.telemetry.logs import configure_logs
 
 START_TIMEOUT_S = 30.0

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from athena.child import describe_exit
 from athena.devices.inventory import Inventory
+from athena.supervisor.child import describe_exit
 
 #: How long a driver may take for its first answer; loading it takes some seconds on a host with many GPUs.
 FIRST_LOOK_TIMEOUT_S = 60.0

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from athena.ability.manifest import Limits
-from athena.fleet_keeper import LEARN_S
 from athena.protocol.interface import DataSpec, Interface
 from athena.store.keys import ABILITIES
+from athena.supervisor.heartbeat import LEARN_S
 from benchmarks.harness import served
 from benchmarks.scale.stack import Usage, client_of, gate_ability
 

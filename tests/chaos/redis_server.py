@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from athena.redis_server import find_server
+from athena.supervisor.redis_server import find_server
 from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
 
 _PROBE = "chaos:probe"

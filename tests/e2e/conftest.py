@@ -17,8 +17,8 @@ import psutil
 import pytest
 import requests
 
-from athena.embedded import redis_url_of
 from athena.settings import from_env
+from athena.supervisor.embedded_redis import redis_url_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ATHENA = [sys.executable, "-P", "-m", "athena"]

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from athena.devices.memory import memory_bytes
-from athena.embedded import memory_limit, prepare_folders, server_command, socket_path
-from athena.redis_server import find_server
 from athena.settings import from_env
+from athena.supervisor.embedded_redis import memory_limit, prepare_folders, server_command, socket_path
+from athena.supervisor.redis_server import find_server
 from tests.conftest import wait_until
 
 #: Written by Redis 6.2.14: a rewritten part and a tail of commands.

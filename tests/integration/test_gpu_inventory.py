@@ -13,7 +13,7 @@ import pytest
 from athena.cli import main
 from athena.devices.host import read_inventory
 from athena.devices.inventory import Gpu, Inventory, devices_of
-from athena.gpu_watch import GpuWatch
+from athena.supervisor.gpu_watch import GpuWatch
 from tests import nvml
 from tests.nvml import StandInGpu, a100s, h200s, t4s
 

@@ -16,10 +16,10 @@ import redis
 from api.redis_link import Subscriber
 from athena.fleet.view import DEAD_AFTER_S
 from athena.fleet.worker_entry import WorkerEntry
-from athena.fleet_keeper import FleetKeeper
 from athena.settings import from_env
 from athena.store.keys import BEATS, WORKERS
 from athena.store.submission import Death, beat_command, fence_command, fenced_jobs
+from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.redis_servers import PASSWORD, Server
 

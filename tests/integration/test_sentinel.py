@@ -10,13 +10,13 @@ import redis
 
 from api.redis_link import RedisLink, Subscriber
 from athena.errors import ConfigError, StoreError
-from athena.fleet_keeper import FleetKeeper
 from athena.settings import from_env
 from athena.store.address import RedisAddress, parse_address
 from athena.store.checks import check_redis
 from athena.store.connections import client_of
 from athena.store.keys import FAILURES
 from athena.store.submission import beat_command
+from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.redis_servers import SENTINEL_PASSWORD, SentinelSet, Server, sentinel_set
 from workers.store_link import StoreLink

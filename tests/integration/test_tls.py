@@ -12,11 +12,11 @@ import redis
 
 from api.redis_link import RedisLink, Subscriber
 from athena.errors import ConfigError, StoreError
-from athena.fleet_keeper import FleetKeeper
 from athena.settings import from_env
 from athena.store.address import RedisAddress, RedisTls, parse_address
 from athena.store.checks import check_redis
 from athena.store.submission import beat_command
+from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.integration.test_redis_link import eventually
 from tests.redis_servers import Server, TlsProxy, tls_server

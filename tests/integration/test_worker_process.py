@@ -12,19 +12,19 @@ import redis
 from celery import Celery
 
 from athena.ability.manifest import load_ability
-from athena.child import StartError
 from athena.fleet.launch import EX_LOOP_FAILED
 from athena.fleet.worker_entry import WorkerEntry
-from athena.fleet_keeper import FleetKeeper
 from athena.jobs.celery_message import celery_url, encode_message
 from athena.jobs.message import make_message
 from athena.jobs.record import JobRecord, JobState
-from athena.placement import Placement
 from athena.protocol.envelope import InputValue
 from athena.protocol.interface import Interface
 from athena.settings import Settings, from_env
 from athena.store.keys import ABILITIES, BEATS, WORKERS, bell_key
-from athena.worker_child import WorkerChild
+from athena.supervisor.child import StartError
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.placement.plan import Placement
+from athena.supervisor.worker_child import WorkerChild
 from tests.conftest import wait_until
 
 from .conftest import Store

@@ -19,7 +19,7 @@ from tests.chaos.load import Accepted
 from tests.chaos.redis_server import Loss
 from tests.chaos.verdict import fault_of
 
-LOG = "2026-11-29 05:38:48,981 {} 28941 athena.worker_child: worker ledger{}"
+LOG = "2026-11-29 05:38:48,981 {} 28941 athena.supervisor.worker_child: worker ledger{}"
 AGAIN = "; starting it again now"
 
 
@@ -79,14 +79,18 @@ def test_watchdog_is_told_from_a_fault_that_kills() -> None:
 
 def test_worker_that_could_not_register_is_told_from_one_that_served() -> None:
     assert read(
-        "2026-11-29 06:06:24,789 ERROR   7322 athena.supervisor: ability ledger: ResponseError: NOREPLICAS",
+        "2026-11-29 06:06:24,789 ERROR   7322 "
+        "athena.supervisor.supervisor: ability ledger: ResponseError: NOREPLICAS",
         f"athena: worker ledger ended (killed by SIGKILL){AGAIN}",
     ) == [("worker", NOT_STARTED)]
 
 
 def test_two_workers_of_a_host_are_not_mixed_up() -> None:
     names = ("ledger", "ledger_long")
-    fenced = "2026-11-29 06:06:12,644 ERROR   73 athena.worker_child: worker {} was fenced by another process"
+    fenced = (
+        "2026-11-29 06:06:12,644 ERROR   73 "
+        "athena.supervisor.worker_child: worker {} was fenced by another process"
+    )
 
     assert read(
         *(fenced.format(name) for name in names),

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from athena.child import Child
-from athena.rolling import RollingRestart
+from athena.supervisor.child import Child
+from athena.supervisor.rolling import RollingRestart
 
 
 class Puppet(Child):

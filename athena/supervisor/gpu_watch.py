@@ -6,9 +6,9 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
-from athena.child import Child
 from athena.devices.host import inventory_command
 from athena.devices.inventory import Inventory
+from athena.supervisor.child import Child
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ The rules:
 
 - An ability gets workers on every GPU of the types that it names, `gpu.workers_per_gpu` on each, as long as
   memory (`gpu.memory_mb`) and share (`gpu.share`) fit.
-- No ability is left without a worker if there is a way to give each one (`athena/first_workers.py`). What is
+- No ability is left without a worker if there is a way to give each one (`search.py`). What is
   left is given out in rounds, and the ability with the fewest GPUs to choose from comes first.
 - A worker goes to the GPU of the type that its ability names first; among those of one type, to the one with
   the fewest workers.
@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from athena.ability.manifest import Ability
 from athena.devices.inventory import GpuDevice, Inventory, devices_of, label_key
 from athena.devices.types import CPU
-from athena.first_workers import place_first_workers, rank
-from athena.room import Room, fitting
+from athena.supervisor.placement.capacity import Room, fitting
+from athena.supervisor.placement.search import place_first_workers, rank
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from athena.ability.manifest import Ability
 from athena.devices.types import CPU
-from athena.room import Room, fitting
+from athena.supervisor.placement.capacity import Room, fitting
 
 #: How many possibilities are looked at. The supervisor plans in its only thread, between two heartbeats.
 SEARCH_STEPS = 4_000

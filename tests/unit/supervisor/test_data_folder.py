@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from athena.data_folder import open_folder, volume_fault
 from athena.errors import ConfigError
+from athena.supervisor.data_folder import open_folder, volume_fault
 
 KNOWN = "lock"
 

@@ -11,12 +11,12 @@ from athena.devices.host import core_count, host_name
 from athena.devices.inventory import NO_DRIVER, Inventory
 from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
-from athena.fleet_keeper import FleetKeeper
-from athena.gpu_watch import GpuWatch
-from athena.placement import Placement, Plan, make_plan
 from athena.settings import Settings
-from athena.supervisor import Supervisor
-from athena.worker_child import WorkerChild
+from athena.supervisor.gpu_watch import GpuWatch
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.placement.plan import Placement, Plan, make_plan
+from athena.supervisor.supervisor import Supervisor
+from athena.supervisor.worker_child import WorkerChild
 
 logger = logging.getLogger(__name__)
 

@@ -9,17 +9,17 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from athena.ability.manifest import Ability
-from athena.child import Child, StartError, describe_exit
 from athena.devices.host import host_name
 from athena.fleet.host_report import LOADING, SERVING, WorkerStatus
 from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
-from athena.fleet_keeper import FleetKeeper
-from athena.placement import Placement
 from athena.settings import Settings
 from athena.store.submission import Beat, Death
-from athena.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
+from athena.supervisor.child import Child, StartError, describe_exit
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.placement.plan import Placement
+from athena.supervisor.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from athena.child import Child, StartError, describe_exit
-from athena.orphans import Orphans
-from athena.rolling import RollingRestart
+from athena.supervisor.child import Child, StartError, describe_exit
+from athena.supervisor.orphans import Orphans
+from athena.supervisor.rolling import RollingRestart
 from athena.telemetry.log_streams import LogReaders
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import pytest
 
 from athena.fleet.progress_board import Call, Pulse
-from athena.watchdog import (
+from athena.supervisor.watchdog import (
     DEAF_AFTER_S,
     HUNG_AFTER_S,
     OVERDUE_GRACE_S,

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from athena.ability.manifest import Limits, WorkerOptions, load_ability
-from athena.child import StartError
 from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
-from athena.fleet_keeper import FleetKeeper
-from athena.placement import Placement
 from athena.settings import from_env
 from athena.store.submission import Beat, Death
-from athena.watchdog import OVERDUE_GRACE_S
-from athena.worker_child import SECOND_LOOK_S, WorkerChild
+from athena.supervisor.child import StartError
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.placement.plan import Placement
+from athena.supervisor.watchdog import OVERDUE_GRACE_S
+from athena.supervisor.worker_child import SECOND_LOOK_S, WorkerChild
 from tests.conftest import wait_until
 
 SETTINGS = from_env({"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "10"})
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ECHO = ROOT / "abilities" / "echo"
 
 #: What every script begins with: its start order, the board of its two threads, and how it reports.
@@ -365,7 +365,7 @@ def test_call_that_goes_on_after_its_jobs_were_canceled_is_ended(
     worker = start(started, keeper, f"begin(0, 'j1', 'j2'); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
     worker.now_serves()
-    monkeypatch.setattr("athena.worker_child.time.monotonic", lambda: 100.5)
+    monkeypatch.setattr("athena.supervisor.worker_child.time.monotonic", lambda: 100.5)
     verdicts = []
 
     for canceled in (set(), {"j1"}, {"j1", "j2"}):

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from athena import orphans
-from athena import supervisor as module
-from athena.child import Child
-from athena.supervisor import Stop, Supervisor
+from athena.supervisor import orphans
+from athena.supervisor import supervisor as module
+from athena.supervisor.child import Child
+from athena.supervisor.supervisor import Stop, Supervisor
 
 #: What every script begins with: a process writes its number into a file and stays, whatever SIGTERM says.
 OPENING = """
@@ -189,7 +189,7 @@ def test_zombies_are_waited_for(stage: Supervisor, tmp_path: Path) -> None:
 def test_children_from_before_are_left_alone(tmp_path: Path) -> None:
     code = (
         "import os, subprocess, sys, time\n"
-        "from athena.supervisor import Supervisor\n"
+        "from athena.supervisor.supervisor import Supervisor\n"
         "before = subprocess.Popen(['sleep', '600'])\n"
         "with Supervisor(str): pass\n"
         "assert before.poll() is None\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from athena.errors import ConfigError
-from athena.redis_server import AOF_FOLDER, Edition, find_server, note_server
+from athena.supervisor.redis_server import AOF_FOLDER, Edition, find_server, note_server
 
 Install = Callable[[str, str], Path]
 

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from athena.data_folder import check_own, open_folder
 from athena.devices.memory import memory_bytes
-from athena.redis_server import RedisServer
 from athena.settings import Settings
 from athena.store.address import RedisAddress, RedisTls, parse_address
+from athena.supervisor.data_folder import check_own, open_folder
+from athena.supervisor.redis_server import RedisServer
 
 #: A unix socket's path may have 107 bytes on Linux.
 MAX_SOCKET_PATH = 100

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from athena import child as child_module
-from athena import supervisor as module
-from athena.child import Child, StartError, describe_exit
-from athena.supervisor import Stop, Supervisor
+from athena.supervisor import child as child_module
+from athena.supervisor import supervisor as module
+from athena.supervisor.child import Child, StartError, describe_exit
+from athena.supervisor.supervisor import Stop, Supervisor
 from tests.conftest import wait_until
 
 SLEEP = "exec sleep 600"
@@ -387,8 +387,8 @@ def test_duties_go_on_while_children_end(stage: Stage, tmp_path: Path) -> None:
 
 def test_children_end_with_a_supervisor_that_is_killed() -> None:
     code = (
-        "from athena.child import Child\n"
-        "from athena.supervisor import Supervisor\n"
+        "from athena.supervisor.child import Child\n"
+        "from athena.supervisor.supervisor import Supervisor\n"
         "class Sleep(Child):\n"
         "    def command(self): return ('sh', '-c', 'echo $$; exec sleep 600')\n"
         "    def check_ready(self): return True\n"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from athena.ability.manifest import ROUNDING, Ability, GpuOptions, WorkerOptions
 from athena.devices.inventory import Gpu, Inventory, MigInstance, devices_of
-from athena.placement import Placement, Plan, make_plan
-from athena.room import Room, fitting
+from athena.supervisor.placement.capacity import Room, fitting
+from athena.supervisor.placement.plan import Placement, Plan, make_plan
 
 T4, A100, L40S = "Tesla T4", "NVIDIA A100-SXM4-80GB", "NVIDIA L40S"
 MEMORY_MIB = {T4: 15360, A100: 81920, L40S: 46068}

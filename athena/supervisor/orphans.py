@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from athena.child import Child
+from athena.supervisor.child import Child
 
 logger = logging.getLogger(__name__)
 

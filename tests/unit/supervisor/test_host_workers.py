@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from athena import gpu_watch, supervisor
 from athena.ability.manifest import Ability, GpuOptions, WorkerOptions
-from athena.child import Child
 from athena.devices.inventory import NO_DRIVER, Gpu, Inventory
 from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
-from athena.fleet_keeper import FleetKeeper
-from athena.gpu_watch import GpuWatch
-from athena.host_workers import HostWorkers
-from athena.placement import Placement
 from athena.settings import from_env
-from athena.supervisor import Stop, Supervisor
-from athena.worker_child import WorkerChild
+from athena.supervisor import gpu_watch, supervisor
+from athena.supervisor.child import Child
+from athena.supervisor.gpu_watch import GpuWatch
+from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.host_workers import HostWorkers
+from athena.supervisor.placement.plan import Placement
+from athena.supervisor.supervisor import Stop, Supervisor
+from athena.supervisor.worker_child import WorkerChild
 
 SETTINGS = from_env(
     {"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "20", "ATHENA_GPU_POLL_S": "0.01"}

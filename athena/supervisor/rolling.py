@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from athena.child import Child
+from athena.supervisor.child import Child
 
 
 class RollingRestart:

@@ -1,0 +1,16 @@
+"""The processes of one host: started, watched, ended.
+
+child: one process
+data_folder: where the embedded Redis keeps its files
+embedded_redis: the Redis of `athena serve`
+gpu_watch: the process that reads the GPUs
+heartbeat: what a supervisor does in Redis
+host_workers: the plan, carried out
+orphans: processes that others have left behind
+placement: which workers a host starts
+redis_server: server programs that can be the embedded Redis
+rolling: replacement, one process after the other
+supervisor: the loop that owns the processes
+watchdog: when a worker is to be ended
+worker_child: one worker process
+"""
