@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from athena.sdk import DataListCls, DataListNode, Response, ResponseData, WrapperBase
-from workers.dispatcher import Dispatcher, OnceArguments
+from workers.runtime.dispatcher import Dispatcher, OnceArguments
 
 CALLS = 20_000
 GIVEN = OnceArguments({"sid": "j1"}, DataListCls([DataListNode("text", b"hi")]), "j1")

@@ -61,7 +61,12 @@ def make_app(**config: Any) -> Celery:
     if config:
         app.conf.update(config)
 
-    @app.task(name=TASK_NAME, Request="workers.request:ForeignRequest", send_events=False, shared=False)
+    @app.task(
+        name=TASK_NAME,
+        Request="workers.consumer.foreign_request:ForeignRequest",
+        send_events=False,
+        shared=False,
+    )
     def run(envelope: object) -> None:
         """Runs a job; the worker's pool does it, in batches, without calling this function."""
         raise NotImplementedError("athena.run runs only in a worker started by athena")

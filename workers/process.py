@@ -34,19 +34,19 @@ from athena.store.submission import ForeignLimits
 from athena.supervisor.embedded_redis import redis_address_of
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
-from workers.alarm import Alarm
-from workers.batcher import Batcher, BatchOptions, Model
+from workers.batching.batcher import Batcher, BatchOptions, Model
 from workers.celery_app import make_app
-from workers.event_budget import EventBudget
-from workers.event_loops import event_loop
-from workers.forks import end_forks, end_what_was_started, make_forks_ordinary
-from workers.guards import ignore_signal, install_guards
-from workers.inference import Inference
-from workers.session import WorkerSession
-from workers.store_link import StoreLink
-from workers.task_board import TaskBoard
-from workers.transport import register_transport, worker_broker_url
-from workers.wear import Wear
+from workers.consumer.event_budget import EventBudget
+from workers.consumer.task_events import TaskBoard
+from workers.consumer.transport import register_transport, worker_broker_url
+from workers.lease.alarm import Alarm
+from workers.lease.exchange import WorkerSession
+from workers.lease.recycling import Wear
+from workers.lease.store_link import StoreLink
+from workers.runtime.event_loops import event_loop
+from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
+from workers.runtime.guards import ignore_signal, install_guards
+from workers.runtime.inference import Inference
 
 logger = logging.getLogger(__name__)
 
@@ -149,8 +149,8 @@ class WorkerProcess:
         budget = EventBudget(self._settings.flower_jobs_per_s)
         app = make_app(
             broker_url=worker_broker_url(self._address),
-            worker_pool="workers.pool:BatchPool",
-            worker_consumer="workers.consumer:JobConsumer",
+            worker_pool="workers.consumer.pool:BatchPool",
+            worker_consumer="workers.consumer.consumer:JobConsumer",
             worker_concurrency=session.entry.slots,
             task_create_missing_queues=True,
         )

@@ -61,7 +61,7 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
     Returns:
         What the process reported, and what its end says.
     """
-    command = (sys.executable, "-P", "-m", "workers.check", str(ability.path))
+    command = (sys.executable, "-P", "-m", "workers.tools.check", str(ability.path))
     environment = without(os.environ, ADMIN_VARIABLES)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     try:

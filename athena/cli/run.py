@@ -107,7 +107,7 @@ def _read(path: Path) -> bytes:
 
 
 def _ask(path: Path, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    command = (sys.executable, "-P", "-m", "workers.run_once", str(path))
+    command = (sys.executable, "-P", "-m", "workers.tools.run_once", str(path))
     try:
         done = subprocess.run(
             command,

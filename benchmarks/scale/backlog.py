@@ -29,7 +29,7 @@ from athena.store.submission import (
 from benchmarks.harness import served
 from benchmarks.scale.stack import BODY, GATE, script_us
 from tests.chaos.redis_server import RedisServer
-from workers.store_link import StoreLink
+from workers.lease.store_link import StoreLink
 
 QUEUE = queue_name("gate", "cpu")
 WORKER = WorkerEntry("bench", "gate.cpu.0@bench", "gate", "v1", "cpu", 64)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from athena.ability.manifest import load_ability
 from athena.sdk import DataListCls, DataListNode, device
-from workers.dispatcher import Dispatcher, OnceArguments
+from workers.runtime.dispatcher import Dispatcher, OnceArguments
 
 pytest.importorskip("rapidocr")
 pytest.importorskip("onnxruntime")

@@ -24,8 +24,8 @@ from athena.jobs.record import JobState, Outcome
 from athena.store.keys import inflight_key, open_key
 from athena.store.scripts import Command
 from tests.conftest import wait_until
-from workers.batcher import BatchJob
-from workers.wear import Wear
+from workers.batching.batcher import BatchJob
+from workers.lease.recycling import Wear
 
 from .conftest import ANY_QUEUE, Memory, Store
 from .test_worker_session import SLOTS, Worker, cut

@@ -19,7 +19,7 @@ from athena.store.submission import beat_command
 from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.redis_servers import SENTINEL_PASSWORD, SentinelSet, Server, sentinel_set
-from workers.store_link import StoreLink
+from workers.lease.store_link import StoreLink
 
 pytestmark = pytest.mark.redis
 

@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from athena.store.scripts import BEAT, READ
 from athena.store.submission import beat_command, read_command
 from tests.conftest import wait_until
-from workers.store_link import StoreLink
+from workers.lease.store_link import StoreLink
 
 from .conftest import Store
 

@@ -20,7 +20,7 @@ from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.integration.test_redis_link import eventually
 from tests.redis_servers import Server, TlsProxy, tls_server
-from workers.store_link import StoreLink
+from workers.lease.store_link import StoreLink
 
 pytestmark = pytest.mark.redis
 

@@ -21,10 +21,10 @@ from athena.jobs.message import JobMessage
 from athena.jobs.record import JobState, Outcome
 from athena.store.submission import TakenJob
 from tests.conftest import wait_until
-from workers.batcher import Batcher, BatchJob, BatchOptions, Model
-from workers.session import WorkerSession
-from workers.store_link import StoreLink
-from workers.wear import Wear
+from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.lease.exchange import WorkerSession
+from workers.lease.recycling import Wear
+from workers.lease.store_link import StoreLink
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Store
 

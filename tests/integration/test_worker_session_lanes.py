@@ -17,10 +17,10 @@ from athena.store.keys import bell_key
 from athena.store.scripts import Command
 from athena.store.submission import TakenJob
 from tests.conftest import wait_until
-from workers.batcher import Batcher, BatchJob, BatchOptions, Model
-from workers.session import WorkerSession
-from workers.store_link import StoreLink
-from workers.wear import Wear
+from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.lease.exchange import WorkerSession
+from workers.lease.recycling import Wear
+from workers.lease.store_link import StoreLink
 
 from .conftest import ANY_QUEUE, FOREIGN, Store
 from .test_worker_session import SLOTS, Worker, ended, started, submit

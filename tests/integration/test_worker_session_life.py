@@ -13,7 +13,7 @@ from athena.jobs.record import JobState
 from athena.operations.jobs import cancel_jobs
 from athena.operations.steps import run_steps
 from tests.conftest import wait_until
-from workers.wear import Wear
+from workers.lease.recycling import Wear
 
 from .conftest import ANY_QUEUE, Store
 from .test_worker_session import Worker, ended, started, submit

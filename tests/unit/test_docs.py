@@ -18,7 +18,7 @@ from athena.settings import from_env, setting_table
 from athena.store import keys
 from athena.store.scripts import SCRIPTS
 from athena.telemetry.metrics import METRICS
-from workers import dispatcher
+from workers.runtime import dispatcher
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

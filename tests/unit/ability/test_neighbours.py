@@ -50,7 +50,7 @@ def test_an_import_that_could_mean_two_modules_is_found(folder: Path, source: st
 
 def test_all_that_a_worker_loads_is_known() -> None:
     script = (
-        "import sys, workers.process, workers.pool, workers.consumer, celery.apps.worker\n"
+        "import sys, workers.process, workers.consumer.pool, workers.consumer.consumer, celery.apps.worker\n"
         "print(*{name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names))"
     )
 

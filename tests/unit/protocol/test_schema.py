@@ -13,7 +13,7 @@ from athena.errors import AppIdError, Problem, RequestError
 from athena.jobs.intake import prepare_job
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.schema import HEADER_FIELDS, build_envelope_schema, validate_envelope
-from workers.loader import declared_interface
+from workers.runtime.loader import declared_interface
 
 MISSING = object()
 

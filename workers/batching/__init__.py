@@ -1,0 +1,6 @@
+"""From jobs that wait to calls of the wrapper.
+
+batcher: the inference threads
+call_clock: when the jobs of the next call are looked for
+waiting_line: jobs that were not started yet
+"""

@@ -1,0 +1,120 @@
+"""The Celery pool that hands tasks to the inference threads."""
+
+import logging
+import time
+from typing import Any
+
+from billiard.einfo import ExceptionInfo
+from celery.concurrency.base import BasePool
+from celery.worker import state
+from kombu.serialization import loads
+
+from athena.errors import RequestError
+from athena.jobs.record import JobState, Outcome
+from workers.lease.exchange import WorkerSession
+
+logger = logging.getLogger(__name__)
+
+
+class JobFailed(Exception):
+    """How a failed job is shown to Celery and Flower."""
+
+
+class BatchPool(BasePool):
+    """Celery's view of the batcher, for tasks that other Celery clients sent.
+
+    Tasks run in batches on the session's own threads; Celery's tracer, which runs one task at a time, is
+    not used.
+    """
+
+    # Shutdown waits for the running batch, which a signal handler must not.
+    signal_safe = False
+
+    @property
+    def _session(self) -> WorkerSession:
+        session: WorkerSession = self.app.session
+        return session
+
+    def on_apply(
+        self,
+        target: Any,
+        args: Any = None,
+        kwargs: Any = None,
+        callback: Any = None,
+        accept_callback: Any = None,
+        **_: Any,
+    ) -> None:
+        """Takes a task over from Celery."""
+        _, job_id, request, body, content_type, content_encoding = args
+
+        is_accepted = False
+
+        def on_accepted() -> None:
+            nonlocal is_accepted
+            if not is_accepted:
+                is_accepted = True
+                accept_callback(None, time.monotonic())
+
+        def on_ended(outcome: Outcome) -> None:
+            on_accepted()
+            callback(_result(outcome))
+
+        try:
+            _check_canvas(body, content_type, content_encoding)
+            argument = _single_argument(request)
+        except RequestError as error:
+            self._session.refuse(job_id, error)
+            return
+        self._session.accept(job_id, argument, on_accepted, on_ended)
+
+    def terminate_job(self, pid: Any, signal: Any = None) -> None:
+        """Celery's revoke with terminate: a call into a wrapper cannot be ended alone, so it goes on."""
+        logger.warning("a job that runs cannot be terminated; it goes on to its end or its time limit")
+
+    def flush(self) -> None:
+        """Celery lost its connection and forgets what it has not started."""
+        self._session.on_connection_lost()
+
+    def on_stop(self) -> None:
+        """Finishes what runs, returns the rest."""
+        # A cold shutdown calls this from a signal handler, perhaps in the middle of an exchange; the loop
+        # ends next, and terminates this pool itself.
+        if not state.should_terminate:
+            self._session.drain(self.app.grace_s)
+
+    def on_terminate(self) -> None:
+        """Returns what does not run; a second signal ends the process."""
+        self._session.drain(0)
+
+    def _get_info(self) -> dict[str, Any]:
+        return {**super()._get_info(), "free-slots": self._session.free_slots}
+
+
+def _single_argument(request: dict[str, Any]) -> Any:
+    args, kwargs = request["args"], request["kwargs"]
+    if len(args) != 1 or kwargs:
+        raise RequestError("the task takes one argument, the request envelope")
+    return args[0]
+
+
+def _check_canvas(body: Any, content_type: str | None, content_encoding: str | None) -> None:
+    """Refuses what Celery's canvas asks for and this pool does not do, instead of ignoring it."""
+    if content_type is not None:
+        body = loads(body, content_type, content_encoding, accept=["application/json"])
+    embed = body[2] or {}
+    asked = [name for name in ("callbacks", "errbacks", "chain", "chord") if embed.get(name)]
+    if asked:
+        raise RequestError(f"links, chains and chords are not supported: {', '.join(asked)}")
+
+
+def _result(outcome: Outcome) -> tuple[bool, Any, float]:
+    """Returns what Celery's callback expects: (failed, result or exception, runtime in seconds)."""
+    runtime_s = outcome.exec_ms / 1000
+    if outcome.state is JobState.SUCCEEDED:
+        return False, f"{len(outcome.payload)} bytes", runtime_s
+    try:
+        raise JobFailed(f"{outcome.code}: {outcome.message}")
+    except JobFailed as error:
+        failure = ExceptionInfo()
+        failure.exception = error
+        return True, failure, runtime_s

@@ -1,0 +1,12 @@
+"""The jobs that a worker holds, and its exchange with Redis about them.
+
+alarm: wakes a loop after a short time
+demand: how many jobs a worker wants
+exchange: ended jobs out, new jobs in
+held_jobs: the jobs it holds
+outbox: what Redis has not heard yet
+recycling: when a worker has done enough
+slots: how many jobs it may hold
+store_link: its connection
+take_order: in which order it empties queues
+"""

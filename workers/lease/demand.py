@@ -1,0 +1,98 @@
+"""How many jobs a worker wants at a moment, and from which queues. Pure.
+
+What it knows of the queues comes from bells and from what it took last: whoever has just found them empty
+does not ask again before a bell rings.
+"""
+
+from collections.abc import Sequence
+
+from athena.store.submission import Draw
+from workers.lease.slots import Slots
+from workers.lease.take_order import TakeOrder
+
+
+class Demand:
+    """The wants of one worker.
+
+    Attributes:
+        may_find_jobs: whether a queue may hold a job; if not, a bell tells when it does.
+        may_find_urgent: the same of the high lane; asked only while no slot is free.
+        hears_urgent_only: whether the transport waits for the bells of urgent queues alone.
+    """
+
+    def __init__(self, order: TakeOrder, slots: Slots) -> None:
+        self._order = order
+        self._slots = slots
+        self.may_find_jobs = True
+        self.may_find_urgent = True
+        self.hears_urgent_only = False
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """All queues that the worker takes from."""
+        return self._order.queues
+
+    @property
+    def urgent_queues(self) -> Sequence[str]:
+        """Those of the high lane."""
+        return self._order.urgent_queues
+
+    def free(self, held: int, held_urgent: int) -> int:
+        """Returns how many more jobs of any lane may be taken."""
+        return self._slots.free(held, held_urgent)
+
+    def free_urgent(self, held: int) -> int:
+        """Returns how many more jobs of the high lane may be taken."""
+        return self._slots.free_urgent(held)
+
+    def wanted(self, held: int, held_urgent: int) -> tuple[int, list[Draw]]:
+        """Returns how many jobs to ask for, and from which queues."""
+        if self.free(held, held_urgent) > 0:
+            return self.wanted_at_bell(held, held_urgent) if self.may_find_jobs else (0, [])
+        urgent = self.free_urgent(held)
+        if urgent > 0 and self.may_find_urgent:
+            return urgent, self._order.draw_urgent()
+        return 0, []
+
+    def wanted_at_bell(self, held: int, held_urgent: int) -> tuple[int, list[Draw]]:
+        """Returns how many jobs to take as soon as a bell rings, and from which queues."""
+        free = self.free(held, held_urgent)
+        return (free, self._order.draw(free)) if free > 0 else (0, [])
+
+    def begin_to_hear(self, held: int, held_urgent: int) -> Sequence[str]:
+        """Notes that a wait for bells begins; returns the queues whose bells are to be heard."""
+        self.hears_urgent_only = self.free(held, held_urgent) <= 0
+        return self.urgent_queues if self.hears_urgent_only else self.queues
+
+    def hear(self, has_rung: bool) -> None:
+        """Notes that a bell rang, or that none did in time: sometimes queues are looked into without one."""
+        self.may_find_urgent = self.may_find_urgent or has_rung
+        self.may_find_jobs = self.may_find_jobs or not self.hears_urgent_only
+        self.hears_urgent_only = False
+
+    def note(self, wanted: int, draw: Sequence[Draw], taken: Sequence[str]) -> None:
+        """Notes from which queues jobs came when so many were asked for."""
+        due = sum(item.limit for item in draw)
+        others = sum(queue not in self.urgent_queues for queue in taken)
+        # Jobs of other lanes, but for those whose turn it was, are taken when the high lane is empty.
+        self.may_find_urgent = len(taken) == wanted and others <= due
+        if not self.is_urgent_only(draw):
+            self.may_find_jobs = len(taken) == wanted
+        self._order.note(taken)
+
+    def note_returned(self) -> None:
+        """Notes that a job went back to its queue, so that one is there."""
+        self.may_find_jobs = self.may_find_urgent = True
+
+    def is_urgent_only(self, draw: Sequence[Draw]) -> bool:
+        """Whether only queues of the high lane were asked."""
+        return all(item.queue in self.urgent_queues for item in draw)
+
+    def forget(self) -> None:
+        """Knows nothing of the queues any more: the connection is a new one."""
+        self.may_find_jobs = self.may_find_urgent = True
+        self.hears_urgent_only = False
+
+    def end(self) -> None:
+        """Wants nothing any more."""
+        self.may_find_jobs = self.may_find_urgent = False

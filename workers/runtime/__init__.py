@@ -1,0 +1,16 @@
+"""Where the wrapper is called.
+
+async_results: results that come by callback
+binding: calls methods as their signatures want
+dispatcher: one call, and its outputs or its error
+event_loops: asyncio for wrappers
+forks: what forked processes keep
+guards: keeps wrappers from disturbing the process
+inference: one outcome for each job
+loader: finds the wrapper and what it declares
+once_call: one way for wrappers of all generations
+recheck: jobs queued under another interface
+resources: personalised resources
+streams: sessions
+surroundings: what all jobs of a process share
+"""

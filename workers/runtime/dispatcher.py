@@ -1,0 +1,251 @@
+"""Calls a wrapper's methods and turns whatever comes of it into outputs or an error."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError
+from athena.plain_text import class_name, one_line, text_of
+from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE, OutputValue
+from athena.sdk.data import DataListCls, Response, as_bytes
+from workers.runtime.async_results import AsyncResults
+from workers.runtime.binding import Binding
+from workers.runtime.event_loops import called_plainly
+from workers.runtime.forks import end_fork
+from workers.runtime.once_call import EXEC_FAILED, make_once_call, own_method
+from workers.runtime.streams import Stream, StreamMethods
+
+logger = logging.getLogger(__name__)
+
+INIT_RAISED = 30001
+INIT_FAILED = 30002
+EXEC_RETURNED_NOTHING = 30003
+
+#: How long an asynchronous result is waited for where no limit is given.
+DEFAULT_LIMIT_S = 60.0
+
+
+class OnceArguments(NamedTuple):
+    """What one job hands to a wrapper.
+
+    Attributes:
+        resource: 0 without a personalised one.
+        warnings: what is odd about the inputs; for the caller, not for the wrapper.
+    """
+
+    params: dict[str, str]
+    inputs: DataListCls
+    job_id: str
+    resource: Any = 0
+    warnings: tuple[Problem, ...] = ()
+
+
+#: What came of one job of a batch.
+BatchItem = list[OutputValue] | AthenaError
+
+
+class Dispatcher:
+    """One wrapper; its signatures are looked at once, when it is loaded.
+
+    Args:
+        wrapper: an instance of `Wrapper`, or a module with the functions of the first generation.
+        outputs: output key -> data type number, as declared; empty when nothing is declared.
+        results: where results of `wrapperOnceExecAsync` arrive.
+
+    Raises:
+        ConfigError: a method wants an argument that no SDK version passes.
+    """
+
+    def __init__(self, wrapper: Any, outputs: dict[str, int], results: AsyncResults | None = None) -> None:
+        self._wrapper = wrapper
+        self._outputs = outputs
+        results = results or AsyncResults(DEFAULT_LIMIT_S)
+        self.once_call = make_once_call(wrapper, results, self.error_text)
+        self._streams = StreamMethods(wrapper, results, self.read_part, self.error_text)
+        self._batch_call = _bind(wrapper, "wrapperBatchExec", ("params_list", "inputs_list"))
+        self._load_resource = _bind(wrapper, "wrapperLoadRes", ("inputs", "resource_name"))
+        self._unload_resource = _bind(wrapper, "wrapperUnloadRes", ("resource_name",))
+
+    @property
+    def runs_batches(self) -> bool:
+        """Whether the wrapper has a batch method of its own."""
+        return self._batch_call is not None
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether the wrapper takes personalised resources."""
+        return self._load_resource is not None
+
+    def init(self, config: dict[str, str]) -> None:
+        """Runs wrapperInit.
+
+        Raises:
+            ConfigError: it raised or returned an error code; the message says which, in one line.
+        """
+        init = getattr(self._wrapper, "wrapperInit", None)
+        if init is None:
+            return
+        try:
+            code = called_plainly(init)(config)
+            if not code:
+                return
+        except BaseException as error:
+            end_fork(error)
+            raise ConfigError(f"wrapperInit raised {one_line(error)}", code=INIT_RAISED) from error
+        text = self.error_text(code)
+        text = f"wrapperInit returned {text_of(code)}{': ' if text else ''}{text}"
+        raise ConfigError(text, code=INIT_FAILED)
+
+    def fini(self) -> None:
+        """Runs wrapperFini; what it raises is only logged."""
+        fini = own_method(self._wrapper, "wrapperFini")
+        if fini is None:
+            return
+        try:
+            fini()
+        except BaseException:
+            logger.exception("wrapperFini raised")
+
+    def load_resource(self, inputs: DataListCls, name: Any) -> Any:
+        """Runs wrapperLoadRes; its code."""
+        return self._load_resource(inputs, name) if self._load_resource else 0
+
+    def unload_resource(self, name: Any) -> Any:
+        """Runs wrapperUnloadRes; its code."""
+        return self._unload_resource(name) if self._unload_resource else 0
+
+    def once(self, given: OnceArguments) -> list[OutputValue]:
+        """Runs one job.
+
+        Raises:
+            AthenaError: the wrapper raised, or returned an error code, nothing, or something that does not
+                fit its declaration.
+        """
+        try:
+            response = self.once_call(given.params, given.inputs, given.job_id, given.resource)
+        except AthenaError:
+            raise
+        except BaseException as error:
+            # BaseException: sys.exit() in a wrapper must end its job, not the worker.
+            end_fork(error)
+            logger.exception("job %s: wrapperOnceExec raised", given.job_id)
+            raise WrapperError(one_line(error), code=EXEC_FAILED) from None
+        return self.read_response(response, "wrapperOnceExec")
+
+    def batch(self, jobs: Sequence[OnceArguments]) -> list[BatchItem]:
+        """Runs jobs in one call of wrapperBatchExec.
+
+        When the call as a whole fails, each job is run in a call of its own, so that one bad input does not
+        fail its neighbours.
+        """
+        assert self._batch_call is not None
+        try:
+            responses = self._batch_call([job.params for job in jobs], [job.inputs for job in jobs])
+            items = list(responses) if isinstance(responses, list | tuple) else None
+            if items is None or len(items) != len(jobs):
+                returned = class_name(responses) if items is None else f"{len(items)} items"
+                raise OutputError(
+                    f"wrapperBatchExec returned {returned} for {len(jobs)} jobs; "
+                    "it must return a list with one Response for each"
+                )
+        except BaseException as error:
+            end_fork(error)
+            if len(jobs) > 1:
+                logger.warning("a batch of %d failed (%s); running each alone", len(jobs), one_line(error))
+                return [item for job in jobs for item in self.batch([job])]
+            # By its type: an odd exception may raise when it is asked for its `__class__`.
+            if issubclass(type(error), AthenaError):
+                return [cast(AthenaError, error)]
+            logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
+            return [WrapperError(one_line(error), code=EXEC_FAILED)]
+        return [self._read_item(response) for response in items]
+
+    def open_stream(self, params: dict[str, str], sid: str, resource: Any = 0) -> Stream:
+        """Begins a session (see `StreamMethods.open`)."""
+        return self._streams.open(params, sid, resource)
+
+    def read_part(self, response: Any, method: str) -> list[OutputValue]:
+        """Returns the outputs of a part of a stream; each keeps its status."""
+        outputs = self.read_response(response, method)
+        return [
+            output._replace(status=item.status)
+            for output, item in zip(outputs, response.list or (), strict=True)
+        ]
+
+    def read_response(self, response: Any, method: str) -> list[OutputValue]:
+        """Returns a response's outputs (see `once` for what it raises)."""
+        try:
+            return self._read_outputs(response, method)
+        except AthenaError:
+            raise
+        except BaseException as error:
+            # Looking at what a wrapper returned may run its code.
+            logger.exception("what %s returned cannot be read", method)
+            raise OutputError(f"{method} returned what cannot be read: {one_line(error)}") from None
+
+    def _read_outputs(self, response: Any, method: str) -> list[OutputValue]:
+        if response is None:
+            raise WrapperError(f"{method} returned nothing", code=EXEC_RETURNED_NOTHING)
+        if not isinstance(response, Response):
+            raise OutputError(f"{method} returned {class_name(response)} instead of Response")
+        if response.error_code:
+            code = response.error_code
+            raise WrapperError(f"{self.error_text(code)};code={text_of(code)}", code=EXEC_FAILED)
+        items = response.list or ()
+        if not isinstance(items, list | tuple):
+            raise OutputError(f"the list of the response is a {class_name(items)} instead of a list")
+        outputs = [self._read_output(item) for item in items]
+        keys = [output.key for output in outputs]
+        if len(set(keys)) != len(keys):
+            raise OutputError(f"the answer has an output twice: {', '.join(keys)}")
+        return outputs
+
+    def error_text(self, code: int) -> str:
+        """Returns wrapperError's text for a code, as one line; "" when it has none."""
+        describe = getattr(self._wrapper, "wrapperError", None)
+        if describe is None:
+            return ""
+        try:
+            return text_of(called_plainly(describe)(code) or "")
+        except BaseException:
+            logger.exception("wrapperError(%s) raised", text_of(code))
+            return ""
+
+    def _read_item(self, response: Any) -> BatchItem:
+        if issubclass(type(response), BaseException):
+            return WrapperError(one_line(response), code=EXEC_FAILED)
+        try:
+            return self.read_response(response, "wrapperBatchExec")
+        except AthenaError as error:
+            return error
+
+    def _read_output(self, item: Any) -> OutputValue:
+        if not hasattr(item, "data"):
+            raise OutputError(f"the response holds a {class_name(item)} instead of a ResponseData")
+        key = getattr(item, "key", "")
+        if not isinstance(key, str):
+            raise OutputError(f"an output has the key {key!r}, which is no text")
+        # As it is: a subclass, such as numpy's, is no key of JSON.
+        key = str.__str__(key)
+        if self._outputs and key not in self._outputs:
+            raise OutputError(
+                f"output {key!r} is not declared in responseCls; declared: {', '.join(self._outputs)}"
+            )
+        data_type = self._outputs.get(key, getattr(item, "type", None))
+        if data_type not in DATA_FIELDS:
+            raise OutputError(f"output {key!r} has data type {data_type!r}, which is not 0 to 4")
+        try:
+            key.encode()
+            return OutputValue(key, data_type, STATUS_ONCE, as_bytes(item.data))
+        except UnicodeEncodeError as error:
+            raise OutputError(f"output {key!r} cannot be written as UTF-8: {error}") from None
+        except TypeError as error:
+            raise OutputError(f"output {key!r}: {error}") from None
+
+
+def _bind(wrapper: Any, name: str, order: tuple[str, ...]) -> Callable[..., Any] | None:
+    method = own_method(wrapper, name)
+    if method is None:
+        return None
+    aliases = {"resource": "resource_name"} if "resource_name" in order else {}
+    return Binding(method, (order,), aliases).compile(method, order)

@@ -1,0 +1,328 @@
+"""Runs jobs on a wrapper: inputs in, one outcome for each job out."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from athena.ability.manifest import Ability
+from athena.errors import (
+    AthenaError,
+    ConfigError,
+    ExecTimeoutError,
+    InternalError,
+    OutputError,
+    Problem,
+    WrapperError,
+)
+from athena.jobs.intake import prepare_job
+from athena.jobs.message import JobMessage, input_bytes
+from athena.jobs.record import JobState, Outcome
+from athena.plain_text import one_line, plain_line
+from athena.protocol.codings import decode_input
+from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
+from athena.protocol.interface import Interface
+from athena.protocol.schema import build_envelope_schema, validate_envelope
+from athena.protocol.sniffing import encoding_warning
+from athena.sdk import job
+from athena.sdk.data import DataListCls, DataListNode
+from athena.sdk.results import set_sink
+from workers.batching.batcher import BatchJob
+from workers.runtime.async_results import AsyncResults
+from workers.runtime.dispatcher import Dispatcher, OnceArguments
+from workers.runtime.loader import declared_interface, load_wrapper
+from workers.runtime.recheck import Recheck
+from workers.runtime.resources import Resources
+from workers.runtime.surroundings import Surroundings
+
+logger = logging.getLogger(__name__)
+
+#: `application_mode` of a job that shares its inference call with no other.
+EXCLUSIVE = "exclusive_gpu"
+
+#: Fetches the inputs that lie beside a job's message.
+ReadPayload = Callable[[str], bytes | None]
+
+
+class Inference:
+    """An ability's wrapper in this process; loaded, used and released by the inference threads."""
+
+    def __init__(self, ability: Ability, read_payload: ReadPayload) -> None:
+        self._ability = ability
+        self._read_payload = read_payload
+        #: The instance of `Wrapper`, or the module of functions; there once it is imported.
+        self.wrapper: Any = None
+        self._dispatcher: Dispatcher | None = None
+        self._interface: Interface | None = None
+        self._recheck: Recheck | None = None
+        self._resources: Resources | None = None
+        self._surroundings: Surroundings | None = None
+
+    @property
+    def interface(self) -> Interface:
+        """What the ability accepts and answers; there once `load` has run."""
+        assert self._interface is not None
+        return self._interface
+
+    def load(self) -> None:
+        """Imports the wrapper, runs wrapperInit and answers the example.
+
+        Raises:
+            ConfigError: one of them failed; the message says which and why, in one line.
+        """
+        self.import_wrapper()
+        self.init()
+        try:
+            self.answer_example()
+            self.restore()
+        except ConfigError:
+            self.unload()
+            raise
+
+    def import_wrapper(self) -> None:
+        """Imports the wrapper and reads what it declares.
+
+        Raises:
+            ConfigError: that failed.
+        """
+        try:
+            self.wrapper = wrapper = load_wrapper(self._ability)
+            self._interface = declared_interface(self._ability, wrapper)
+            # Whatever cannot be written as JSON is found here, where the message can name the file.
+            self._interface.encode()
+            self._recheck = Recheck(self._interface)
+            results = AsyncResults(self._ability.limits.max_exec_s)
+            self._dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
+        except ConfigError:
+            raise
+        except BaseException as error:
+            text = f"{self._ability.wrapper_path} cannot be loaded: {one_line(error)}"
+            raise ConfigError(text) from error
+        set_sink(results.deliver)
+
+    def init(self) -> None:
+        """Runs wrapperInit.
+
+        Raises:
+            ConfigError: it failed; then there is nothing to unload.
+        """
+        dispatcher = self.dispatcher
+        try:
+            dispatcher.init(self._ability.config)
+        except ConfigError:
+            self._dispatcher = None
+            raise
+        self._resources = Resources(
+            dispatcher.load_resource,
+            dispatcher.unload_resource,
+            self._ability.path / self._ability.resources.dir,
+            self._ability.resources.max_loaded,
+        )
+        self._surroundings = Surroundings()
+
+    def restore(self) -> list[str]:
+        """Puts back what a call has changed and all calls share; returns what that was."""
+        try:
+            return self._surroundings.restore() if self._surroundings is not None else []
+        except Exception:
+            logger.exception("what a call has changed cannot be put back")
+            return []
+
+    def unload(self) -> None:
+        """Runs wrapperUnloadRes for each resource, and wrapperFini."""
+        if self._resources is not None:
+            self._resources.close()
+        if self._dispatcher is not None:
+            self._dispatcher.fini()
+        if self._surroundings is not None:
+            self._surroundings.close()
+            self._surroundings = None
+
+    def batch_key(self, message: JobMessage) -> object:
+        """Returns what jobs must have in common to share a call; None for a job that gets one of its own."""
+        if not self.dispatcher.runs_batches or self._wants_resource(message):
+            return None
+        if message.params.get("application_mode") == EXCLUSIVE:
+            return None
+        return message.max_exec_s
+
+    def run(self, batch: list[BatchJob]) -> list[Outcome]:
+        """Runs jobs in one call and returns an outcome for each; one that fails fails alone.
+
+        What it raises all the same, because a wrapper's objects do odd things, fails the whole call.
+        """
+        with job.running(batch):
+            if len(batch) == 1:
+                return [self.run_one(batch[0].message)]
+            return self._run_together([item.message for item in batch])
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What calls the wrapper; there once it is imported."""
+        assert self._dispatcher is not None
+        return self._dispatcher
+
+    def run_one(self, message: JobMessage) -> Outcome:
+        """Runs one job."""
+        timer = self._timer(1)
+        try:
+            with self._resource(message) as resource:
+                arguments = self._arguments(message, resource)
+                outputs = self.dispatcher.once(arguments)
+            return timer.succeeded(outputs, message, arguments.warnings)
+        except AthenaError as error:
+            return timer.failed(error)
+        except BaseException:
+            return timer.failed(_unexpected(message))
+
+    def _run_together(self, messages: list[JobMessage]) -> list[Outcome]:
+        """Runs jobs in one call; one that cannot even be put into it does not keep the others from it."""
+        timer = self._timer(len(messages))
+        outcomes: dict[str, Outcome] = {}
+        ready: list[JobMessage] = []
+        arguments: list[OnceArguments] = []
+        for message in messages:
+            try:
+                arguments.append(self._arguments(message, 0))
+                ready.append(message)
+            except AthenaError as error:
+                outcomes[message.job_id] = timer.failed(error)
+            except BaseException:
+                outcomes[message.job_id] = timer.failed(_unexpected(message))
+        items = self.dispatcher.batch(arguments) if arguments else []
+        for message, given, item in zip(ready, arguments, items, strict=True):
+            try:
+                outcomes[message.job_id] = (
+                    timer.failed(item)
+                    if isinstance(item, AthenaError)
+                    else timer.succeeded(item, message, given.warnings)
+                )
+            except BaseException:
+                outcomes[message.job_id] = timer.failed(_unexpected(message))
+        return [outcomes[message.job_id] for message in messages]
+
+    def _timer(self, batch_size: int) -> "_Timer":
+        return _Timer(batch_size, self._ability.limits.max_output_bytes)
+
+    def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
+        assert self._recheck is not None
+        message = self._recheck.fitting(message)
+        beside = self._read_payload(message.job_id) if message.claim else None
+        params = {**message.params, "sid": message.job_id}
+        inputs = _nodes(message, beside, self._ability.limits.max_input_bytes)
+        return OnceArguments(params, inputs, message.job_id, resource, tuple(_warnings(inputs)))
+
+    def _wants_resource(self, message: JobMessage) -> bool:
+        return bool(message.resource_id) and self.dispatcher.has_resources
+
+    def _resource(self, message: JobMessage) -> AbstractContextManager[Any]:
+        if not self._wants_resource(message):
+            return nullcontext(0)
+        assert self._resources is not None
+        return self._resources.use(message.resource_id)
+
+    def answer_example(self) -> None:
+        """Runs the ability's example, if it has one.
+
+        Raises:
+            ConfigError: it is not valid, or was not answered.
+        """
+        example = self.interface.example
+        if example is None:
+            return
+        try:
+            message = self.message_of(new_job_id(), example)
+        except AthenaError as error:
+            raise ConfigError(f"{self._ability.example_path}: {describe(error)}") from None
+        outcome = self.run_one(message)
+        if outcome.state is not JobState.SUCCEEDED:
+            raise ConfigError(
+                f"the example of {self._ability.service_id} was not answered: {outcome.message}"
+            )
+
+    def message_of(self, job_id: str, envelope: object) -> JobMessage:
+        """Returns the queue message of a request that did not come through a gateway.
+
+        Raises:
+            RequestError: it does not fit the schema.
+        """
+        checked = validate_envelope(build_envelope_schema(self.interface), envelope)
+        message, _ = prepare_job(job_id, self.interface, checked, sys.maxsize)
+        return message
+
+
+def describe(error: AthenaError) -> str:
+    """Returns an error and its first problem in one line."""
+    if not error.problems:
+        return error.message
+    return f"{error.message}: {error.problems[0].pointer or '/'} {error.problems[0].detail}"
+
+
+def _nodes(message: JobMessage, beside: bytes | None, limit_bytes: int) -> DataListCls:
+    nodes = []
+    used_bytes = 0
+    for item, data in zip(message.inputs, input_bytes(message, beside), strict=True):
+        pointer = f"/payload/{item.key}/{DATA_FIELDS[item.type]}"
+        plain, attributes = decode_input(pointer, item.type, data, item.attributes, limit_bytes, used_bytes)
+        used_bytes += len(plain)
+        nodes.append(DataListNode(item.key, plain, item.type, item.status, attributes))
+    return DataListCls(nodes)
+
+
+def _warnings(inputs: DataListCls) -> Iterator[Problem]:
+    for node in inputs.list:
+        detail = encoding_warning(node.type, node.data, node.attributes)
+        if detail:
+            yield Problem(f"/payload/{node.key}/{DATA_FIELDS[node.type]}", detail)
+
+
+def _unexpected(message: JobMessage) -> InternalError:
+    """Logs the exception that is being handled and returns what the caller is told of it."""
+    logger.exception("job %s failed", message.job_id)
+    return InternalError("unexpected error; the worker's log holds the details")
+
+
+class _Timer:
+    """Makes the outcomes of the jobs of one inference call."""
+
+    def __init__(self, batch_size: int, limit_bytes: int) -> None:
+        self._batch_size = batch_size
+        self._limit_bytes = limit_bytes
+        self._started_s = time.monotonic()
+
+    def succeeded(
+        self, outputs: list[OutputValue], message: JobMessage, warnings: tuple[Problem, ...]
+    ) -> Outcome:
+        size_bytes = sum(len(output.data) for output in outputs)
+        if size_bytes > self._limit_bytes:
+            # Rendered it would be larger still, and Redis would have to hold it.
+            return self.failed(
+                OutputError(
+                    f"the answer has {size_bytes} bytes, more than limits.max_output_bytes allows "
+                    f"({self._limit_bytes})"
+                )
+            )
+        payload, odd = render_outputs(message.service_id, outputs, message.expected)
+        return Outcome(
+            JobState.SUCCEEDED,
+            payload,
+            message=render_warnings((*warnings, *odd)),
+            exec_ms=self._elapsed_ms,
+            batch_size=self._batch_size,
+        )
+
+    def failed(self, error: AthenaError) -> Outcome:
+        state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED
+        return Outcome(
+            state,
+            code=error.code if type(error.code) is int else WrapperError.code,
+            message=plain_line(describe(error)),
+            exec_ms=self._elapsed_ms,
+            batch_size=self._batch_size,
+        )
+
+    @property
+    def _elapsed_ms(self) -> float:
+        return round((time.monotonic() - self._started_s) * 1000, 3)
