@@ -11,10 +11,10 @@ import uvicorn
 from redis.exceptions import RedisError
 
 from api.app import create_server
-from api.direct import make_protocol
-from api.gateway import Gateway
-from api.listening import GatewayServer
-from api.request_body import ByteBudget
+from api.fast_path.direct import make_protocol
+from api.gateway.gateway import Gateway
+from api.http.request_body import ByteBudget
+from api.server import GatewayServer
 from athena.errors import ConfigError
 from athena.listening import LISTEN_FD
 from athena.open_files import allow_open_files, for_callers

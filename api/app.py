@@ -5,12 +5,12 @@ from inspect import iscoroutinefunction
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from api.fast_path import FastPath
-from api.gateway import Gateway
-from api.origin_guard import OriginGuard
-from api.problems import problem_response, unexpected
-from api.request_body import ByteBudget
-from api.server import AsgiServer, InlineFlask
+from api.access.origin_guard import OriginGuard
+from api.fast_path.ordinary import FastPath
+from api.gateway.gateway import Gateway
+from api.http.asgi import AsgiServer, InlineFlask
+from api.http.problems import problem_response, unexpected
+from api.http.request_body import ByteBudget
 from api.views import abilities, admin, bulk, jobs, openapi, probes, run, workers
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from api.gateway import Gateway
-from api.waiters import BriefFuture
+from api.gateway.gateway import Gateway
+from api.gateway.waiters import BriefFuture
 from athena.ability.manifest import Limits
 from athena.errors import QueueFullError
 from athena.fleet.routing import Route

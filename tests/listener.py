@@ -14,9 +14,9 @@ import uvloop
 from uvicorn.server import ServerState
 
 from api.app import create_server
-from api.connection import Connection
-from api.direct import make_protocol
-from api.request_body import ByteBudget
+from api.fast_path.direct import make_protocol
+from api.http.connection import Connection
+from api.http.request_body import ByteBudget
 from tests.callers import Knowing
 
 TIMEOUT_S = 30.0

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.gateway import Gateway
-from api.views.answers import json_response
+from api.gateway.gateway import Gateway
+from api.http.answers import json_response
 from athena.operations.queues import known_queues
 from athena.protocol.interface import Interface
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, request
 
-from api.gateway import Gateway
-from api.views.answers import json_response
+from api.gateway.gateway import Gateway
+from api.http.answers import json_response
 from api.views.jobs import job_filter, page_size
 from athena.errors import AdminTokenError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART

@@ -8,13 +8,13 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.gateway import Gateway
-from api.problems import MAX_ERRORS, error_header
-from api.request_body import RequestBody
-from api.server import BODY
-from api.submitting import Preference, Submitter
-from api.views.answers import job_url, json_response
-from api.views.bodies import JSON, identity_of, load_json, with_exact_numbers
+from api.gateway.gateway import Gateway
+from api.gateway.submitter import Preference, Submitter
+from api.http.answers import job_url, json_response
+from api.http.asgi import BODY
+from api.http.forms import JSON, identity_of, load_json, with_exact_numbers
+from api.http.problems import MAX_ERRORS, error_header
+from api.http.request_body import RequestBody
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
 from athena.protocol.widths import MAX_VALUES, check_text
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from api.gateway import Gateway
-from api.server import BODY
-from api.views.answers import accepted_response, ended_response, job_response, json_response, result_gone
-from api.views.waiting import MAX_WAIT_S, wait_for_end
-from api.waiters import reply_of
+from api.gateway.call import MAX_WAIT_S, wait_for_end
+from api.gateway.gateway import Gateway
+from api.gateway.waiters import reply_of
+from api.http.answers import accepted_response, ended_response, job_response, json_response, result_gone
+from api.http.asgi import BODY
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.jobs.celery_message import MAX_TASK_ID_BYTES
 from athena.jobs.record import JobRecord, JobState

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.gateway import Gateway
-from api.views.answers import json_response
+from api.gateway.gateway import Gateway
+from api.http.answers import json_response
 from athena.protocol.interface import Interface
 from athena.protocol.openapi.document import openapi_document
 

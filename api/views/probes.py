@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response
 
-from api.gateway import LOADING_RETRY_S, Gateway
-from api.views.answers import json_response
+from api.gateway.gateway import LOADING_RETRY_S, Gateway
+from api.http.answers import json_response
 
 
 def blueprint(gateway: Gateway) -> Blueprint:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from api.gateway import Gateway
-from api.request_body import RequestBody
-from api.server import BODY
-from api.submitting import NO_PREFERENCE, Preference, Prepared, Submitter
-from api.views.answers import accepted_response, ended_response
-from api.views.bodies import check_media_type, read_body
-from api.views.waiting import MAX_WAIT_S, Call, waited_too_long
+from api.gateway.call import MAX_WAIT_S, Call, waited_too_long
+from api.gateway.gateway import Gateway
+from api.gateway.submitter import NO_PREFERENCE, Preference, Prepared, Submitter
+from api.http.answers import accepted_response, ended_response
+from api.http.asgi import BODY
+from api.http.forms import check_media_type, read_body
+from api.http.request_body import RequestBody
 from athena.ability.manifest import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
 from athena.protocol.interface import Interface

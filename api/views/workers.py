@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from api.gateway import Gateway
-from api.views.answers import json_response
+from api.gateway.gateway import Gateway
+from api.http.answers import json_response
 from athena.fleet.host_report import SERVING, HostReport, WorkerStatus
 from athena.operations.queues import AbilityLoad, WorkerState, list_hosts, list_queues, list_workers
 from athena.telemetry.metrics import (

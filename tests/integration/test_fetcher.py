@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.fetcher import MAX_PER_HOST, MAX_REDIRECTS, Fetcher, FetchPolicy
+from api.outbound.fetcher import MAX_PER_HOST, MAX_REDIRECTS, Fetcher, FetchPolicy
 from athena.errors import ConfigError, FetchError
 from athena.protocol.references import Reference
 from athena.settings import HostPattern, from_env

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from api.redis_link import RedisLink, Subscriber
+from api.redis.link import RedisLink, Subscriber
 from athena.errors import StoreError
 from athena.store.scripts import Command
 from athena.store.submission import beat_command, read_command

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from api.redis_watch import RedisWatch
+from api.gateway.redis_watch import RedisWatch
 from athena.errors import ConfigError
 from athena.store.checks import check_redis
 from tests.integration.test_redis_link import connected, eventually

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from api.redis_link import Subscriber
+from api.redis.link import Subscriber
 from athena.fleet.view import DEAD_AFTER_S
 from athena.fleet.worker_entry import WorkerEntry
 from athena.settings import from_env

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from api.redis_link import RedisLink, Subscriber
+from api.redis.link import RedisLink, Subscriber
 from athena.errors import ConfigError, StoreError
 from athena.settings import from_env
 from athena.store.address import RedisAddress, parse_address

@@ -9,10 +9,10 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError
 
-from api import answered, submissions
-from api.answered import Answered
-from api.redis_link import RedisLink
-from api.submissions import Submissions
+from api.gateway import answered, submissions
+from api.gateway.answered import Answered
+from api.gateway.submissions import Submissions
+from api.redis.link import RedisLink
 from athena.errors import StoreError
 from athena.store.keys import job_key, result_key
 from athena.store.scripts import Command

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.gateway import Gateway
+from api.gateway.gateway import Gateway
 from athena import errors
 from athena.ability import manifest as ability
 from athena.cli import main

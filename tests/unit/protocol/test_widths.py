@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
 from api.app import create_server
-from api.gateway import Gateway
-from api.problems import MAX_ERRORS, error_body
-from api.request_body import ByteBudget
-from api.submitting import Submitter
+from api.gateway.gateway import Gateway
+from api.gateway.submitter import Submitter
+from api.http.problems import MAX_ERRORS, error_body
+from api.http.request_body import ByteBudget
 from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.protocol.fields import ObjectOf

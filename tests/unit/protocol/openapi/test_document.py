@@ -12,8 +12,8 @@ from flask import Flask
 from jsonschema import Draft202012Validator
 
 from api.app import create_app
-from api.gateway import Gateway
-from api.problems import error_body
+from api.gateway.gateway import Gateway
+from api.http.problems import error_body
 from api.views import openapi as view
 from athena import __version__
 from athena.errors import AthenaError, Problem

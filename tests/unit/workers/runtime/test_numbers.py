@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from api.app import create_server
-from api.fast_path import FastPath
-from api.gateway import Gateway
-from api.request_body import ByteBudget
+from api.fast_path.ordinary import FastPath
+from api.gateway.gateway import Gateway
+from api.http.request_body import ByteBudget
 from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.fleet.routing import Route

@@ -1,0 +1,12 @@
+"""Jobs on their way into the queue and back.
+
+answered: jobs that nobody asks for any more
+call: waiting for a job
+gateway: what views need
+observer: what is watched in Redis
+redis_watch: how Redis is set
+submissions: jobs that travel together
+submitter: from an envelope to a job
+throughput: jobs that end in a second
+waiters: callers that wait
+"""

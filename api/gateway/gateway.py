@@ -1,0 +1,330 @@
+"""What the views need: the fleet as seen from here, and the way of a job into the queue and back."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from api.access.origins import make_origin_policy
+from api.gateway.answered import Answered
+from api.gateway.observer import Watch
+from api.gateway.redis_watch import RedisWatch
+from api.gateway.submissions import Submissions
+from api.gateway.waiters import BriefFuture, Patience, Waiters, reply_of
+from api.outbound.fetcher import make_fetcher
+from api.redis.link import RedisLink, Subscriber
+from athena.errors import (
+    AthenaError,
+    NotFoundError,
+    QueueFullError,
+    RequestError,
+    RequestIdConflictError,
+    StoreError,
+    UnservedError,
+)
+from athena.fleet.routing import Hints, Route
+from athena.fleet.view import DEAD_AFTER_S
+from athena.garbage import keep_what_is_loaded, look_rarely
+from athena.jobs.record import JobRecord, JobState
+from athena.operations.steps import Steps
+from athena.protocol.interface import Interface
+from athena.protocol.schema import RequestSchema
+from athena.settings import Settings
+from athena.store.keys import payload_key, reply_channel
+from athena.store.submission import (
+    ACCEPTED,
+    ORPHAN_TTL_S,
+    Reply,
+    Submission,
+    Verdict,
+    find_command,
+    found_jobs,
+    job_record,
+    leave_command,
+    read_command,
+)
+from athena.supervisor.embedded_redis import redis_address_of
+
+T = TypeVar("T")
+
+#: When to ask again for what loads.
+LOADING_RETRY_S = 2
+
+
+#: Of so many jobs of one request_id it is looked whether their records live.
+MAX_NAMESAKES = 20
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.id = uuid.uuid4().hex
+        self.fetcher = make_fetcher(settings)
+        self.origins = make_origin_policy(settings)
+        address = redis_address_of(settings)
+        self._link = RedisLink(address, settings.redis_timeout_s)
+        self._submissions = Submissions(self._link)
+        self._answered = Answered(self._link)
+        self._redis_watch = RedisWatch(self._link)
+        self.watch = Watch(settings, self._link)
+        # Payloads go by a connection of their own, so that they do not hold up the small commands.
+        self._payload_link = RedisLink(address, settings.redis_timeout_s)
+        self._waiters = Waiters(self.recheck)
+        self._subscriber = Subscriber(
+            address,
+            settings.redis_timeout_s,
+            reply_channel(self.id),
+            self._waiters.on_push,
+            self._waiters.recheck,
+        )
+        self.patience = Patience()
+        self.is_draining = False
+
+    async def start(self) -> None:
+        """Connects to Redis and looks which abilities there are; goes on without Redis after a while."""
+        await self._link.start()
+        await self._redis_watch.start()
+        await self._payload_link.start()
+        await self._waiters.start()
+        await self._subscriber.start()
+        await self.watch.start(self.settings.redis_timeout_s)
+        keep_what_is_loaded()
+        look_rarely()
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        self.watch.close()
+        self._answered.close()
+        await self._redis_watch.close()
+        await self._waiters.close()
+        await self._subscriber.close()
+        await self._payload_link.close()
+        await self._link.close()
+
+    def checks(self) -> dict[str, bool]:
+        """Returns what must hold before requests can be served."""
+        return {
+            "redis": self._link.is_connected,
+            "redis_settings": self._redis_watch.is_sound,
+            "payloads": self._payload_link.is_connected,
+            "replies": self._subscriber.is_connected,
+            "registry": self.watch.has_looked,
+            "abilities": self.watch.has_settled,
+            "not_draining": not self.is_draining,
+        }
+
+    def ability(self, service_id: str) -> tuple[Interface, RequestSchema]:
+        """Returns an ability's interface and the schema of its requests.
+
+        Raises:
+            NotFoundError: it was never registered.
+            StoreError: nobody knows yet, because Redis could not be reached since this process began.
+            UnservedError: it was never registered because its worker loads, or does not start.
+        """
+        known = self.watch.schemas.get(service_id)
+        if known is None and not self.watch.has_looked:
+            raise StoreError("Redis cannot be reached, so the abilities are not known yet", retry_after_s=1)
+        if known is None and service_id in self.watch.fleet.failures:
+            failure = self.watch.fleet.failures[service_id]
+            raise UnservedError(f"{service_id} does not start: {failure}", retry_after_s=int(DEAD_AFTER_S))
+        if known is None and service_id in self.watch.loading:
+            raise UnservedError(f"{service_id} is loading", retry_after_s=LOADING_RETRY_S)
+        if known is None:
+            raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
+        return known
+
+    def route(self, interface: Interface, hints: Hints) -> Route:
+        """Returns where a request goes (see `FleetView.route`)."""
+        return self.watch.fleet.route(time.monotonic(), interface, hints)
+
+    async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
+        """Puts a job into its queue.
+
+        Args:
+            job: the job, its message included.
+            payload: the inputs, when they do not ride in the message.
+
+        Returns:
+            The id of the job, another one if the request_id was known, and whether that one is final.
+
+        Raises:
+            QueueFullError: the queue holds as many jobs as it may.
+            RequestIdConflictError: the request_id belongs to another body.
+            StoreError: Redis cannot be reached, refuses writes, or is nearly full.
+        """
+        await self.store_payload(job.job_id, payload)
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._submissions.add(job, partial(_settle, future))
+        verdict = await future
+        if verdict is ACCEPTED:
+            return job.job_id, False
+        if verdict.word == "attached":
+            job_id, state = verdict.detail.split()
+            return job_id, JobState(state).is_final
+        raise self._refusal(verdict, job)
+
+    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
+        """Puts a job without request_id into its queue, and does not wait until it lies there.
+
+        What does not ride in its message was stored before (`store_payload`).
+
+        Returns:
+            A future of its end, or of the refusal that `submit` would raise.
+        """
+        future = self._waiters.add_brief(job.job_id)
+
+        def read(verdict: Verdict | BaseException) -> None:
+            if isinstance(verdict, BaseException):
+                self._waiters.fail(job.job_id, verdict)
+            elif verdict is ACCEPTED:
+                on_accepted()
+            else:
+                self._waiters.fail(job.job_id, self._refusal(verdict, job))
+
+        try:
+            self._submissions.add(job, read)
+        except BaseException:
+            self._waiters.remove(job.job_id, future)
+            raise
+        return future
+
+    def check_room(self) -> None:
+        """Refuses new jobs when Redis has no room for them.
+
+        Raises:
+            StoreError: its memory is nearly used up.
+        """
+        if self.watch.is_redis_full:
+            share = self.watch.memory_share
+            raise StoreError(f"Redis uses {share:.0%} of its memory; it takes no new jobs", retry_after_s=5)
+
+    async def store_payload(self, job_id: str, payload: bytes | None) -> None:
+        """Puts the inputs into Redis that do not ride in a job's message, if there is room for the job.
+
+        Raises:
+            StoreError: see `submit`.
+        """
+        self.check_room()
+        if payload is not None:
+            command = ("SET", payload_key(job_id), payload, "EX", ORPHAN_TTL_S)
+            await self._payload_link.execute(command)
+
+    def forget_answered(self, job_id: str) -> None:
+        """Lets record and result of a job go soon: its caller has the answer, nobody else can ask for it."""
+        self._answered.add(job_id)
+
+    def wait_for(self, job_id: str) -> asyncio.Future[Reply]:
+        """Returns a future that holds the job's end; call it before the job is submitted."""
+        return self._waiters.add(job_id)
+
+    async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
+        """Stops waiting; the job is canceled if nobody else can find it."""
+        if self._waiters.remove(job_id, future):
+            self._submissions.send_pending()
+            with contextlib.suppress(StoreError):
+                await self._link.execute(leave_command(job_id, self.id))
+
+    def forget(self, job_id: str, future: asyncio.Future[Reply]) -> None:
+        """Stops waiting for a job that was never submitted."""
+        self._waiters.remove(job_id, future)
+
+    async def recheck(self, job_id: str) -> None:
+        """Reads a job that somebody waits for, in case it has ended, and attaches this gateway to it."""
+        record = await self.read(job_id, attach=True)
+        if record is None:
+            self._waiters.miss(job_id, asyncio.get_running_loop().time())
+        elif record.state.is_final:
+            self._waiters.resolve(reply_of(record))
+
+    async def fetch(self, reply: Reply) -> Reply:
+        """Returns the reply with its payload, which is fetched when it was too large to be sent along."""
+        if reply.payload is not None:
+            return reply
+        record = await self.read(reply.job_id)
+        if record is not None and not record.state.is_final:
+            raise StoreError(f"Redis lost the end of job {reply.job_id}, which runs again", retry_after_s=1)
+        return reply_of(record) if record is not None else reply
+
+    async def read(self, job_id: str, attach: bool = False) -> JobRecord | None:
+        """Reads a job's record; with `attach`, this gateway hears of its end."""
+        reply = await self._link.execute(read_command(job_id, self.id if attach else ""))
+        return job_record(job_id, reply)
+
+    async def find(self, request_id: str, app_id: str, service_id: str) -> JobRecord | None:
+        """Returns the job that a caller knows by its own id; "" for an app or ability that is not named.
+
+        Raises:
+            RequestError: several jobs have that id.
+        """
+        found = found_jobs(await self._link.execute(find_command(request_id)))
+        # What an older version wrote names no ability; the record does.
+        ids = {
+            job.job_id
+            for job in found
+            if app_id in ("", job.app_id)
+            and ("" in (service_id, job.service_id) or job.service_id == service_id)
+        }
+        records = await asyncio.gather(*map(self.read, sorted(ids)[:MAX_NAMESAKES]))
+        jobs = [record for record in records if record and service_id in ("", record.service_id)]
+        if len(jobs) > 1 or len(ids) > MAX_NAMESAKES:
+            raise RequestError(
+                f"several jobs have the request_id {request_id!r}; "
+                "add ?app_id= or ?service_id= to name the app or the ability"
+            )
+        return jobs[0] if jobs else None
+
+    async def depths(self, queues: list[str]) -> list[int]:
+        """Returns how many jobs wait in each queue."""
+        return list(await asyncio.gather(*(self._link.execute(("LLEN", queue)) for queue in queues)))
+
+    async def operate(self, steps: Steps[T]) -> T:
+        """Runs an operation (`athena.operations.steps`) to its end.
+
+        Raises:
+            StoreError: Redis cannot be reached or refuses a step.
+        """
+        reply: Any = None
+        while True:
+            try:
+                step = steps.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if isinstance(step, list):
+                reply = await asyncio.gather(*map(self._link.execute, step))
+            else:
+                reply = await self._link.execute(step)
+
+    def _refusal(self, verdict: Verdict, job: Submission) -> AthenaError:
+        if verdict.word in ("full", "heavy"):
+            what = (
+                f"holds {job.max_queue_jobs} jobs"
+                if verdict.word == "full"
+                else f"and its workers hold {verdict.detail} bytes, and {job.bytes} more are over the limit"
+            )
+            depth = int(verdict.detail) if verdict.word == "full" else job.max_queue_jobs
+            return QueueFullError(
+                f"the queue of {job.service_id} {what}; it takes no more for now",
+                retry_after_s=self.watch.retry_after_s(job.service_id, depth),
+            )
+        if verdict.word == "conflict":
+            return RequestIdConflictError(
+                f"request_id {job.request_id!r} belongs to job {verdict.detail}, whose body differs"
+            )
+        if verdict.word == "failed":
+            return StoreError(f"Redis refused the job: {verdict.detail}")
+        return StoreError("the inputs were lost on their way into Redis; try again")
+
+
+def _settle(future: asyncio.Future[Verdict], verdict: Verdict | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(verdict, BaseException):
+        future.set_exception(verdict)
+    else:
+        future.set_result(verdict)

@@ -1,0 +1,13 @@
+"""HTTP itself: connections, heads, bodies, answers.
+
+answers: answers that several views give
+asgi: Flask on the event loop
+connection: one connection
+exchange: one request that the application answers
+forms: the forms that a body may have
+framing: from bytes to requests
+heads: the head of a request
+patience: how long connections may take, how many there may be
+problems: from an error to an answer
+request_body: the bytes of a body
+"""

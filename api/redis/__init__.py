@@ -1,0 +1,6 @@
+"""A gateway's connection to Redis.
+
+link: one connection for all requests
+packing: commands, as bytes
+replies: replies, many at a time
+"""

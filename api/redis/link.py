@@ -1,0 +1,254 @@
+"""One Redis connection for all requests of a gateway: commands of many callers travel together."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+
+from api.redis.packing import pack_commands
+from api.redis.replies import RedisReplies
+from athena.errors import StoreError
+from athena.store.address import RedisAddress
+from athena.store.connections import AsyncConnector
+from athena.store.scripts import SCRIPTS, Command, script_of
+
+logger = logging.getLogger(__name__)
+
+#: The first try to reconnect comes at once, the later ones after this long.
+RECONNECT_S = 0.5
+
+OnPush = Callable[[bytes], None]
+
+
+class RedisLink:
+    """Sends commands as they come and hands each caller its reply, in order, over one connection.
+
+    All commands given within one turn of the event loop leave in one write. A reply that does not come in
+    time breaks the connection: everybody who waits gets a StoreError, and the next commands use a new one.
+    A command is never sent twice by itself; scripts may be repeated by their caller, because they are
+    idempotent.
+    """
+
+    def __init__(self, target: RedisAddress | str, timeout_s: float) -> None:
+        self._connector = AsyncConnector(target, timeout_s)
+        self._timeout_s = timeout_s
+        self._connection: AbstractConnection | None = None
+        self._outbox: list[Command] = []
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._flush_planned = False
+        self._hooks: list[Callable[[], None]] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to connect, and keeps connecting until `close`."""
+        self._runner = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Ends the connection; who still waits gets a StoreError."""
+        if self._runner is not None:
+            self._runner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._runner
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether commands can be sent at this moment."""
+        return self._connection is not None
+
+    async def execute(self, command: Command) -> Any:
+        """Sends a command and returns its reply.
+
+        Raises:
+            StoreError: Redis cannot be reached, does not answer in time, or refuses the command.
+        """
+        try:
+            return await self.send(command)
+        except NoScriptError:
+            script = script_of(command)
+            assert script is not None
+            await self.send(("SCRIPT", "LOAD", script.source))
+            return await self.send(command)
+
+    def send(self, command: Command) -> asyncio.Future[Any]:
+        """Sends a command; the reply or the error comes in the future."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        if self._connection is None:
+            future.set_exception(StoreError("Redis cannot be reached"))
+            return future
+        self._outbox.append(command)
+        self._waiting.append((future, loop.time()))
+        self._plan_flush()
+        return future
+
+    def before_flush(self, hook: Callable[[], None]) -> None:
+        """Calls `hook` once, before the commands of this turn leave; it may send more of them."""
+        self._hooks.append(hook)
+        self._plan_flush()
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        hooks, self._hooks = self._hooks, []
+        try:
+            for hook in hooks:
+                hook()
+        finally:
+            self._flush_planned = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends the commands that were given so far, without waiting for the end of the turn.
+
+        Never raises: over a broken connection nothing leaves, and who waits is told when it is noticed.
+        """
+        commands, self._outbox = self._outbox, []
+        writer = self._connection._writer if self._connection is not None else None
+        if writer is None or not commands:
+            return
+        packed = pack_commands(commands)
+        # asyncio and uvloop raise different errors when the other side is gone.
+        with contextlib.suppress(OSError, RuntimeError):
+            writer.writelines(packed)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._connect_and_read()
+            except (TimeoutError, RedisError, OSError) as error:
+                logger.warning("lost Redis: %s", error)
+            finally:
+                await self._drop()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _connect_and_read(self) -> None:
+        connection = self._connector.connection()
+        try:
+            await connection.connect()
+            for script in SCRIPTS:
+                await connection.send_command("SCRIPT", "LOAD", script.source)
+                await connection.read_response()
+            self._connection = connection
+            watchdog = asyncio.create_task(self._watch(connection))
+            try:
+                await self._read(connection)
+            finally:
+                watchdog.cancel()
+        finally:
+            self._connection = None
+            with contextlib.suppress(Exception):
+                await connection.disconnect(nowait=True)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        replies = RedisReplies(connection)
+        while True:
+            for reply in await replies.next():
+                self._settle(reply)
+
+    def _settle(self, reply: Any) -> None:
+        future, _ = self._waiting.popleft()
+        if future.done():
+            return
+        if isinstance(reply, NoScriptError):
+            future.set_exception(reply)
+        elif isinstance(reply, Exception):
+            future.set_exception(StoreError(f"Redis refused the command: {reply}"))
+        else:
+            future.set_result(reply)
+
+    async def _watch(self, connection: AbstractConnection) -> None:
+        """Breaks a connection on which the oldest reply is overdue."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._timeout_s / 4)
+            if self._waiting and loop.time() - self._waiting[0][1] > self._timeout_s:
+                logger.warning("Redis did not answer within %s s", self._timeout_s)
+                await connection.disconnect(nowait=True)
+                return
+
+    async def _drop(self) -> None:
+        self._outbox.clear()
+        waiting, self._waiting = self._waiting, deque()
+        for future, _ in waiting:
+            if not future.done():
+                future.set_exception(StoreError("the connection to Redis was lost"))
+
+
+class Subscriber:
+    """Listens on one channel, and tells when it listens again after a break."""
+
+    def __init__(
+        self,
+        target: RedisAddress | str,
+        timeout_s: float,
+        channel: str,
+        on_push: OnPush,
+        on_connect: Callable[[], None],
+    ) -> None:
+        # Half of it for silence, half of it for the answer to a ping.
+        self._silence_s = timeout_s / 2
+        self._connector = AsyncConnector(target, self._silence_s)
+        self._channel = channel
+        self._on_push = on_push
+        self._on_connect = on_connect
+        self._runner: asyncio.Task[None] | None = None
+        self.is_connected = False
+
+    async def start(self) -> None:
+        """Begins to listen, and keeps listening until `close`."""
+        self._runner = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stops listening."""
+        if self._runner is not None:
+            self._runner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._runner
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._connect_and_listen()
+            except (TimeoutError, RedisError, OSError) as error:
+                logger.warning("lost the reply channel: %s", error)
+            finally:
+                self.is_connected = False
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _connect_and_listen(self) -> None:
+        connection = self._connector.connection()
+        try:
+            await connection.connect()
+            await connection.send_command("SUBSCRIBE", self._channel)
+            await connection.read_response(disable_decoding=True, disconnect_on_error=False)
+            self.is_connected = True
+            self._on_connect()
+            replies = RedisReplies(connection)
+            while True:
+                for message in await self._next(connection, replies):
+                    # Redis refuses pings too while its disk is full; that is a sign of life like any answer.
+                    if isinstance(message, list) and message[0] == b"message":
+                        self._on_push(message[2])
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.disconnect(nowait=True)
+
+    async def _next(self, connection: AbstractConnection, replies: RedisReplies) -> list[Any]:
+        """Reads messages; silence is answered with a ping, silence after that is a dead connection."""
+        try:
+            return await replies.next(self._silence_s)
+        except TimeoutError:
+            await connection.send_command("PING", check_health=False)
+            try:
+                return await replies.next(self._silence_s)
+            except TimeoutError:
+                raise RedisConnectionError("the reply channel does not answer a ping") from None

@@ -1,0 +1,117 @@
+"""What `/v1/workers` and `/metrics` show of a fleet that Redis tells of in several ways."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.gateway.gateway import Gateway
+from api.views.workers import Workers
+from athena.ability.manifest import Limits
+from athena.devices.inventory import Inventory
+from athena.fleet.host_report import STALE_AFTER_S, HostReport, WorkerStatus
+from athena.fleet.view import FleetView
+from athena.fleet.worker_entry import WorkerEntry
+from athena.operations.steps import Steps, run_steps
+from athena.protocol.interface import Interface
+from athena.store.keys import ABILITIES, BEATS, HOSTS, WORKERS
+from athena.store.scripts import Command
+
+OCR = Interface("ocr", "v1", "", (), (), (), ("T4G16",), True, Limits())
+
+
+def entry(incarnation: str, name: str = "ocr.0@host", gpu_type: str = "T4G16") -> WorkerEntry:
+    return WorkerEntry(incarnation, name, "ocr", "v1", gpu_type, 4)
+
+
+def report(age_s: float, *workers: tuple[str, str]) -> bytes:
+    """Returns what a supervisor told of workers, each a name and a state."""
+    told_ms = int((time.time() - age_s) * 1000)
+    statuses = tuple(WorkerStatus(name, "ocr", "T4G16", "GPU-1", state) for name, state in workers)
+    return HostReport("host", told_ms, told_ms, Inventory(), (), statuses).encode()
+
+
+class Site:
+    """A gateway whose Redis holds what a test puts there."""
+
+    def __init__(self, **hosts: bytes) -> None:
+        self.fleet = FleetView(60, time.monotonic())
+        self._hashes: dict[str, Mapping[bytes, bytes]] = {
+            ABILITIES: {b"ocr": OCR.encode()},
+            HOSTS: {name.encode(): document for name, document in hosts.items()},
+        }
+        gateway = SimpleNamespace(watch=SimpleNamespace(fleet=self.fleet), operate=self._operate)
+        self._view = Workers(cast(Gateway, gateway))
+
+    def beat(self, now_s: float, *workers: tuple[WorkerEntry, int]) -> None:
+        """Lets the gateway see workers, each with its counter."""
+        self._hashes[WORKERS] = {worker.incarnation.encode(): worker.encode() for worker, _ in workers}
+        self._hashes[BEATS] = {worker.incarnation.encode(): b"%d" % beat for worker, beat in workers}
+        self.fleet.observe(now_s, self._hashes[WORKERS], self._hashes[BEATS])
+
+    def states(self) -> dict[str, str]:
+        """Returns the state of each worker by its name."""
+        document = orjson.loads(asyncio.run(self._view.index()).data)
+        return {worker["name"]: worker["state"] for worker in document["workers"]}
+
+    def samples(self, metric: str) -> list[tuple[dict[str, str], float]]:
+        """Returns the labels and values of a metric."""
+        text = asyncio.run(self._view.metrics()).get_data(as_text=True)
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        return [(sample.labels, sample.value) for sample in families[metric].samples]
+
+    async def _operate(self, steps: Steps[Any]) -> Any:
+        return run_steps(steps, self._answer)
+
+    def _answer(self, command: Command) -> Any:
+        if command[0] == "HGETALL":
+            return [item for pair in self._hashes.get(str(command[1]), {}).items() for item in pair]
+        return [] if command[0] == "SMEMBERS" else 0
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_last_word_of_a_living_supervisor_counts(names: tuple[str, str]) -> None:
+    site = Site(
+        **{
+            names[0]: report(1, ("ocr.0@host", "serving")),
+            names[1]: report(5, ("ocr.0@host", "loading"), ("ocr.1@host", "loading")),
+            "dead": report(STALE_AFTER_S + 5, ("ocr.0@host", "loading"), ("ghost@host", "serving")),
+        }
+    )
+    site.beat(time.monotonic(), (entry("w1"), 1))
+
+    assert site.states() == {"ocr.0@host": "serving", "ocr.1@host": "loading"}
+    loaded = {labels["worker"]: value for labels, value in site.samples("athena_worker_model_loaded")}
+    assert loaded == {"ocr.0@host": 1, "ocr.1@host": 0}
+
+
+@pytest.mark.parametrize(("old", "new"), [("w1", "w2"), ("w2", "w1")])
+def test_successor_of_a_dead_worker_is_told_of_once(old: str, new: str) -> None:
+    site, now_s = Site(), time.monotonic()
+    site.beat(now_s - 2, (entry(old), 7))
+    site.beat(now_s, (entry(old), 7), (entry(new, gpu_type="cpu"), 1))
+
+    ((labels, value),) = site.samples("athena_worker_alive")
+
+    assert (labels["gpu_type"], value) == ("cpu", 1)
+
+
+def test_lanes_of_known_targets_are_told_of_when_they_are_empty() -> None:
+    queues = {labels["queue"]: value for labels, value in Site().samples("athena_queue_jobs")}
+
+    lanes = ("", ".high", ".low")
+    assert queues == {f"ocr.{target}{lane}": 0 for target in ("T4G16", "any") for lane in lanes}
+
+
+def test_entries_that_cannot_be_read_hide_no_others() -> None:
+    site = Site(nonsense=b"{}", good=report(1, ("ocr.1@host", "loading")))
+    site.beat(time.monotonic(), (entry("w1"), 1))
+    site._hashes[WORKERS] = {**site._hashes[WORKERS], b"x": b"{}"}
+
+    assert site.states() == {"ocr.0@host": "serving", "ocr.1@host": "loading"}
+    assert site.samples("athena_worker_alive")
