@@ -16,8 +16,8 @@ from api.gateway.gateway import Gateway
 from api.http.request_body import ByteBudget
 from api.server import GatewayServer
 from athena.errors import ConfigError
-from athena.listening import LISTEN_FD
-from athena.open_files import allow_open_files, for_callers
+from athena.runtime.listening import LISTEN_FD
+from athena.runtime.open_files import allow_open_files, for_callers
 from athena.settings import Settings, from_env
 from athena.store.checks import fault_at
 from athena.supervisor.embedded_redis import redis_address_of

@@ -23,9 +23,9 @@ from athena.errors import AthenaError
 from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
-from athena.garbage import keep_what_is_loaded
 from athena.jobs.celery_message import TASK_NAME
 from athena.plain_text import one_line
+from athena.runtime.garbage import keep_what_is_loaded
 from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store.keys import ABILITIES, WORKERS

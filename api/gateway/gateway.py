@@ -27,11 +27,11 @@ from athena.errors import (
 )
 from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
-from athena.garbage import keep_what_is_loaded, look_rarely
 from athena.jobs.record import JobRecord, JobState
 from athena.operations.steps import Steps
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
+from athena.runtime.garbage import keep_what_is_loaded, look_rarely
 from athena.settings import Settings
 from athena.store.keys import payload_key, reply_channel
 from athena.store.submission import (

@@ -22,7 +22,7 @@ from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.devices.host import host_name, read_inventory
 from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
-from athena.listening import LISTEN_FD, listen
+from athena.runtime.listening import LISTEN_FD, listen
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
 from athena.store.address import bracketed
 from athena.store.checks import check_redis

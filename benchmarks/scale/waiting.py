@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from athena.open_files import allow_open_files
+from athena.runtime.open_files import allow_open_files
 from benchmarks.harness import Served, served
 from benchmarks.scale.stack import BODY, Usage, client_of, gate_ability, gateway_of
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from athena.garbage import YOUNG, keep_what_is_loaded, look_rarely
+from athena.runtime.garbage import YOUNG, keep_what_is_loaded, look_rarely
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from api import __main__ as gateway
 PROGRAM = """
 import resource, sys
 from athena.telemetry.logs import configure_logs
-from athena.open_files import allow_open_files
+from athena.runtime.open_files import allow_open_files
 soft, hard = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 configure_logs("INFO")

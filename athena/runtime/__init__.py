@@ -1,0 +1,6 @@
+"""What each process sets first.
+
+garbage: when Python looks for cycles
+listening: the socket that a supervisor holds for its gateway
+open_files: how many files may be open
+"""
