@@ -17,7 +17,7 @@ from athena.sdk.device import Device
 
 pytest.importorskip("onnxruntime")
 
-MODEL = Path(__file__).parents[2] / "examples" / "digits" / "model.onnx"
+MODEL = Path(__file__).parents[3] / "examples" / "digits" / "model.onnx"
 ON_CPU = Device("cpu", threads=1)
 ON_GPU = Device("T4G16", "GPU-1", memory_limit_mb=2000)
 CUDA_BUILD = [onnx.CUDA, onnx.CPU]
