@@ -19,8 +19,8 @@ from athena.errors import ConfigError
 from athena.runtime.listening import LISTEN_FD
 from athena.runtime.open_files import allow_open_files, for_callers
 from athena.settings import Settings, from_env
+from athena.store.address import redis_address_of
 from athena.store.checks import fault_at
-from athena.supervisor.embedded_redis import redis_address_of
 from athena.telemetry.log_streams import open_log_streams
 from athena.telemetry.logs import configure_logs
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from athena.supervisor.embedded_redis import socket_path
+from athena.store.address import socket_path
 from benchmarks.harness import Served, cpu_us_per_request, median_of, run_wrk, served
 from benchmarks.noop import request_body
 from benchmarks.tasks import picture_task

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from athena.supervisor.embedded_redis import server_command, socket_path
+from athena.store.address import socket_path
+from athena.supervisor.embedded_redis import server_command
 from athena.supervisor.redis_server import find_server
 from benchmarks.harness import ROOT, free_port, part_name, served
 from benchmarks.tasks import Task

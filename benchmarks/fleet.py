@@ -23,9 +23,9 @@ import redis
 
 from athena.operations.queues import pause_queues
 from athena.operations.steps import run_steps
+from athena.store.address import socket_path
 from athena.store.keys import open_key
 from athena.store.link import BlockingLink
-from athena.supervisor.embedded_redis import socket_path
 from benchmarks.harness import ROOT, Served, median_of, served
 from tests import nvml
 

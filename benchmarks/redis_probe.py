@@ -9,8 +9,8 @@ import redis
 
 from athena.operations.queues import pause_queues
 from athena.operations.steps import run_steps
+from athena.store.address import socket_path
 from athena.store.link import BlockingLink
-from athena.supervisor.embedded_redis import socket_path
 from benchmarks.contestants import Contestant, celery_peer, contestant, post
 from benchmarks.figures import percentile
 from benchmarks.results import round_off

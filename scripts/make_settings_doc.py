@@ -5,7 +5,13 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from athena.ability.manifest import Ability, GpuOptions, Limits, ResourceOptions, WorkerOptions
+from athena.ability.manifest import (
+    Ability,
+    GpuOptions,
+    ResourceOptions,
+    WorkerOptions,
+)
+from athena.protocol.interface import Limits
 from athena.settings import setting_table
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"

@@ -7,11 +7,10 @@ from typing import Any
 
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import BriefFuture
-from athena.ability.manifest import Limits
 from athena.errors import QueueFullError
 from athena.fleet.routing import Route
-from athena.jobs.record import JobState
-from athena.protocol.interface import DataSpec, Interface
+from athena.protocol.enums import JobState
+from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.schema import build_envelope_schema
 from athena.settings import from_env
 from athena.store.submission import Reply, Submission

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from athena.supervisor.embedded_redis import prepare_folders, server_command, socket_path
+from athena.store.address import socket_path
+from athena.supervisor.embedded_redis import prepare_folders, server_command
 from athena.supervisor.redis_server import find_server
 from tests.hangups import let_children_hear_hangups
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from celery import Celery
 
-from athena.jobs.celery_message import TASK_NAME, celery_options, celery_url
+from athena.jobs.celery_message import TASK_NAME
 from athena.settings import from_env
-from athena.store.address import RedisAddress
+from athena.store.address import RedisAddress, redis_address_of
+from athena.store.celery_address import celery_options, celery_url
 from athena.store.connections import tls_options
-from athena.supervisor.embedded_redis import redis_address_of
 
 
 class _LazyConfig:

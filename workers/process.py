@@ -28,10 +28,10 @@ from athena.plain_text import one_line
 from athena.runtime.garbage import keep_what_is_loaded
 from athena.sdk import device
 from athena.settings import Settings, from_env
+from athena.store.address import redis_address_of
 from athena.store.keys import ABILITIES, WORKERS
+from athena.store.lease import ForeignLimits
 from athena.store.scripts import Command
-from athena.store.submission import ForeignLimits
-from athena.supervisor.embedded_redis import redis_address_of
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
 from workers.batching.batcher import Batcher, BatchOptions, Model

@@ -16,7 +16,7 @@ from api.http.patience import Doors
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import ByteBudget, Disconnected
 from athena.errors import GatewayError, QueueFullError
-from athena.jobs.record import JobState
+from athena.protocol.enums import JobState
 from athena.store.submission import Reply, Submission
 
 #: Larger requests may have inputs that do not ride in the job's message.

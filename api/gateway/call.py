@@ -9,7 +9,7 @@ from api.gateway.submitter import Prepared
 from api.gateway.waiters import BRIEF_S, BriefFuture
 from api.http.request_body import Disconnected, RequestBody
 from athena.errors import AthenaError, GatewayError, WaitTimeoutError
-from athena.jobs.record import JobState
+from athena.protocol.enums import JobState
 from athena.store.submission import Reply
 
 #: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.

@@ -27,12 +27,14 @@ from athena.errors import (
 )
 from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
 from athena.operations.steps import Steps
+from athena.protocol.enums import JobState
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
 from athena.settings import Settings
+from athena.store.address import redis_address_of
 from athena.store.keys import payload_key, reply_channel
 from athena.store.submission import (
     ACCEPTED,
@@ -46,7 +48,6 @@ from athena.store.submission import (
     leave_command,
     read_command,
 )
-from athena.supervisor.embedded_redis import redis_address_of
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
 from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS, load_key
-from athena.store.submission import pairs
+from athena.store.scripts import pairs
 
 logger = logging.getLogger(__name__)
 

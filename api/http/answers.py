@@ -7,7 +7,8 @@ from flask import Response
 
 from api.http.problems import JSON
 from athena.errors import ResultExpiredError, http_status_of
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import success_body
 from athena.store.submission import Reply
 

@@ -1,1 +1,12 @@
-"""The gateway's routes, one module for each kind of thing that is asked for."""
+"""The gateway's routes, one module for each kind of thing that is asked for.
+
+abilities: what is served
+admin: what operators do
+bulk: many jobs in one request
+jobs: questions about jobs
+metrics: the fleet for Prometheus
+openapi: the API as a document
+probes: whether this process lives and serves
+run: runs an ability
+workers: who works, and on what
+"""

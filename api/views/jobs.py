@@ -13,9 +13,10 @@ from api.http.answers import accepted_response, ended_response, job_response, js
 from api.http.asgi import BODY
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.jobs.celery_message import MAX_TASK_ID_BYTES
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, retry_job
 from athena.operations.listing import JobFilter, list_jobs
+from athena.protocol.enums import JobState
 from athena.protocol.outputs import read_output
 
 PAGE, MAX_PAGE = 100, 1000

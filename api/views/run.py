@@ -12,9 +12,9 @@ from api.http.answers import accepted_response, ended_response
 from api.http.asgi import BODY
 from api.http.forms import check_media_type, read_body
 from api.http.request_body import RequestBody
-from athena.ability.manifest import RESERVED_SERVICE_IDS
 from athena.errors import NotFoundError
 from athena.protocol.interface import Interface
+from athena.protocol.paths import RESERVED_SERVICE_IDS
 from athena.protocol.schema import RequestSchema
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from athena.ability.declaration import declare
-from athena.ability.manifest import SERVICE_ID, Ability
+from athena.ability.manifest import Ability
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
 from athena.protocol.json_schema import JsonSchema, field_schema, request_schema
+from athena.protocol.paths import SERVICE_ID
 from athena.protocol.schema import (
     COMPRESSIONS,
     FORMATS,

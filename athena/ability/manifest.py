@@ -1,6 +1,5 @@
 """An ability: the folder of a `wrapper.py`, and what its `ability.toml` says about running it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -10,6 +9,8 @@ from athena.ability.aiges_config import flat_texts, read_toml, read_upstream_con
 from athena.ability.wrapper_source import read_wrapper_source
 from athena.devices.types import CPU, TYPE_NAME, is_reserved, renamed_types
 from athena.errors import ConfigError
+from athena.protocol.interface import Limits
+from athena.protocol.paths import RESERVED_SERVICE_IDS, SERVICE_ID, VERSION
 
 T = TypeVar("T")
 
@@ -24,14 +25,6 @@ MAX_WORKERS_PER_GPU = 64
 
 #: By how much shares may seem to exceed a whole GPU: three times 1/3 may be a little more than 1.
 ROUNDING = 1e-9
-
-SERVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-VERSION = re.compile(r"[A-Za-z0-9._-]{1,32}")
-
-#: First path segments that the gateway needs for itself.
-RESERVED_SERVICE_IDS = frozenset(
-    {"v1", "v2", "docs", "metrics", "livez", "readyz", "monitor", "openapi.json", "flower", "static"}
-)
 
 
 @dataclass(frozen=True)
@@ -72,22 +65,6 @@ class ResourceOptions:
 
     dir: str = "resources"
     max_loaded: int = 16
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Table `[limits]`: what is refused, and when waiting and running end."""
-
-    max_body_bytes: int = 16 * 1024 * 1024
-    max_input_bytes: int = 64 * 1024 * 1024
-    max_output_bytes: int = 64 * 1024 * 1024
-    max_queue_jobs: int = 10_000
-    max_queue_bytes: int = 1024 * 1024 * 1024
-    max_queue_s: float = 600
-    max_exec_s: float = 60
-    max_attempts: int = 3
-    cancel_grace_s: float = 10
-    wait_s: float = 60
 
 
 @dataclass(frozen=True)

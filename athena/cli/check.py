@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_source
 from athena.protocol.envelope import DATA_FIELDS
 from athena.settings import ADMIN_VARIABLES, from_env, without
+from athena.supervisor.programs import CHECK
 
 #: Exit status when an error was found.
 EX_FOUND = 1
@@ -61,7 +61,7 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
     Returns:
         What the process reported, and what its end says.
     """
-    command = (sys.executable, "-P", "-m", "workers.tools.check", str(ability.path))
+    command = (*CHECK, str(ability.path))
     environment = without(os.environ, ADMIN_VARIABLES)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     try:

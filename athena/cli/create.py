@@ -6,8 +6,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from athena.ability.manifest import RESERVED_SERVICE_IDS, SERVICE_ID
 from athena.errors import ConfigError
+from athena.protocol.paths import RESERVED_SERVICE_IDS, SERVICE_ID
 
 TEMPLATE = "templates/ability"
 

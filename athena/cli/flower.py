@@ -4,6 +4,7 @@ import importlib.util
 import sys
 
 from athena.settings import Settings
+from athena.supervisor.programs import CELERY_APP
 
 #: Tasks that Flower remembers; each costs it a few kilobytes.
 MAX_TASKS = 5000
@@ -25,7 +26,7 @@ def flower_command(settings: Settings) -> list[str]:
         "-m",
         "celery",
         "-A",
-        "workers.celery_app",
+        CELERY_APP,
         "flower",
         f"--address={settings.flower_host}",
         f"--port={settings.flower_port}",

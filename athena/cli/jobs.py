@@ -4,9 +4,10 @@ from typing import Any
 
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
 from athena.errors import ConfigError, NotFoundError
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job
 from athena.operations.listing import JobFilter, list_jobs
+from athena.protocol.enums import JobState
 
 #: Jobs that are read at once.
 PAGE = 1000

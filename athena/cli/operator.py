@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from athena.errors import StoreError
 from athena.operations.steps import Steps, run_steps
 from athena.settings import Settings, from_env
+from athena.store.address import redis_address_of, redis_url_of
 from athena.store.link import BlockingLink
-from athena.supervisor.embedded_redis import redis_address_of, redis_url_of
 
 T = TypeVar("T")
 

@@ -3,20 +3,20 @@
 import argparse
 import dataclasses
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from athena.ability.manifest import Ability, load_ability
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host, say
-from athena.devices.host import read_inventory
 from athena.errors import ConfigError
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
+from athena.store.address import redis_address_of, redis_url_of
 from athena.store.checks import check_redis
-from athena.supervisor.embedded_redis import redis_address_of, redis_url_of
+from athena.supervisor.gpu_watch import read_inventory
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.host_workers import HostWorkers
+from athena.supervisor.programs import GATEWAY
 from athena.supervisor.supervisor import Stop, Supervisor
 from athena.telemetry.logs import configure_logs
 
@@ -40,7 +40,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_api(options: argparse.Namespace) -> int:
     """Becomes a gateway."""
     settings_of(options.redis, host=options.host, port=options.port)
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "api"])
+    os.execv(GATEWAY[0], GATEWAY)
 
 
 def run_flower(options: argparse.Namespace) -> int:

@@ -12,10 +12,11 @@ import orjson
 from athena.ability.manifest import load_ability
 from athena.cli.operator import print_table
 from athena.cli.serve import check_abilities, default_abilities
-from athena.devices.host import core_count, read_inventory
+from athena.devices.host import core_count
 from athena.devices.inventory import GpuDevice, Inventory, devices_of
 from athena.devices.types import CPU
 from athena.settings import from_env
+from athena.supervisor.gpu_watch import read_inventory
 from athena.supervisor.placement.plan import Plan, make_plan
 
 

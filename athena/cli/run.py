@@ -15,6 +15,7 @@ from athena.errors import ConfigError
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.outputs import RenderedOutput, read_output
 from athena.settings import ADMIN_VARIABLES, from_env, without
+from athena.supervisor.programs import RUN_ONCE
 
 #: Exit status when the request was not answered.
 EX_FAILED = 1
@@ -107,7 +108,7 @@ def _read(path: Path) -> bytes:
 
 
 def _ask(path: Path, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    command = (sys.executable, "-P", "-m", "workers.tools.run_once", str(path))
+    command = (*RUN_ONCE, str(path))
     try:
         done = subprocess.run(
             command,

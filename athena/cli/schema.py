@@ -16,6 +16,7 @@ from athena.protocol.interface import Interface
 from athena.protocol.json_schema import answer_schema, request_schema
 from athena.protocol.openapi.document import openapi_document
 from athena.settings import ADMIN_VARIABLES, from_env, without
+from athena.supervisor.programs import DESCRIBE
 
 #: How `workers.tools.describe` ends where the ability is not as it must be; then its last line says why.
 EX_CONFIG = 78
@@ -65,7 +66,7 @@ def describe(path: Path, timeout_s: float) -> Interface:
     Raises:
         ConfigError: the process did not end well, or not in time.
     """
-    command = (sys.executable, "-P", "-m", "workers.tools.describe", str(path.absolute()))
+    command = (*DESCRIBE, str(path.absolute()))
     environment = {**without(os.environ, ADMIN_VARIABLES), "CUDA_VISIBLE_DEVICES": ""}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=timeout_s)

@@ -7,7 +7,6 @@ import http.client
 import os
 import shlex
 import socket
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,12 +18,12 @@ from redis.exceptions import RedisError
 
 from athena.ability.manifest import Ability, load_ability
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
-from athena.devices.host import host_name, read_inventory
+from athena.devices.host import host_name
 from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
 from athena.runtime.listening import LISTEN_FD, listen
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
-from athena.store.address import bracketed
+from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
 from athena.store.checks import check_redis
 from athena.supervisor.child import Child
 from athena.supervisor.data_folder import UMASK
@@ -33,13 +32,12 @@ from athena.supervisor.embedded_redis import (
     LOG_NAME,
     memory_limit,
     prepare_folders,
-    redis_address_of,
-    redis_url_of,
     server_command,
-    socket_path,
 )
+from athena.supervisor.gpu_watch import read_inventory
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.host_workers import HostWorkers
+from athena.supervisor.programs import GATEWAY
 from athena.supervisor.redis_server import RedisServer, find_server, note_server
 from athena.supervisor.supervisor import Stop, Supervisor
 from athena.telemetry.logs import configure_logs
@@ -203,7 +201,7 @@ class GatewayChild(Child):
 
     def command(self) -> Sequence[str]:
         """Returns the gateway's command line."""
-        return (sys.executable, "-P", "-m", "api")
+        return GATEWAY
 
     def check_ready(self) -> bool:
         """Whether it can serve."""

@@ -1,10 +1,11 @@
-"""The hardware of one host: its GPUs, its cores, its memory.
+"""One host: its GPUs, its cores, its memory, its processes.
 
 driver: reads NVIDIA's driver; a program
 host: name, cores and GPUs of this host
 inventory: the GPUs of a host, as data
 memory: how much memory a process may use
 nvml: what answers of NVIDIA's library mean
+processes: the processes that run here
 readings: the last reading of the GPUs, and what is kept of earlier ones
 types: names of GPU types
 visible: the GPUs that CUDA_VISIBLE_DEVICES names

@@ -6,13 +6,12 @@ every supervisor has one; what they do is idempotent, so they need not agree.
 
 from collections.abc import Iterable, Mapping
 
-from athena.ability.manifest import Limits
 from athena.fleet.registry import readable
 from athena.fleet.view import FleetView
 from athena.jobs.queues import ANY, queues_of_targets
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
+from athena.store.fencing import Death, fence_command, sweep_command
 from athena.store.scripts import Command
-from athena.store.submission import Death, fence_command, sweep_command
 
 SWEEP_S = 1.0
 

@@ -1,14 +1,15 @@
 """Which queue a request goes to, by its scheduling hints and the workers that are alive. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from athena.devices.inventory import label_key
 from athena.errors import UnservedError
 from athena.fleet.worker_entry import WorkerEntry
-from athena.jobs.queues import ANY, NORMAL, is_gpu_id, queue_name
+from athena.jobs.queues import ANY, is_gpu_id, queue_name
+from athena.protocol.enums import NORMAL
 from athena.protocol.interface import Interface
+from athena.store.fencing import Rerouting
 
 #: Values of `gpu_id` that pin a request to nothing.
 NO_PIN = frozenset({"", "first", ANY})
@@ -143,24 +144,6 @@ def _no_such_gpu(interface: Interface, alive: Sequence[WorkerEntry], hints: Hint
         f"GPUs{of_type} alive: {gpus}; types alive: {types}",
         retry_after_s=RETRY_AFTER_S,
     )
-
-
-@dataclass(frozen=True)
-class Rerouting:
-    """Where jobs go whose target has lost its last worker.
-
-    Attributes:
-        live: the targets that have a worker: types and UUIDs.
-        target: for jobs of all other targets; "" if they stay where they are. A job that was pinned goes to
-            its home, if that is live.
-    """
-
-    live: frozenset[str]
-    target: str = ""
-
-
-#: Nothing moves, and nothing is forgotten.
-STAY = Rerouting(frozenset())
 
 
 def rerouting(interface: Interface, alive: Sequence[WorkerEntry], loading: Iterable[str] = ()) -> Rerouting:

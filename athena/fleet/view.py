@@ -8,11 +8,17 @@ import orjson
 from athena.errors import UnservedError
 from athena.fleet.host_report import loading_workers
 from athena.fleet.registry import readable
-from athena.fleet.routing import STAY, Hints, Rerouting, Route, rerouting, route
+from athena.fleet.routing import (
+    Hints,
+    Route,
+    rerouting,
+    route,
+)
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import ANY, QueueName, is_gpu_id
 from athena.jobs.record import JobRecord
 from athena.protocol.interface import Interface
+from athena.store.fencing import STAY, Rerouting
 from athena.store.keys import NONE
 from athena.store.scripts import Command
 

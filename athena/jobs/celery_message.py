@@ -1,15 +1,12 @@
 """Celery's side of the queue: names, URLs and the message, so that any Celery tool can read it."""
 
-import os
 import re
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from athena.jobs.message import JobMessage
-from athena.store.address import RedisAddress, address_of, bracketed
 
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"
@@ -102,31 +99,3 @@ def describe_inputs(message: JobMessage) -> str:
     """Returns what Flower shows as a task's arguments: names and sizes, never the data."""
     inputs = ", ".join(f"{item.key}: {item.size} bytes" for item in message.inputs)
     return f"({message.service_id}: {inputs or 'no input'})"
-
-
-def celery_url(target: RedisAddress | str) -> str:
-    """Returns an address as kombu spells it; one with sentinels also needs `celery_options`."""
-    address = address_of(target)
-    login = ""
-    if address.username or address.password:
-        login = f"{quote(address.username, safe='')}:{quote(address.password, safe='')}@"
-    if address.scheme == "unix":
-        database = f"?virtual_host={address.database}" if address.database else ""
-        return f"redis+socket://{login}{quote(os.fsencode(address.path))}{database}"
-    return ";".join(
-        f"{address.scheme}://{login}{bracketed(host)}:{port}/{address.database}"
-        for host, port in address.hosts
-    )
-
-
-def celery_options(address: RedisAddress, timeout_s: float) -> dict[str, Any]:
-    """Returns Celery's `broker_transport_options` for an address."""
-    limits = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
-    if not address.master_name:
-        return limits
-    password = {"password": address.sentinel_password} if address.sentinel_password else {}
-    return {
-        **limits,
-        "master_name": address.master_name,
-        "sentinel_kwargs": {**limits, **password},
-    }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from athena.jobs.record import JobState
+from athena.protocol.enums import JobState
 
 
 @dataclass(frozen=True)

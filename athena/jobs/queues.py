@@ -4,14 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from athena.devices.types import UUID_PREFIXES
+from athena.protocol.enums import HIGH, LOW, NORMAL
 
 #: The target of jobs that any worker of their ability may run.
 ANY = "any"
-
-HIGH, NORMAL, LOW = "high", "normal", "low"
-
-#: `header.priority`, the lanes of each queue.
-LANES = (HIGH, NORMAL, LOW)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-
-class JobState(StrEnum):
-    """Where a job is in its life."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    TIMED_OUT = "timed_out"
-    POISONED = "poisoned"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the state never changes any more."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
+from athena.protocol.enums import JobState
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from athena.ability.manifest import Limits
 from athena.errors import (
     AthenaError,
     JobStateError,
@@ -18,10 +17,11 @@ from athena.fleet.routing import Hints, route
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import with_new_id
 from athena.jobs.queues import QueueName, is_gpu_id
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
 from athena.operations.steps import Steps
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import new_job_id
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 from athena.protocol.schema import check_request_id
 from athena.settings import Settings
 from athena.store.keys import (
@@ -32,6 +32,7 @@ from athena.store.keys import (
     message_key,
     payload_key,
 )
+from athena.store.scripts import pairs
 from athena.store.submission import (
     ACCEPTED,
     ORPHAN_TTL_S,
@@ -42,7 +43,6 @@ from athena.store.submission import (
     find_command,
     found_jobs,
     job_record,
-    pairs,
     read_command,
     requeue_command,
     submit_command,

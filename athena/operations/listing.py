@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from athena.errors import NotFoundError
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
 from athena.operations.steps import Steps
+from athena.protocol.enums import JobState
 from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
-from athena.store.scripts import LIST
-from athena.store.submission import pairs
+from athena.store.scripts import LIST, pairs
 
 #: What one script may look at, so that nobody else waits long for Redis, and what one page may.
 LOOKED_AT_ONCE = 250

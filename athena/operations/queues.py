@@ -7,8 +7,9 @@ from athena.errors import AbilityInUseError, NotFoundError
 from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
 from athena.fleet.worker_entry import WorkerEntry
-from athena.jobs.queues import ANY, NORMAL, QueueName, queues_of_targets
+from athena.jobs.queues import ANY, QueueName, queues_of_targets
 from athena.operations.steps import Steps
+from athena.protocol.enums import NORMAL
 from athena.protocol.interface import Interface
 from athena.store.keys import (
     ABILITIES,
@@ -22,10 +23,7 @@ from athena.store.keys import (
     open_key,
     queues_key,
 )
-from athena.store.scripts import FORGET, PAUSE, PURGE
-from athena.store.submission import (
-    pairs,
-)
+from athena.store.scripts import FORGET, PAUSE, PURGE, pairs
 
 #: How many messages one purge script removes: Redis serves nobody else meanwhile.
 PURGE_AT_ONCE = 500

@@ -1,12 +1,14 @@
 """The HTTP contract as data; pure.
 
 codings: compression and text encodings of inputs and outputs
+enums: words of the contract
 envelope: from a request's JSON to inputs, from outputs to an answer's JSON
 fields: marshmallow fields that coerce nothing
 interface: what an ability accepts and answers
 json_schema: the interface as JSON Schema
 openapi: the interface as OpenAPI
 outputs: bytes of one output, read back out of an answer
+paths: the parts of URLs that name abilities
 quick_check: a fast yes to ordinary requests
 references: inputs that a request names by URL
 schema: marshmallow schemas of the envelope

@@ -7,10 +7,24 @@ from typing import Any
 
 import orjson
 
-from athena.ability.manifest import Limits
-
 #: What `ParamSpec.format_as` may say.
 FORMATS = ("", "string", "boolean", "integer", "number", "lower", "upper")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Table `[limits]`: what is refused, and when waiting and running end."""
+
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_input_bytes: int = 64 * 1024 * 1024
+    max_output_bytes: int = 64 * 1024 * 1024
+    max_queue_jobs: int = 10_000
+    max_queue_bytes: int = 1024 * 1024 * 1024
+    max_queue_s: float = 600
+    max_exec_s: float = 60
+    max_attempts: int = 3
+    cancel_grace_s: float = 10
+    wait_s: float = 60
 
 
 @dataclass(frozen=True)

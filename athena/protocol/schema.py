@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from athena.errors import AppIdError, Problem, RequestError
-from athena.jobs.queues import LANES
+from athena.protocol.enums import LANES
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, json_type
 from athena.protocol.interface import DataSpec, Interface, ParamSpec

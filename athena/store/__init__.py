@@ -1,11 +1,14 @@
 """Redis: its address, its keys, its scripts, and what they do with jobs.
 
 address: URLs of Redis
+celery_address: the address as Celery's tools spell it
 checks: whether a Redis can be used
 connections: how connections are made
+fencing: workers that live or have died
 keys: the names of all keys
+lease: what workers do with jobs
 link: a connection for programs that wait for each answer
 lua: the scripts
 scripts: how scripts are sent
-submission: commands of gateways, workers and supervisors, and their answers
+submission: what gateways do with jobs
 """

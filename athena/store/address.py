@@ -8,18 +8,25 @@
 | `sentinel://[user:password@]host[:port],…/<master name>[/database]` | whichever server the sentinels name |
 """
 
+import hashlib
 import os
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, quote, unquote
 
 from athena.errors import ConfigError
+from athena.settings import Settings
 
 #: Where the URL comes from, for messages.
 PLACE = "the URL of Redis (--redis, ATHENA_REDIS_URL)"
 
 PORTS = {"redis": 6379, "rediss": 6379, "sentinel": 26379, "unix": 0}
+
+#: A unix socket's path may have 107 bytes on Linux.
+MAX_SOCKET_PATH = 100
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(?::(\d{1,5}))?")
 
@@ -200,3 +207,29 @@ def _refuse_query(parts: SplitResult) -> None:
 
 def _refuse(what: str) -> NoReturn:
     raise ConfigError(f"{PLACE} {what}")
+
+
+def redis_url_of(settings: Settings) -> str:
+    """Returns the Redis that the settings mean: the given one, or the embedded one of the data folder."""
+    return settings.redis_url or f"unix://{quote(os.fsencode(socket_path(settings.data_dir)))}"
+
+
+def redis_address_of(settings: Settings) -> RedisAddress:
+    """Returns the address of the Redis that the settings mean.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    if not settings.redis_url:
+        return RedisAddress("unix", path=str(socket_path(settings.data_dir)))
+    tls = RedisTls(settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file)
+    return parse_address(settings.redis_url, tls, settings.sentinel_password)
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Returns where the embedded Redis of a data folder listens."""
+    path = data_dir / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"athena-{os.getuid()}-{digest}" / "redis.sock"

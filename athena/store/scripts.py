@@ -90,3 +90,8 @@ def script_of(command: Command) -> Script | None:
     if command[0] != "EVALSHA":
         return None
     return next(script for script in SCRIPTS if script.sha == command[1])
+
+
+def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    """Returns what Redis lists as field, value, field, value."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

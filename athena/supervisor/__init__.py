@@ -8,6 +8,7 @@ heartbeat: what a supervisor does in Redis
 host_workers: the plan, carried out
 orphans: processes that others have left behind
 placement: which workers a host starts
+programs: what is started by name
 redis_server: server programs that can be the embedded Redis
 rolling: replacement, one process after the other
 supervisor: the loop that owns the processes

@@ -1,19 +1,12 @@
 """The Redis that `athena serve` brings along: a real server process, durable, on a unix socket of its own."""
 
-import hashlib
-import os
-import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 from athena.devices.memory import memory_bytes
 from athena.settings import Settings
-from athena.store.address import RedisAddress, RedisTls, parse_address
+from athena.store.address import socket_path
 from athena.supervisor.data_folder import check_own, open_folder
 from athena.supervisor.redis_server import RedisServer
-
-#: A unix socket's path may have 107 bytes on Linux.
-MAX_SOCKET_PATH = 100
 
 LOG_NAME = "redis.log"
 
@@ -22,32 +15,6 @@ MEMORY_PART = 3
 
 #: Keeps a second `athena serve` out.
 LOCK_NAME = "lock"
-
-
-def redis_url_of(settings: Settings) -> str:
-    """Returns the Redis that the settings mean: the given one, or the embedded one of the data folder."""
-    return settings.redis_url or f"unix://{quote(os.fsencode(socket_path(settings.data_dir)))}"
-
-
-def redis_address_of(settings: Settings) -> RedisAddress:
-    """Returns the address of the Redis that the settings mean.
-
-    Raises:
-        ConfigError: it cannot be used.
-    """
-    if not settings.redis_url:
-        return RedisAddress("unix", path=str(socket_path(settings.data_dir)))
-    tls = RedisTls(settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file)
-    return parse_address(settings.redis_url, tls, settings.sentinel_password)
-
-
-def socket_path(data_dir: Path) -> Path:
-    """Returns where the embedded Redis of a data folder listens."""
-    path = data_dir / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
-        return path
-    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"athena-{os.getuid()}-{digest}" / "redis.sock"
 
 
 def memory_limit(settings: Settings) -> int:

@@ -17,10 +17,17 @@ from athena.fleet.registry import readable
 from athena.fleet.view import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
 from athena.settings import Settings
 from athena.store.address import RedisAddress
+from athena.store.fencing import (
+    Beat,
+    Death,
+    beat_command,
+    beats,
+    fence_command,
+    fenced_jobs,
+)
 from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS
 from athena.store.link import BlockingLink
-from athena.store.scripts import Command
-from athena.store.submission import Beat, Death, beat_command, beats, fence_command, fenced_jobs, pairs
+from athena.store.scripts import Command, pairs
 
 logger = logging.getLogger(__name__)
 

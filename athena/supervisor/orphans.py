@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from athena.devices.processes import own_children, read_bytes
 from athena.supervisor.child import Child
 
 logger = logging.getLogger(__name__)
@@ -24,14 +25,6 @@ PATIENCE_S = 10.0
 JUST_NOW_S = 0.5
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def own_children() -> list[int]:
-    """Returns the children of all threads of this process, ended ones included (proc_pid_children(5)).
-
-    There are none where the kernel does not tell.
-    """
-    return [int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in _read(path).split()]
 
 
 @dataclass
@@ -178,16 +171,9 @@ def _session(pid: int) -> int:
 
 
 def _name(pid: int) -> str:
-    return _read(Path(f"/proc/{pid}/comm")).decode(errors="replace").strip()
+    return read_bytes(Path(f"/proc/{pid}/comm")).decode(errors="replace").strip()
 
 
 def _environment(pid: int) -> bytes:
     """Returns the environment with which a process was started; a zombie has none any more."""
-    return _read(Path(f"/proc/{pid}/environ"))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+    return read_bytes(Path(f"/proc/{pid}/environ"))

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,11 @@ from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, Worke
 from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.settings import Settings
-from athena.store.submission import Beat, Death
+from athena.store.fencing import Beat, Death
 from athena.supervisor.child import Child, StartError, describe_exit
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
+from athena.supervisor.programs import WORKER
 from athena.supervisor.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class WorkerChild(Child):
 
     def command(self) -> Sequence[str]:
         """Returns the worker's command line."""
-        return (sys.executable, "-P", "-m", "workers")
+        return WORKER
 
     def inherited_fds(self) -> Sequence[int]:
         """Returns the status pipe and the progress board."""

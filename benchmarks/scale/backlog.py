@@ -17,15 +17,14 @@ from athena.jobs.message import make_message
 from athena.jobs.queues import queue_name, queues_of_targets
 from athena.protocol.envelope import InputValue
 from athena.store.keys import WORKERS, open_key
-from athena.store.submission import (
+from athena.store.lease import (
     Draw,
     ForeignLimits,
-    Submission,
     give_back_command,
-    submit_command,
     take_command,
     taken_jobs,
 )
+from athena.store.submission import Submission, submit_command
 from benchmarks.harness import served
 from benchmarks.scale.stack import BODY, GATE, script_us
 from tests.chaos.redis_server import RedisServer

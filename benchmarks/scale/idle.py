@@ -5,8 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from athena.ability.manifest import Limits
-from athena.protocol.interface import DataSpec, Interface
+from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.store.keys import ABILITIES
 from athena.supervisor.heartbeat import LEARN_S
 from benchmarks.harness import served

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import redis
 
-from athena.supervisor.embedded_redis import socket_path
+from athena.store.address import socket_path
 from benchmarks.harness import ROOT, Served, free_port
 
 GATE = ROOT / "benchmarks" / "abilities" / "gate"

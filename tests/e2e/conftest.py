@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from athena.settings import from_env
-from athena.supervisor.embedded_redis import redis_url_of
+from athena.store.address import redis_url_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ATHENA = [sys.executable, "-P", "-m", "athena"]

@@ -11,31 +11,32 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import encode_message
 from athena.jobs.message import make_message
 from athena.jobs.queues import queue_name
-from athena.jobs.record import JobRecord, JobState, Outcome
+from athena.jobs.record import JobRecord, Outcome
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue
+from athena.store.fencing import Death, fence_command, fenced_jobs
 from athena.store.keys import WORKERS, payload_key, reply_channel
-from athena.store.scripts import Command, script_of
-from athena.store.submission import (
-    Death,
+from athena.store.lease import (
     Draw,
     ForeignLimits,
-    Reply,
-    Submission,
     TakenJob,
-    fence_command,
-    fenced_jobs,
     finish_command,
     give_back_command,
+    reconcile_command,
+    reconciled_jobs,
+    start_command,
+    take_command,
+    taken_jobs,
+)
+from athena.store.scripts import Command, script_of
+from athena.store.submission import (
+    Reply,
+    Submission,
     job_record,
     leave_command,
     read_command,
-    reconcile_command,
-    reconciled_jobs,
     split_replies,
-    start_command,
     submit_command,
-    take_command,
-    taken_jobs,
 )
 
 FOREIGN = ForeignLimits(result_ttl_s=3600, record_ttl_s=86400, max_queue_s=600)

@@ -12,7 +12,8 @@ import redis
 
 from athena.devices.memory import memory_bytes
 from athena.settings import from_env
-from athena.supervisor.embedded_redis import memory_limit, prepare_folders, server_command, socket_path
+from athena.store.address import socket_path
+from athena.supervisor.embedded_redis import memory_limit, prepare_folders, server_command
 from athena.supervisor.redis_server import find_server
 from tests.conftest import wait_until
 

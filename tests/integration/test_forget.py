@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from athena.errors import AbilityInUseError, NotFoundError
-from athena.jobs.record import JobState
 from athena.operations.queues import forget_ability, list_abilities
 from athena.operations.steps import run_steps
+from athena.protocol.enums import JobState
 from athena.store.keys import (
     ABILITIES,
     FAILURES,

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from athena.cli import main
-from athena.devices.host import read_inventory
 from athena.devices.inventory import Gpu, Inventory, devices_of
-from athena.supervisor.gpu_watch import GpuWatch
+from athena.supervisor.gpu_watch import GpuWatch, read_inventory
 from tests import nvml
 from tests.nvml import StandInGpu, a100s, h200s, t4s
 
@@ -187,7 +186,7 @@ def test_process_that_cannot_be_ended_keeps_nobody_waiting(monkeypatch: pytest.M
             held.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Held)
-    monkeypatch.setattr("athena.devices.host.inventory_command", lambda: ("sleep", "30"))
+    monkeypatch.setattr("athena.supervisor.gpu_watch.inventory_command", lambda: ("sleep", "30"))
     began_s = time.monotonic()
 
     inventory = read_inventory(timeout_s=0.2)

@@ -5,13 +5,12 @@ import time
 import pytest
 import redis
 
-from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.fleet.host_report import HostReport, WorkerStatus
 from athena.fleet.view import REROUTE_AFTER_S
 from athena.operations.queues import list_hosts
 from athena.operations.steps import run_steps
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 from athena.settings import from_env
 from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
 from athena.store.link import BlockingLink

@@ -9,8 +9,8 @@ from athena.errors import NotFoundError
 from athena.operations.jobs import cancel_jobs
 from athena.operations.listing import LOOKED_AT_A_PAGE, JobFilter, JobPage, list_jobs
 from athena.operations.steps import run_steps
+from athena.store.fencing import sweep_command
 from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
-from athena.store.submission import sweep_command
 
 from .conftest import CPU_QUEUE, Store, failed, submission, succeeded
 

@@ -22,12 +22,15 @@ from athena.jobs.lifecycle import (
     WorkerDied,
     advance,
 )
-from athena.jobs.record import JobRecord, JobState, Outcome
+from athena.jobs.record import JobRecord, Outcome
 from athena.operations.jobs import cancel_jobs
 from athena.operations.steps import run_steps
+from athena.protocol.enums import JobState
 from athena.store import keys
+from athena.store.fencing import sweep_command
 from athena.store.keys import inflight_key, job_key, open_key
-from athena.store.submission import TakenJob, pairs, sweep_command
+from athena.store.lease import TakenJob
+from athena.store.scripts import pairs
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Memory, Store
 

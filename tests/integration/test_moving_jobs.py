@@ -2,10 +2,9 @@
 
 import pytest
 
-from athena.fleet.routing import STAY, Rerouting
+from athena.store.fencing import STAY, Rerouting, sweep_command
 from athena.store.keys import bell_key
 from athena.store.scripts import PURGE
-from athena.store.submission import sweep_command
 
 from .conftest import ANY_QUEUE, Store
 

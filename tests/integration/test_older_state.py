@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 )
 from redis.exceptions import RedisError
 
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.store.keys import inflight_key, open_key
 from athena.store.scripts import Command
 from tests.conftest import wait_until

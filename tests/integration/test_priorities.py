@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
-from athena.jobs.celery_message import TASK_NAME, celery_url
+from athena.jobs.celery_message import TASK_NAME
 from athena.jobs.queues import queues_of_targets
+from athena.store.celery_address import celery_url
+from athena.store.fencing import sweep_command
 from athena.store.keys import bell_key, queues_key
-from athena.store.submission import sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store
 

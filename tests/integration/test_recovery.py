@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability.manifest import Limits
 from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, UnservedError
-from athena.fleet.routing import Rerouting
-from athena.jobs.record import JobState
 from athena.operations.jobs import (
     cancel_jobs,
     drop_dead,
@@ -28,8 +25,10 @@ from athena.operations.queues import (
     purge_queues,
 )
 from athena.operations.steps import Steps, run_steps
-from athena.protocol.interface import Interface
+from athena.protocol.enums import JobState
+from athena.protocol.interface import Interface, Limits
 from athena.settings import from_env
+from athena.store.fencing import Rerouting, beat_command, beats, sweep_command
 from athena.store.keys import (
     ABILITIES,
     BEATS,
@@ -43,13 +42,10 @@ from athena.store.keys import (
     open_key,
     payload_key,
 )
-from athena.store.submission import (
+from athena.store.lease import (
     Draw,
     TakenJob,
-    beat_command,
-    beats,
     progress_command,
-    sweep_command,
     take_command,
     taken_jobs,
 )

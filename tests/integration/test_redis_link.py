@@ -13,8 +13,9 @@ import redis
 
 from api.redis.link import RedisLink, Subscriber
 from athena.errors import StoreError
+from athena.store.fencing import beat_command
 from athena.store.scripts import Command
-from athena.store.submission import beat_command, read_command
+from athena.store.submission import read_command
 
 pytestmark = pytest.mark.redis
 

@@ -17,8 +17,13 @@ from api.redis.link import Subscriber
 from athena.fleet.view import DEAD_AFTER_S
 from athena.fleet.worker_entry import WorkerEntry
 from athena.settings import from_env
+from athena.store.fencing import (
+    Death,
+    beat_command,
+    fence_command,
+    fenced_jobs,
+)
 from athena.store.keys import BEATS, WORKERS
-from athena.store.submission import Death, beat_command, fence_command, fenced_jobs
 from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.redis_servers import PASSWORD, Server

@@ -17,8 +17,8 @@ from athena.errors import (
 from athena.operations.jobs import list_dead, requeue_dead, retry_job
 from athena.operations.queues import purge_queues
 from athena.operations.steps import Steps, run_steps
+from athena.store.fencing import sweep_command
 from athena.store.keys import ABILITIES, message_key, payload_key
-from athena.store.submission import sweep_command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store, failed
 from .test_recovery import SETTINGS, interface, poison

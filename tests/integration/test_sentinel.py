@@ -14,8 +14,8 @@ from athena.settings import from_env
 from athena.store.address import RedisAddress, parse_address
 from athena.store.checks import check_redis
 from athena.store.connections import client_of
+from athena.store.fencing import beat_command
 from athena.store.keys import FAILURES
-from athena.store.submission import beat_command
 from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.redis_servers import SENTINEL_PASSWORD, SentinelSet, Server, sentinel_set

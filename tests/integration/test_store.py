@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from redis.exceptions import ResponseError
 
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
+from athena.store.fencing import beat_command, beats
 from athena.store.keys import (
     BEATS,
     bell_key,
@@ -17,7 +19,8 @@ from athena.store.keys import (
     request_key,
     result_key,
 )
-from athena.store.submission import TakenJob, beat_command, beats, find_command, found_jobs
+from athena.store.lease import TakenJob
+from athena.store.submission import find_command, found_jobs
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, submission, succeeded
 

@@ -6,8 +6,9 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
+from athena.store.fencing import beat_command
 from athena.store.scripts import BEAT, READ
-from athena.store.submission import beat_command, read_command
+from athena.store.submission import read_command
 from tests.conftest import wait_until
 from workers.lease.store_link import StoreLink
 

@@ -15,7 +15,7 @@ from athena.errors import ConfigError, StoreError
 from athena.settings import from_env
 from athena.store.address import RedisAddress, RedisTls, parse_address
 from athena.store.checks import check_redis
-from athena.store.submission import beat_command
+from athena.store.fencing import beat_command
 from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.integration.test_redis_link import eventually

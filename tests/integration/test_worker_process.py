@@ -14,12 +14,14 @@ from celery import Celery
 from athena.ability.manifest import load_ability
 from athena.fleet.launch import EX_LOOP_FAILED
 from athena.fleet.worker_entry import WorkerEntry
-from athena.jobs.celery_message import celery_url, encode_message
+from athena.jobs.celery_message import encode_message
 from athena.jobs.message import make_message
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue
 from athena.protocol.interface import Interface
 from athena.settings import Settings, from_env
+from athena.store.celery_address import celery_url
 from athena.store.keys import ABILITIES, BEATS, WORKERS, bell_key
 from athena.supervisor.child import StartError
 from athena.supervisor.heartbeat import FleetKeeper

@@ -18,8 +18,9 @@ from athena.errors import ExpiredError, Problem, RequestError
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.message import JobMessage
-from athena.jobs.record import JobState, Outcome
-from athena.store.submission import TakenJob
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
+from athena.store.lease import TakenJob
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.lease.exchange import WorkerSession

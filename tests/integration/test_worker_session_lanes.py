@@ -12,10 +12,11 @@ import pytest
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import queue_name
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.store.keys import bell_key
+from athena.store.lease import TakenJob
 from athena.store.scripts import Command
-from athena.store.submission import TakenJob
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.lease.exchange import WorkerSession

@@ -9,9 +9,9 @@ from celery.exceptions import WorkerShutdown
 
 from athena.fleet.launch import EX_RECYCLED
 from athena.fleet.progress_board import Pulse
-from athena.jobs.record import JobState
 from athena.operations.jobs import cancel_jobs
 from athena.operations.steps import run_steps
+from athena.protocol.enums import JobState
 from tests.conftest import wait_until
 from workers.lease.recycling import Wear
 

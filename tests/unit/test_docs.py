@@ -13,7 +13,8 @@ from athena import errors
 from athena.ability import manifest as ability
 from athena.cli import main
 from athena.errors import AthenaError, ConfigError
-from athena.jobs.record import JobState
+from athena.protocol.enums import JobState
+from athena.protocol.interface import Limits
 from athena.settings import from_env, setting_table
 from athena.store import keys
 from athena.store.scripts import SCRIPTS
@@ -27,7 +28,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 TABLES = {
     "gpu": [item.name for item in fields(ability.GpuOptions)],
     "worker": [item.name for item in fields(ability.WorkerOptions)],
-    "limits": [item.name for item in fields(ability.Limits)],
+    "limits": [item.name for item in fields(Limits)],
     "resources": [item.name for item in fields(ability.ResourceOptions)],
 }
 

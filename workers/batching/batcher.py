@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError
 from athena.fleet.progress_board import ProgressBoard
 from athena.jobs.message import JobMessage
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
 from athena.plain_text import one_line
+from athena.protocol.enums import JobState
 from workers.batching.call_clock import CallClock
 from workers.batching.waiting_line import Line
 

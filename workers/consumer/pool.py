@@ -10,7 +10,8 @@ from celery.worker import state
 from kombu.serialization import loads
 
 from athena.errors import RequestError
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from workers.lease.exchange import WorkerSession
 
 logger = logging.getLogger(__name__)

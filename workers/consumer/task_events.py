@@ -13,7 +13,8 @@ from celery import signals
 from celery.worker import state
 
 from athena.fleet.worker_entry import WorkerEntry
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from workers.consumer.event_budget import EventBudget
 
 

@@ -26,8 +26,8 @@ from athena.jobs.celery_message import MAX_TASK_ID_BYTES, TASK_NAME
 from athena.plain_text import one_line, plain_line
 from athena.store.address import RedisAddress, bracketed
 from athena.store.connections import pool_of
+from athena.store.lease import TakenJob
 from athena.store.scripts import Command
-from athena.store.submission import TakenJob
 from workers.consumer.task_events import TaskBoard
 from workers.lease.exchange import WorkerSession
 

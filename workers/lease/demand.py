@@ -6,7 +6,7 @@ does not ask again before a bell rings.
 
 from collections.abc import Sequence
 
-from athena.store.submission import Draw
+from athena.store.lease import Draw
 from workers.lease.slots import Slots
 from workers.lease.take_order import TakeOrder
 

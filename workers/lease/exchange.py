@@ -14,8 +14,7 @@ from athena.fleet.launch import EX_RECYCLED
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.message import JobMessage
 from athena.store.keys import bell_key
-from athena.store.scripts import Command
-from athena.store.submission import (
+from athena.store.lease import (
     Draw,
     ForeignLimits,
     TakenJob,
@@ -29,6 +28,7 @@ from athena.store.submission import (
     take_command,
     taken_jobs,
 )
+from athena.store.scripts import Command
 from workers.batching.batcher import Batcher, BatchJob
 from workers.lease.demand import Demand
 from workers.lease.held_jobs import Callback, HeldJob, HeldJobs

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from athena.errors import AthenaError, CanceledError, ExpiredError
-from athena.jobs.queues import HIGH, QueueName
-from athena.jobs.record import JobState, Outcome
-from athena.store.submission import TakenJob
+from athena.jobs.queues import QueueName
+from athena.jobs.record import Outcome
+from athena.protocol.enums import HIGH, JobState
+from athena.store.lease import TakenJob
 from workers.batching.batcher import BatchJob
 
 Callback = Callable[..., Any]

@@ -12,8 +12,9 @@ The rules:
 from collections import deque
 from collections.abc import Iterable
 
-from athena.jobs.queues import ANY, HIGH, LOW, NORMAL, QueueName, queue_name
-from athena.store.submission import Draw
+from athena.jobs.queues import ANY, QueueName, queue_name
+from athena.protocol.enums import HIGH, LOW, NORMAL
+from athena.store.lease import Draw
 
 #: A lower lane gets one of so many jobs, at least.
 TURN = 10

@@ -13,11 +13,14 @@ from contextlib import suppress
 from signal import signal as set_handler
 from typing import NoReturn, ParamSpec, TypeVar
 
-from athena.supervisor.orphans import GRACE_S, own_children
+from athena.devices.processes import own_children
 from workers.runtime.guards import UNHEARD
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: How long what a fork has started may take to end after SIGTERM, as what a worker leaves behind.
+GRACE_S = 1.0
 
 #: The signals that Celery and the worker handle. In a fork their handlers would stop the worker's loop,
 #: of which there is only a dead copy: `terminate()` would do nothing.

@@ -19,9 +19,10 @@ from athena.errors import (
 )
 from athena.jobs.intake import prepare_job
 from athena.jobs.message import JobMessage, input_bytes
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
 from athena.plain_text import one_line, plain_line
 from athena.protocol.codings import decode_input
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
 from athena.protocol.interface import Interface
 from athena.protocol.schema import build_envelope_schema, validate_envelope

@@ -20,8 +20,8 @@ from athena.ability.findings import Finding, Severity
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_keys, check_source
 from athena.errors import AthenaError, ConfigError
-from athena.jobs.record import JobState
 from athena.plain_text import one_line
+from athena.protocol.enums import JobState
 from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop

@@ -15,7 +15,8 @@ import pybase64
 
 from athena.ability.manifest import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import success_body
 from athena.protocol.uploads import Upload, build_envelope
 from athena.telemetry.logs import configure_logs

@@ -20,7 +20,7 @@ from athena.errors import (
     StoreError,
     WrapperError,
 )
-from athena.jobs.record import JobState
+from athena.protocol.enums import JobState
 from athena.protocol.json_schema import JsonSchema
 from athena.protocol.openapi.parts import (
     INTEGER,

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from athena.ability.aiges_export import Shape, export_document
 from athena.ability.aiges_import import UpstreamSchema, import_document
-from athena.ability.manifest import Limits
 from athena.errors import ConfigError, RequestError
 from athena.jobs.intake import complete, convert, prepare_job
 from athena.jobs.message import JobMessage
 from athena.protocol.envelope import DATA_FIELDS
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import HINTS, build_envelope_schema, validate_envelope
 
 BLANK = Interface("ocr", "v1", "", (), (), (), ("cpu",), True, Limits())

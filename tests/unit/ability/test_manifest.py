@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability.manifest import RESERVED_SERVICE_IDS, load_ability
+from athena.ability.manifest import load_ability
 from athena.errors import ConfigError
+from athena.protocol.paths import RESERVED_SERVICE_IDS
 
 ECHO = Path(__file__).parents[3] / "abilities" / "echo"
 

@@ -2,11 +2,10 @@
 
 import pytest
 
-from athena.ability.manifest import Limits
 from athena.fleet.janitor import THOROUGH_S, Janitor, learn_interfaces, max_attempts, queues_of
 from athena.fleet.view import FleetView
 from athena.fleet.worker_entry import WorkerEntry
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 from athena.store.scripts import FENCE, SWEEP, Command
 
 ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16", "cpu"), True, Limits(max_attempts=5))

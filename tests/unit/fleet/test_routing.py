@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from athena.ability.manifest import Limits
 from athena.errors import UnservedError
 from athena.fleet.routing import Hints, rerouting, route
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import QueueName, queue_name
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 
 
 def interface(*types: str, fallback: bool = True) -> Interface:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.errors import UnservedError
 from athena.fleet.host_report import STALE_AFTER_S, HostReport, WorkerStatus
@@ -14,7 +13,7 @@ from athena.fleet.routing import Hints
 from athena.fleet.view import DEAD_AFTER_S, FAILURE_SHOWN_S, REROUTE_AFTER_S, Failure, FleetView
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.record import JobRecord
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 
 GOLDEN = Path(__file__).parents[2] / "contract" / "worker_entry.json"
 GRACE_S = 60.0

@@ -15,13 +15,9 @@ from kombu import entity as kombu_entity
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import Message
 
-from athena.jobs.celery_message import (
-    TASK_NAME,
-    celery_url,
-    describe_inputs,
-    encode_message,
-)
+from athena.jobs.celery_message import TASK_NAME, describe_inputs, encode_message
 from athena.jobs.message import JobMessage, MessageInput
+from athena.store.celery_address import celery_url
 from athena.store.connections import pool_of
 
 #: kombu declares types for hardly anything.

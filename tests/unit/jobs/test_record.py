@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from athena.errors import RequestError
 from athena.jobs.message import JobMessage, MessageInput, input_bytes, make_message
-from athena.jobs.record import JobRecord, JobState, Outcome
+from athena.jobs.record import JobRecord, Outcome
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue
 
 JOB_ID = "00112233445566778899aabbccddeeff"

@@ -7,8 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena.ability.manifest import Limits
-from athena.protocol.interface import FORMATS, DataSpec, Interface, ParamSpec
+from athena.protocol.interface import FORMATS, DataSpec, Interface, Limits, ParamSpec
 
 GOLDEN = Path(__file__).parents[2] / "contract" / "interface.json"
 

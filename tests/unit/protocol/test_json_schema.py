@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from marshmallow import fields, validate
 
-from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.jobs.intake import prepare_job
 from athena.protocol.envelope import OutputValue, render_payload, success_body
 from athena.protocol.fields import Text
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.json_schema import answer_schema, field_schema, request_schema
 from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
 from tests.unit.protocol import test_quick_check as samples

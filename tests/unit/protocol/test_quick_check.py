@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from athena.ability.manifest import Limits
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import RequestSchema, build_envelope_schema
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from athena.ability.manifest import Limits
 from athena.errors import RequestError
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.protocol.uploads import Upload, build_envelope
 

@@ -19,10 +19,9 @@ from api.gateway.gateway import Gateway
 from api.gateway.submitter import Submitter
 from api.http.problems import MAX_ERRORS, error_body
 from api.http.request_body import ByteBudget
-from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.protocol.fields import ObjectOf
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
 from athena.protocol.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES, check_text, walk
 from athena.settings import from_env

@@ -6,10 +6,16 @@ import pytest
 from kombu.utils.url import url_to_parts
 
 from athena.errors import ConfigError
-from athena.jobs.celery_message import celery_url
 from athena.settings import from_env
-from athena.store.address import RedisAddress, RedisTls, address_of, parse_address
-from athena.supervisor.embedded_redis import redis_address_of, redis_url_of
+from athena.store.address import (
+    RedisAddress,
+    RedisTls,
+    address_of,
+    parse_address,
+    redis_address_of,
+    redis_url_of,
+)
+from athena.store.celery_address import celery_url
 
 
 @pytest.mark.parametrize(

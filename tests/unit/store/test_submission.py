@@ -10,39 +10,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from athena.errors import CanceledError, ExpiredError
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.store import keys
-from athena.store.scripts import SCRIPTS, Command, Script, script_of
-from athena.store.submission import (
+from athena.store.fencing import (
     Beat,
     Death,
-    Draw,
-    ForeignLimits,
-    Reply,
-    Submission,
-    TakenJob,
-    Verdict,
     beat_command,
     beats,
-    cancel_command,
-    canceled_states,
     fence_command,
-    find_command,
+    sweep_command,
+)
+from athena.store.lease import (
+    Draw,
+    ForeignLimits,
+    TakenJob,
     finish_command,
-    found_jobs,
     give_back_command,
-    job_record,
-    leave_command,
     progress_command,
-    read_command,
     reconcile_command,
     reconciled_jobs,
-    split_replies,
     start_command,
-    submit_command,
-    sweep_command,
     take_command,
     taken_jobs,
+)
+from athena.store.scripts import SCRIPTS, Command, Script, script_of
+from athena.store.submission import (
+    Reply,
+    Submission,
+    Verdict,
+    cancel_command,
+    canceled_states,
+    find_command,
+    found_jobs,
+    job_record,
+    leave_command,
+    read_command,
+    split_replies,
+    submit_command,
 )
 
 FOLDER = Path(keys.__file__).parent / "lua"

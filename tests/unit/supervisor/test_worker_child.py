@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from athena.ability.manifest import Limits, WorkerOptions, load_ability
+from athena.ability.manifest import WorkerOptions, load_ability
 from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.protocol.interface import Limits
 from athena.settings import from_env
-from athena.store.submission import Beat, Death
+from athena.store.fencing import Beat, Death
 from athena.supervisor.child import StartError
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement

@@ -8,13 +8,12 @@ import pytest
 
 from api.gateway.observer import Watch
 from api.redis.link import RedisLink
-from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.errors import StoreError
 from athena.fleet.host_report import HostReport, WorkerStatus
 from athena.fleet.view import REROUTE_AFTER_S, WRITE_PROBE, Failure
 from athena.fleet.worker_entry import WorkerEntry
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 from athena.settings import from_env
 from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, WORKERS
 from athena.store.scripts import Command

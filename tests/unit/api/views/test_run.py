@@ -19,7 +19,8 @@ from api.http.problems import problem_response
 from api.http.request_body import ByteBudget, Disconnected, RequestBody
 from api.views.run import find_service, parse_preference
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError, StoreError, UnservedError
-from athena.jobs.record import JobRecord, JobState
+from athena.jobs.record import JobRecord
+from athena.protocol.enums import JobState
 from athena.settings import from_env
 from athena.store.submission import Reply, Submission
 

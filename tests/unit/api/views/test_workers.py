@@ -11,14 +11,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.gateway.gateway import Gateway
+from api.views.metrics import Metrics
 from api.views.workers import Workers
-from athena.ability.manifest import Limits
 from athena.devices.inventory import Inventory
 from athena.fleet.host_report import STALE_AFTER_S, HostReport, WorkerStatus
 from athena.fleet.view import FleetView
 from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.steps import Steps, run_steps
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, Limits
 from athena.store.keys import ABILITIES, BEATS, HOSTS, WORKERS
 from athena.store.scripts import Command
 
@@ -47,6 +47,7 @@ class Site:
         }
         gateway = SimpleNamespace(watch=SimpleNamespace(fleet=self.fleet), operate=self._operate)
         self._view = Workers(cast(Gateway, gateway))
+        self._metrics = Metrics(cast(Gateway, gateway))
 
     def beat(self, now_s: float, *workers: tuple[WorkerEntry, int]) -> None:
         """Lets the gateway see workers, each with its counter."""
@@ -61,7 +62,7 @@ class Site:
 
     def samples(self, metric: str) -> list[tuple[dict[str, str], float]]:
         """Returns the labels and values of a metric."""
-        text = asyncio.run(self._view.metrics()).get_data(as_text=True)
+        text = asyncio.run(self._metrics.show()).get_data(as_text=True)
         families = {family.name: family for family in text_string_to_metric_families(text)}
         return [(sample.labels, sample.value) for sample in families[metric].samples]
 

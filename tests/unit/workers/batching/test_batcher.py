@@ -9,7 +9,8 @@ import pytest
 
 from athena.fleet.progress_board import Call, ProgressBoard
 from athena.jobs.message import JobMessage
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
 

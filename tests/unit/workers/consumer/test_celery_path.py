@@ -30,10 +30,11 @@ from athena.errors import InternalError
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import TASK_NAME, encode_message
 from athena.jobs.message import JobMessage, MessageInput
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.store.address import address_of
+from athena.store.lease import TakenJob
 from athena.store.scripts import Command
-from athena.store.submission import TakenJob
 from workers.celery_app import make_app
 from workers.consumer.event_budget import EventBudget
 from workers.consumer.task_events import TaskBoard

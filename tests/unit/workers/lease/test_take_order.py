@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena.jobs.queues import HIGH, LOW, NORMAL, QueueName
+from athena.jobs.queues import QueueName
+from athena.protocol.enums import HIGH, LOW, NORMAL
 from workers.batching.waiting_line import MAX_PASSED, Line
 from workers.lease.take_order import TURN, TakeOrder
 

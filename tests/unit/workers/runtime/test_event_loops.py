@@ -11,7 +11,7 @@ import pytest
 
 from athena.ability.manifest import load_ability
 from athena.jobs.message import make_message
-from athena.jobs.record import JobState
+from athena.protocol.enums import JobState
 from athena.sdk import Response
 from workers.batching.batcher import BatchJob
 from workers.runtime.event_loops import called_plainly, event_loop, thread_loop

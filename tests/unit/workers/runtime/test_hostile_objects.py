@@ -18,9 +18,10 @@ from athena.ability.manifest import load_ability
 from athena.errors import AthenaError, ConfigError
 from athena.fleet.progress_board import ProgressBoard
 from athena.jobs.message import make_message
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.sdk import Response, ResponseData
-from athena.store.submission import finish_command
+from athena.store.lease import finish_command
 from athena.telemetry.logs import LogFormatter
 from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.runtime.inference import Inference

@@ -13,7 +13,8 @@ import pytest
 from athena.ability.manifest import Ability, load_ability
 from athena.errors import ConfigError, OutputError, Problem, RequestError, WrapperError
 from athena.jobs.message import JobMessage, MessageInput, make_message
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue, read_inputs
 from athena.protocol.interface import DataSpec, ParamSpec
 from workers.batching.batcher import BatchJob

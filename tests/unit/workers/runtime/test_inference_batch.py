@@ -11,7 +11,8 @@ import pytest
 from athena.ability.manifest import load_ability
 from athena.errors import ConfigError
 from athena.jobs.message import make_message
-from athena.jobs.record import JobState, Outcome
+from athena.jobs.record import Outcome
+from athena.protocol.enums import JobState
 from athena.protocol.envelope import read_inputs
 from workers.batching.batcher import BatchJob
 from workers.runtime.inference import Inference

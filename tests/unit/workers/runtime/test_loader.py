@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from athena.ability.manifest import Ability, Limits, load_ability
+from athena.ability.manifest import Ability, load_ability
 from athena.errors import ConfigError
-from athena.protocol.interface import DataSpec, ParamSpec
+from athena.protocol.interface import DataSpec, Limits, ParamSpec
 from athena.sdk import (
     AudioBodyField,
     BooleanParamField,

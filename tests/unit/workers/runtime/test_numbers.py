@@ -11,12 +11,11 @@ from api.app import create_server
 from api.fast_path.ordinary import FastPath
 from api.gateway.gateway import Gateway
 from api.http.request_body import ByteBudget
-from athena.ability.manifest import Limits
 from athena.errors import RequestError
 from athena.fleet.routing import Route
 from athena.jobs.intake import convert, prepare_job
 from athena.protocol.envelope import flatten
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.settings import from_env
 from athena.store.submission import Submission

@@ -1,0 +1,118 @@
+"""What is done in Redis about workers that live or have died, and about jobs that nobody takes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from athena.errors import ExecTimeoutError
+from athena.store.scripts import BEAT, FENCE, SWEEP, Arg, Command
+
+
+@dataclass(frozen=True)
+class Rerouting:
+    """Where jobs go whose target has lost its last worker.
+
+    Attributes:
+        live: the targets that have a worker: types and UUIDs.
+        target: for jobs of all other targets; "" if they stay where they are. A job that was pinned goes to
+            its home, if that is live.
+    """
+
+    live: frozenset[str]
+    target: str = ""
+
+
+#: Nothing moves, and nothing is forgotten.
+STAY = Rerouting(frozenset())
+
+
+@dataclass(frozen=True)
+class Death:
+    """The end of a worker process, and what it means for the jobs that the process held.
+
+    Attributes:
+        reason: for the records, in words.
+        blamed: the jobs in the calls that were going on; None if nobody knows, because the host died too.
+        overran: whether the process was killed because these calls ran past their limit.
+        overrun_message: for a caller whose job ran past its limit.
+        max_attempts: a job under which so many processes died is poisoned.
+        dead_ttl_s: how long a dead letter is kept.
+    """
+
+    reason: str
+    blamed: tuple[str, ...] | None
+    max_attempts: int
+    dead_ttl_s: float
+    overran: bool = False
+    overrun_message: str = ""
+
+
+def fence_command(incarnation: str, death: Death, silent_since_beat: int | None = None) -> Command:
+    """Shuts a dead worker out and passes its jobs on.
+
+    Who concludes from silence that it is dead names the beat after which it fell silent: nothing happens if
+    there was another one meanwhile.
+
+    Those that did not run go back to their queues. Those that ran go back too, to run alone, or are poisoned
+    when too many workers died under them. A job that overran its limit alone is timed out.
+    """
+    return FENCE.call(
+        (),
+        (
+            incarnation,
+            death.reason,
+            "overrun" if death.overran else "death",
+            death.max_attempts,
+            int(death.dead_ttl_s * 1000),
+            ExecTimeoutError.code,
+            death.overrun_message,
+            "0" if death.blamed is None else "1",
+            "" if silent_since_beat is None else silent_since_beat,
+            *(death.blamed or ()),
+        ),
+    )
+
+
+def fenced_jobs(reply: Any) -> tuple[int, int]:
+    """Reads the answer of `fence_command`: how many jobs went back, how many ended."""
+    returned, ended = reply
+    return len(returned), len(ended)
+
+
+def beat_command(incarnations: Iterable[str]) -> Command:
+    """Counts one heartbeat of each worker."""
+    return BEAT.call((), incarnations)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What Redis answers to a worker's heartbeat.
+
+    Attributes:
+        canceled: the jobs it held when they were canceled.
+    """
+
+    is_fenced: bool
+    canceled: frozenset[str]
+
+
+def beats(reply: Any) -> list[Beat]:
+    """Reads the answer of `beat_command`, in its order."""
+    return [
+        Beat(is_known == b"0", frozenset(job_id.decode() for job_id in canceled))
+        for is_known, canceled in reply
+    ]
+
+
+def sweep_command(
+    service_id: str,
+    queues: Iterable[str],
+    record_ttl_s: float,
+    dead_ttl_s: float,
+    thorough: bool,
+    moves: Rerouting = STAY,
+) -> Command:
+    """Expires what is overdue in an ability, keeps its books true, and passes on what nobody takes."""
+    ttls = (int(record_ttl_s * 1000), int(dead_ttl_s * 1000))
+    fixed: tuple[Arg, ...] = (service_id, *ttls, "1" if thorough else "0", moves.target)
+    return SWEEP.call(queues, (*fixed, *sorted(moves.live)))

@@ -1,0 +1,123 @@
+"""What workers do with jobs in Redis: take, start, finish, give back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from athena.jobs.record import Outcome
+from athena.store.keys import canceled_key
+from athena.store.scripts import FINISH, GIVE_BACK, PROGRESS, RECONCILE, START, TAKE, Arg, Command
+
+
+class TakenJob(NamedTuple):
+    """A job that a worker holds; only the holder of its current token can finish it.
+
+    Attributes:
+        runs_alone: whether a worker died under it, so that it must not share a batch or a process.
+        start_within_s: how long it may wait for its start.
+    """
+
+    job_id: str
+    token: str
+    queue: str
+    message: bytes
+    runs_alone: bool = False
+    start_within_s: float = float("inf")
+
+
+class Draw(NamedTuple):
+    """A queue that jobs are taken from; `limit` is the most that are taken, 0 for no limit of its own."""
+
+    queue: str
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class ForeignLimits:
+    """What holds for jobs that came by send_task, whose records are made when they are taken."""
+
+    result_ttl_s: float
+    record_ttl_s: float
+    max_queue_s: float
+
+
+def take_command(
+    incarnation: str, draw: Sequence[Draw], count: int, foreign: ForeignLimits, number: int
+) -> Command:
+    """Moves up to `count` jobs to a worker, from one queue after the other; each take has its number."""
+    limits = (foreign.result_ttl_s, foreign.record_ttl_s, foreign.max_queue_s)
+    fixed: tuple[Arg, ...] = (incarnation, count, *(int(limit_s * 1000) for limit_s in limits), number)
+    return TAKE.call((item.queue for item in draw), (*fixed, *(item.limit for item in draw)))
+
+
+def taken_jobs(reply: Any) -> list[TakenJob] | None:
+    """Reads the answer of `take_command`; None means that the worker is fenced."""
+    if reply is None:
+        return None
+    items = iter(reply)
+    return [
+        TakenJob(
+            job_id.decode(),
+            token.decode(),
+            queue.decode(),
+            message,
+            runs_alone == b"1",
+            left_ms / 1000,
+        )
+        for job_id, token, queue, message, runs_alone, left_ms in zip(*[items] * 6, strict=True)
+    ]
+
+
+def start_command(gpu_type: str, worker: str, jobs: Iterable[tuple[str, str]]) -> Command:
+    """Marks jobs, each an id and a token, as running."""
+    return START.call((), (gpu_type, worker, *(item for job in jobs for item in job)))
+
+
+def finish_command(
+    incarnation: str, gpu_type: str, worker: str, jobs: Iterable[tuple[str, str, Outcome]]
+) -> Command:
+    """Ends jobs, each an id, a token and an outcome."""
+    args: list[Arg] = [incarnation, gpu_type, worker]
+    for job_id, token, outcome in jobs:
+        args += (
+            job_id,
+            token,
+            str(outcome.state),
+            outcome.code,
+            outcome.message,
+            outcome.payload,
+            str(outcome.exec_ms),
+            outcome.batch_size,
+        )
+    return FINISH.call((), args)
+
+
+def progress_command(jobs: Iterable[tuple[str, str, str]]) -> Command:
+    """Notes how far running jobs, each an id, a token and a progress, are."""
+    return PROGRESS.call((), (item for job in jobs for item in job))
+
+
+def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:
+    """Returns jobs, each an id and a token, that did not start to the head of their queues."""
+    return GIVE_BACK.call((), (incarnation, *(item for job in jobs for item in job)))
+
+
+def reconcile_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:
+    """Returns what Redis counts as held by a worker that holds only `jobs`, each an id and a token."""
+    return RECONCILE.call((), (incarnation, *(item for job in jobs for item in job)))
+
+
+def reconciled_jobs(reply: Any) -> tuple[list[str], list[str]]:
+    """Reads the answer of `reconcile_command`: what went back, and what the worker does not hold any more."""
+    returned, gone = reply
+    return [job_id.decode() for job_id in returned], [job_id.decode() for job_id in gone]
+
+
+def canceled_command(incarnation: str) -> Command:
+    """Asks which of a worker's jobs are canceled."""
+    return ("SMEMBERS", canceled_key(incarnation))
+
+
+def forget_canceled_command(incarnation: str, job_ids: Iterable[str]) -> Command:
+    """Drops canceled jobs that the worker does not hold any more."""
+    return ("SREM", canceled_key(incarnation), *job_ids)

@@ -1,0 +1,24 @@
+"""The programs that are started by name. Nobody else names a program of `api` or `workers`.
+
+They are programs of their own so that what a wrapper or a driver does ends with them, and so that who starts
+them need not load what they load.
+"""
+
+import sys
+
+#: What `celery -A` and Flower load.
+CELERY_APP = "workers.celery_app"
+
+
+# -P: the folder in which somebody starts Athena must not take the place of a package.
+_PYTHON = (sys.executable, "-P")
+
+GATEWAY = (*_PYTHON, "-m", "api")
+WORKER = (*_PYTHON, "-m", "workers")
+
+#: Reads NVIDIA's driver, which may hang.
+GPU_DRIVER = (*_PYTHON, "-m", "athena.devices.driver")
+
+CHECK = (*_PYTHON, "-m", "workers.tools.check")
+DESCRIBE = (*_PYTHON, "-m", "workers.tools.describe")
+RUN_ONCE = (*_PYTHON, "-m", "workers.tools.run_once")

@@ -1,0 +1,62 @@
+"""The table of rooms is the rule, and the page that shows it is the tree's."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.house import FILES, OURS, ROOT
+from tests.rooms import EXCEPTIONS, ROOMS, WORDS, face, folders, imports_table, inhabitants, listing, room_of
+
+
+def forbidden(module: str, items: set[str]) -> set[str]:
+    room = room_of(module)
+    allowed = {room, *WORDS, *ROOMS.get(room, ()), *EXCEPTIONS.get(module, ())}
+    return {item for item in items if room_of(item) not in allowed}
+
+
+def test_reader_of_imports_sees_our_modules_also_in_strings() -> None:
+    assert {"athena.store.lease", "api.gateway.gateway", "workers.lease.exchange"} <= FILES.keys()
+    assert OURS["api.gateway.submitter"] >= {"athena.jobs.celery_message", "api.gateway.gateway"}
+    assert OURS["athena.sdk.wrapper"] >= {"athena.ability.aiges_export"}
+    assert OURS["workers.process"] >= {"workers.consumer.pool", "workers.consumer.consumer"}
+    assert OURS["athena.supervisor.programs"] >= {"api", "workers.tools.check"}
+
+
+def test_every_module_is_in_a_room() -> None:
+    assert {room_of(module) for module in FILES} - {"athena", "athena.__main__"} == ROOMS.keys()
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_module_imports_what_its_room_may_import(module: str) -> None:
+    if module == "athena":
+        assert OURS[module] == set()
+        return
+    assert forbidden(module, OURS[module]) == set()
+
+
+def test_rooms_are_in_the_order_of_their_imports() -> None:
+    below: set[str] = set()
+    for room, others in ROOMS.items():
+        assert others <= below | ({"athena.cli"} if room == "athena.compat" else set()), room
+        below.add(room)
+
+
+def test_exceptions_are_needed() -> None:
+    for module, rooms in EXCEPTIONS.items():
+        assert {room_of(item) for item in OURS[module]} >= rooms.keys(), module
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_face_of_a_folder_names_what_is_in_it(folder: Path) -> None:
+    title, files = face(folder)
+
+    assert title.endswith(".")
+    if folder.parent != ROOT:
+        assert files.keys() == inhabitants(folder) | ({"lua"} & files.keys())
+
+
+def test_architecture_shows_the_rooms() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+    assert imports_table() in page, "python -m tests.rooms writes it"
+    assert listing() in page, "python -m tests.rooms writes it"
