@@ -50,7 +50,7 @@ def create_ability(name: str, path: Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already, and not empty; choose another name or --path")
     try:
-        _write(resources.files("athena") / TEMPLATE, folder, name)
+        _write(resources.files("athena.cli") / TEMPLATE, folder, name)
     except OSError as error:
         raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
     return folder

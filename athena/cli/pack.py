@@ -125,7 +125,7 @@ def _files(
         found[f"wheels/{wheel.name}"] = (_content(wheel)[0], False)
     for name in IMAGE_FILES:
         if name not in found:
-            text = (resources.files("athena") / TEMPLATE / name).read_text(encoding="utf-8")
+            text = (resources.files("athena.cli") / TEMPLATE / name).read_text(encoding="utf-8")
             made = string.Template(text).substitute(name=ability.service_id)
             found[name] = (made.encode(), False)
     return found
