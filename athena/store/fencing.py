@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from athena.errors import ExecTimeoutError
 from athena.store.scripts import BEAT, FENCE, SWEEP, Arg, Command
@@ -73,10 +73,24 @@ def fence_command(incarnation: str, death: Death, silent_since_beat: int | None 
     )
 
 
-def fenced_jobs(reply: Any) -> tuple[int, int]:
-    """Reads the answer of `fence_command`: how many jobs went back, how many ended."""
-    returned, ended = reply
-    return len(returned), len(ended)
+class Fenced(NamedTuple):
+    """What became of the jobs of a dead worker.
+
+    Attributes:
+        returned: how many went back to their queues.
+        ended: how many ended.
+        stuck: ids of those whose keys are not what they should be; they stay among its jobs in flight.
+    """
+
+    returned: int
+    ended: int
+    stuck: tuple[str, ...]
+
+
+def fenced_jobs(reply: Any) -> Fenced:
+    """Reads the answer of `fence_command`."""
+    returned, ended, stuck = reply
+    return Fenced(len(returned), len(ended), tuple(job_id.decode() for job_id in stuck))
 
 
 def beat_command(incarnations: Iterable[str]) -> Command:

@@ -234,13 +234,21 @@ class FleetKeeper:
         """Sends what is left; one that is refused is sent again, and keeps no other from being sent."""
         for fence in list(self._fences):
             try:
-                returned, ended = fenced_jobs(self._link.execute(fence))
+                fenced = fenced_jobs(self._link.execute(fence))
             except ResponseError as error:
                 logger.error("Redis refused to pass on the jobs of a dead worker: %s", error)
                 continue
             self._fences.remove(fence)
-            if returned or ended:
-                logger.warning("a worker died: %d of its jobs run again, %d ended", returned, ended)
+            if fenced.returned or fenced.ended:
+                logger.warning(
+                    "a worker died: %d of its jobs run again, %d ended", fenced.returned, fenced.ended
+                )
+            if fenced.stuck:
+                logger.error(
+                    "jobs of a dead worker cannot be passed on, because keys of theirs are of a wrong "
+                    "kind: %s",
+                    ", ".join(fenced.stuck),
+                )
 
 
 _NO_BEAT = Beat(is_fenced=False, canceled=frozenset())

@@ -128,7 +128,8 @@ class Store:
         death = Death(
             **{"reason": "it died", "blamed": blamed, "max_attempts": 3, "dead_ttl_s": 60, **changes}
         )
-        return fenced_jobs(self.run(fence_command(incarnation, death)))
+        fenced = fenced_jobs(self.run(fence_command(incarnation, death)))
+        return fenced.returned, fenced.ended
 
     def leave(self, job_id: str, gateway: str) -> int:
         """A gateway has nobody left who waits."""

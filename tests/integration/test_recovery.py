@@ -28,7 +28,15 @@ from athena.operations.steps import Steps, run_steps
 from athena.protocol.enums import JobState
 from athena.protocol.interface import Interface, Limits
 from athena.settings import from_env
-from athena.store.fencing import Rerouting, beat_command, beats, sweep_command
+from athena.store.fencing import (
+    Death,
+    Rerouting,
+    beat_command,
+    beats,
+    fence_command,
+    fenced_jobs,
+    sweep_command,
+)
 from athena.store.keys import (
     ABILITIES,
     BEATS,
@@ -754,3 +762,41 @@ def test_progress_is_noted_by_the_holder_only(store: Store) -> None:
     store.run(progress_command([("j1", job.token, "0.25")]))
 
     assert (before, store.record("j1").progress) == (None, 0.25)
+
+
+@pytest.mark.parametrize("spoiled", ["record", "queue"])
+@pytest.mark.parametrize("way", ["fence", "give back", "reconcile"])
+def test_job_whose_keys_are_of_a_wrong_kind_takes_no_other_along(
+    store: Store, spoiled: str, way: str
+) -> None:
+    for job_id, queue in (("bad", CPU_QUEUE), ("good", ANY_QUEUE), ("better", ANY_QUEUE)):
+        store.submit(job_id, queue=queue)
+    store.register()
+    held = store.take()
+    assert {job.job_id for job in held} == {"bad", "good", "better"}
+    key = "athena:job:bad" if spoiled == "record" else CPU_QUEUE
+    store.raw("DEL", key)
+    store.raw("SET", key, "what nobody expects here")
+
+    if way == "fence":
+        reply = fenced_jobs(store.run(fence_command("w1", Death("it died", (), 3, 60))))
+        assert reply == (2, 0, ("bad",))
+    elif way == "give back":
+        assert store.give_back(*held) == 2
+    else:
+        returned, _ = store.reconcile()
+        assert sorted(returned) == ["better", "good"]
+
+    assert sorted(store.queued()) == ["better", "good"]
+    assert store.raw("HKEYS", "athena:inflight:w1") == [b"bad"]
+
+
+def test_count_of_beats_that_cannot_be_read_stops_no_other_heart(store: Store) -> None:
+    for name in ("w1", "w2", "w3"):
+        store.register(name)
+    store.raw("HSET", BEATS, "w2", "many")
+
+    answers = beats(store.run(beat_command(["w1", "w2", "w3"])))
+
+    assert [answer.is_fenced for answer in answers] == [False, False, False]
+    assert store.raw("HMGET", BEATS, "w1", "w2", "w3") == [b"1", b"1", b"1"]

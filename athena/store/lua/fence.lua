@@ -4,7 +4,7 @@
 --       4 deaths after which a job is poisoned   5 milliseconds that a dead letter is kept   6 code and 7 message for
 --       a job that overran   8 '1' if the jobs that ran are known: those in 10…; '0': those that Redis knows to run
 --       9 the last beat of a worker that fell silent, which is left alone if it has beaten since; '' for any other
--- Returns {ids that went back, ids that ended}
+-- Returns {ids that went back, ids that ended, ids whose keys cannot be used: they stay among the jobs in flight}
 
 local incarnation, reason, charge, max_deaths = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local is_known, blamed, blamed_count = ARGV[8] == '1', {}, #ARGV - 9
@@ -12,13 +12,13 @@ for i = 10, #ARGV do
   blamed[ARGV[i]] = true
 end
 if ARGV[9] ~= '' and (tonumber(redis.call('HGET', BEATS, incarnation) or 0) or 0) ~= tonumber(ARGV[9]) then
-  return {{}, {}}
+  return {{}, {}, {}}
 end
 redis.call('HDEL', WORKERS, incarnation)
 redis.call('HDEL', BEATS, incarnation)
 redis.call('UNLINK', CANCELED .. incarnation)
 
-local returned, ended, now = {}, {}, now_ms()
+local ended, now = {}, now_ms()
 
 local function bury(job)
   local key, dead_ttl_ms = JOB .. job.id, tonumber(ARGV[5])
@@ -37,12 +37,12 @@ local function again(job, deaths)
     'expires_ms', now + (job.max_queue_ms or 0))
 end
 
-for _, job in ipairs(held_jobs(incarnation, function() return true end)) do
+-- Passes a job on, or ends it.
+local function release(job)
   local ran = is_known and blamed[job.id] or not is_known and job.state == 'running'
   if ran or job.state == 'running' then
     job.attempts = tonumber(string.match(job.token, '^%d+'))
   end
-  local list = returned
   if not ran then
     if is_known then
       put_back(job.id, job.message, 'attempts', job.attempts)
@@ -53,17 +53,23 @@ for _, job in ipairs(held_jobs(incarnation, function() return true end)) do
   elseif charge == 'overrun' then
     if blamed_count == 1 then
       settle(job.id, facts(job.id), now, 'timed_out', ARGV[6], ARGV[7], '', '', job.message, 'attempts', job.attempts)
-      list = ended
+      ended[job.id] = true
     else
       again(job, job.deaths)
     end
   elseif job.deaths + 1 >= max_deaths then
     bury(job)
-    list = ended
+    ended[job.id] = true
   else
     again(job, job.deaths + 1)
   end
-  list[#list + 1] = job.id
 end
+
+local lists = {{}, {}}
+for _, id in ipairs(each_job(incarnation, held_jobs(incarnation, function() return true end), release)) do
+  local list = ended[id] and lists[2] or lists[1]
+  list[#list + 1] = id
+end
+lists[3] = redis.call('HKEYS', INFLIGHT .. incarnation)
 close_books(false)
-return {returned, ended}
+return lists

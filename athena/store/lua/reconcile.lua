@@ -3,7 +3,7 @@
 -- ARGV  1 incarnation   2… per job that the worker knows of: id, token
 -- Returns {ids that went back to their queues, ids that the worker does not hold any more}
 
-local known, returned, gone = {}, {}, {}
+local known, gone = {}, {}
 for i = 2, #ARGV, 2 do
   known[ARGV[i]] = ARGV[i + 1]
 end
@@ -12,10 +12,7 @@ local function is_unknown(id, token)
   return not known[id] or token and token ~= known[id]
 end
 
-for _, job in ipairs(held_jobs(ARGV[1], is_unknown)) do
-  put_back(job.id, job.message)
-  returned[#returned + 1] = job.id
-end
+local returned = each_job(ARGV[1], held_jobs(ARGV[1], is_unknown), function(job) put_back(job.id, job.message) end)
 for id in pairs(known) do
   if redis.call('HEXISTS', INFLIGHT .. ARGV[1], id) == 0 then
     gone[#gone + 1] = id

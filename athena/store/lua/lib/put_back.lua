@@ -19,8 +19,9 @@ local function held_jobs(incarnation, is_wanted)
   local flat, held = redis.call('HGETALL', INFLIGHT .. incarnation), {}
   for i = 1, #flat, 2 do
     local id = flat[i]
-    local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms')
-    if is_wanted(id, known[2]) then
+    local known = redis.pcall('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms')
+    -- One whose record cannot be read stays where it is, and the others go their way.
+    if not known.err and is_wanted(id, known[2]) then
       redis.call('HDEL', INFLIGHT .. incarnation, id)
       if known[1] and not FINAL[known[1]] and holder(known[2]) == incarnation then
         held[#held + 1] = {id = id, message = flat[i + 1], state = known[1], token = known[2],
@@ -31,4 +32,18 @@ local function held_jobs(incarnation, is_wanted)
   end
   table.sort(held, function(a, b) return a.seq > b.seq end)
   return held
+end
+
+-- Does something with each job that is out of the in-flight hash. One with which it fails, because keys are not what
+-- they should be, is put back there. Returns the ids of those with which it did not fail.
+local function each_job(incarnation, jobs, act)
+  local done = {}
+  for _, job in ipairs(jobs) do
+    if pcall(act, job) then
+      done[#done + 1] = job.id
+    else
+      redis.call('HSET', INFLIGHT .. incarnation, job.id, job.message)
+    end
+  end
+  return done
 end
