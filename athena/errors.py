@@ -11,6 +11,7 @@ AthenaError
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
 │   ├── AbilityInUseError        409  10163  a worker serves the ability, or it has jobs
 │   ├── JobStateError            409  10163  the job is not in a state that allows it
+│   ├── NewerMessageError        400  10163  the queue message is of a version that this worker does not read
 │   ├── ForbiddenError           403  10163  the request names a host or is of a page that is not allowed
 │   ├── MethodError              405  10163  the path exists, not with this method
 │   ├── SlowRequestError         408  10163  the request did not arrive in time
@@ -140,6 +141,13 @@ class JobStateError(RequestError):
     """The job's state does not allow what is asked, for example to try a job again that still runs."""
 
     http_status = 409
+
+
+class NewerMessageError(RequestError):
+    """The queue message is of a later version, or needs what this worker does not know; no caller meets it.
+
+    A worker gives such a job back, for one that reads it.
+    """
 
 
 class ForbiddenError(RequestError):

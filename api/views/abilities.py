@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from api.gateway.gateway import Gateway
 from api.http.answers import json_response
-from athena.operations.queues import known_queues
+from athena.operations.queues import known_queues, queue_waits
 from athena.protocol.interface import Interface
 
 
@@ -60,6 +60,7 @@ class Abilities:
                 for worker in workers
             ],
             "failure": self._gateway.watch.fleet.failures.get(interface.service_id),
+            "waiting": await self._gateway.operate(queue_waits(queues)),
             "queued": {queue: depth for queue, depth in zip(queues, depths, strict=True) if depth},
         }
 

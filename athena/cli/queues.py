@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
-from athena.operations.queues import list_queues, pause_queues, purge_queues
+from athena.operations.queues import QueueState, list_queues, pause_queues, purge_queues
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -23,12 +23,16 @@ def ls(desk: Desk) -> None:
     """Lists queues."""
     loads = desk.run(list_queues())
     rows = [
-        (queue.name, queue.jobs, "paused" if queue.is_paused else "", load.open_jobs, load.open_bytes)
+        (queue.name, queue.jobs, _state(queue), load.open_jobs, load.open_bytes)
         for load in loads
         for queue in load.queues
     ]
     heads = ("QUEUE", "JOBS", "STATE", "OPEN JOBS OF ABILITY", "THEIR BYTES")
     desk.show([asdict(load) for load in loads], lambda: print_table(heads, rows))
+
+
+def _state(queue: QueueState) -> str:
+    return ", ".join(filter(None, ("paused" if queue.is_paused else "", queue.waits)))
 
 
 def pause(desk: Desk) -> None:

@@ -195,6 +195,8 @@ class FleetView:
         """Returns why a queued job does not run yet, in words for its caller."""
         if record.is_paused:
             return f"queue_paused: an operator has paused {record.queue}"
+        if record.queue_waits:
+            return record.queue_waits
         again = f" (it is tried again: {record.last_failure})" if record.last_failure else ""
         queue = QueueName.parse(record.queue)
         service_id, target = queue.service_id, queue.target

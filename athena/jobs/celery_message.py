@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from athena.jobs.message import JobMessage
+from athena.errors import AthenaError, NewerMessageError
+from athena.jobs.message import JobMessage, check_version
 
 #: Name of the one Celery task; the ability is its `shadow` name, which tools show.
 TASK_NAME = "athena.run"
@@ -37,6 +38,9 @@ _HEADERS: dict[str, Any] = {
     "stamped_headers": None,
     "stamps": {},
 }
+
+#: Version of the frame around a job, in the header `athena`: how the message is found in a task's body.
+FRAME_VERSION = 1
 
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
@@ -80,6 +84,38 @@ def _frame(service_id: str, queue: str) -> tuple[bytes, ...]:
         }
     )
     return tuple(re.split(rb'"<[a-z]+>"', document))
+
+
+def argument_of(document: dict[str, Any]) -> Any:
+    """Returns the single argument of a task that a gateway sent.
+
+    Raises:
+        NewerMessageError: it lies in a frame of a later version.
+        ValueError, LookupError, TypeError: it is none of a gateway's.
+    """
+    frame = document["headers"]["athena"]
+    if type(frame) is int and frame > FRAME_VERSION:
+        raise NewerMessageError(
+            f"queue message frame {frame} is not known here; this worker reads up to {FRAME_VERSION}"
+        )
+    return orjson.loads(document["body"])[0][0]
+
+
+def why_newer(message: bytes) -> tuple[str, str]:
+    """Returns the job of a queue message that only a newer worker can read, and why; ("", "") for any other.
+
+    What nobody can read is no reason to leave it in its queue.
+    """
+    try:
+        document = orjson.loads(message)
+        job_id = str(document["headers"]["id"])
+        if document["headers"].get("athena"):
+            check_version(argument_of(document))
+    except NewerMessageError as error:
+        return job_id, error.message
+    except (AthenaError, ValueError, LookupError, TypeError, AttributeError):
+        return "", ""
+    return "", ""
 
 
 def with_new_id(message: bytes, job_id: str) -> bytes:

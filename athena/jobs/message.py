@@ -5,11 +5,21 @@ from typing import Any, NamedTuple
 
 import pybase64
 
-from athena.errors import RequestError
-from athena.plain_text import one_line
+from athena.errors import NewerMessageError, RequestError
+from athena.plain_text import clipped, one_line
 from athena.protocol.envelope import InputValue
 
+#: Rises when readers of the version before would misread a message; later ones read all before. What readers
+#: may ignore needs no new version.
 MESSAGE_VERSION = 1
+
+#: Members that a reader may be told to understand (`needs`).
+MEMBERS = frozenset(
+    (
+        *("v", "needs", "id", "service_id", "params", "inputs", "expected"),
+        *("claim", "interface", "resource_id", "max_exec_s"),
+    )
+)
 
 
 class MessageInput(NamedTuple):
@@ -68,16 +78,13 @@ class JobMessage(NamedTuple):
 
     @classmethod
     def decode(cls, document: Mapping[str, Any]) -> "JobMessage":
-        """Reads what `encode` wrote; unknown members are ignored.
+        """Reads what `encode` wrote; unknown members are ignored, unless `needs` names them.
 
         Raises:
-            RequestError: the message's version is not known here, or a member is missing.
+            NewerMessageError: the message is of a later version, or needs a member that is not known here.
+            RequestError: its version is none, or a member is missing.
         """
-        if document.get("v") != MESSAGE_VERSION:
-            raise RequestError(
-                f"queue message version {document.get('v')!r} is not known here; "
-                f"this worker reads {MESSAGE_VERSION}"
-            )
+        check_version(document)
         try:
             message = cls(
                 job_id=document["id"],
@@ -95,6 +102,30 @@ class JobMessage(NamedTuple):
         if not isinstance(message.params, dict):
             raise RequestError("the queue message is malformed: params is no object")
         return message
+
+
+def check_version(document: Mapping[str, Any]) -> None:
+    """Refuses a message that this version does not read.
+
+    Raises:
+        NewerMessageError: a later version reads it.
+        RequestError: none does.
+    """
+    version = document.get("v")
+    if type(version) is not int or not 0 < version <= MESSAGE_VERSION:
+        text = (
+            f"queue message version {version!r} is not known here; this worker reads up to {MESSAGE_VERSION}"
+        )
+        is_newer = type(version) is int and version > MESSAGE_VERSION
+        raise NewerMessageError(text) if is_newer else RequestError(text)
+    needs = document.get("needs", [])
+    if not isinstance(needs, list):
+        raise RequestError("the queue message is malformed: needs is no list")
+    unknown = sorted(str(name) for name in needs if name not in MEMBERS)
+    if unknown:
+        raise NewerMessageError(
+            f"the queue message needs {clipped(', '.join(unknown), 100)}, which is not known here"
+        )
 
 
 def make_message(

@@ -18,6 +18,8 @@ class JobRecord:
         progress: what the wrapper said of it, from 0 to 1; None if it said nothing.
         position: about how many jobs are before it in its queue, itself included; 0 when it does not queue.
         is_held: whether a worker has taken it, though it may not run yet.
+        is_paused: whether its queue is.
+        queue_waits: why its queue waits for other workers than those that looked at it; "" if it does not.
     """
 
     job_id: str
@@ -44,6 +46,7 @@ class JobRecord:
     position: int = 0
     is_held: bool = False
     is_paused: bool = False
+    queue_waits: str = ""
 
     @classmethod
     def decode(
@@ -53,6 +56,7 @@ class JobRecord:
         result: bytes | None = None,
         position: int = 0,
         is_paused: bool = False,
+        queue_waits: str = "",
     ) -> "JobRecord":
         """Reads the fields of the record's hash; what most jobs have in common is left out there."""
 
@@ -91,6 +95,7 @@ class JobRecord:
             position=position,
             is_held=bool(record.get(b"token")),
             is_paused=is_paused,
+            queue_waits=queue_waits,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from athena.store.keys import (
     ORDERS,
     WORKERS,
     inflight_key,
+    job_key,
     line_key,
     load_key,
     open_key,
@@ -41,11 +42,12 @@ PURGED = "canceled: an operator purged the queue"
 
 @dataclass(frozen=True)
 class QueueState:
-    """A queue as operators see it."""
+    """A queue as operators see it; `waits` is why workers leave it alone, "" if they do not."""
 
     name: str
     jobs: int
     is_paused: bool
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
     paused = yield [("HEXISTS", line_key(queue), "paused") for queue in names]
     open_jobs = yield [("ZCARD", open_key(service_id)) for service_id in known]
     open_bytes = yield [("HGET", load_key(service_id), "bytes") for service_id in known]
+    waits = yield from queue_waits(names)
     states = {
-        name: QueueState(name, count, bool(is_paused))
+        name: QueueState(name, count, bool(is_paused), waits.get(name, ""))
         for name, count, is_paused in zip(names, jobs, paused, strict=True)
     }
     return [
@@ -145,6 +148,22 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
         )
         for service_id, count, size in zip(known, open_jobs, open_bytes, strict=True)
     ]
+
+
+def queue_waits(names: Sequence[str]) -> Steps[dict[str, str]]:
+    """Returns why queues wait for other workers than those that looked at them; only those that do."""
+    noted = yield [("HGET", line_key(queue), "waits") for queue in names]
+    reasons = {
+        queue: text.decode(errors="replace").partition(" ")
+        for queue, text in zip(names, noted, strict=True)
+        if text
+    }
+    heads = yield [("HMGET", job_key(head), "state", "token") for head, _, _ in reasons.values()]
+    return {
+        queue: reason
+        for (queue, (_, _, reason)), (state, token) in zip(reasons.items(), heads, strict=True)
+        if state == b"queued" and not token
+    }
 
 
 def _is_of_interest(queue: QueueState) -> bool:

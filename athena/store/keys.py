@@ -7,7 +7,7 @@
 | `athena:queues:<service_id>` | set | queues that hold jobs, or did | for ever, or their GPU is gone |
 | `athena:none` | - | never anything: some scripts begin by deleting it | - |
 | `athena:bell:<queue>` | list | one token while the queue may hold a job | taken |
-| `athena:line:<queue>` | hash | numbers of its last jobs in and out; `paused` | for ever; of a lost GPU: no |
+| `athena:line:<queue>` | hash | numbers of its last jobs; `paused`, `waits` | for ever; not of a lost GPU |
 | `athena:line:<service_id>` | hash | `paused`, for queues that the ability gets | resumed |
 | `athena:job:<id>` | hash | the job's record | record TTL after its final state; dead letters: theirs |
 | `athena:payload:<id>` | string | inputs too large for the message | success or cancel; else as the message |
@@ -93,7 +93,7 @@ def load_key(service_id: str) -> str:
 
 
 def line_key(queue: str) -> str:
-    """Key of a queue's numbers: fields `in`, `out`, `paused`; of an ability: `paused`."""
+    """Key of a queue's numbers, `in`, `out`, `paused`, `waits` (job id and why); of an ability: `paused`."""
     return f"athena:line:{queue}"
 
 

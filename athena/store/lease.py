@@ -97,9 +97,15 @@ def progress_command(jobs: Iterable[tuple[str, str, str]]) -> Command:
     return PROGRESS.call((), (item for job in jobs for item in job))
 
 
-def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:
-    """Returns jobs, each an id and a token, that did not start to the head of their queues."""
-    return GIVE_BACK.call((), (incarnation, *(item for job in jobs for item in job)))
+def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]], waits: str = "") -> Command:
+    """Returns jobs, each an id and a token, that did not start to the head of their queues.
+
+    Args:
+        incarnation: the worker that holds them.
+        jobs: them.
+        waits: why their queues wait from now on; "" if they do not.
+    """
+    return GIVE_BACK.call((), (incarnation, waits, *(item for job in jobs for item in job)))
 
 
 def reconcile_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:

@@ -158,14 +158,15 @@ def read_command(job_id: str, gateway: str = "") -> Command:
 
 def job_record(job_id: str, reply: Any) -> JobRecord | None:
     """Reads the answer of `read_command`; None for an unknown job."""
-    flat, result, given_out, is_paused = reply
+    flat, result, given_out, is_paused, waits = reply
     if not flat:
         return None
     record = pairs(flat)
     position = 0
     if record.get(b"state") == b"queued" and not record.get(b"token"):
         position = max(1, int(record.get(b"seq") or 0) - int(given_out or 0))
-    return JobRecord.decode(job_id, record, result, position, is_paused is not None)
+    reason = (waits or b"").decode(errors="replace")
+    return JobRecord.decode(job_id, record, result, position, is_paused is not None, reason)
 
 
 def find_command(request_id: str) -> Command:

@@ -249,3 +249,24 @@ def test_without_a_token_there_is_no_admin_api(stack: Stack) -> None:
     answer = stack.get("/v1/admin/workers", headers=BEARER)
 
     assert answer.status_code in (404, 405)
+
+
+def test_queue_that_waits_for_a_newer_worker_says_so_everywhere(site: Stack) -> None:
+    told(site, "queues", "pause", "echo")
+    job_id = site.submit("echo", example("echo"))
+    # A gateway of a later version has written it.
+    with redis.Redis.from_url(site.redis_url) as client:
+        queue = next(name for name in ("echo.cpu", "echo.any") if client.llen(name))
+        [raw] = client.lrange(queue, 0, -1)
+        client.lset(queue, 0, raw.replace(rb"\"v\":1", rb"\"v\":2"))
+    told(site, "queues", "resume", "echo")
+    reason = "needs_newer_worker: queue message version 2 is not known here; this worker reads up to 1"
+
+    wait_until(lambda: reason in site.get(f"/v1/jobs/{job_id}").text, 30, "the job says why it waits")
+
+    assert reason in table(site, "queues", "ls")
+    assert site.get("/v1/abilities/echo").json()["waiting"] == {queue: reason}
+    assert f"queue {queue} waits: job {job_id} {reason}" in site.log
+    told(site, "jobs", "cancel", job_id)
+    wait_until(lambda: not site.get("/v1/abilities/echo").json()["waiting"], 10, "nothing waits any more")
+    assert site.post("/echo", example("echo")).status_code == 200

@@ -6,6 +6,8 @@ import pytest
 from redis.exceptions import ResponseError
 
 from athena.jobs.record import Outcome
+from athena.operations.queues import queue_waits
+from athena.operations.steps import run_steps
 from athena.protocol.enums import JobState
 from athena.store.fencing import beat_command, beats
 from athena.store.keys import (
@@ -19,8 +21,8 @@ from athena.store.keys import (
     request_key,
     result_key,
 )
-from athena.store.lease import TakenJob
-from athena.store.submission import find_command, found_jobs
+from athena.store.lease import TakenJob, give_back_command
+from athena.store.submission import cancel_command, find_command, found_jobs
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Ear, Store, failed, submission, succeeded
 
@@ -688,6 +690,41 @@ def test_job_is_returned_once(store: Store) -> None:
 
     assert count == 0
     assert store.queued() == ["j1"]
+
+
+def test_job_for_another_worker_is_returned_uncounted_and_its_queue_tells_why(store: Store) -> None:
+    take_one(store, "j1")
+    store.fence("j1")
+    store.register()
+    (job,) = store.take(1)
+    # It must run alone, so it was counted when it was taken.
+    assert store.record("j1").attempts == 2
+
+    store.run(give_back_command("w1", [(job.job_id, job.token)], "needs more: than this"))
+
+    record = store.record("j1")
+    assert (record.state, record.attempts, record.deaths) == (JobState.QUEUED, 1, 1)
+    assert record.queue_waits == "needs more: than this"
+    assert run_steps(queue_waits([CPU_QUEUE, ANY_QUEUE]), store.run) == {ANY_QUEUE: "needs more: than this"}
+
+
+@pytest.mark.parametrize("end", ["take", "cancel", "expire"])
+def test_queue_waits_for_as_long_as_the_job_lies_in_it(store: Store, end: str) -> None:
+    job = take_one(store, "j1")
+    store.run(give_back_command("w1", [(job.job_id, job.token)], "needs more"))
+    store.submit("j2")
+    assert store.record("j2").queue_waits == "needs more"
+
+    if end == "take":
+        store.take(1)
+    elif end == "cancel":
+        store.run(cancel_command(["j1"], "not wanted"))
+    else:
+        store.raw("HSET", "athena:job:j1", "expires_ms", 1)
+        store.read("j1")
+
+    assert store.record("j2").queue_waits == ""
+    assert run_steps(queue_waits([ANY_QUEUE]), store.run) == {}
 
 
 def test_job_of_another_holder_is_not_returned(store: Store) -> None:

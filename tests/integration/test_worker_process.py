@@ -50,6 +50,13 @@ Events.start = start_once
 """
 
 
+#: Code for a wrapper: its worker is of a later version.
+READ_VERSION_2 = """
+from athena.jobs import message
+message.MESSAGE_VERSION = 2
+"""
+
+
 class Worker(WorkerChild):
     """A worker process that a test waits for."""
 
@@ -472,3 +479,45 @@ def test_celery_uses_the_database_that_a_unix_url_names(redis_client: redis.Redi
     with redis.Redis.from_url(f"{redis_server}?db=3", protocol=2) as third:
         assert third.llen("echo.any") == 1
     assert redis_client.llen("echo.any") == 0
+
+
+def submit_newer(store: Store, job_id: str, queue: str = "echo.any") -> None:
+    """Submits a job as a gateway of a later version does."""
+    item = InputValue("text", 0, 3, "aGk=", b"hi", {})
+    message, _ = make_message(job_id, "echo", {}, [item], {}, 1000)
+    document = json.loads(encode_message(message, queue))
+    body = json.loads(document["body"])
+    body[0][0]["v"] = 2
+    raw = json.dumps({**document, "body": json.dumps(body)}, separators=(",", ":")).encode()
+    assert store.submit(job_id, queue=queue, message=raw) == [b"accepted"]
+
+
+def test_job_of_a_later_version_waits_for_a_newer_worker(
+    store: Store, start: Callable[..., Worker], tmp_path: Path
+) -> None:
+    start(ECHO)
+    submit_newer(store, "newer")
+    wait_until(lambda: store.record("newer").queue_waits, "the worker has given it back")
+    submit(store, "echo", "behind")
+    item = InputValue("text", 0, 3, "aGk=", b"hi", {})
+    message, _ = make_message("other", "echo", {}, [item], {}, 1000)
+    assert store.submit("other", queue="echo.cpu", message=encode_message(message, "echo.cpu")) == [
+        b"accepted"
+    ]
+
+    assert final(store, "other").state is JobState.SUCCEEDED
+    record = store.record("newer")
+    assert (record.state, record.attempts, record.deaths) == (JobState.QUEUED, 0, 0)
+    reason = "needs_newer_worker: queue message version 2 is not known here; this worker reads up to 1"
+    assert store.record("behind").queue_waits == record.queue_waits == reason
+    assert store.queued() == ["newer", "behind"]
+
+    (tmp_path / "ability.toml").write_text((ECHO / "ability.toml").read_text())
+    source = (
+        (ECHO / "wrapper.py").read_text().replace("from athena.sdk", f"{READ_VERSION_2}\nfrom athena.sdk", 1)
+    )
+    (tmp_path / "wrapper.py").write_text(source)
+    start(tmp_path)
+
+    assert [final(store, job_id).state for job_id in ("newer", "behind")] == [JobState.SUCCEEDED] * 2
+    assert store.record("newer").attempts == 1

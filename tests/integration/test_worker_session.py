@@ -5,6 +5,7 @@ tested in test_worker_process.py.
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,9 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.message import JobMessage
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
+from athena.store.fencing import sweep_command
 from athena.store.lease import TakenJob
+from athena.store.submission import cancel_command
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
 from workers.lease.exchange import WorkerSession
@@ -235,8 +238,8 @@ def test_answer_of_a_job_that_was_canceled_meanwhile_is_dropped(worker: Worker, 
 # refusing
 
 
-def test_job_of_an_unknown_version_fails_alone(worker: Worker, store: Store) -> None:
-    message = json.dumps({"headers": {"id": "j1"}, "body": json.dumps([[{"v": 99}], {}, {}])})
+def test_job_of_no_version_fails_alone(worker: Worker, store: Store) -> None:
+    message = json.dumps({"headers": {"id": "j1"}, "body": json.dumps([[{"v": "x"}], {}, {}])})
     store.submit("j1", message=message.encode())
     submit(store, "j2")
 
@@ -244,10 +247,96 @@ def test_job_of_an_unknown_version_fails_alone(worker: Worker, store: Store) -> 
 
     record = store.record("j1")
     assert (record.state, record.code) == (JobState.FAILED, 10163)
-    assert record.message == "queue message version 99 is not known here; this worker reads 1"
+    assert record.message == "queue message version 'x' is not known here; this worker reads up to 1"
     assert (record.started_ms, record.attempts) == (0, 0)
     assert store.state("j2") is JobState.SUCCEEDED
     assert worker.told == [("j1", "failed"), ("j2", "succeeded")]
+
+
+def of_version(job_id: str, version: int) -> bytes:
+    """Returns a queue message of a version."""
+    ours = {"headers": {"id": job_id, "athena": 1}, "body": json.dumps([[{"v": version, "id": job_id}]])}
+    return json.dumps(ours, separators=(",", ":")).encode()
+
+
+def test_later_version_in_a_task_of_another_client_fails_as_all_garbage(worker: Worker, store: Store) -> None:
+    message = json.dumps({"headers": {"id": "j1"}, "body": json.dumps([[{"v": 99}], {}, {}])})
+    store.submit("j1", message=message.encode())
+
+    worker.turn_until(lambda: ended(store, "j1"))
+
+    assert store.record("j1").code == 10163
+
+
+def test_job_for_a_newer_worker_goes_back_and_other_queues_go_on(
+    worker: Worker, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.submit("newer", message=of_version("newer", 2))
+    submit(store, "behind")
+    worker.turn(0)
+
+    store.submit("other", queue=CPU_QUEUE)
+    submit(store, "later")
+    for _ in range(50):
+        worker.session.on_bell(worker.now_s, CPU_QUEUE, None, worker.deliver)
+        worker.turn(0.01)
+
+    # The one behind was taken along; what came later waits.
+    worker.turn_until(lambda: ended(store, "behind", "other"))
+    assert store.queued() == ["newer", "later"]
+    record = store.record("newer")
+    assert (record.state, record.attempts, record.is_held) == (JobState.QUEUED, 0, False)
+    reason = "needs_newer_worker: queue message version 2 is not known here; this worker reads up to 1"
+    assert record.queue_waits == store.record("later").queue_waits == reason
+    told = [text for text in caplog.messages if text.startswith("queue echo.any waits")]
+    assert told == [f"queue echo.any waits: job newer {reason}"]
+    assert worker.told.count(("newer", "failed")) == 0
+
+
+def test_held_queue_is_looked_at_ever_more_rarely_and_never_taken_from(worker: Worker, store: Store) -> None:
+    store.submit("newer", message=of_version("newer", 2))
+    worker.turn(0)
+    store.raw("CONFIG", "RESETSTAT")
+
+    for _ in range(600):
+        worker.session.on_bell(worker.now_s, None, None, worker.deliver)
+        worker.turn(0.1)
+
+    calls = dict(re.findall(r"cmdstat_(\w+):calls=(\d+)", store.raw("INFO", "commandstats").decode()))
+    # Sixty seconds: four looks in the first four, then one each five.
+    assert 10 <= int(calls["lindex"]) <= 20
+    assert "rpush" not in calls
+    assert store.queued() == ["newer"]
+
+
+def test_queue_goes_on_when_a_newer_worker_has_taken_its_head(worker: Worker, store: Store) -> None:
+    store.submit("newer", message=of_version("newer", 2))
+    worker.turn(0)
+    store.submit("second", message=of_version("second", 3))
+    submit(store, "later")
+    store.register("w2")
+
+    assert [job.job_id for job in store.take(1, "w2")] == ["newer"]
+    assert store.record("later").queue_waits == ""
+    worker.turn_until(lambda: "version 3" in store.record("later").queue_waits)
+    assert [job.job_id for job in store.take(1, "w2")] == ["second"]
+    worker.turn_until(lambda: ended(store, "later"))
+
+    assert store.record("later").state is JobState.SUCCEEDED
+    assert not store.state("newer").is_final
+
+
+def test_held_queue_goes_on_when_the_job_at_its_head_is_canceled(worker: Worker, store: Store) -> None:
+    store.submit("newer", message=of_version("newer", 2))
+    worker.turn(0)
+    submit(store, "later")
+
+    store.run(cancel_command(["newer"], "not wanted"))
+    # A janitor's work, each second.
+    store.run(sweep_command("echo", [ANY_QUEUE], 60, 60, False))
+    worker.turn_until(lambda: ended(store, "later"))
+
+    assert store.state("later") is JobState.SUCCEEDED
 
 
 def test_envelope_that_does_not_fit_fails_with_its_first_problem(worker: Worker, store: Store) -> None:

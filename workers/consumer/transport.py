@@ -21,8 +21,8 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from athena.errors import InternalError, RequestError
-from athena.jobs.celery_message import MAX_TASK_ID_BYTES, TASK_NAME
+from athena.errors import InternalError, NewerMessageError, RequestError
+from athena.jobs.celery_message import MAX_TASK_ID_BYTES, TASK_NAME, argument_of
 from athena.plain_text import one_line, plain_line
 from athena.store.address import RedisAddress, bracketed
 from athena.store.connections import pool_of
@@ -141,10 +141,12 @@ class JobChannel(kombu_redis.Channel):
             headers = document["headers"]
             check_headers(headers)
             if headers.get("athena"):
-                self._accept(job, headers, orjson.loads(document["body"])[0][0])
+                self._accept(job, headers, argument_of(document))
             else:
                 check_foreign(document, job.job_id)
                 self.connection._deliver(document, job.queue)
+        except NewerMessageError as error:
+            self.session.pass_up(job.job_id, error)
         except RequestError as error:
             self.session.refuse(job.job_id, error)
         except (*LOST, OSError):

@@ -5,6 +5,7 @@ demand: how many jobs a worker wants
 exchange: ended jobs out, new jobs in
 held_jobs: the jobs it holds
 outbox: what Redis has not heard yet
+queue_holds: queues that it leaves alone
 recycling: when a worker has done enough
 slots: how many jobs it may hold
 store_link: its connection

@@ -7,6 +7,7 @@ does not ask again before a bell rings.
 from collections.abc import Sequence
 
 from athena.store.lease import Draw
+from workers.lease.queue_holds import QueueHolds
 from workers.lease.slots import Slots
 from workers.lease.take_order import TakeOrder
 
@@ -18,11 +19,13 @@ class Demand:
         may_find_jobs: whether a queue may hold a job; if not, a bell tells when it does.
         may_find_urgent: the same of the high lane; asked only while no slot is free.
         hears_urgent_only: whether the transport waits for the bells of urgent queues alone.
+        holds: queues that it wants nothing of.
     """
 
     def __init__(self, order: TakeOrder, slots: Slots) -> None:
         self._order = order
         self._slots = slots
+        self.holds = QueueHolds()
         self.may_find_jobs = True
         self.may_find_urgent = True
         self.hears_urgent_only = False
@@ -48,21 +51,32 @@ class Demand:
     def wanted(self, held: int, held_urgent: int) -> tuple[int, list[Draw]]:
         """Returns how many jobs to ask for, and from which queues."""
         if self.free(held, held_urgent) > 0:
-            return self.wanted_at_bell(held, held_urgent) if self.may_find_jobs else (0, [])
+            wanted = self.wanted_at_bell(held, held_urgent) if self.may_find_jobs else (0, [])
+            # Who may take from no queue finds nothing, and waits for the bell that only it hears.
+            self.may_find_jobs = wanted[0] > 0
+            return wanted
         urgent = self.free_urgent(held)
         if urgent > 0 and self.may_find_urgent:
-            return urgent, self._order.draw_urgent()
+            draw = self._open(self._order.draw_urgent())
+            self.may_find_urgent = bool(draw)
+            return (urgent, draw) if draw else (0, [])
         return 0, []
 
     def wanted_at_bell(self, held: int, held_urgent: int) -> tuple[int, list[Draw]]:
         """Returns how many jobs to take as soon as a bell rings, and from which queues."""
         free = self.free(held, held_urgent)
-        return (free, self._order.draw(free)) if free > 0 else (0, [])
+        draw = self._open(self._order.draw(free)) if free > 0 else []
+        return (free, draw) if draw else (0, [])
+
+    def _open(self, draw: list[Draw]) -> list[Draw]:
+        return [item for item in draw if item.queue not in self.holds]
 
     def begin_to_hear(self, held: int, held_urgent: int) -> Sequence[str]:
         """Notes that a wait for bells begins; returns the queues whose bells are to be heard."""
         self.hears_urgent_only = self.free(held, held_urgent) <= 0
-        return self.urgent_queues if self.hears_urgent_only else self.queues
+        queues = self.urgent_queues if self.hears_urgent_only else self.queues
+        # Their bells are for those who can do something about it.
+        return [queue for queue in queues if queue not in self.holds]
 
     def hear(self, has_rung: bool) -> None:
         """Notes that a bell rang, or that none did in time: sometimes queues are looked into without one."""
@@ -80,13 +94,20 @@ class Demand:
             self.may_find_jobs = len(taken) == wanted
         self._order.note(taken)
 
+    def release(self, queue: str) -> None:
+        """Wants jobs of a queue again that was held."""
+        self.holds.release(queue)
+        self.may_find_jobs = self.may_find_urgent = True
+
     def note_returned(self) -> None:
         """Notes that a job went back to its queue, so that one is there."""
         self.may_find_jobs = self.may_find_urgent = True
 
     def is_urgent_only(self, draw: Sequence[Draw]) -> bool:
-        """Whether only queues of the high lane were asked."""
-        return all(item.queue in self.urgent_queues for item in draw)
+        """Whether only queues of the high lane were asked, though it takes from others too."""
+        if any(item.queue not in self.urgent_queues for item in draw):
+            return False
+        return any(queue not in self.urgent_queues and queue not in self.holds for queue in self.queues)
 
     def forget(self) -> None:
         """Knows nothing of the queues any more: the connection is a new one."""

@@ -9,11 +9,12 @@ from typing import Any
 from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
-from athena.errors import AthenaError, CanceledError, ExpiredError, RequestError
+from athena.errors import AthenaError, CanceledError, ExpiredError, NewerMessageError, RequestError
 from athena.fleet.launch import EX_RECYCLED
 from athena.fleet.worker_entry import WorkerEntry
+from athena.jobs.celery_message import why_newer
 from athena.jobs.message import JobMessage
-from athena.store.keys import bell_key
+from athena.store.keys import bell_key, line_key
 from athena.store.lease import (
     Draw,
     ForeignLimits,
@@ -65,6 +66,9 @@ RECONCILE_S = 10.0
 #: So often a worker that ends looks whether its last calls have ended, and tells again what was not heard.
 DRAIN_STEP_S = 0.1
 
+#: Why a job went back that this worker does not understand; the first word of the reason.
+NEEDS_NEWER_WORKER = "needs_newer_worker"
+
 #: So often it is asked which jobs were canceled, and told how far they are.
 ATTEND_S = 0.4
 
@@ -99,6 +103,8 @@ class WorkerSession:
         self._wake_due_s = 0.0
         #: Bells that rang here while no job is wanted; somebody else may be idle.
         self._passed_on: list[str] = []
+        #: Why queues wait whose heads were looked at.
+        self._heads: list[Command] = []
         self._announced_s = 0.0
         self._attended_s = 0.0
         self._reconciled_s = 0.0
@@ -213,12 +219,12 @@ class WorkerSession:
         started = self._newly_started(now_s)
         outbox = self._outbox
         wanted, draw = self._wanted(now_s)
+        looks = [] if self._is_draining else self.demand.holds.due(now_s)
         attends = bool(self._held) and now_s - self._attended_s >= ATTEND_S
         outbox.must_reconcile = outbox.must_reconcile or now_s - self._reconciled_s >= RECONCILE_S
         reconciles = self._may_reconcile
-        is_idle = not (
-            outbox.ended or outbox.returned or started or wanted or attends or reconciles or self._passed_on
-        )
+        has_news = outbox.ended or outbox.returned or started or self._passed_on or self._heads
+        is_idle = not (has_news or wanted or attends or reconciles or looks)
         if not self.free_slots:
             self.contact_s = now_s
         if is_idle or now_s < self._resume_s:
@@ -227,6 +233,7 @@ class WorkerSession:
             *self._tell_steps(started),
             *(self._attend_steps() if attends else ()),
             *self._pass_on_steps(),
+            *self._look_steps(looks),
             *self._take_steps(wanted, draw, deliver),
         ]
         try:
@@ -290,9 +297,14 @@ class WorkerSession:
             jobs = [(*ticket(job), outcome_of(job)) for job in part]
             command = finish_command(entry.incarnation, entry.gpu_type, entry.name, jobs)
             yield Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
-        if outbox.returned:
-            command = give_back_command(entry.incarnation, map(ticket, outbox.returned))
-            yield Step("return jobs", command, _ignore, returned=outbox.returned)
+        ordinary = [job for job in outbox.returned if not job.needs_newer]
+        if ordinary:
+            command = give_back_command(entry.incarnation, map(ticket, ordinary))
+            yield Step("return jobs", command, _ignore, returned=ordinary)
+        for job in outbox.returned:
+            if job.needs_newer:
+                command = give_back_command(entry.incarnation, [ticket(job)], job.needs_newer)
+                yield Step("return a job for a newer worker", command, _ignore, returned=[job])
 
     def _attend_steps(self) -> Iterator["Step"]:
         """Asks which jobs were canceled, and tells how far they are."""
@@ -307,6 +319,25 @@ class WorkerSession:
         for bell in self._passed_on:
             yield Step("pass a bell on", ("LPUSH", bell, 1), _ignore)
         self._passed_on = []
+
+    def _look_steps(self, queues: Sequence[str]) -> Iterator["Step"]:
+        for command in self._heads:
+            yield Step("tell why a queue waits", command, _ignore)
+        self._heads = []
+        for queue in queues:
+            read = partial(self._read_head, queue)
+            yield Step("look at the head of a queue", ("LINDEX", queue, -1), read)
+
+    def _read_head(self, queue: str, message: bytes | None) -> None:
+        """Takes from a queue again, or leaves it alone for longer."""
+        job_id, reason = why_newer(message) if message is not None else ("", "")
+        if not job_id:
+            logger.info("queue %s: its head is understood here; jobs are taken from it again", queue)
+            self.demand.release(queue)
+        elif self.demand.holds.hold(queue, job_id, self._now_s):
+            # Another one than that which was given back, and which told operators so.
+            logger.warning("queue %s waits: job %s %s", queue, job_id, needs_newer(reason))
+            self._heads.append(("HSET", line_key(queue), "waits", f"{job_id} {needs_newer(reason)}"))
 
     def _take_steps(
         self, wanted: int, draw: list[Draw], deliver: Callable[[TakenJob], None]
@@ -442,6 +473,9 @@ class WorkerSession:
                 message = JobMessage.decode(argument)
             else:
                 message = self._read_foreign(job_id, argument)
+        except NewerMessageError as error:
+            self.pass_up(job_id, error)
+            return
         except AthenaError as error:
             self.refuse(job_id, error)
             return
@@ -453,6 +487,20 @@ class WorkerSession:
         start_by_s = job.taken_s + job.taken.start_within_s
         job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s, job.is_urgent)
         self._batcher.put(job.work)
+
+    def pass_up(self, job_id: str, error: NewerMessageError) -> None:
+        """Gives a job back that only a newer worker can read, and leaves its queue alone for a while."""
+        job = self._held.get(job_id)
+        if job is None or not job.is_undelivered:
+            return
+        if not why_newer(job.taken.message)[0]:
+            # Another client's: who looks at the head of the queue would not leave it there.
+            self.refuse(job_id, error)
+            return
+        queue, job.needs_newer = job.taken.queue, needs_newer(error.message)
+        self._return(job)
+        if self.demand.holds.hold(queue, job_id, self._now_s):
+            logger.warning("queue %s waits: job %s %s", queue, job_id, job.needs_newer)
 
     def refuse(self, job_id: str, error: AthenaError) -> None:
         """Ends a job that cannot be run; one that an inference thread already has goes on."""
@@ -529,6 +577,11 @@ def _read_starts(jobs: Sequence[HeldJob], verdicts: Any) -> None:
     for job, is_ours in zip(jobs, verdicts, strict=True):
         if not is_ours and job.work is not None:
             job.work.is_canceled = True
+
+
+def needs_newer(reason: str) -> str:
+    """Returns why a queue waits for a newer worker, as operators read it."""
+    return f"{NEEDS_NEWER_WORKER}: {reason}"
 
 
 def _ignore(reply: Any) -> None:

@@ -26,6 +26,7 @@ class HeldJob:
         is_announced: whether Celery and Redis know that it has started.
         told_progress: what Redis knows of its progress.
         refusals: how often Redis refused to finish it.
+        needs_newer: why it goes back, if only a newer worker can run it.
     """
 
     taken: TakenJob
@@ -38,6 +39,7 @@ class HeldJob:
     is_announced: bool = False
     told_progress: float | None = None
     refusals: int = 0
+    needs_newer: str = ""
 
     @property
     def is_undelivered(self) -> bool:

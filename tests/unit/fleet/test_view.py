@@ -334,6 +334,12 @@ def test_job_of_a_paused_queue_says_so(view: FleetView) -> None:
     assert view.why_queued(0, record) == "queue_paused: an operator has paused ocr.any"
 
 
+def test_job_behind_one_that_no_worker_reads_waits_for_a_newer_worker(view: FleetView) -> None:
+    record = replace(queued(), queue_waits="needs_newer_worker: version 2")
+
+    assert view.why_queued(0, record) == "needs_newer_worker: version 2"
+
+
 def test_job_of_an_ability_that_does_not_start_says_so(view: FleetView) -> None:
     view.observe_failures(1000.0, {b"ocr": Failure("no model", 1000.0).encode()})
 

@@ -15,7 +15,7 @@ from kombu import entity as kombu_entity
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import Message
 
-from athena.jobs.celery_message import TASK_NAME, describe_inputs, encode_message
+from athena.jobs.celery_message import TASK_NAME, describe_inputs, encode_message, why_newer
 from athena.jobs.message import JobMessage, MessageInput
 from athena.store.celery_address import celery_url
 from athena.store.connections import pool_of
@@ -47,6 +47,34 @@ def test_message_is_written_as_the_contract_says() -> None:
 
     assert json.loads(message.pop("body")) == golden.pop("body")
     assert message == golden
+
+
+def changed(frame: object = 1, **members: Any) -> bytes:
+    """Returns the message with another frame, and with other members of the job's own."""
+    document = json.loads(encode_message(JOB, "echo.any"))
+    body = json.loads(document["body"])
+    body[0][0].update(members)
+    document["headers"]["athena"] = frame
+    return json.dumps({**document, "body": json.dumps(body)}).encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (changed(v=2), "queue message version 2 is not known here; this worker reads up to 1"),
+        (changed(needs=["deadline"]), "the queue message needs deadline, which is not known here"),
+        (changed(frame=2), "queue message frame 2 is not known here; this worker reads up to 1"),
+        (changed(), ""),
+        (changed(v="x"), ""),
+        (changed(frame=0, v=2), ""),
+        (b'{"headers": {"id": "f", "task": "athena.run"}, "body": "[[{}], {}, {}]"}', ""),
+        (b'{"headers": {"id": "f", "athena": 1}, "body": 5}', ""),
+        (b"[]", ""),
+        (b"\xff", ""),
+    ],
+)
+def test_message_that_only_a_newer_worker_reads_is_told_from_garbage(raw: bytes, reason: str) -> None:
+    assert why_newer(raw) == ((JOB.job_id, reason) if reason else ("", ""))
 
 
 def test_headers_come_before_the_body() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from athena.errors import RequestError
-from athena.jobs.message import JobMessage, MessageInput, input_bytes, make_message
+from athena.errors import NewerMessageError, RequestError
+from athena.jobs.message import MEMBERS, JobMessage, MessageInput, input_bytes, make_message
 from athena.jobs.record import JobRecord, Outcome
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue
@@ -111,13 +111,32 @@ def test_resource_is_written_only_when_one_was_named() -> None:
     assert MESSAGE._replace(resource_id="anna").encode()["resource_id"] == "anna"
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
-def test_message_of_another_version_is_refused(version: Any) -> None:
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [(0, RequestError), ("2", RequestError), (None, RequestError), (2, NewerMessageError)],
+)
+def test_message_of_another_version_is_refused(version: Any, kind: type[RequestError]) -> None:
     with pytest.raises(RequestError) as error:
         JobMessage.decode({**MESSAGE.encode(), "v": version})
 
-    expected = f"queue message version {version!r} is not known here; this worker reads 1"
-    assert error.value.message == expected
+    expected = f"queue message version {version!r} is not known here; this worker reads up to 1"
+    assert (type(error.value), error.value.message) == (kind, expected)
+
+
+def test_member_that_must_be_understood_needs_a_newer_worker() -> None:
+    document = {**MESSAGE.encode(), "needs": ["claim", "deadline"], "deadline": 5}
+
+    with pytest.raises(NewerMessageError, match="needs deadline, which is not known here"):
+        JobMessage.decode(document)
+    assert JobMessage.decode({**document, "needs": ["claim"]}) == MESSAGE
+    with pytest.raises(RequestError, match="malformed: needs is no list"):
+        JobMessage.decode({**document, "needs": 5})
+
+
+def test_members_that_can_be_needed_are_those_that_are_written() -> None:
+    message = MESSAGE._replace(resource_id="anna", max_exec_s=1)
+
+    assert message.encode().keys() | {"needs"} == MEMBERS
 
 
 @pytest.mark.parametrize("missing", ["id", "service_id", "params", "inputs", "expected", "claim"])

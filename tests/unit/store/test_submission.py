@@ -303,7 +303,8 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
         (leave_command("j1", "g1"), "leave", ["j1", "g1"]),
         (cancel_command(iter(["j1", "j2"]), "why"), "cancel", ["why", "j1", "j2"]),
         (progress_command(iter([("j1", "1:w1", "0.5")])), "progress", ["j1", "1:w1", "0.5"]),
-        (give_back_command("w1", iter([("j1", "1.1:w1")])), "give_back", ["w1", "j1", "1.1:w1"]),
+        (give_back_command("w1", iter([("j1", "1.1:w1")])), "give_back", ["w1", "", "j1", "1.1:w1"]),
+        (give_back_command("w1", [("j1", "1.1:w1")], "why"), "give_back", ["w1", "why", "j1", "1.1:w1"]),
     ],
 )
 def test_small_commands(command: Command, script: str, sent: list[str]) -> None:
@@ -331,7 +332,8 @@ def test_no_jobs_are_not_the_same_as_being_fenced() -> None:
 
 
 def test_record_is_read_with_its_result() -> None:
-    record = job_record("j1", [[b"state", b"succeeded", b"code", b"0", b"later", b"x"], b"{}", None, None])
+    flat = [b"state", b"succeeded", b"code", b"0", b"later", b"x"]
+    record = job_record("j1", [flat, b"{}", None, None, None])
 
     assert record is not None
     assert (record.job_id, record.state, record.result) == ("j1", JobState.SUCCEEDED, b"{}")
@@ -339,20 +341,20 @@ def test_record_is_read_with_its_result() -> None:
 
 
 def test_unknown_job_has_no_record() -> None:
-    assert job_record("j1", [[], None, None, None]) is None
+    assert job_record("j1", [[], None, None, None, None]) is None
 
 
 @pytest.mark.parametrize(("given_out", "position"), [(None, 7), (b"2", 5), (b"7", 1), (b"9", 1)])
 def test_position_is_how_far_the_queue_has_to_go(given_out: bytes | None, position: int) -> None:
-    record = job_record("j1", [[b"state", b"queued", b"seq", b"7"], None, given_out, b"1"])
+    record = job_record("j1", [[b"state", b"queued", b"seq", b"7"], None, given_out, b"1", b"because"])
 
     assert record is not None
-    assert (record.position, record.is_paused) == (position, True)
+    assert (record.position, record.is_paused, record.queue_waits) == (position, True, "because")
 
 
 @pytest.mark.parametrize("fields", [[b"state", b"running"], [b"state", b"queued", b"token", b"1:w1"]])
 def test_job_that_a_worker_holds_has_no_position(fields: list[bytes]) -> None:
-    record = job_record("j1", [[*fields, b"seq", b"7"], None, b"2", None])
+    record = job_record("j1", [[*fields, b"seq", b"7"], None, b"2", None, None])
 
     assert record is not None
     assert (record.position, record.is_paused) == (0, False)

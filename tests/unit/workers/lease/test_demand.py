@@ -88,3 +88,39 @@ def test_bell_brings_as_many_jobs_as_there_are_slots(demand: Demand) -> None:
     assert wanted == FULL - 1
     assert {item.queue for item in draw} == set(demand.queues)
     assert demand.wanted_at_bell(FULL, 0) == (0, [])
+
+
+def test_held_queue_is_neither_asked_nor_heard_until_it_is_let_go(demand: Demand) -> None:
+    wanted, draw = demand.wanted(0, 0)
+    demand.note(wanted, draw, [])
+    demand.holds.hold("echo.any", "j1", 0)
+
+    assert "echo.any" not in demand.begin_to_hear(0, 0)
+    demand.hear(True)
+    assert "echo.any" not in {item.queue for item in demand.wanted(0, 0)[1]}
+
+    demand.note(*demand.wanted(0, 0), [])
+    demand.release("echo.any")
+    assert "echo.any" in {item.queue for item in demand.wanted(0, 0)[1]}
+    assert "echo.any" in demand.begin_to_hear(0, 0)
+
+
+def test_worker_of_held_queues_alone_wants_nothing_and_may_wait(demand: Demand) -> None:
+    for queue in demand.queues:
+        demand.holds.hold(queue, "j1", 0)
+
+    assert demand.wanted(0, 0) == (0, [])
+    assert demand.wanted(FULL, 0) == (0, [])
+    assert not (demand.may_find_jobs or demand.may_find_urgent)
+    assert demand.begin_to_hear(0, 0) == []
+
+
+def test_worker_whose_only_open_queues_are_urgent_notes_that_they_are_empty(demand: Demand) -> None:
+    for queue in set(demand.queues) - set(demand.urgent_queues):
+        demand.holds.hold(queue, "j1", 0)
+
+    wanted, draw = demand.wanted(0, 0)
+    demand.note(wanted, draw, [])
+
+    assert wanted == FULL
+    assert not demand.may_find_jobs
