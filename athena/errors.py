@@ -11,7 +11,7 @@ AthenaError
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
 │   ├── AbilityInUseError        409  10163  a worker serves the ability, or it has jobs
 │   ├── JobStateError            409  10163  the job is not in a state that allows it
-│   ├── NewerMessageError        400  10163  the queue message is of a version that this worker does not read
+│   ├── NewerMessageError        409  10163  the queue message is of a version that this worker does not read
 │   ├── ForbiddenError           403  10163  the request names a host or is of a page that is not allowed
 │   ├── MethodError              405  10163  the path exists, not with this method
 │   ├── SlowRequestError         408  10163  the request did not arrive in time
@@ -148,6 +148,8 @@ class NewerMessageError(RequestError):
 
     A worker gives such a job back, for one that reads it.
     """
+
+    http_status = 409
 
 
 class ForbiddenError(RequestError):
