@@ -8,7 +8,6 @@ import threading
 import time
 import warnings
 from concurrent.futures import TimeoutError as FutureTimeout
-from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
@@ -17,10 +16,10 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from athena.ability.manifest import load_ability
+from athena.ability.handover import decode_ability
 from athena.devices.types import CPU
 from athena.errors import AthenaError
-from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport
+from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport, read_shared
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import TASK_NAME
@@ -70,7 +69,7 @@ class WorkerProcess:
     def __init__(self, launch: WorkerLaunch, settings: Settings) -> None:
         self._launch = launch
         self._settings = settings
-        self._ability = load_ability(Path(launch.ability_dir)).with_names(settings.gpu_aliases)
+        self._ability = decode_ability(read_shared(launch.ability_fd)).with_names(settings.gpu_aliases)
         device.assign(
             device.Device(
                 gpu_type=launch.gpu_type,

@@ -3,8 +3,10 @@
 aiges_config: the original framework's aiges.toml
 aiges_export: the interface as a schema document of the original framework
 aiges_import: the interface from such a document
+changes: what takes effect when a worker starts anew, and what does not
 declaration: the interface from what a wrapper declares
 findings: what `athena check` has to say
+handover: an ability on its way to its worker
 manifest: ability.toml
 neighbours: modules beside a wrapper whose names workers need
 source_check: the contract, checked without running the wrapper

@@ -1,5 +1,6 @@
 """What a supervisor tells a worker process when it starts it, and what the worker reports back."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -21,6 +22,7 @@ class WorkerLaunch:
     """The start order of one worker process.
 
     Attributes:
+        ability_fd: memory that holds the ability, as its supervisor has read it (see `read_shared`).
         incarnation: fresh random id of this process; never used again.
         name: name in Flower and in `/v1/abilities`; the same after a restart.
         gpu_id: UUID of its GPU or MIG instance; "" on the CPU.
@@ -32,7 +34,7 @@ class WorkerLaunch:
         progress_fd: shared memory of the `ProgressBoard`.
     """
 
-    ability_dir: str
+    ability_fd: int
     incarnation: str
     name: str
     gpu_type: str
@@ -52,6 +54,25 @@ class WorkerLaunch:
     def from_env(cls, environ: Mapping[str, str]) -> "WorkerLaunch":
         """Reads the order."""
         return cls(**orjson.loads(environ[VARIABLE]))
+
+
+def share(document: bytes) -> int:
+    """Returns a file descriptor from which a child process can read a document.
+
+    The environment would show it to all that a wrapper starts, and takes no more than 128 KiB.
+    """
+    fd = os.memfd_create("athena-launch")
+    with open(fd, "wb", closefd=False) as memory:
+        memory.write(document)
+    return fd
+
+
+def read_shared(fd: int) -> bytes:
+    """Returns what was shared, and closes the file descriptor."""
+    with open(fd, "rb") as memory:
+        # The place up to which it was written is shared too.
+        memory.seek(0)
+        return memory.read()
 
 
 @dataclass(frozen=True)

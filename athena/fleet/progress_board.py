@@ -88,10 +88,6 @@ class ProgressBoard:
         os.ftruncate(fd, _size(threads, max_batch))
         return cls(fd, threads, max_batch)
 
-    def clear(self) -> None:
-        """Forgets the process that wrote before, which has ended."""
-        self._memory[:] = bytes(len(self._memory))
-
     def pulse(self, turned_s: float, contact_s: float) -> None:
         """Notes signs of life."""
         self._times[TURNED] = turned_s

@@ -107,11 +107,12 @@ class Child(ABC):
         self.is_wanted = False
         self._ask()
 
-    def ask_to_restart(self) -> None:
-        """Ends the process, if there is one, and lets another follow."""
+    def ask_to_restart(self) -> bool:
+        """Ends the process, if there is one, and lets another follow; returns False if that is refused."""
         self.is_wanted = True
         self.restart_at_s = 0.0
         self._ask()
+        return True
 
     def _ask(self) -> None:
         if self.process is not None and not self.is_leaving:

@@ -142,8 +142,12 @@ class FleetKeeper:
         """Lets gateways know that it has one now."""
         self._note(("HDEL", FAILURES, service_id))
 
+    def leave_order(self, node_name: str, order: str) -> None:
+        """Leaves an operator's order as it was before another one that is not carried out."""
+        self._note(("HSET", ORDERS, node_name, order))
+
     def forget_order(self, node_name: str) -> None:
-        """An operator's order was carried out."""
+        """An operator's order was carried out, or refused."""
         self._note(("HDEL", ORDERS, node_name))
 
     def on_tick(self, now_s: float) -> None:

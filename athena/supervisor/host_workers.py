@@ -12,6 +12,7 @@ from athena.devices.inventory import NO_DRIVER, Inventory
 from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
 from athena.settings import Settings
+from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.gpu_watch import GpuWatch
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement, Plan, make_plan
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 #: How often it is said again why an ability has no worker.
 REPEAT_S = 300.0
+
+#: How often a folder is looked at that could not be served.
+LOOK_AGAIN_S = 10.0
 
 
 class HostWorkers:
@@ -48,7 +52,7 @@ class HostWorkers:
         say: Callable[[str], None],
         suffix: str = "",
     ) -> None:
-        self._abilities = {ability.service_id: ability for ability in abilities}
+        self._readings = {ability.service_id: AbilityReading(ability) for ability in abilities}
         self._gpus = HostGpus(inventory, settings.gpu_aliases)
         self._keeper = keeper
         self._settings = settings
@@ -56,7 +60,7 @@ class HostWorkers:
         self._suffix = suffix
         self._supervisor: Supervisor | None = None
         self._trouble = inventory.problem
-        self._told_s = self._published_s = float("-inf")
+        self._told_s = self._published_s = self._looked_s = float("-inf")
         self.plan = self._make_plan(())
         self._children = {placement: self._child(placement) for placement in self.plan.workers}
         #: What the plan wants and cannot be started yet.
@@ -113,9 +117,23 @@ class HostWorkers:
             self._told_s = now_s
             for refusal in self.plan.refusals:
                 self._keeper.tell_failure(refusal.service_id, refusal.reason)
+        self._tell_problems(now_s)
         self._retire_followed()
         self._dismiss_gone()
         self._start_due()
+
+    def _tell_problems(self, now_s: float) -> None:
+        """Looks again at folders that could not be served; one that was mended is told of at once."""
+        if now_s - self._looked_s < LOOK_AGAIN_S:
+            return
+        self._looked_s = now_s
+        for service_id, reading in self._readings.items():
+            if not reading.problem:
+                continue
+            if reading.examine():
+                self._keeper.tell_failure(service_id, reading.problem)
+            else:
+                self._keeper.forget_failure(service_id)
 
     def _change(self, plan: Plan) -> None:
         left = {_seat(child.placement): child for child in (*self.children, *self._staying)}
@@ -180,15 +198,15 @@ class HostWorkers:
     def _make_plan(self, running: Sequence[Placement]) -> Plan:
         return make_plan(
             self._gpus.before_our_workers(),
-            list(self._abilities.values()),
+            [reading.ability for reading in self._readings.values()],
             core_count(),
             self._settings.gpu_aliases,
             running,
         )
 
     def _child(self, placement: Placement) -> WorkerChild:
-        ability = self._abilities[placement.service_id]
-        child = WorkerChild(ability, placement, self._keeper, self._settings, self._suffix)
+        reading = self._readings[placement.service_id]
+        child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix)
         child.is_optional = True
         return child
 

@@ -13,10 +13,12 @@ class RollingRestart:
         self._say = say
         self._due: deque[Child] = deque()
         self._current: Child | None = None
+        self._refusals = 0
 
     def begin(self, children: Sequence[Child]) -> None:
         """Plans the restart of all that are to be restarted."""
         self._due = deque(child for child in children if child.is_restartable and child.is_wanted)
+        self._refusals = 0
 
     def step(self) -> None:
         """Goes on to the next process when the present one is back."""
@@ -28,8 +30,13 @@ class RollingRestart:
                 return
             self._current = None
             if not self._due:
-                self._say("all processes were replaced")
+                self._say(self._outcome())
         if self._due:
             self._current = self._due.popleft()
             self._say(f"replacing {self._current.name}")
-            self._current.ask_to_restart()
+            self._refusals += not self._current.ask_to_restart()
+
+    def _outcome(self) -> str:
+        if not self._refusals:
+            return "all processes were replaced"
+        return f"the other processes were replaced; {self._refusals} serve on as before, the log says why"

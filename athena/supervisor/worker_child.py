@@ -7,14 +7,15 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
-from athena.ability.manifest import Ability
+from athena.ability.handover import encode_ability
 from athena.devices.host import host_name
 from athena.fleet.host_report import LOADING, SERVING, WorkerStatus
-from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport, share
 from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.settings import Settings
 from athena.store.fencing import Beat, Death
+from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import Child, StartError, describe_exit
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
@@ -34,33 +35,38 @@ class WorkerChild(Child):
     """One worker process after the other, of one ability on one GPU, or on the CPU.
 
     Args:
-        ability: what it serves.
+        reading: what it serves; read again for each process.
         placement: where.
         keeper: gives it its heartbeats.
         settings: of the supervisor.
         suffix: part of its name, where several supervisors share a host.
+
+    Attributes:
+        ability: what its present process serves, or the last one.
     """
 
     runs_foreign_code = True
 
     def __init__(
         self,
-        ability: Ability,
+        reading: AbilityReading,
         placement: Placement,
         keeper: FleetKeeper,
         settings: Settings,
         suffix: str = "",
     ) -> None:
+        self.ability = ability = reading.ability
         super().__init__(f"worker {ability.service_id}", settings.grace_s + 5)
         self.incarnation = ""
-        self.ability = ability
+        self._reading = reading
         self._host = host_name()
         self.node_name = f"{ability.service_id}.{placement.name}{suffix}@{self._host}"
         self.placement = placement
         self._is_retired = False
         self._keeper = keeper
         self._load_timeout_s = settings.load_timeout_s
-        self._board = ProgressBoard.create(ability.worker.concurrency, ability.worker.max_batch)
+        self._board = self._make_board()
+        self._ability_fd = -1
         self._status_read = self._status_write = -1
         self._status_text = b""
         self._suspicion: Verdict | None = None
@@ -75,13 +81,13 @@ class WorkerChild(Child):
         return WORKER
 
     def inherited_fds(self) -> Sequence[int]:
-        """Returns the status pipe and the progress board."""
-        return (self._status_write, self._board.fd)
+        """Returns the ability, the status pipe and the progress board."""
+        return (self._ability_fd, self._status_write, self._board.fd)
 
     def environment(self) -> Mapping[str, str]:
         """Returns the start order and what pins the process to its device."""
         launch = WorkerLaunch(
-            ability_dir=str(self.ability.path),
+            ability_fd=self._ability_fd,
             incarnation=self.incarnation,
             name=self.node_name,
             gpu_type=self.placement.gpu_type,
@@ -121,23 +127,33 @@ class WorkerChild(Child):
         self._is_retired = True
         self.ask_to_leave()
 
-    def ask_to_restart(self) -> None:
-        """As of any child; one that is retired does not come back."""
-        if not self._is_retired:
-            super().ask_to_restart()
+    def ask_to_restart(self) -> bool:
+        """As of any child; not for one that is retired, nor while its ability's folder cannot be served."""
+        if self._is_retired:
+            return False
+        problem = self._reading.examine()
+        if problem:
+            logger.error("%s is not restarted: %s", self.name, problem)
+            self._keeper.tell_failure(self.ability.service_id, problem)
+            return False
+        return super().ask_to_restart()
 
     def spawn(self) -> None:
-        """Starts a process as a fresh incarnation."""
+        """Starts a process as a fresh incarnation, with its ability as it is now."""
+        self._read_ability()
         self.incarnation = uuid.uuid4().hex
         self._suspicion = self._verdict = None
         self._canceled_s = {}
         self._has_reported = False
         self._status_text = b""
-        self._board.clear()
+        self._board.close()
+        self._board = self._make_board()
+        self._ability_fd = share(encode_ability(self.ability))
         self._status_read, self._status_write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._status_read, False)
         super().spawn()
         os.close(self._status_write)
+        os.close(self._ability_fd)
 
     def check_ready(self) -> bool:
         """Reads what the worker reports (see `Child.check_ready`)."""
@@ -147,7 +163,10 @@ class WorkerChild(Child):
         if not report.ready:
             self._keeper.tell_failure(self.ability.service_id, report.detail)
             raise StartError(f"ability {self.ability.service_id}: {report.detail}")
-        self._keeper.forget_failure(self.ability.service_id)
+        if self._reading.problem:
+            self._keeper.tell_failure(self.ability.service_id, self._reading.problem)
+        else:
+            self._keeper.forget_failure(self.ability.service_id)
         return True
 
     @property
@@ -175,12 +194,20 @@ class WorkerChild(Child):
         if self._is_retired:
             return
         if order == ORDER_RESTART:
-            self._keeper.forget_order(self.node_name)
-            self.ask_to_restart()
+            self._obey_restart()
         elif order == ORDER_DRAIN and self.is_wanted:
             self.ask_to_leave()
         elif not order and not self.is_wanted:
-            self.ask_to_restart()
+            # The drain was taken back: nothing serves that a bad edit could end.
+            super().ask_to_restart()
+
+    def _obey_restart(self) -> None:
+        """Carries out an operator's order; a worker that stays drained is shown as that again."""
+        is_refused = not self.ask_to_restart()
+        if is_refused and not self.is_wanted:
+            self._keeper.leave_order(self.node_name, ORDER_DRAIN)
+        else:
+            self._keeper.forget_order(self.node_name)
 
     def planned_exit(self, returncode: int) -> str:
         """Says whether the process ended because it was due."""
@@ -201,6 +228,15 @@ class WorkerChild(Child):
             text = f"the worker process ended while it started ({describe_exit(returncode)})"
             self._keeper.tell_failure(self.ability.service_id, text)
         self._keeper.bury(self.incarnation, self._death(returncode))
+
+    def _read_ability(self) -> None:
+        problem = self._reading.renew()
+        if problem:
+            logger.warning("%s starts with what was read before: %s", self.name, problem)
+        self.ability = self._reading.ability
+
+    def _make_board(self) -> ProgressBoard:
+        return ProgressBoard.create(self.ability.worker.concurrency, self.ability.worker.max_batch)
 
     def _read_report(self) -> WorkerReport | None:
         try:

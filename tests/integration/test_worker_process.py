@@ -23,6 +23,7 @@ from athena.protocol.interface import Interface
 from athena.settings import Settings, from_env
 from athena.store.celery_address import celery_url
 from athena.store.keys import ABILITIES, BEATS, WORKERS, bell_key
+from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import StartError
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
@@ -93,7 +94,7 @@ def start(
     started: list[Worker] = []
 
     def start(folder: Path, placement: Placement = ON_CPU) -> Worker:
-        started.append(Worker(load_ability(folder), placement, keeper, settings))
+        started.append(Worker(AbilityReading(load_ability(folder)), placement, keeper, settings))
         started[-1].start()
         return started[-1]
 

@@ -106,7 +106,7 @@ while True:
 """
 
     for _ in range(5):
-        board.clear()
+        board._counts[0] = 0
         with writer(board, loop) as process:
             wait_until_written(board.calls, process)
         assert board.calls() in ([], [Call(7.0, 3.5, ("a" * 32, "b" * 32))])
@@ -137,14 +137,12 @@ def test_what_is_written_but_not_valid_yet_is_not_shown(board: ProgressBoard) ->
 def test_loop_that_has_parted_is_known(board: ProgressBoard) -> None:
     before = board.has_parted
     board.part()
-    after = board.has_parted
-    board.clear()
 
-    assert (before, after, board.has_parted) == (False, True, False)
+    assert (before, board.has_parted) == (False, True)
 
 
 def test_new_board_shows_nothing(board: ProgressBoard) -> None:
-    assert board.calls() == []
+    assert (board.calls(), board.read_pulse()) == ([], Pulse(0.0, 0.0))
 
 
 def test_call_is_shown_until_it_ends(board: ProgressBoard) -> None:
@@ -231,12 +229,3 @@ def test_signs_of_life_are_those_of_the_last_turn(board: ProgressBoard) -> None:
 
     assert before == Pulse(0.0, 0.0)
     assert board.read_pulse() == Pulse(turned_s=5.0, contact_s=4.0)
-
-
-def test_cleared_board_shows_nothing(board: ProgressBoard) -> None:
-    board.begin(0, 1.0, 2.0, ["j1"])
-    board.pulse(5.0, 4.0)
-
-    board.clear()
-
-    assert (board.calls(), board.read_pulse()) == ([], Pulse(0.0, 0.0))

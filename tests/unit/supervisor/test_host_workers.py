@@ -15,6 +15,7 @@ from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
 from athena.settings import from_env
 from athena.supervisor import gpu_watch, supervisor
+from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import Child
 from athena.supervisor.gpu_watch import GpuWatch
 from athena.supervisor.heartbeat import FleetKeeper
@@ -308,7 +309,7 @@ def test_trouble_with_the_driver_is_told_once(caplog: pytest.LogCaptureFixture) 
 
 
 def test_retired_worker_does_not_come_back() -> None:
-    child = WorkerChild(ability("a", "cpu"), Placement("a", "cpu"), Keeper(), SETTINGS)
+    child = WorkerChild(AbilityReading(ability("a", "cpu")), Placement("a", "cpu"), Keeper(), SETTINGS)
 
     child.retire()
     child.ask_to_restart()

@@ -14,6 +14,7 @@ class Puppet(Child):
         self.is_restartable = is_restartable
         self.is_ready = True
         self.asked = 0
+        self.refuses = False
 
     def command(self) -> Sequence[str]:
         return ()
@@ -21,9 +22,10 @@ class Puppet(Child):
     def check_ready(self) -> bool:
         return True
 
-    def ask_to_restart(self) -> None:
+    def ask_to_restart(self) -> bool:
         self.asked += 1
-        self.is_leaving = True
+        self.is_leaving = not self.refuses
+        return not self.refuses
 
     def come_back(self) -> None:
         self.is_leaving = False

@@ -17,6 +17,7 @@ from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, Worke
 from athena.protocol.interface import Limits
 from athena.settings import from_env
 from athena.store.fencing import Beat, Death
+from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import StartError
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
@@ -77,7 +78,8 @@ class Script(WorkerChild):
             limits=Limits(max_exec_s=2.5),
             worker=WorkerOptions(concurrency=2, max_batch=2),
         )
-        super().__init__(ability, placement, keeper, SETTINGS)
+        reading = AbilityReading(ability, lambda path: ability)
+        super().__init__(reading, placement, keeper, SETTINGS)
         self._script = script
 
     def command(self) -> Sequence[str]:
@@ -130,7 +132,7 @@ def started() -> Iterator[list[Script]]:
 
 
 def test_start_order_survives_its_way_through_the_environment() -> None:
-    launch = WorkerLaunch("/abilities/écho", "i1", "echo.cpu.0@host", "cpu", 5, 6)
+    launch = WorkerLaunch(4, "i1", "écho.cpu.0@host", "cpu", 5, 6)
 
     assert WorkerLaunch.from_env({"OTHER": "1", **launch.environment()}) == launch
 
@@ -149,7 +151,7 @@ def test_report_is_one_line(report: WorkerReport) -> None:
 
 
 def test_process_is_a_worker(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), ON_CPU, keeper, SETTINGS)
+    worker = WorkerChild(AbilityReading(load_ability(ECHO)), ON_CPU, keeper, SETTINGS)
 
     assert worker.command() == (sys.executable, "-P", "-m", "workers")
     assert worker.name == "worker echo"
@@ -168,7 +170,6 @@ def test_process_gets_its_order_and_its_device(
     assert (
         launch.items()
         >= {
-            "ability_dir": str(ECHO),
             "incarnation": worker.incarnation,
             "gpu_type": placement.gpu_type,
         }.items()
@@ -354,7 +355,7 @@ def test_next_process_is_not_blamed_for_the_call_of_the_last(keeper: Keeper, sta
 
 
 def test_worker_that_has_done_enough_is_replaced_at_once(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), ON_CPU, keeper, SETTINGS)
+    worker = WorkerChild(AbilityReading(load_ability(ECHO)), ON_CPU, keeper, SETTINGS)
 
     assert worker.planned_exit(EX_RECYCLED) == "it was due to be replaced"
     assert worker.planned_exit(1) == ""
@@ -400,7 +401,7 @@ def test_operators_orders_are_carried_out(
 
 
 def test_drained_worker_starts_again_when_nobody_wants_it_drained(keeper: Keeper) -> None:
-    worker = WorkerChild(load_ability(ECHO), ON_CPU, keeper, SETTINGS)
+    worker = WorkerChild(AbilityReading(load_ability(ECHO)), ON_CPU, keeper, SETTINGS)
     worker.ask_to_leave()
 
     worker.on_beat(Beat(False, frozenset()), "drain")

@@ -1,0 +1,70 @@
+"""What an edit of a folder changes while its ability is served, and what that takes."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from athena.ability.manifest import Ability
+
+#: A host names and places its workers by these once, when `athena serve` or `athena workers` starts.
+PLANNED = frozenset(
+    {
+        "service_id",
+        "gpu.types",
+        "gpu.memory_mb",
+        "gpu.workers_per_gpu",
+        "gpu.share",
+        "worker.cpu_workers",
+    }
+)
+
+#: A worker process takes these in each time one starts.
+RENEWED = frozenset(
+    {
+        "version",
+        "description",
+        "schema",
+        "config",
+        "header_params",
+        "gpu.fallback",
+        "worker.slots",
+        "worker.max_batch",
+        "worker.max_wait_ms",
+        "worker.concurrency",
+        "worker.max_jobs",
+        "worker.max_memory_mb",
+        "resources.dir",
+        "resources.max_loaded",
+        "limits.max_body_bytes",
+        "limits.max_input_bytes",
+        "limits.max_output_bytes",
+        "limits.max_queue_jobs",
+        "limits.max_queue_bytes",
+        "limits.max_queue_s",
+        "limits.max_exec_s",
+        "limits.max_attempts",
+        "limits.cancel_grace_s",
+        "limits.wait_s",
+    }
+)
+
+
+def options_of(ability: Ability) -> dict[str, Any]:
+    """Returns what an ability's folder sets, by key; `worker.slots` is `slots` in `[worker]`."""
+    options: dict[str, Any] = {}
+    for item in fields(ability):
+        value = getattr(ability, item.name)
+        if is_dataclass(value):
+            options.update({f"{item.name}.{key}": part for key, part in vars(value).items()})
+        elif item.name != "path":
+            options[item.name] = value
+    return options
+
+
+def planned_changes(before: Ability, after: Ability) -> list[str]:
+    """Returns what was changed, in words, that no restart of a worker takes in."""
+    old, new = options_of(before), options_of(after)
+    return [
+        f"{key} was changed from {old[key]!r} to {new[key]!r}"
+        for key in sorted(PLANNED)
+        if old[key] != new[key]
+    ]
