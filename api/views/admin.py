@@ -96,7 +96,10 @@ class Admin:
     async def workers(self) -> Response:
         """Lists workers."""
         serving, drained = await self._gateway.operate(fleet_operations.list_workers())
-        return json_response({"workers": [asdict(worker) for worker in serving], "drained": drained})
+        failures = self._gateway.watch.fleet.failures
+        return json_response(
+            {"workers": [asdict(worker) for worker in serving], "drained": drained, "failures": failures}
+        )
 
     async def drain(self, name: str) -> Response:
         """Lets a worker finish what it runs, and none follow."""

@@ -1,6 +1,8 @@
 """`athena workers`: starts this host's workers; says who serves, and who is to stop or start anew."""
 
 import argparse
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,8 +10,14 @@ from athena.ability.manifest import load_ability
 from athena.cli.operator import Desk, Subparsers, add_verb, print_table
 from athena.cli.parts import run_workers, settings_of
 from athena.cli.serve import check_abilities, default_abilities
+from athena.errors import ConfigError
+from athena.fleet.view import FAILURE_SHOWN_S, Failure
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
-from athena.operations.queues import list_workers, order_workers
+from athena.operations.queues import list_failures, list_workers, order_workers, pending_orders
+
+#: How long a restart waits for supervisors to come to it, who look once a second.
+ORDER_PATIENCE_S = 5.0
+ORDER_PAUSE_S = 0.1
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -56,8 +64,25 @@ def ls(desk: Desk) -> None:
         for worker in serving
     ]
     rows += [(name, "", "", "", "drained") for name in drained]
-    document = {"workers": [asdict(worker) for worker in serving], "drained": drained}
-    desk.show(document, lambda: print_table(("WORKER", "ABILITY", "GPU TYPE", "JOBS/SLOTS", "STATE"), rows))
+    failures = _fresh(desk.run(list_failures()))
+    document = {"workers": [asdict(worker) for worker in serving], "drained": drained, "failures": failures}
+
+    def table() -> None:
+        print_table(("WORKER", "ABILITY", "GPU TYPE", "JOBS/SLOTS", "STATE"), rows)
+        for service_id, detail in failures.items():
+            print(f"{service_id}: {detail}")
+
+    desk.show(document, table)
+
+
+def _fresh(failures: Mapping[str, Failure]) -> dict[str, str]:
+    """Returns the failures of abilities that somebody still tries to serve."""
+    now_s = time.time()
+    return {
+        service_id: failure.detail
+        for service_id, failure in sorted(failures.items())
+        if now_s - failure.at_s <= FAILURE_SHOWN_S
+    }
 
 
 def drain(desk: Desk) -> None:
@@ -67,6 +92,30 @@ def drain(desk: Desk) -> None:
 
 
 def restart(desk: Desk) -> None:
-    """Restarts workers."""
+    """Restarts workers.
+
+    Raises:
+        ConfigError: a supervisor refuses it; its worker serves on.
+    """
+    before = desk.run(list_failures())
     names = desk.run(order_workers(desk.options.name, ORDER_RESTART))
+    _wait_for_supervisors(desk, names)
+    after = desk.run(list_failures())
+    # By value, not by time: clocks of hosts differ.
+    news = {ability for ability, failure in after.items() if failure != before.get(ability)}
+    refused = sorted(news & {_ability_of(name) for name in names})
+    if refused:
+        lines = (f"{ability} is not restarted: {after[ability].detail}" for ability in refused)
+        raise ConfigError("; ".join(lines))
     desk.show({"ordered": names}, lambda: print("restart ordered:", *names))
+
+
+def _wait_for_supervisors(desk: Desk, names: Sequence[str]) -> None:
+    give_up_s = time.monotonic() + ORDER_PATIENCE_S
+    while desk.run(pending_orders(names, ORDER_RESTART)) and time.monotonic() < give_up_s:
+        time.sleep(ORDER_PAUSE_S)
+
+
+def _ability_of(worker_name: str) -> str:
+    """Returns whose worker it is: names of abilities have no dot."""
+    return worker_name.partition(".")[0]

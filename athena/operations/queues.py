@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from athena.errors import AbilityInUseError, NotFoundError
 from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
+from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.queues import ANY, QueueName, queues_of_targets
 from athena.operations.steps import Steps
@@ -14,6 +15,7 @@ from athena.protocol.interface import Interface
 from athena.store.keys import (
     ABILITIES,
     BEATS,
+    FAILURES,
     HOSTS,
     ORDERS,
     WORKERS,
@@ -258,6 +260,17 @@ def list_hosts() -> Steps[list[HostReport]]:
     """Lists what supervisors tell of their hosts."""
     raw = pairs((yield ("HGETALL", HOSTS)))
     return sorted((report for _, report in readable(raw, HostReport.decode)), key=lambda report: report.host)
+
+
+def list_failures() -> Steps[dict[str, Failure]]:
+    """Lists by ability why a worker did not start, or was not restarted, however long ago."""
+    return dict(readable(pairs((yield ("HGETALL", FAILURES))), Failure.decode))
+
+
+def pending_orders(names: Sequence[str], order: str) -> Steps[list[str]]:
+    """Returns the workers whose supervisors have not come to an order yet."""
+    left = yield ("HMGET", ORDERS, *names)
+    return [name for name, found in zip(names, left, strict=True) if found == order.encode()]
 
 
 def order_workers(names: Iterable[str], order: str) -> Steps[list[str]]:

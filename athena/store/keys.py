@@ -28,7 +28,7 @@
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
 | `athena:supervisor:<host>` | string | who names the workers of a host | 10 s after its end |
-| `athena:failures` | hash | service_id -> why its last worker did not start | one starts |
+| `athena:failures` | hash | service_id -> why its last worker did not start or restart | one starts, mended |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | forgotten |
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
