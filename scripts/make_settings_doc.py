@@ -5,6 +5,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+from athena.ability.changes import PLANNED
 from athena.ability.manifest import (
     Ability,
     GpuOptions,
@@ -36,6 +37,9 @@ ABILITY_INTRO = """\
 The file lies beside an ability's `wrapper.py`. All of it may be left out. An unknown key or a value
 of the wrong kind keeps everything from starting, and the message names the key. A key with a dot is
 in a table: `worker.slots` is `slots` in `[worker]`. `abilities/echo/ability.toml` shows the form.
+
+An edit takes effect when its worker starts anew (`athena workers restart NAME`, SIGHUP to `athena serve`). What
+workers are planned by takes a restart of `athena serve` or `athena workers`; docs/operations.md says more.
 """
 
 ABILITY_RULES = """\
@@ -102,8 +106,11 @@ def _settings() -> str:
 
 
 def _ability_keys() -> str:
-    rows = ((f"`{name}`", default, MEANING[name]) for name, default in ability_keys())
-    return _table(("key", "default", "meaning"), rows)
+    rows = (
+        (f"`{name}`", default, "athena" if name in PLANNED else "worker", MEANING[name])
+        for name, default in ability_keys()
+    )
+    return _table(("key", "default", "restart of", "meaning"), rows)
 
 
 def ability_keys() -> Iterator[tuple[str, str]]:

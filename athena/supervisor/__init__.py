@@ -1,5 +1,6 @@
 """The processes of one host: started, watched, ended.
 
+ability_reading: an ability's folder while it is served
 child: one process
 data_folder: where the embedded Redis keeps its files
 embedded_redis: the Redis of `athena serve`

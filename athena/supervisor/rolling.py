@@ -13,6 +13,7 @@ class RollingRestart:
         self._say = say
         self._due: deque[Child] = deque()
         self._current: Child | None = None
+        self._is_refused = False
         self._refusals = 0
 
     def begin(self, children: Sequence[Child]) -> None:
@@ -25,7 +26,7 @@ class RollingRestart:
         current = self._current
         if current is not None:
             is_away = current.is_leaving or not current.is_ready
-            is_awaited = current.is_needed or not current.failures
+            is_awaited = not self._is_refused and (current.is_needed or not current.failures)
             if is_away and is_awaited and current.is_wanted:
                 return
             self._current = None
@@ -34,9 +35,10 @@ class RollingRestart:
         if self._due:
             self._current = self._due.popleft()
             self._say(f"replacing {self._current.name}")
-            self._refusals += not self._current.ask_to_restart()
+            self._is_refused = not self._current.ask_to_restart()
+            self._refusals += self._is_refused
 
     def _outcome(self) -> str:
         if not self._refusals:
             return "all processes were replaced"
-        return f"the other processes were replaced; {self._refusals} serve on as before, the log says why"
+        return f"all processes were replaced but {self._refusals}, which go on as before; the log says why"

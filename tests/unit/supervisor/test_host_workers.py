@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from athena.ability.manifest import Ability, GpuOptions, WorkerOptions
+from athena.ability.manifest import Ability, GpuOptions, WorkerOptions, load_ability
 from athena.devices.inventory import NO_DRIVER, Gpu, Inventory
 from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
@@ -19,7 +19,7 @@ from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import Child
 from athena.supervisor.gpu_watch import GpuWatch
 from athena.supervisor.heartbeat import FleetKeeper
-from athena.supervisor.host_workers import HostWorkers
+from athena.supervisor.host_workers import LOOK_AGAIN_S, HostWorkers
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.supervisor import Stop, Supervisor
 from athena.supervisor.worker_child import WorkerChild
@@ -315,6 +315,52 @@ def test_retired_worker_does_not_come_back() -> None:
     child.ask_to_restart()
 
     assert not child.is_wanted
+
+
+# what becomes of an ability's folder
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Path:
+    """The ability.toml of an ability `edited`."""
+    folder = tmp_path / "edited"
+    folder.mkdir()
+    (folder / "wrapper.py").touch()
+    toml = folder / "ability.toml"
+    toml.touch()
+    return toml
+
+
+def test_folder_that_is_mended_is_told_of_without_a_restart(stage: Stage, edited: Path) -> None:
+    stage.play(host(0), load_ability(edited.parent))
+    before = stage.pids()
+    edited.write_text("x = 1")
+    (child,) = stage.host.children
+
+    assert not child.ask_to_restart()
+    broken = dict(stage.keeper.failures)
+    edited.write_text("")
+    stage.host.on_tick(time.monotonic() + 2 * LOOK_AGAIN_S)
+
+    assert "unknown key 'x'" in broken["edited"]
+    assert (stage.keeper.failures, stage.pids()) == ({}, before)
+
+
+def test_worker_that_is_placed_anew_starts_as_the_folder_was_read_last(stage: Stage, edited: Path) -> None:
+    edited.write_text('[gpu]\ntypes = ["T4G16", "cpu"]')
+    stage.play(host(1), load_ability(edited.parent))
+    edited.write_text('description = "good"\n[gpu]\ntypes = ["T4G16", "cpu"]')
+    (child,) = stage.host.children
+    assert child.ask_to_restart()
+    stage.until("good", lambda: child.ability.description == "good" and child.is_ready)
+    edited.write_text("x = 1")
+
+    stage.tell(host(1, 0))
+    stage.until_states("edited.cpu.0 serving")
+
+    (successor,) = stage.host.children
+    assert (successor is child, successor.ability.description) == (False, "good")
+    assert "unknown key 'x'" in stage.keeper.failures["edited"]
 
 
 # what is remembered of GPUs

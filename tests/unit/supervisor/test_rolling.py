@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from athena.supervisor.child import Child
 from athena.supervisor.rolling import RollingRestart
 
@@ -92,3 +94,24 @@ def test_process_that_is_drained_meanwhile_holds_nobody_up() -> None:
     restart.step()
 
     assert second.asked == 1
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_restart_that_is_refused_holds_nobody_up(serves: bool) -> None:
+    refusing, second = Puppet("refusing"), Puppet("second")
+    refusing.refuses, refusing.is_ready = True, serves
+    said: list[str] = []
+    restart = RollingRestart(said.append)
+
+    restart.begin([refusing, second])
+    restart.step()
+    restart.step()
+    second.come_back()
+    restart.step()
+
+    assert (refusing.asked, second.asked) == (1, 1)
+    assert said == [
+        "replacing refusing",
+        "replacing second",
+        "all processes were replaced but 1, which go on as before; the log says why",
+    ]

@@ -1,0 +1,120 @@
+"""An ability's folder is edited while it is served, and an operator restarts its worker."""
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ATHENA, ECHO, ROOT, Stack, example, serving, wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+class Site:
+    """A stack that serves a copy of echo."""
+
+    def __init__(self, folder: Path, stack: Stack) -> None:
+        self.toml = folder / "ability.toml"
+        self.stack = stack
+        self.before = self.toml.read_text()
+
+    def athena(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*ATHENA, *arguments, "--redis", self.stack.redis_url]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    def told(self, *arguments: str) -> Any:
+        done = self.athena(*arguments, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    def edit(self, old: str, new: str) -> None:
+        assert old in self.before
+        self.toml.write_text(self.before.replace(old, new))
+
+    def restart(self) -> subprocess.CompletedProcess[str]:
+        (worker,) = self.told("workers", "ls")["workers"]
+        return self.athena("workers", "restart", worker["entry"]["name"])
+
+    def pid(self) -> int:
+        """Returns the worker's process, once there is one that serves."""
+
+        def serving_pid() -> int:
+            workers = self.told("workers", "ls")["workers"]
+            children = self.stack.children("-m", "workers")
+            return int(children[0].pid) if len(workers) == len(children) == 1 else 0
+
+        return int(wait_until(serving_pid, 60, "a worker serves"))
+
+    def await_other(self, pid: int) -> None:
+        wait_until(lambda: self.pid() != pid, 60, "another process serves")
+
+    def failure(self) -> str | None:
+        found: str | None = self.stack.get("/v1/abilities/echo").json()["failure"]
+        return found
+
+    def answers(self) -> bool:
+        return self.stack.post("/echo", example("echo")).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("edited") / "echo"
+    shutil.copytree(ECHO, folder)
+    with serving(tmp_path_factory.mktemp("site"), folder) as stack:
+        yield Site(folder, stack)
+
+
+def test_restart_takes_an_edit_in(site: Site) -> None:
+    pid = site.pid()
+    site.edit("max_batch = 1", "max_batch = 8")
+
+    done = site.restart()
+    site.await_other(pid)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert site.answers() and site.failure() is None
+    assert site.stack.log.count("worker echo ended") == 1
+    site.toml.write_text(site.before)
+
+
+def test_broken_edit_takes_nothing_down(site: Site) -> None:
+    pid, log_before = site.pid(), len(site.stack.log)
+    site.edit("max_batch = 1", "max_batches = 8")
+    problem = f"{site.toml}: unknown key worker.max_batches; known are "
+
+    done = site.restart()
+
+    assert (done.returncode, done.stderr.count("\n")) == (78, 1)
+    assert done.stderr.startswith(f"athena: echo is not restarted: {problem}")
+    assert site.pid() == pid and site.answers()
+    wait_until(lambda: (site.failure() or "").startswith(problem), 10, "the gateway shows it")
+    assert site.told("workers", "ls")["failures"]["echo"].startswith(problem)
+    assert f"echo: {problem}" in site.athena("workers", "ls").stdout
+
+    site.stack.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "replaced but 1, which go on" in site.stack.log[log_before:], 120, "the others are")
+    assert site.pid() == pid
+
+    site.stack.child("-m", "workers").kill()
+    site.await_other(pid)
+    assert f"worker echo starts with what was read before: {problem}" in site.stack.log
+    assert site.answers() and (site.failure() or "").startswith(problem)
+
+    site.toml.write_text(site.before)
+    wait_until(lambda: site.failure() is None, 60, "it is seen that the folder was mended")
+
+
+def test_edit_by_which_a_host_is_planned_needs_a_restart_of_athena(site: Site) -> None:
+    pid = site.pid()
+    site.edit("cpu_workers = 1", "cpu_workers = 2")
+
+    done = site.restart()
+
+    assert (done.returncode, site.pid()) == (78, pid)
+    assert "worker.cpu_workers was changed from 1 to 2, which needs a restart of athena serve" in done.stderr
+    site.toml.write_text(site.before)
