@@ -38,8 +38,8 @@ The file lies beside an ability's `wrapper.py`. All of it may be left out. An un
 of the wrong kind keeps everything from starting, and the message names the key. A key with a dot is
 in a table: `worker.slots` is `slots` in `[worker]`. `abilities/echo/ability.toml` shows the form.
 
-An edit takes effect when its worker starts anew (`athena workers restart NAME`, SIGHUP to `athena serve`). What
-workers are planned by takes a restart of `athena serve` or `athena workers`; docs/operations.md says more.
+An edit takes effect when its worker starts anew (`athena workers restart NAME`, SIGHUP to `athena serve`).
+What workers are planned by takes a restart of `athena serve` or `athena workers`: docs/operations.md.
 """
 
 ABILITY_RULES = """\
