@@ -29,8 +29,6 @@ OBSERVE_S = 1.0
 
 REGISTRY = (WORKERS, BEATS, ABILITIES, FAILURES, FORGOTTEN)
 
-REGISTRY = (WORKERS, BEATS, ABILITIES, FAILURES, FORGOTTEN)
-
 #: Above this share of its memory limit, Redis takes no new jobs, so that it can end those it has.
 MEMORY_SHARE = 0.9
 
