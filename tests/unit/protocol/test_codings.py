@@ -37,7 +37,10 @@ def test_gzip_is_unpacked_and_the_attribute_says_so() -> None:
 
 
 def test_gzip_of_several_members_is_unpacked_whole() -> None:
-    assert decode(gzip.compress(b"one ", mtime=0) + gzip.compress(b"two", mtime=0), compress="gzip")[0] == b"one two"
+    assert (
+        decode(gzip.compress(b"one ", mtime=0) + gzip.compress(b"two", mtime=0), compress="gzip")[0]
+        == b"one two"
+    )
 
 
 def test_gzip_of_nothing_is_nothing() -> None:
