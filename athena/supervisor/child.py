@@ -8,6 +8,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from enum import Enum, auto
 
 from athena.errors import AthenaError
 from athena.settings import ADMIN_VARIABLES, without
@@ -24,8 +25,27 @@ class StartError(AthenaError):
     """A child did not become ready; the message is one line for the operator."""
 
 
+class Phase(Enum):
+    """Where a child is between two starts.
+
+    DUE: there is no process; one is started at `restart_at_s`.
+    UP: a process runs, and one that ends is followed by another.
+    REPLACING: the process was asked to end, and is followed by another.
+    DRAINING: the process was asked to end, and none follows.
+    DRAINED: there is no process, and none is started.
+    STOPPING: the process was asked to end together with its supervisor.
+    """
+
+    DUE = auto()
+    UP = auto()
+    REPLACING = auto()
+    DRAINING = auto()
+    DRAINED = auto()
+    STOPPING = auto()
+
+
 class Child(ABC):
-    """A process that a supervisor owns.
+    """A process that a supervisor owns; `spawn`, `restart`, `drain` and `stop` say what is to become of it.
 
     Attributes:
         name: for messages.
@@ -38,10 +58,12 @@ class Child(ABC):
         umask: for the files that it makes; -1 for ours.
         runs_foreign_code: whether code of others runs in it, which may start processes of its own.
         birthmark: of its present process, or the last one; never used again.
+        phase: what is going on; no other module sets it.
+        started_s: when its present process was started, or the last one, on the monotonic clock.
+        ready_s: when that became ready; 0 before.
+        restart_at_s: when the next one is due.
         has_served: whether one of its processes was ready.
-        is_stopping: whether the supervisor itself stops.
-        is_leaving: whether this process was asked to end, and the supervisor goes on.
-        is_wanted: whether a process that has ended is replaced.
+        failures: how many processes have ended in a row that were not to.
     """
 
     log = "its output above"
@@ -57,16 +79,13 @@ class Child(ABC):
         self.grace_s = grace_s
         self.process: subprocess.Popen[bytes] | None = None
         self.birthmark = ""
-        self.is_ready = False
+        self.phase = Phase.DUE
         self.has_served = False
-        self.is_stopping = False
-        self.is_leaving = False
-        self.is_wanted = True
         self._asked_s = 0.0
         self.failures = 0
         self.started_s = 0.0
         self.ready_s = 0.0
-        self.restart_at_s: float | None = None
+        self.restart_at_s = 0.0
 
     @abstractmethod
     def command(self) -> Sequence[str]:
@@ -102,23 +121,67 @@ class Child(ABC):
         """Returns why the process was to end; "" if it was not, and its end counts as a failure."""
         return "it was asked to" if self.is_leaving else ""
 
-    def ask_to_leave(self) -> None:
-        """Ends the process and lets none follow."""
-        self.is_wanted = False
-        self._ask()
-
-    def ask_to_restart(self) -> bool:
+    def restart(self) -> bool:
         """Ends the process, if there is one, and lets another follow; returns False if that is refused."""
-        self.is_wanted = True
-        self.restart_at_s = 0.0
-        self._ask()
+        if self.is_stopping:
+            return False
+        if self.process is None:
+            self.phase, self.restart_at_s = Phase.DUE, 0.0
+        else:
+            self._ask(Phase.REPLACING)
         return True
 
-    def _ask(self) -> None:
-        if self.process is not None and not self.is_leaving:
-            self.is_leaving = True
+    def drain(self) -> None:
+        """Ends the process, if there is one, and lets none follow."""
+        if self.is_stopping:
+            return
+        if self.process is None:
+            self.phase = Phase.DRAINED
+        else:
+            self._ask(Phase.DRAINING)
+
+    def stop(self) -> None:
+        """Ends the process because its supervisor ends."""
+        self.phase = Phase.STOPPING
+        self.signal(signal.SIGTERM)
+
+    def ended(self, restart_at_s: float) -> None:
+        """Notes that there is no process any more, and when the next one is due, if one is to follow."""
+        if self.phase is Phase.DRAINING:
+            self.phase = Phase.DRAINED
+        elif not self.is_stopping:
+            self.phase, self.restart_at_s = Phase.DUE, restart_at_s
+
+    def _ask(self, phase: Phase) -> None:
+        # Asked once: a second SIGTERM would cut short what the first lets finish.
+        if not self.is_leaving:
             self._asked_s = time.monotonic()
             self.signal(signal.SIGTERM)
+        self.phase = phase
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a process that serves; one that was asked to end serves what it has."""
+        return self.process is not None and self.ready_s > 0
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the process was asked to end, and its supervisor goes on."""
+        return self.phase in (Phase.REPLACING, Phase.DRAINING)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the supervisor itself stops."""
+        return self.phase is Phase.STOPPING
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a process that has ended, or ends, is followed by another."""
+        return self.phase not in (Phase.DRAINING, Phase.DRAINED)
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether the next process is to be started."""
+        return self.phase is Phase.DUE and now_s >= self.restart_at_s
 
     def overstays(self, now_s: float) -> bool:
         """Whether the process was asked to end and did not within its grace time."""
@@ -131,7 +194,7 @@ class Child(ABC):
 
     def now_serves(self) -> None:
         """Notes that the process is ready."""
-        self.is_ready = self.has_served = True
+        self.has_served = True
         self.ready_s = time.monotonic()
 
     @property
@@ -141,10 +204,8 @@ class Child(ABC):
 
     def spawn(self) -> None:
         """Starts a process of its own session, which ends when we die."""
-        self.is_ready = False
-        self.is_leaving = False
+        self.phase = Phase.UP
         self.ready_s = 0.0
-        self.restart_at_s = None
         self.started_s = time.monotonic()
         self.birthmark = uuid.uuid4().hex
         self.process = subprocess.Popen(
@@ -186,7 +247,6 @@ class Child(ABC):
         assert self.process is not None
         self.process.wait()
         self.process = None
-        self.is_ready = False
 
 
 def _die_with_parent() -> None:

@@ -35,7 +35,7 @@ class RollingRestart:
         if self._due:
             self._current = self._due.popleft()
             self._say(f"replacing {self._current.name}")
-            self._is_refused = not self._current.ask_to_restart()
+            self._is_refused = not self._current.restart()
             self._refusals += self._is_refused
 
     def _outcome(self) -> str:

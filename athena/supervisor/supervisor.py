@@ -98,7 +98,6 @@ class Supervisor:
 
     def admit(self, child: Child) -> None:
         """Takes a child in while the others run; it is started at once."""
-        child.restart_at_s = 0.0
         self._children.append(child)
 
     def dismiss(self, child: Child) -> None:
@@ -152,9 +151,8 @@ class Supervisor:
     def _keep(self, child: Child) -> None:
         now_s = time.monotonic()
         if child.process is None:
-            is_due = child.is_wanted and child.restart_at_s is not None and now_s >= child.restart_at_s
             # What the process before has left may hold its GPU's memory.
-            if is_due and not self._orphans.are_left_by(child, now_s):
+            if child.is_due(now_s) and not self._orphans.are_left_by(child, now_s):
                 child.spawn()
             return
         if child.overstays(now_s):
@@ -181,14 +179,15 @@ class Supervisor:
         self._let_go(child, returncode, now_s)
         planned = child.planned_exit(returncode)
         if planned:
-            child.failures, child.restart_at_s = 0, now_s
+            child.failures = 0
+            child.ended(now_s)
             self._say(f"{child.name} ended: {planned}" + ("; starting it again" if child.is_wanted else ""))
             return
         if child.died_at_work or (child.ready_s and now_s - child.ready_s > HEALTHY_S):
             child.failures = 0
         child.failures += 1
         delay_s = restart_delay_s(child.failures)
-        child.restart_at_s = now_s + delay_s
+        child.ended(now_s + delay_s)
         when = f"in {delay_s:g} s" if delay_s else "now"
         self._say(f"{child.name} ended ({describe_exit(returncode)}); starting it again {when}")
 
@@ -214,8 +213,7 @@ class Supervisor:
     def _stop_group(self, group: Sequence[Child], signals_before: int) -> None:
         running = [child for child in group if child.process is not None]
         for child in running:
-            child.is_stopping = True
-            child.signal(signal.SIGTERM)
+            child.stop()
         began_s = time.monotonic()
         while running:
             for child in running:

@@ -16,7 +16,7 @@ from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.settings import Settings
 from athena.store.fencing import Beat, Death
 from athena.supervisor.ability_reading import AbilityReading
-from athena.supervisor.child import Child, StartError, describe_exit
+from athena.supervisor.child import Child, Phase, StartError, describe_exit
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.programs import WORKER
@@ -118,25 +118,25 @@ class WorkerChild(Child):
             return "stopping"
         if self.is_ready:
             return SERVING
-        if self.is_running or (self.is_wanted and not self.incarnation):
-            return LOADING
-        return "down" if self.is_wanted else "drained"
+        if self.phase is Phase.DRAINED:
+            return "drained"
+        return LOADING if self.is_running or not self.incarnation else "down"
 
     def retire(self) -> None:
         """Ends the process for good, whatever operators order."""
         self._is_retired = True
-        self.ask_to_leave()
+        self.drain()
 
-    def ask_to_restart(self) -> bool:
+    def restart(self) -> bool:
         """As of any child; not for one that is retired, nor while its ability's folder cannot be served."""
-        if self._is_retired:
+        if self._is_retired or self.is_stopping:
             return False
         problem = self._reading.examine()
         if problem:
             logger.error("%s is not restarted: %s", self.name, problem)
             self._keeper.tell_failure(self.ability.service_id, problem)
             return False
-        return super().ask_to_restart()
+        return super().restart()
 
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation, with its ability as it is now."""
@@ -196,14 +196,14 @@ class WorkerChild(Child):
         if order == ORDER_RESTART:
             self._obey_restart()
         elif order == ORDER_DRAIN and self.is_wanted:
-            self.ask_to_leave()
+            self.drain()
         elif not order and not self.is_wanted:
             # The drain was taken back: nothing serves that a bad edit could end.
-            super().ask_to_restart()
+            super().restart()
 
     def _obey_restart(self) -> None:
         """Carries out an operator's order; a worker that stays drained is shown as that again."""
-        is_refused = not self.ask_to_restart()
+        is_refused = not self.restart()
         if is_refused and not self.is_wanted:
             self._keeper.leave_order(self.node_name, ORDER_DRAIN)
         else:

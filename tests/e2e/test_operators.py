@@ -203,6 +203,12 @@ def test_purged_jobs_are_canceled(site: Stack) -> None:
 # workers
 
 
+def shown_state(stack: Stack, name: str) -> str:
+    """Returns a worker's state in `/v1/workers`; "" for one that is not there."""
+    workers = stack.get("/v1/workers").json()["workers"]
+    return next((worker["state"] for worker in workers if worker["name"] == name), "")
+
+
 def test_drained_worker_is_away_until_it_is_restarted(site: Stack) -> None:
     name = worker_name(site, "echo")
 
@@ -211,6 +217,7 @@ def test_drained_worker_is_away_until_it_is_restarted(site: Stack) -> None:
     wait_until(lambda: not site.get("/v1/abilities/echo").json()["workers"], 30, "the gateway sees it")
     job_id = site.submit("echo", json.loads((ECHO / "example.json").read_text()))
     waiting = site.job(job_id)
+    wait_until(lambda: shown_state(site, name) == "drained", 30, "it is shown as drained")
     told(site, "workers", "restart", name)
 
     assert waiting["reason"] == "no_worker: no worker of echo is alive"

@@ -92,7 +92,7 @@ class Served:
         self.worker.on_exit(0)
 
     def restart(self) -> None:
-        assert self.worker.ask_to_restart()
+        assert self.worker.restart()
         self.await_end()
         self.start()
 

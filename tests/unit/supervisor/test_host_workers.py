@@ -312,7 +312,7 @@ def test_retired_worker_does_not_come_back() -> None:
     child = WorkerChild(AbilityReading(ability("a", "cpu")), Placement("a", "cpu"), Keeper(), SETTINGS)
 
     child.retire()
-    child.ask_to_restart()
+    child.restart()
 
     assert not child.is_wanted
 
@@ -337,7 +337,7 @@ def test_folder_that_is_mended_is_told_of_without_a_restart(stage: Stage, edited
     edited.write_text("x = 1")
     (child,) = stage.host.children
 
-    assert not child.ask_to_restart()
+    assert not child.restart()
     broken = dict(stage.keeper.failures)
     edited.write_text("")
     stage.host.on_tick(time.monotonic() + 2 * LOOK_AGAIN_S)
@@ -351,7 +351,7 @@ def test_worker_that_is_placed_anew_starts_as_the_folder_was_read_last(stage: St
     stage.play(host(1), load_ability(edited.parent))
     edited.write_text('description = "good"\n[gpu]\ntypes = ["T4G16", "cpu"]')
     (child,) = stage.host.children
-    assert child.ask_to_restart()
+    assert child.restart()
     stage.until("good", lambda: child.ability.description == "good" and child.is_ready)
     edited.write_text("x = 1")
 

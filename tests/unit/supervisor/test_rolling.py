@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from athena.supervisor.child import Child
+from athena.supervisor.child import Child, Phase
 from athena.supervisor.rolling import RollingRestart
 
 
@@ -14,7 +14,7 @@ class Puppet(Child):
     def __init__(self, name: str, is_restartable: bool = True) -> None:
         super().__init__(name, 1)
         self.is_restartable = is_restartable
-        self.is_ready = True
+        self.serves = True
         self.asked = 0
         self.refuses = False
 
@@ -24,13 +24,18 @@ class Puppet(Child):
     def check_ready(self) -> bool:
         return True
 
-    def ask_to_restart(self) -> bool:
+    @property
+    def is_ready(self) -> bool:
+        return self.serves
+
+    def restart(self) -> bool:
         self.asked += 1
-        self.is_leaving = not self.refuses
+        if not self.refuses:
+            self.phase = Phase.REPLACING
         return not self.refuses
 
     def come_back(self) -> None:
-        self.is_leaving = False
+        self.phase = Phase.UP
 
 
 def test_next_process_goes_when_the_one_before_serves_again() -> None:
@@ -43,10 +48,10 @@ def test_next_process_goes_when_the_one_before_serves_again() -> None:
     restart.step()
     away = (first.asked, second.asked)
     first.come_back()
-    first.is_ready = False
+    first.serves = False
     restart.step()
     loading = second.asked
-    first.is_ready = True
+    first.serves = True
     restart.step()
     second.come_back()
     restart.step()
@@ -64,7 +69,7 @@ def test_restart_does_not_wait_for_one_that_nobody_needs_and_that_does_not_start
     restart.begin([flower, gateway])
     restart.step()
     flower.come_back()
-    flower.is_ready = False
+    flower.serves = False
     restart.step()
     asked_while_starting = gateway.asked
     flower.failures = 1
@@ -75,7 +80,7 @@ def test_restart_does_not_wait_for_one_that_nobody_needs_and_that_does_not_start
 
 def test_some_processes_are_left_alone() -> None:
     redis, drained = Puppet("redis", is_restartable=False), Puppet("drained")
-    drained.is_wanted = False
+    drained.drain()
     restart = RollingRestart(lambda text: None)
 
     restart.begin([redis, drained])
@@ -90,7 +95,7 @@ def test_process_that_is_drained_meanwhile_holds_nobody_up() -> None:
 
     restart.begin([first, second])
     restart.step()
-    first.is_wanted = False
+    first.drain()
     restart.step()
 
     assert second.asked == 1
@@ -99,7 +104,7 @@ def test_process_that_is_drained_meanwhile_holds_nobody_up() -> None:
 @pytest.mark.parametrize("serves", [True, False])
 def test_restart_that_is_refused_holds_nobody_up(serves: bool) -> None:
     refusing, second = Puppet("refusing"), Puppet("second")
-    refusing.refuses, refusing.is_ready = True, serves
+    refusing.refuses, refusing.serves = True, serves
     said: list[str] = []
     restart = RollingRestart(said.append)
 

@@ -334,7 +334,7 @@ def test_process_that_is_killed_on_purpose_has_nobody_to_blame(keeper: Keeper, s
     worker = start(started, keeper, f"begin(0, 'j1'); {READY}")
     wait_until(worker.check_ready, "the worker is ready")
 
-    worker.ask_to_leave()
+    worker.drain()
     worker.signal(signal.SIGKILL)
     worker.end()
 
@@ -402,13 +402,28 @@ def test_operators_orders_are_carried_out(
 
 def test_drained_worker_starts_again_when_nobody_wants_it_drained(keeper: Keeper) -> None:
     worker = WorkerChild(AbilityReading(load_ability(ECHO)), ON_CPU, keeper, SETTINGS)
-    worker.ask_to_leave()
+    worker.drain()
 
     worker.on_beat(Beat(False, frozenset()), "drain")
     still_drained = not worker.is_wanted
     worker.on_beat(Beat(False, frozenset()), "")
 
     assert still_drained and worker.is_wanted
+
+
+def test_drained_worker_is_shown_as_that_once_its_process_has_ended(
+    keeper: Keeper, started: list[Script]
+) -> None:
+    worker = start(started, keeper, READY)
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.now_serves()
+
+    worker.on_beat(Beat(False, frozenset()), "drain")
+    during = worker.state().state
+    worker.end()
+    worker.ended(0.0)
+
+    assert (during, worker.state().state) == ("stopping", "drained")
 
 
 def test_fenced_process_is_ended(keeper: Keeper, started: list[Script]) -> None:
@@ -430,7 +445,7 @@ def test_keeper_tries_again_each_second_while_redis_is_away(
         keeper.on_tick(now_s)
         return [message.partition(":")[0] for message in caplog.messages]
 
-    worker.is_ready = True
+    worker.now_serves()
     assert told_at(10.0) == ["no heartbeat"]
     assert told_at(10.9) == []
     assert told_at(11.0) == ["no heartbeat"]
