@@ -10,6 +10,7 @@ from athena.cli import (
     check,
     create,
     dead,
+    doctor,
     example,
     jobs,
     pack,
@@ -42,6 +43,7 @@ MODULES = (
     queues,
     workers,
     abilities,
+    doctor,
     parts,
 )
 

@@ -19,7 +19,8 @@ from athena.store.link import BlockingLink
 T = TypeVar("T")
 
 Subparsers = Any
-Verb = Callable[["Desk"], None]
+#: What a command does; returns its exit status, None for 0.
+Verb = Callable[["Desk"], int | None]
 
 NOTHING = "-"
 
@@ -94,10 +95,9 @@ def ago(then_ms: int) -> str:
 def _run(verb: Verb, options: argparse.Namespace) -> int:
     desk = Desk(options)
     try:
-        verb(desk)
+        return verb(desk) or 0
     finally:
         desk.close()
-    return 0
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -1,5 +1,7 @@
 """What callers and operators do with jobs, queues and workers: generators of commands.
 
+audit: the books compared with the records
+checkup: what an operator can have wrong
 jobs: show, cancel, retry; dead letters
 listing: lists of jobs, page by page
 queues: queues, workers, hosts

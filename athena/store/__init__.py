@@ -1,6 +1,7 @@
 """Redis: its address, its keys, its scripts, and what they do with jobs.
 
 address: URLs of Redis
+audit: the books compared with the records
 celery_address: the address as Celery's tools spell it
 checks: whether a Redis can be used
 connections: how connections are made

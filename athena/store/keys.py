@@ -47,6 +47,16 @@ DEAD = "athena:dead"
 NONE = "athena:none"
 
 
+#: Pattern of all keys but queues.
+ALL = "athena:*"
+
+
+def kind_of(key: str) -> tuple[str, str]:
+    """Returns what a key holds, such as `job` or `app_open`, and of whom."""
+    kind, _, owner = key.removeprefix("athena:").partition(":")
+    return kind, owner
+
+
 def supervisor_key(name: str) -> str:
     """Key of the claim on a host's name, with the suffix of its workers' names."""
     return f"athena:supervisor:{name}"

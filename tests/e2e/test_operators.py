@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -277,3 +278,43 @@ def test_queue_that_waits_for_a_newer_worker_says_so_everywhere(site: Stack) -> 
     told(site, "jobs", "cancel", job_id)
     wait_until(lambda: not site.get("/v1/abilities/echo").json()["waiting"], 10, "nothing waits any more")
     assert site.post("/echo", example("echo")).status_code == 200
+
+
+def test_doctor_finds_nothing_wrong_while_jobs_flow(site: Stack) -> None:
+    is_over = threading.Event()
+
+    def call() -> None:
+        while not is_over.is_set():
+            site.post("/echo", example("echo"))
+            site.submit("echo", example("echo"))
+            site.submit("faulty", faulty_request(mode="raise"))
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    try:
+        reports = [told(site, "doctor", "--audit") for _ in range(3)]
+        well = athena(site, "doctor", "--data", str(site.data_dir), "--json")
+    finally:
+        is_over.set()
+        for caller in callers:
+            caller.join()
+
+    assert [report["differences"] for report in reports] == [[], [], []]
+    assert 0 < reports[0]["records"] < reports[2]["records"]
+    # How full the disk of this machine is is not the system's fault.
+    assert [item for item in json.loads(well.stdout)["wrong"] if "file system" not in item["what"]] == []
+
+
+def test_doctor_finds_and_repairs_what_was_broken(site: Stack) -> None:
+    job_id = failed_job(site)
+    with redis.Redis.from_url(site.redis_url) as client:
+        client.zrem("athena:ended:faulty", job_id)
+
+    found = athena(site, "doctor", "--audit", "--repair")
+
+    assert (found.returncode, found.stderr) == (1, "")
+    assert "1 differences set right" in found.stdout
+    assert told(site, "doctor", "--audit")["differences"] == []
+    with redis.Redis.from_url(site.redis_url) as client:
+        assert client.zscore("athena:ended:faulty", job_id) is not None

@@ -1,0 +1,226 @@
+"""Compares Redis' books with the jobs' records, and sets them right: `athena doctor --audit`.
+
+The records are what counts. All else can be counted anew from them: which jobs are open and ended, of an
+ability and of an app; what workers hold; what queues know; how many bytes there are. Each look is a script of
+bounded work, so that jobs go on meanwhile. What is found is looked at again later, because a stopping worker,
+for one, is not registered any more and still has jobs; only what is still wrong then is a difference.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from athena.operations.steps import Steps
+from athena.store.audit import (
+    MOST_QUEUED,
+    Difference,
+    differences,
+    held_command,
+    jobs_command,
+    lists_command,
+    open_jobs,
+    queue_command,
+    sums_answer,
+    sums_command,
+)
+from athena.store.fencing import Death, fence_command
+from athena.store.keys import (
+    ALL,
+    DEAD,
+    app_ended_key,
+    app_open_key,
+    ended_key,
+    inflight_key,
+    kind_of,
+    open_key,
+)
+
+T = TypeVar("T")
+
+#: Jobs that one script looks at: Redis serves nobody else meanwhile.
+AT_ONCE = 200
+
+#: Keys that one step of the search through all keys looks at.
+SCANNED_AT_ONCE = 500
+
+#: When a difference is looked at again. A worker that stops has its grace time besides.
+SECOND_LOOK_S = 1.0
+
+#: For jobs that go back because their worker is not known, and that die with the next one too.
+MAX_DEATHS = 3
+
+_LIST_KEYS = {"open": open_key, "app_open": app_open_key, "ended": ended_key, "app_ended": app_ended_key}
+
+_LISTED = "listed"
+
+
+@dataclass
+class Findings:
+    """What an audit found.
+
+    Attributes:
+        looked_at: how many records there were.
+        differences: what is wrong.
+        uncounted: what was left out because it is too large for one step, in words.
+    """
+
+    looked_at: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    uncounted: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Keys:
+    """What the search through all keys came by, by their kinds; records are looked at on the way."""
+
+    owners: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def look() -> Steps[Findings]:
+    """Looks through all of Redis, and changes nothing."""
+    findings, keys = Findings(), _Keys()
+    yield from _look_at_records(findings, keys)
+    for what, key_of in _LIST_KEYS.items():
+        for owner in sorted(keys.owners[what]):
+            yield from _look_at_list(findings, key_of(owner), what, owner)
+    yield from _look_at_list(findings, DEAD, "dead", "")
+    for incarnation in sorted(keys.owners["inflight"] | keys.owners["canceled"]):
+        yield from _look_at_worker(findings, incarnation)
+    for queue, job_ids in sorted(keys.waiting.items()):
+        yield from _look_at_queue(findings, queue, job_ids)
+    for owner in sorted(keys.owners["load"] | keys.owners["open"] | keys.owners["kept"]):
+        found, uncounted = sums_answer((yield sums_command(owner)))
+        # Over a wrong list the sum says nothing; it is counted anew when the list was set right.
+        has_wrong_list = any(item.what == "open" and item.owner == owner for item in findings.differences)
+        findings.differences += [item for item in found if item.what != "bytes" or not has_wrong_list]
+        findings.uncounted += [f"{what} of {owner}: too many jobs" for what in uncounted]
+    return findings
+
+
+def wait_s(found: Sequence[Difference], grace_s: float) -> float:
+    """Returns how long to wait for the second look: a worker that stops may go on for so long."""
+    stops = any(item.what == "worker" for item in found)
+    return SECOND_LOOK_S + (grace_s if stops else 0)
+
+
+def look_again(found: Iterable[Difference], repair: bool, dead_ttl_s: float) -> Steps[list[Difference]]:
+    """Looks at differences a second time; returns those that are still there.
+
+    Args:
+        found: what the first look found.
+        repair: whether to set them right, each in the step that finds it again.
+        dead_ttl_s: how long dead letters are kept, which jobs of workers that are gone may become.
+    """
+    by_check: defaultdict[tuple[str, str], list[Difference]] = defaultdict(list)
+    for item in found:
+        by_check[_check_of(item), item.owner].append(item)
+    still: list[Difference] = []
+    # Sums come last: they are counted over lists.
+    for (check, owner), items in sorted(by_check.items(), key=lambda entry: entry[0][0] == "sums"):
+        seen = yield from _check_again(check, owner, items, repair, dead_ttl_s)
+        wanted = {(item.what, item.owner, item.job_id) for item in items}
+        still += [item for item in seen if (item.what, item.owner, item.job_id) in wanted]
+    if repair:
+        yield from _count_anew({item.owner for item in still if item.what == "open"})
+    return still
+
+
+def _check_of(item: Difference) -> str:
+    """Returns which look finds a difference."""
+    if item.what in ("bytes", "kept_bytes"):
+        return "sums"
+    if item.what in ("held", "worker"):
+        return "held"
+    if item.what == "lost":
+        return "queue"
+    return item.what if item.what == "dead" or item.found == _LISTED else "jobs"
+
+
+def _check_again(
+    check: str, owner: str, items: list[Difference], repair: bool, dead_ttl_s: float
+) -> Steps[list[Difference]]:
+    if check == "sums":
+        found, _ = sums_answer((yield sums_command(owner, repair)))
+        return found
+    still: list[Difference] = []
+    for ids in _portions([item.job_id for item in items if item.job_id] or [""]):
+        if check == "jobs":
+            still += differences((yield jobs_command(ids, repair))[0])
+        elif check == "queue":
+            still += differences((yield queue_command(owner, ids, repair))[0])
+        elif check == "held":
+            still += yield from _check_worker_again(owner, ids, repair, dead_ttl_s)
+        else:
+            key = DEAD if check == "dead" else _LIST_KEYS[check](owner)
+            still += differences((yield lists_command(key, check, owner, ids, repair)))
+    return still
+
+
+def _check_worker_again(
+    incarnation: str, ids: Sequence[str], repair: bool, dead_ttl_s: float
+) -> Steps[list[Difference]]:
+    found = differences((yield held_command(incarnation, ids, repair)))
+    if repair and any(item.what == "worker" for item in found):
+        death = Death("its worker is not registered", None, MAX_DEATHS, dead_ttl_s)
+        yield fence_command(incarnation, death)
+    return found
+
+
+def _count_anew(owners: Iterable[str]) -> Steps[None]:
+    """Counts the bytes of abilities whose lists of open jobs have changed."""
+    for owner in sorted(owners):
+        yield sums_command(owner, True)
+
+
+def _look_at_records(findings: Findings, keys: _Keys) -> Steps[None]:
+    cursor: Any = b"0"
+    while True:
+        cursor, page = yield ("SCAN", cursor, "MATCH", ALL, "COUNT", SCANNED_AT_ONCE)
+        job_ids = []
+        for kind, owner in (kind_of(key.decode(errors="replace")) for key in page):
+            if kind == "job":
+                job_ids.append(owner)
+            else:
+                keys.owners[kind].add(owner)
+        findings.looked_at += len(job_ids)
+        for ids in _portions(job_ids):
+            found, waiting = yield jobs_command(ids)
+            findings.differences += differences(found)
+            for job_id, queue in open_jobs(waiting):
+                keys.waiting[queue].append(job_id)
+        if cursor == b"0":
+            return
+
+
+def _look_at_list(findings: Findings, key: str, what: str, owner: str) -> Steps[None]:
+    cursor: Any = b"0"
+    while True:
+        cursor, page = yield ("ZSCAN", key, cursor, "COUNT", AT_ONCE)
+        for ids in _portions([member.decode(errors="replace") for member in page[::2]]):
+            findings.differences += differences((yield lists_command(key, what, owner, ids)))
+        if cursor == b"0":
+            return
+
+
+def _look_at_worker(findings: Findings, incarnation: str) -> Steps[None]:
+    held = yield ("HKEYS", inflight_key(incarnation))
+    seen: set[Difference] = set()
+    for ids in _portions([job_id.decode(errors="replace") for job_id in held] or [""]):
+        seen.update(differences((yield held_command(incarnation, ids))))
+    findings.differences += sorted(seen)
+
+
+def _look_at_queue(findings: Findings, queue: str, job_ids: list[str]) -> Steps[None]:
+    for ids in _portions(job_ids):
+        found, is_too_long = yield queue_command(queue, ids)
+        findings.differences += differences(found)
+        if is_too_long:
+            findings.uncounted.append(f"messages of {queue}: more than {MOST_QUEUED}")
+            return
+
+
+def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(items), AT_ONCE):
+        yield items[first : first + AT_ONCE]

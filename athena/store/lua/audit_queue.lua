@@ -1,0 +1,56 @@
+-- Looks for open jobs that nobody will ever run: their message lies neither in their queue nor with the worker that is
+-- said to hold them.
+--
+-- KEYS  1 queue
+-- ARGV  1 '1' to end those that are lost, and to let those go on that lie in the queue   2 how many messages are looked
+--       at at most   3… ids of jobs whose records name the queue
+-- Returns {five items per difference: job id, what, queue, what was found, what is right; '1' if the queue is too long}
+
+local AT_ONCE, TEXT = 50, 'its queue message was lost; send it again'
+local queue, repairs, found, queued = KEYS[1], ARGV[1] == '1', {}, {}
+
+local length = redis.call('LLEN', queue)
+if length > tonumber(ARGV[2]) then
+  return {found, '1'}
+end
+for first = 0, length - 1, AT_ONCE do
+  for _, message in ipairs(redis.call('LRANGE', queue, first, first + AT_ONCE - 1)) do
+    local id = string.match(message, '"id": ?"([^"]+)"')
+    if id then
+      queued[id] = true
+    end
+  end
+end
+
+local function repair(id, known)
+  if not queued[id] then
+    settle(id, known, now_ms(), 'failed', '11502', TEXT, '', '', '')
+    return
+  end
+  redis.call('HSET', JOB .. id, 'state', 'queued', 'token', '')
+  ring(queue)
+end
+
+local function check(id)
+  local known = facts(id)
+  if not known.state or FINAL[known.state] or redis.call('HGET', JOB .. id, 'queue') ~= queue then return end
+  local worker = holder(known.token)
+  local is_sound = not worker and queued[id] or worker and redis.call('HEXISTS', INFLIGHT .. worker, id) == 1
+  if is_sound then return end
+  local said = worker and 'held by ' .. worker or 'queued'
+  for _, item in ipairs({id, 'lost', queue, said, queued[id] and 'queued' or 'nowhere'}) do
+    found[#found + 1] = item
+  end
+  if repairs then
+    repair(id, known)
+  end
+end
+
+if repairs then
+  admit_writes()
+end
+for i = 3, #ARGV do
+  pcall(check, ARGV[i])
+end
+close_books(false)
+return {found, ''}

@@ -1,0 +1,131 @@
+"""What `athena doctor` calls wrong, each with a remedy, and what it does not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from athena.devices.inventory import Inventory
+from athena.fleet.host_report import HostReport
+from athena.fleet.view import Failure
+from athena.fleet.worker_entry import WorkerEntry
+from athena.operations.checkup import Disk, Reading, ailments
+from athena.operations.queues import AbilityLoad, QueueState
+
+NOW_S = 1_800_000_000.0
+
+INFO = {
+    "redis_version": "7.2.4",
+    "redis_mode": "standalone",
+    "role": "master",
+    "maxmemory_policy": "noeviction",
+    "aof_enabled": "1",
+    "aof_last_write_status": "ok",
+    "rdb_last_bgsave_status": "ok",
+    "maxmemory": "1000",
+    "used_memory": "500",
+}
+WORKER = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", 4)
+QUEUE = QueueState("echo.any", 3, False)
+HOST = HostReport("host", int(NOW_S * 1000) - 2000, int(NOW_S * 1000), Inventory())
+SOUND = Reading(
+    info=INFO,
+    now_s=NOW_S,
+    workers={"w1": WORKER},
+    beats={"w1": 8},
+    failures={},
+    loads=(AbilityLoad("echo", 3, 100, (QUEUE,)),),
+    hosts=(HOST,),
+)
+EARLIER = replace(SOUND, beats={"w1": 5})
+DISK = Disk(".athena", 50 * 2**30, 100 * 2**30)
+
+
+def told(second: Reading, own_clock_s: float = NOW_S, disk: Disk | None = DISK) -> list[str]:
+    return [f"{item.what} | {item.remedy}" for item in ailments(EARLIER, second, own_clock_s, disk)]
+
+
+def told_at(seconds: float) -> Reading:
+    """Returns a reading whose host told something that long after now, by its own clock."""
+    return replace(SOUND, hosts=(replace(HOST, told_ms=int((NOW_S + seconds) * 1000)),))
+
+
+def with_info(**changes: str) -> Reading:
+    return replace(SOUND, info={**INFO, **changes})
+
+
+def with_queue(**changes: Any) -> Reading:
+    return replace(SOUND, loads=(AbilityLoad("echo", 3, 100, (replace(QUEUE, **changes),)),))
+
+
+def test_sound_system_has_nothing_wrong() -> None:
+    assert told(SOUND) == []
+    assert told(SOUND, disk=None) == []
+    assert told(SOUND, own_clock_s=NOW_S + 4) == []
+    assert told(with_info(maxmemory="0")) == []
+
+
+@pytest.mark.parametrize(
+    ("reading", "what", "remedy"),
+    [
+        (with_info(maxmemory_policy="allkeys-lru"), "maxmemory-policy of Redis is allkeys-lru", "noeviction"),
+        (with_info(redis_version="5.0.1"), "Redis 5.0.1 is too old", "use Redis 6.2 or later"),
+        (with_info(aof_enabled="0"), "no append-only file", "CONFIG SET appendonly yes"),
+        (with_info(aof_last_write_status="err"), "cannot write to its disk (aof_last", "free space"),
+        (with_info(used_memory="950"), "uses 95% of its memory limit", "raise maxmemory"),
+        (
+            told_at(60),
+            "the clock of host host is 60 s ahead",
+            "time server",
+        ),
+        (
+            told_at(-90),
+            "supervisor of host host fell silent 90 s ago",
+            "start it again",
+        ),
+        (replace(SOUND, beats={"w1": 5}), "worker echo.cpu.0@host has no heartbeat", "its supervisor"),
+        (
+            replace(SOUND, workers={}),
+            "no worker serves echo, which has 3 open jobs",
+            "athena abilities rm echo",
+        ),
+        (
+            replace(SOUND, failures={"ocr": Failure("no model", NOW_S)}),
+            "no worker of ocr starts: no model",
+            "tried again",
+        ),
+        (
+            with_queue(waits="needs_newer_worker: version 2"),
+            "queue echo.any waits: needs_newer_worker: version 2",
+            "upgrade the workers",
+        ),
+        (with_queue(is_paused=True), "is paused and holds 3 jobs", "athena queues resume echo.any"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_remedy(reading: Reading, what: str, remedy: str) -> None:
+    [line] = told(reading)
+
+    assert what in line.partition(" | ")[0]
+    assert remedy in line.partition(" | ")[2]
+
+
+def test_clock_of_this_host_is_compared_with_that_of_redis() -> None:
+    assert "the clock of this host is 9 s behind" in told(SOUND, own_clock_s=NOW_S - 9)[0]
+
+
+def test_workers_of_several_versions_are_told() -> None:
+    other = replace(WORKER, incarnation="w2", version="v2")
+    reading = replace(SOUND, workers={"w1": WORKER, "w2": other}, beats={"w1": 8, "w2": 3})
+
+    what, _, remedy = told(reading)[0].partition(" | ")
+    assert what == "workers of echo serve versions v1, v2"
+    assert remedy == "restart those of the older one: athena workers restart NAME"
+
+
+@pytest.mark.parametrize("disk", [Disk("d", 2**29, 2**31), Disk("d", 4 * 2**30, 100 * 2**30)])
+def test_data_folder_that_is_nearly_full_is_told(disk: Disk) -> None:
+    assert "the file system of the data folder d has" in told(SOUND, disk=disk)[0]
+
+
+def test_paused_queue_without_jobs_is_as_it_was_meant() -> None:
+    assert told(with_queue(is_paused=True, jobs=0)) == []
