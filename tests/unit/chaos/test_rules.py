@@ -1,0 +1,248 @@
+"""The checker of histories: it says nothing of a good one, and finds each bug that is planted in one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.chaos.rules import RULES
+from tests.unit.chaos.forge import FAR, Forge, broken_rules, line_of, spoiled, well
+
+
+def dropped_fence(forge: Forge) -> None:
+    """The late answer of a worker that was shut out replaces the answer of the one that ran the job again."""
+    line_of(forge.lines, "final", job="zombie")["result"] = "r5.dzombie"
+
+
+def lost_wake_up(forge: Forge) -> None:
+    """A job lies in its queue, and no worker is woken for it."""
+    forge.want(40, "asleep")
+    forge.ask(55, 80, "asleep", "run", state="succeeded", result="r20.dasleep")
+    forge.run(79, 79.1, "asleep", "r20")
+    forge.final("asleep", result="r20.dasleep")
+
+
+def second_result(forge: Forge) -> None:
+    """Two workers take one job, and both answers are stored."""
+    forge.ask(40, 41, "sync", state="succeeded", result="r21.dsync")
+    forge.run(2.2, 2.4, "sync", "r21", 11)
+
+
+def result_under_a_wrong_id(forge: Forge) -> None:
+    """A batch's answers are given to the wrong jobs."""
+    line_of(forge.lines, "answer", result="r1.dsync")["result"] = "r2.dprivate"
+    line_of(forge.lines, "final", job="sync")["result"] = "r2.dprivate"
+
+
+def result_of_no_run(forge: Forge) -> None:
+    """An answer is made up, or kept from another life."""
+    line_of(forge.lines, "answer", result="r2.dprivate")["result"] = "r99.dprivate"
+
+
+def end_that_is_overwritten(forge: Forge) -> None:
+    """A cancel ends a job that has succeeded already."""
+    forge.ask(40, 41, "sync", "cancel", state="canceled")
+
+
+def end_that_is_taken_back(forge: Forge) -> None:
+    """A job that was told to be over is queued again."""
+    forge.ask(40, 41, "twice", state="queued")
+
+
+def double_take(forge: Forge) -> None:
+    """A job is handed out twice, and both workers are well."""
+    forge.run(2.4, 2.5, "sync", "r22", 10)
+
+
+def cancel_that_nobody_heeds(forge: Forge) -> None:
+    """A canceled job stays in its queue, and is run."""
+    forge.run(50, 51, "gone", "r23")
+
+
+def lost_job(forge: Forge) -> None:
+    """A job's message is gone with the worker that had it."""
+    line_of(forge.lines, "final", job="twice").update(state="queued", result="")
+    line_of(forge.lines, "answer", result="r4.dtwice").update(state="queued", result="")
+
+
+def forgotten_job(forge: Forge) -> None:
+    """A job's record is dropped in the end."""
+    line_of(forge.lines, "final", job="twice").update(state="unknown", result="")
+
+
+def job_that_outlasts_its_time(forge: Forge) -> None:
+    """Nobody ends an overdue job."""
+    line_of(forge.lines, "final", job="twice")["took_s"] = 121.0
+
+
+def job_that_nobody_looked_at(forge: Forge) -> None:
+    """The run is cut off before it has looked at all jobs."""
+    forge.lines.remove(line_of(forge.lines, "final", job="twice"))
+
+
+def record_that_expires_early(forge: Forge) -> None:
+    """A record has the TTL of another kind of job."""
+    forge.ask(50, 51, "sync", status=404, id="")
+
+
+def request_id_that_is_forgotten(forge: Forge) -> None:
+    """A repeated request makes a second job."""
+    forge.ask(50, 51, "twice", "run", status=200, id="iother", state="succeeded", result="r4.dtwice")
+
+
+def innocent_that_is_blamed(forge: Forge) -> None:
+    """A bad batch mate fails all of its batch."""
+    line_of(forge.lines, "answer", result="r1.dsync").update(status=502, state="failed", result="")
+    line_of(forge.lines, "final", job="sync").update(state="failed", result="")
+
+
+def poison_too_soon(forge: Forge) -> None:
+    """A death is counted that was none."""
+    line_of(forge.lines, "answer", result="r4.dtwice").update(state="poisoned", result="")
+    line_of(forge.lines, "final", job="twice").update(state="poisoned", result="")
+
+
+def caller_who_hangs(forge: Forge) -> None:
+    """The answer of a job is published before its gateway listens."""
+    forge.note(50, "call", call=5000, job="sync", do="poll", to=FAR)
+
+
+def answer_that_helps_nobody(forge: Forge) -> None:
+    """A gateway has an error of its own."""
+    forge.ask(50, 51, "sync", "run", status=500, id="")
+
+
+def gateway_that_is_deaf(forge: Forge) -> None:
+    """A gateway's connection to Redis is never made again."""
+    line_of(forge.lines, "probe", to=FAR)["status"] = 503
+
+
+def worker_that_is_deaf(forge: Forge) -> None:
+    """A worker waits on a connection that is dead."""
+    forge.lines.remove(line_of(forge.lines, "run", job="late far"))
+
+
+def slot_that_leaks(forge: Forge) -> None:
+    """A slot is not given back when its job was canceled."""
+    line_of(forge.lines, "snapshot")["idle_slots"] = 1
+
+
+def held_job_that_is_not_dropped(forge: Forge) -> None:
+    """A job that has ended stays among those that a worker holds."""
+    line_of(forge.lines, "snapshot")["keys"].append(["athena:inflight:abc", 1])
+
+
+def bytes_that_stay_counted(forge: Forge) -> None:
+    """The bytes of a job that expired are not taken off the books."""
+    line_of(forge.lines, "snapshot")["books"]["ledger"] = 1000
+
+
+def key_without_a_ttl(forge: Forge) -> None:
+    """A result is stored for ever."""
+    line_of(forge.lines, "snapshot")["keys"].append(["athena:result:i1", 1])
+
+
+#: Each bug, and the rule that finds it.
+BUGS: dict[Callable[[Forge], None], str] = {
+    dropped_fence: "final_states_stay",
+    lost_wake_up: "calls_are_prompt_when_all_is_well",
+    second_result: "final_states_stay",
+    result_under_a_wrong_id: "results_fit_inputs",
+    result_of_no_run: "results_fit_inputs",
+    end_that_is_overwritten: "final_states_stay",
+    end_that_is_taken_back: "final_states_stay",
+    double_take: "runs_have_reasons",
+    cancel_that_nobody_heeds: "nothing_runs_after_its_end",
+    lost_job: "ends_once",
+    forgotten_job: "ends_once",
+    job_that_outlasts_its_time: "ends_once",
+    job_that_nobody_looked_at: "ends_are_recorded",
+    record_that_expires_early: "known_until_their_time",
+    request_id_that_is_forgotten: "names_mean_one_job",
+    innocent_that_is_blamed: "ends_are_wanted",
+    poison_too_soon: "ends_are_wanted",
+    caller_who_hangs: "calls_are_answered",
+    answer_that_helps_nobody: "calls_are_answered",
+    gateway_that_is_deaf: "all_serve_in_the_end",
+    worker_that_is_deaf: "all_serve_in_the_end",
+    slot_that_leaks: "all_serve_in_the_end",
+    held_job_that_is_not_dropped: "books_are_closed",
+    bytes_that_stay_counted: "books_are_closed",
+    key_without_a_ttl: "books_are_closed",
+}
+
+
+def test_good_history_breaks_no_rule() -> None:
+    assert broken_rules(well()) == {}
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_planted_bug_is_found(bug: Callable[[Forge], None]) -> None:
+    assert BUGS[bug] in broken_rules(spoiled(bug))
+
+
+def test_each_rule_finds_a_bug() -> None:
+    assert set(BUGS.values()) == {rule.__name__ for rule in RULES}
+
+
+# what is excused, and no more
+
+
+def with_loss(from_s: float, until_s: float, bug: Callable[[Forge], None]) -> dict[str, list[str]]:
+    def spoil(forge: Forge) -> None:
+        bug(forge)
+        forge.note(80, "loss", from_s=from_s, until_s=until_s)
+
+    return broken_rules(spoiled(spoil))
+
+
+@pytest.mark.parametrize(("from_s", "is_excused"), [(10.5, True), (32.5, False)])
+def test_job_may_be_unknown_only_if_redis_lost_its_acceptance(from_s: float, is_excused: bool) -> None:
+    def gone(forge: Forge) -> None:
+        forgotten_job(forge)
+        forge.lines = [line for line in forge.lines if line.get("result") != "r4.dtwice"]
+
+    found = with_loss(from_s, from_s + 0.4, gone)
+
+    assert ("ends_once" not in found) == is_excused
+
+
+@pytest.mark.parametrize(("from_s", "is_excused"), [(2.5, True), (3.5, False)])
+def test_second_result_is_excused_only_if_redis_lost_the_first(from_s: float, is_excused: bool) -> None:
+    def run_anew(forge: Forge) -> None:
+        second_result(forge)
+        line_of(forge.lines, "final", job="sync")["result"] = "r21.dsync"
+
+    found = with_loss(from_s, from_s + 0.2, run_anew)
+
+    assert ("final_states_stay" not in found) == is_excused
+
+
+def test_second_run_is_excused_by_a_cut_of_its_own_host_only() -> None:
+    def zombie_of_the_other_host(forge: Forge) -> None:
+        line_of(forge.lines, "fault", number=2)["severs"] = ["near"]
+
+    assert broken_rules(spoiled(zombie_of_the_other_host)) == {
+        "runs_have_reasons": ["zombie: run r6 at 26.000, though r5 had ended well"]
+    }
+
+
+def test_canceled_job_may_be_begun_while_its_worker_is_being_told() -> None:
+    assert broken_rules(spoiled(lambda forge: forge.run(8.9, 9, "gone", "r30"))) == {}
+    assert "nothing_runs_after_its_end" in broken_rules(
+        spoiled(lambda forge: forge.run(40.1, 41, "gone", "r30"))
+    )
+
+
+def test_fault_excuses_a_slow_call() -> None:
+    def slow(forge: Forge) -> None:
+        lost_wake_up(forge)
+        forge.note(60, "fault", fault="redis frozen", number=3, severs=[])
+        forge.note(70, "mended", number=3)
+
+    assert "calls_are_prompt_when_all_is_well" not in broken_rules(spoiled(slow))
+
+
+def test_run_that_did_not_come_to_its_end_is_no_proof() -> None:
+    lines = [line for line in well() if line["is"] != "snapshot"]
+
+    assert "all_serve_in_the_end" in broken_rules(lines)
