@@ -22,7 +22,7 @@
 | `athena:kept:<service_id>` | list | sizes and ids of failed jobs whose inputs are kept | pushed out |
 | `athena:dead` | sorted set | dead letters: poisoned jobs, by their end | their TTL, tried again, dropped |
 | `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
-| `athena:canceled:<incarnation>` | set | held jobs that were canceled | the worker's end |
+| `athena:canceled:<incarnation>` | set | held jobs that were canceled | let go of, as from the hash |
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |

@@ -553,6 +553,32 @@ def test_answer_with_a_late_token_is_dropped(store: Store) -> None:
     assert store.record("j1").result == b'"current"'
 
 
+@pytest.mark.parametrize("let_go", ["finish", "give back", "reconcile"])
+def test_worker_that_lets_go_of_a_canceled_job_has_none_on_its_list(store: Store, let_go: str) -> None:
+    job = take_one(store, "j1", abandonable=True, gateway="g1")
+    store.leave("j1", "g1")
+    assert store.exists("athena:canceled:w1")
+
+    if let_go == "finish":
+        store.finish("j1", job.token)
+    elif let_go == "give back":
+        store.give_back(job)
+    else:
+        store.reconcile()
+
+    assert not store.exists("athena:canceled:w1")
+
+
+def test_canceled_job_whose_record_is_gone_leaves_the_list_too(store: Store) -> None:
+    job = take_one(store, "j1", abandonable=True, gateway="g1")
+    store.leave("j1", "g1")
+    store.raw("DEL", "athena:job:j1")
+
+    store.finish("j1", job.token)
+
+    assert not store.exists("athena:canceled:w1")
+
+
 def test_answer_after_another_end_is_dropped(store: Store) -> None:
     job = take_one(store, "j1", abandonable=True, gateway="g1")
     store.leave("j1", "g1")

@@ -13,12 +13,10 @@ local function finish(i)
   if known.state and known.token ~= token then
     return 0
   end
-  if not known.state then
+  if not known.state or FINAL[known.state] then
     ended[#ended + 1] = id
-    return 0
-  end
-  if FINAL[known.state] then
-    ended[#ended + 1] = id
+    -- Its worker has heard of a cancel, or need not any more: a set that only grew would be read twice a second.
+    redis.call('SREM', CANCELED .. ARGV[1], id)
     return known.state == state and 1 or 0
   end
   -- Only what failed is kept, so only then is the message needed.

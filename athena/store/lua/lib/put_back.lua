@@ -27,6 +27,8 @@ local function held_jobs(incarnation, is_wanted)
         held[#held + 1] = {id = id, message = flat[i + 1], state = known[1], token = known[2],
           seq = tonumber(known[3]) or 0, deaths = tonumber(known[4]) or 0, attempts = tonumber(known[5]) or 0,
           max_queue_ms = tonumber(known[6])}
+      else
+        redis.call('SREM', CANCELED .. incarnation, id)
       end
     end
   end
