@@ -1,70 +1,130 @@
 """`python -m tests.chaos --minutes 10`: faults at random under load, and the headline figures.
 
 Ends with status 1 if a job was lost, had two results or ended wrongly, if a caller hung or was given an
-answer that nobody may get, if a process ended that no fault explains, if one outlived its worker, or if a
-worker takes fewer jobs than it has slots.
+answer that nobody may get, if a process ended that no fault explains, if one outlived its worker, if a
+worker takes fewer jobs than it has slots, or if the checker finds a broken promise in the run's history.
 """
 
 import argparse
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.chaos import check
+from tests.chaos.caller import PATIENCE_S
 from tests.chaos.deaths import Deaths
+from tests.chaos.director import Director
 from tests.chaos.families import Offspring, offspring
 from tests.chaos.faults import Faults
+from tests.chaos.history import History
 from tests.chaos.load import Crowd, Load
+from tests.chaos.notes import Notes
 from tests.chaos.report import Report
-from tests.chaos.stage import Stage, both_ledgers
-from tests.chaos.verdict import judge, open_jobs
+from tests.chaos.rules import complaints
+from tests.chaos.schedule import Planned, schedule
+from tests.chaos.snapshot import tell_end
+from tests.chaos.stage import GRACE_S, RECORD_TTL_S, Stage, both_ledgers
+from tests.chaos.traits import TRAITS
+from tests.chaos.verdict import MAX_ATTEMPTS, judge, open_jobs
 from tests.chaos.waiting import wait_for
 from tests.hangups import let_children_hear_hangups
 
-CROWD = Crowd(short=6, middle=2, long=2, private=1, bulk=2)
+CROWD = Crowd(short=5, middle=2, long=2, private=1, bulk=1, surface=4)
 
 #: How long it may take until every job that was accepted has ended.
 END_S = 120.0
 
+#: How long a call may take that lasts `LONG_S` and meets no fault; the machine may be slow.
+CALM_S = 40.0
+
+#: How long a worker may begin a job after its end was told: it asks twice a second which were canceled.
+HEEDED_S = 3.0
+
 
 def main() -> int:
     """Runs chaos and prints what came of it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=None, help="to repeat an order of faults")
-    parser.add_argument("--pause", type=float, default=4, help="seconds between faults, at most")
-    parser.add_argument("--only", metavar="WORD", default="", help="faults whose names hold this word")
-    parser.add_argument("--keep", metavar="DIR", type=Path, help="work in this folder, and leave it there")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = _options()
+    plan = _plan(options)
+    if options.list:
+        print(*plan, sep="\n")
+        return 0
     let_children_hear_hangups()
-    options = parser.parse_args()
     # Whoever ends this ends all that it has started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    if options.seed is None:
-        options.seed = random.randrange(10**6)
-    random.seed(options.seed)
     with tempfile.TemporaryDirectory(prefix="athena-chaos-") as name:
         folder = options.keep or Path(name)
         folder.mkdir(exist_ok=True)
-        report = _run(folder, options)
-    print(json.dumps({**asdict(report), "is_kept": report.is_kept}) if options.json else report.text())
+        path = options.history or folder / "history.jsonl"
+        with History(path) as history:
+            report = _run(folder, history, plan, options)
+        story = check.read(path)
+        found = complaints(story)
+        report.broken = {rule: len(wrong) for rule, wrong in found.items() if wrong}
+        if not report.is_kept and path.is_relative_to(name):
+            path = Path(shutil.copy(path, Path(tempfile.gettempdir()) / f"athena-chaos-{options.seed}.jsonl"))
+            print(f"athena: the history is kept: {path}", file=sys.stderr)
+    if options.json:
+        print(json.dumps({**asdict(report), "is_kept": report.is_kept}))
+    else:
+        print(report.text(), "", check.text(story, found), sep="\n")
     return int(not report.is_kept)
 
 
-def _run(folder: Path, options: argparse.Namespace) -> Report:
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=None, help="to repeat an order of faults")
+    parser.add_argument(
+        "--pause", type=float, default=8, help="seconds between the begins of faults, at most"
+    )
+    parser.add_argument("--overlap", type=int, default=1, help="how many faults may go on at once")
+    parser.add_argument("--only", metavar="WORD", default="", help="faults whose names hold this word")
+    parser.add_argument("--list", action="store_true", help="print which fault would be made when, and end")
+    parser.add_argument("--history", metavar="FILE", type=Path, help="write down each call and answer here")
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="work in this folder, and leave it there")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = random.randrange(10**6)
+    random.seed(options.seed)
+    return options
+
+
+def _plan(options: argparse.Namespace) -> list[Planned]:
+    traits = {name: trait for name, trait in TRAITS.items() if options.only in name}
+    if not traits:
+        raise SystemExit(f"--only {options.only}: no fault has such a name; there are {', '.join(TRAITS)}")
+    return schedule(options.seed, traits, options.minutes * 60, options.pause, options.overlap)
+
+
+def _run(folder: Path, history: History, plan: list[Planned], options: argparse.Namespace) -> Report:
     stage = Stage(folder, both_ledgers(folder))
+    history.note(
+        "settings",
+        seed=options.seed,
+        record_ttl_s=RECORD_TTL_S,
+        within_s=END_S,
+        patience_s=PATIENCE_S,
+        calm_s=CALM_S,
+        heeded_s=HEEDED_S,
+        grace_s=GRACE_S,
+        max_attempts=MAX_ATTEMPTS,
+        gateways=stage.urls,
+        services=stage.services,
+    )
     try:
         stage.start()
         deaths = Deaths({host.name: host.log_path for host in (stage.near, stage.far)})
         deaths.start()
         try:
-            report = _break_things(stage, deaths, options)
+            report = _break_things(stage, deaths, history, plan, options)
         finally:
             deaths.stop()
     finally:
@@ -77,55 +137,40 @@ def _run(folder: Path, options: argparse.Namespace) -> Report:
     return report
 
 
-def _break_things(stage: Stage, deaths: Deaths, options: argparse.Namespace) -> Report:
-    load = Load(stage.urls, CROWD)
+def _break_things(
+    stage: Stage, deaths: Deaths, history: History, plan: list[Planned], options: argparse.Namespace
+) -> Report:
+    load = Load(stage.urls, CROWD, notes=Notes(history), redis_url=stage.redis.url)
     faults = Faults(stage, load, deaths)
     began_s = time.monotonic()
     load.start()
     try:
-        recoveries, stuck = _break_each(faults, began_s + options.minutes * 60, options)
+        outcomes = Director(stage, faults, history, options.overlap).follow(plan)
+        time.sleep(max(0.0, began_s + options.minutes * 60 - time.monotonic()))
     finally:
         load.stop()
     took_s = time.monotonic() - began_s
+    for loss in faults.redis.losses:
+        history.note("loss", **asdict(loss))
     with suppress(TimeoutError):
         wait_for(lambda: open_jobs(stage.redis.client) == 0, END_S, "all jobs have ended")
     left_open = open_jobs(stage.redis.client)
     verdict = judge(stage.redis.client, load, stage.ledger_path, faults.redis.losses)
+    idle_slots = stage.idle_slots()
+    tell_end(stage, history, load.notes.ids, idle_slots)
     return Report(
         verdict=verdict,
         seed=options.seed,
         took_s=took_s,
         hung=load.hung,
-        bad_answers=dict(load.bad),
-        repeats=dict(load.trouble),
-        recoveries_s=recoveries,
-        stuck=stuck,
+        bad_answers=load.bad,
+        repeats=dict(load.notes.trouble),
+        recoveries_s=dict(outcomes.recoveries_s),
+        stuck=outcomes.stuck,
+        missed=outcomes.missed,
         left_open=left_open,
-        idle_slots=stage.idle_slots(),
+        idle_slots=idle_slots,
     )
-
-
-def _break_each(
-    faults: Faults, until_s: float, options: argparse.Namespace
-) -> tuple[dict[str, list[float]], list[str]]:
-    """Breaks one thing after the other, each kind as often as the others."""
-    names = sorted(name for name in faults.all() if options.only in name)
-    recoveries: dict[str, list[float]] = defaultdict(list)
-    stuck: list[str] = []
-    bag: list[str] = []
-    while time.monotonic() < until_s:
-        time.sleep(random.uniform(0, options.pause))
-        if not bag:
-            bag = random.sample(names, len(names))
-        name = bag.pop()
-        try:
-            recoveries[name].append(faults.run(name))
-            told = f"{recoveries[name][-1]:.2f} s"
-        except TimeoutError as error:
-            told = str(error)
-            stuck.append(f"{name}: {told}")
-        print(f"  {time.strftime('%H:%M:%S')}  {name}: {told}", file=sys.stderr)
-    return dict(recoveries), stuck
 
 
 def _orphans(stage: Stage) -> set[Offspring]:

@@ -132,12 +132,13 @@ class Deaths:
     ends: list[End] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
     unseen: Counter[str] = field(default_factory=Counter)
-    fault: str = ""
 
     def __post_init__(self) -> None:
         self._readers = {host: SupervisorLog(host) for host in self.logs}
         self._offsets = {host: path.stat().st_size for host, path in self.logs.items()}
         self._stopped = threading.Event()
+        # Each fault is made on a thread of its own, and several may go on at once.
+        self._here = threading.local()
         self._thread = threading.Thread(target=self._follow)
 
     def start(self) -> None:
@@ -153,17 +154,18 @@ class Deaths:
     @contextmanager
     def during(self, fault: str) -> Iterator[None]:
         """Names the fault for the ends that are expected within the block."""
-        self.fault, first = fault, len(self.expected)
+        self._here.fault, self._here.expected = fault, []
         try:
             yield
         finally:
-            self.fault = ""
-            for one in self.expected[first:]:
+            for one in self._here.expected:
                 one.until_s = time.monotonic() + TOLD_WITHIN_S
 
     def expect(self, hosts: Iterable[str], child: str, *hows: str, count: int = 1) -> None:
         """Says that the fault that is being made may end so many processes."""
-        self.expected.append(Expected(self.fault, tuple(hosts), child, hows, count, time.monotonic()))
+        one = Expected(self._here.fault, tuple(hosts), child, hows, count, time.monotonic())
+        self._here.expected.append(one)
+        self.expected.append(one)
 
     def expect_failing_starts(self, hosts: Iterable[str]) -> None:
         """Says that workers that are just being started cannot register; they are started again."""
@@ -171,7 +173,7 @@ class Deaths:
 
     def count(self, workers: int) -> None:
         """Says that the fault has ended workers whose supervisor cannot tell it any more."""
-        self.unseen[self.fault] += workers
+        self.unseen[self._here.fault] += workers
 
     def attribute(self) -> tuple[dict[str, Counter[str]], list[End]]:
         """Returns how many workers and gateways each fault has ended, and the ends that none explains."""

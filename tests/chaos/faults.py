@@ -13,8 +13,9 @@ import psutil
 import redis
 
 from tests.chaos.deaths import BOTH, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, Deaths
+from tests.chaos.envelopes import LONG, envelope
 from tests.chaos.families import offspring
-from tests.chaos.load import LONG, LONG_S, Load, envelope
+from tests.chaos.load import LONG_S, Load
 from tests.chaos.redis_faults import RedisFaults
 from tests.chaos.stage import Host, Stage, incarnation_of
 from tests.chaos.verdict import MAX_ATTEMPTS
@@ -26,7 +27,7 @@ SILENCE_S = 7.0
 
 RECOVERY_LIMIT_S = 60.0
 
-Fault = Callable[[], float]
+Fault = Callable[[random.Random], float]
 
 
 class Faults:
@@ -60,21 +61,21 @@ class Faults:
             **self.redis.all(),
         }
 
-    def run(self, name: str) -> float:
-        """Makes the fault of a name."""
+    def run(self, name: str, seed: int = 0) -> float:
+        """Makes the fault of a name; the seed chooses where and for how long."""
         with self._deaths.during(name):
-            return self.all()[name]()
+            return self.all()[name](random.Random(seed))
 
-    def kill_worker(self) -> float:
+    def kill_worker(self, dice: random.Random) -> float:
         """kill -9 of a worker; its jobs are passed on by its supervisor."""
-        host = random.choice((self._stage.near, self._stage.far))
+        host = dice.choice((self._stage.near, self._stage.far))
         self._deaths.expect((host.name,), "worker", KILLED)
-        worker = self._worker(host)
+        worker = self._worker(host, dice)
         incarnation = incarnation_of(worker)
         worker.kill()
         return self._until(lambda: self._is_passed_on(incarnation), "its jobs are passed on")
 
-    def kill_family(self) -> float:
+    def kill_family(self, dice: random.Random) -> float:
         """kill -9 of a worker whose wrapper has started processes: they go with it."""
         tag = f"family-{uuid.uuid4().hex}"
         self._load.queue(tag, LONG, mode="family", seconds=3)
@@ -92,7 +93,7 @@ class Faults:
             lambda: self._is_passed_on(incarnation) and pid not in children(), "its processes have ended, too"
         )
 
-    def kill_host(self) -> float:
+    def kill_host(self, dice: random.Random) -> float:
         """kill -9 of a supervisor and all below it; its jobs are passed on by others."""
         incarnations = self._stage.far.kill()
         self._deaths.count(len(incarnations))
@@ -101,44 +102,50 @@ class Faults:
         wait_for(lambda: self._stage.far.children("workers"), RECOVERY_LIMIT_S, "the host is back")
         return took_s
 
-    def kill_gateway(self) -> float:
+    def kill_gateway(self, dice: random.Random) -> float:
         """kill -9 of a gateway that a supervisor restarts."""
         self._deaths.expect(NEAR, "gateway", KILLED)
         for process in self._stage.near.children("api"):
             process.kill()
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "the gateway answers")
 
-    def stop_worker(self) -> float:
+    def stop_worker(self, dice: random.Random) -> float:
         """SIGTERM of a worker, which finishes what it runs."""
-        host = random.choice((self._stage.near, self._stage.far))
+        host = dice.choice((self._stage.near, self._stage.far))
         # Its supervisor may see that it has signed off before it sees that it has ended.
         self._deaths.expect((host.name,), "worker", *STOPPED, FENCED)
-        worker = self._worker(host)
+        worker = self._worker(host, dice)
         incarnation = incarnation_of(worker)
         worker.terminate()
         return self._until(lambda: self._is_passed_on(incarnation), "its jobs are passed on")
 
-    def stop_gateway(self) -> float:
+    def stop_gateway(self, dice: random.Random) -> float:
         """SIGTERM of the gateway alone and another after it, under calls that outlast its time of grace."""
         with self._long_calls(self._stage.urls[1]):
             self._stage.gateway.stop()
         self._stage.gateway.start()
         return self._until(lambda: self._load.call(self._stage.urls[1], 5), "the gateway answers")
 
-    def freeze_worker(self) -> float:
+    def freeze_worker(self, dice: random.Random) -> float:
         """SIGSTOP of a worker that serves and whose supervisor lives: it is not taken for dead."""
-        wait_for(self._serving_nearby, RECOVERY_LIMIT_S, "a worker serves")
-        self._freeze([random.choice(self._serving_nearby())])
+        serving: list[psutil.Process] = []
+
+        def is_any() -> bool:
+            serving[:] = self._serving_nearby()
+            return bool(serving)
+
+        wait_for(is_any, RECOVERY_LIMIT_S, "a worker serves")
+        self._freeze([dice.choice(serving)])
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
-    def freeze_host(self) -> float:
+    def freeze_host(self, dice: random.Random) -> float:
         """SIGSTOP of a whole host, until others have passed its jobs on; it comes back as a zombie."""
         self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
         self._deaths.expect_failing_starts(FAR)
         self._freeze(self._stage.far.everything())
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
-    def black_hole(self) -> float:
+    def black_hole(self, dice: random.Random) -> float:
         """A host's packets vanish for a while."""
         self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
         self._deaths.expect_failing_starts(FAR)
@@ -146,43 +153,53 @@ class Faults:
             time.sleep(SILENCE_S)
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
-    def lose_replies(self) -> float:
+    def lose_replies(self, dice: random.Random) -> float:
         """What a host asks of Redis is carried out, and it never hears of it."""
         self._deaths.expect_failing_starts(FAR)
         with self._stage.proxy.broken(Mode.DROP_REPLIES):
-            time.sleep(random.uniform(0.2, 3))
+            time.sleep(dice.uniform(0.2, 3))
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
-    def cut_connections(self) -> float:
+    def cut_connections(self, dice: random.Random) -> float:
         """All connections to Redis break, as often as a job may be tried, while long calls go on."""
         self._deaths.expect_failing_starts(BOTH)
-        with self._long_calls(random.choice(self._stage.urls)):
+        with self._long_calls(dice.choice(self._stage.urls)):
             for _ in range(MAX_ATTEMPTS):
                 self._stage.proxy.heal()
                 self._stage.redis.cut()
-                time.sleep(random.uniform(0.5, 1.5))
+                time.sleep(dice.uniform(0.5, 1.5))
         return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
 
-    def poison(self) -> float:
+    def poison(self, dice: random.Random) -> float:
         """An input that kills each worker that runs it."""
         self._deaths.expect(BOTH, "worker", DIED, count=MAX_ATTEMPTS)
         job_id = self._load.queue(f"poison-{uuid.uuid4().hex}", is_poison=True, mode="die")
 
         def is_dead() -> bool:
-            return self._stage.redis.client.hget(f"athena:job:{job_id}", "state") == b"poisoned"
+            with contextlib.suppress(redis.RedisError):
+                return self._stage.redis.client.hget(f"athena:job:{job_id}", "state") == b"poisoned"
+            return False
 
         return self._until(is_dead, "the poison is a dead letter")
 
-    def replace_all(self) -> float:
+    def replace_all(self, dice: random.Random) -> float:
         """A rolling restart of a host."""
+        before = {one.pid for one in self._stage.near.children("workers")}
         self._stage.near.process.send_signal(signal.SIGHUP)
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        took_s = self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+
+        def are_replaced() -> bool:
+            return not before & {one.pid for one in self._stage.near.children("workers")}
+
+        # Faults that may not go on beside it must not meet its last worker.
+        self._until(are_replaced, "all workers are new")
+        return took_s
 
     @contextmanager
     def _long_calls(self, url: str) -> Iterator[None]:
         """Makes two calls that outlast the block: one that can be found again, one that cannot."""
         known, private = (envelope(uuid.uuid4().hex, LONG, seconds=LONG_S[1]) for _ in range(2))
-        del private["header"]["request_id"], private["parameter"][LONG]["tag"]
+        del private["header"]["request_id"]
         threads = [
             threading.Thread(target=self._load.ask_once, args=(url, body)) for body in (known, private)
         ]
@@ -193,9 +210,9 @@ class Faults:
         for thread in threads:
             thread.join()
 
-    def _worker(self, host: Host) -> psutil.Process:
+    def _worker(self, host: Host, dice: random.Random) -> psutil.Process:
         wait_for(lambda: host.children("workers"), RECOVERY_LIMIT_S, "there is a worker")
-        return random.choice(host.children("workers"))
+        return dice.choice(host.children("workers"))
 
     def _serving_nearby(self) -> list[psutil.Process]:
         """Returns the near workers for which their supervisor has counted a beat."""
@@ -203,7 +220,10 @@ class Faults:
         return [one for one in self._stage.near.children("workers") if incarnation_of(one) in serving]
 
     def _beats(self) -> list[bytes]:
-        found: list[bytes] = self._stage.redis.client.hkeys("athena:beats")  # type: ignore[assignment]
+        found: list[bytes] = []
+        # Another fault may have ended it.
+        with contextlib.suppress(redis.RedisError):
+            found = self._stage.redis.client.hkeys("athena:beats")  # type: ignore[assignment]
         return found
 
     def _freeze(self, processes: list[psutil.Process]) -> None:

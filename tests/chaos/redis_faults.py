@@ -35,7 +35,7 @@ class RedisFaults:
         self._deaths = deaths
         self.losses: list[Loss] = []
 
-    def all(self) -> dict[str, Callable[[], float]]:
+    def all(self) -> dict[str, Callable[[random.Random], float]]:
         """Returns the faults by their names."""
         return {
             "redis killed": self.kill,
@@ -46,43 +46,43 @@ class RedisFaults:
             "redis back a second": self.lose_a_second,
         }
 
-    def kill(self) -> float:
+    def kill(self, dice: random.Random) -> float:
         """kill -9; the time counts from when it is back."""
         self._deaths.expect_failing_starts(BOTH)
         self._redis.kill()
-        time.sleep(random.uniform(0, 1))
+        time.sleep(dice.uniform(0, 1))
         self._redis.start()
         return self._until_jobs_run()
 
-    def restart(self) -> float:
+    def restart(self, dice: random.Random) -> float:
         """An orderly restart."""
         self._deaths.expect_failing_starts(BOTH)
         self._redis.stop()
         self._redis.start()
         return self._until_jobs_run()
 
-    def freeze(self) -> float:
+    def freeze(self, dice: random.Random) -> float:
         """SIGSTOP: connections stay, and nothing is answered."""
         self._deaths.expect_failing_starts(BOTH)
         with self._redis.frozen():
             time.sleep(SILENCE_S)
         return self._until_jobs_run()
 
-    def refuse_writes(self) -> float:
+    def refuse_writes(self, dice: random.Random) -> float:
         """A master without its replicas refuses writes and answers questions (`min-replicas-to-write`)."""
         self._deaths.expect_failing_starts(BOTH)
         with self._redis.without_replicas():
             time.sleep(SILENCE_S)
         return self._until_jobs_run()
 
-    def fill_disk(self) -> float:
+    def fill_disk(self, dice: random.Random) -> float:
         """Its file cannot grow: it refuses writes and answers questions."""
         self._deaths.expect_failing_starts(BOTH)
         with self._redis.full():
             time.sleep(SILENCE_S)
         return self._until_jobs_run()
 
-    def lose_a_second(self) -> float:
+    def lose_a_second(self, dice: random.Random) -> float:
         """It comes back without its last second. A worker that became known in that time is none any more."""
         self._deaths.expect_failing_starts(BOTH)
         loss = self._redis.lose(LOST_S)

@@ -23,7 +23,9 @@ class Report:
         unexplained: the ends that no fault explains.
         left_open: jobs that have not ended, those of private calls among them.
         stuck: faults after which something was not whole in time.
+        missed: faults that found nothing to break, because another one had ended it.
         outlived: processes of wrappers that outlived their worker.
+        broken: the rules that the checker found broken, and how often.
     """
 
     verdict: Verdict
@@ -39,6 +41,8 @@ class Report:
     outlived: int = 0
     left_open: int = 0
     stuck: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    broken: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_kept(self) -> bool:
@@ -51,6 +55,7 @@ class Report:
             self.idle_slots,
             self.stuck,
             self.left_open,
+            self.broken,
         )
         return self.verdict.is_kept and not any(broken)
 
@@ -70,8 +75,10 @@ class Report:
             "with two results": verdict.with_two_results,
             "ended wrongly": verdict.wrong,
             "not whole in time": "; ".join(self.stuck) or 0,
+            "missed": _listed(Counter(self.missed)),
             "hung callers": self.hung,
             "answers nobody may get": _listed(self.bad_answers),
+            "broken rules": _listed(self.broken),
             "worker deaths": sum(ends.get("worker", 0) for ends in self.caused.values()),
             "unexplained ends": "; ".join(map(_end, self.unexplained)) or 0,
             "outlived their worker": self.outlived,

@@ -27,7 +27,7 @@ HEARS_LATE_S = 10.0
 LASTING = re.compile(
     r"athena:(queues|line|load|kept|ended|app_ended):.+"
     r"|athena:(dead|workers|beats|orders|hosts|failures|abilities|forgotten)"
-    r"|_kombu\.binding\..+"
+    r"|_kombu\.binding.+"
 )
 
 #: Those of jobs that are open, held or queued.
@@ -113,10 +113,16 @@ def runs_have_reasons(story: Story) -> Iterator[str]:
     """A job runs once, and once more for each death or give-back of a worker that ran it."""
     for job in story.jobs.values():
         again = len(story.retried.get(job.name, ()))
+        if not job.is_named:
+            # Each of its requests may have made a job of its own.
+            again += len(job.seen) + len(job.hung) - 1
         for first, second in pairwise(job.runs):
             is_explained = (
                 first.ended_s is None
+                or story.is_given_back(first)
                 or story.is_severed(first.pid, first.began_s, second.began_s)
+                # He who was shut out may begin what he held when another has long done it.
+                or story.is_severed(second.pid, second.began_s - HEARS_LATE_S, second.began_s)
                 or story.is_excused(first.began_s, second.began_s)
             )
             if is_explained:
@@ -131,7 +137,7 @@ def nothing_runs_after_its_end(story: Story) -> Iterator[str]:
     """A job whose end was told (canceled, expired, any other) is not begun any more."""
     for job in story.jobs.values():
         ends = [seen for seen in job.seen if seen.is_final and _counts(story, seen)]
-        if not ends or job.name in story.retried:
+        if not ends or job.name in story.retried or not job.is_named:
             continue
         told = ends[0]
         for run in job.runs:

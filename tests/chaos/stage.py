@@ -15,7 +15,7 @@ import requests
 
 from athena.ability.manifest import load_ability
 from tests.chaos.deaths import BOTH
-from tests.chaos.load import LONG, envelope
+from tests.chaos.envelopes import LONG, envelope
 from tests.chaos.redis_server import RedisServer
 from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
 from tests.proxy import Proxy
@@ -23,6 +23,9 @@ from tests.proxy import Proxy
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = ROOT / "tests" / "abilities" / "ledger"
 ATHENA = [sys.executable, "-P", "-m", "athena"]
+
+#: How long a record is kept: longer than a run, so that none may be missing.
+RECORD_TTL_S = 86400.0
 
 #: What each worker holds.
 SLOTS = 16
@@ -143,6 +146,7 @@ class Stage:
             "LEDGER": str(self.ledger_path),
             "ATHENA_GRACE_S": str(GRACE_S),
             "ATHENA_LOG_LEVEL": "warning",
+            "ATHENA_RECORD_TTL_S": f"{RECORD_TTL_S:g}",
         }
         shared.update({f"ATHENA_{name.upper()}": value for name, value in settings.items()})
         self.services = [load_ability(path).service_id for path in abilities]
@@ -166,6 +170,10 @@ class Stage:
         for host in (self.near, self.far, self.gateway):
             host.start()
         wait_for(self.is_up, START_TIMEOUT_S, "two workers of each ability serve through two gateways")
+
+    def pids(self) -> dict[str, list[int]]:
+        """Returns the numbers of the worker processes of each host."""
+        return {host.name: [one.pid for one in host.children("workers")] for host in (self.near, self.far)}
 
     def is_up(self) -> bool:
         """Whether two workers of each ability serve through two gateways."""

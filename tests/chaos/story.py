@@ -1,7 +1,7 @@
 """A history, put together: what was asked, seen and run of each job, and what was broken meanwhile."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 FINAL = frozenset({"succeeded", "failed", "canceled", "expired", "timed_out", "poisoned"})
@@ -82,11 +82,13 @@ class Span:
 
     Attributes:
         severs: hosts whose workers may have been shut out meanwhile.
+        stops: hosts whose workers were told to end.
     """
 
     fault: str
-    severs: frozenset[str]
     from_s: float
+    severs: frozenset[str] = frozenset()
+    stops: frozenset[str] = frozenset()
     until_s: float = float("inf")
 
     def overlaps(self, from_s: float, until_s: float) -> bool:
@@ -116,6 +118,17 @@ class Story:
         host = self.hosts.get(pid)
         return any(
             span.severs and (host is None or host in span.severs) and span.overlaps(from_s, until_s)
+            for span in self.spans
+        )
+
+    def is_given_back(self, run: Run) -> bool:
+        """Whether a run outlasted the time of grace of a worker that was told to end."""
+        host = self.hosts.get(run.pid)
+        return run.ended_s is not None and any(
+            span.stops
+            and (host is None or host in span.stops)
+            and run.began_s <= span.until_s
+            and run.ended_s >= span.from_s + self.settings["grace_s"]
             for span in self.spans
         )
 
@@ -188,11 +201,11 @@ class Reader:
         self._job(call["job"]).seen.append(seen)
 
     def _take_fault(self, line: Mapping[str, Any]) -> None:
-        self._open[line["number"]] = Span(line["fault"], frozenset(line["severs"]), line["at"])
+        severs, stops = frozenset(line["severs"]), frozenset(line.get("stops", ()))
+        self._open[line["number"]] = Span(line["fault"], line["at"], severs, stops)
 
     def _take_mended(self, line: Mapping[str, Any]) -> None:
-        begun = self._open.pop(line["number"])
-        self.story.spans.append(Span(begun.fault, begun.severs, begun.from_s, line["at"]))
+        self.story.spans.append(replace(self._open.pop(line["number"]), until_s=line["at"]))
 
     def _take_loss(self, line: Mapping[str, Any]) -> None:
         self.story.losses.append((line["from_s"], line["until_s"]))

@@ -9,7 +9,8 @@ import orjson
 import pybase64
 import redis
 
-from tests.chaos.load import SERVICES, Accepted, Load
+from tests.chaos.envelopes import SERVICES
+from tests.chaos.load import Accepted, Load
 from tests.chaos.redis_server import Loss
 
 CHUNK = 500
@@ -132,12 +133,13 @@ def _ends(client: redis.Redis, jobs: list[Accepted]) -> list[tuple[str, str]]:
             pipe.get(f"athena:result:{job.job_id}")
         replies = pipe.execute()
     return [
-        ((state or b"unknown").decode(), _text(result))
+        ((state or b"unknown").decode(), text_of(result))
         for state, result in zip(replies[::2], replies[1::2], strict=True)
     ]
 
 
-def _text(result: bytes | None) -> str:
+def text_of(result: bytes | None) -> str:
+    """Returns what the ability answered, from the payload that Redis keeps."""
     if not result:
         return ""
     return pybase64.b64decode(orjson.loads(result)["text"]["text"]).decode()

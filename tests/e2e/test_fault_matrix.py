@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from tests.chaos.deaths import Deaths
+from tests.chaos.envelopes import envelope
 from tests.chaos.faults import Faults
-from tests.chaos.load import Crowd, Load, envelope
+from tests.chaos.load import Crowd, Load
 from tests.chaos.redis_server import Loss
 from tests.chaos.stage import Stage, both_ledgers, ledger_with
 from tests.chaos.verdict import Verdict, judge, open_jobs

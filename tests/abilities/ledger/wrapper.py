@@ -1,5 +1,6 @@
 """Writes down each of its runs, so that a test can count them; does what the parameter `mode` says."""
 
+import hashlib
 import multiprocessing
 import os
 import subprocess
@@ -37,7 +38,7 @@ class UserResponse:
 
 
 class Wrapper(WrapperBase):
-    """Answers with an id of the run, different each time."""
+    """Answers with an id of the run, different each time, and a digest of the input."""
 
     serviceId = "ledger"
     requestCls = UserRequest()
@@ -54,25 +55,32 @@ class Wrapper(WrapperBase):
     def wrapperOnceExec(
         self, params: dict[str, str], reqData: DataListCls, usrTag: str = "", persId: int = 0
     ) -> Response:
-        return self._run(params)
+        return self._run(params, reqData)
 
     def wrapperBatchExec(
         self, params_list: list[dict[str, str]], req_list: list[DataListCls]
     ) -> list[Response]:
-        return [self._run(params) for params in params_list]
+        return [self._run(*job) for job in zip(params_list, req_list, strict=True)]
 
-    def _run(self, params: dict[str, str]) -> Response:
-        run = uuid.uuid4().hex
-        os.write(self._file, f"begin {params.get('tag', '')} {run} {os.getpid()}\n".encode())
-        if params.get("mode") == "family":
-            self._start_children(params.get("tag", ""))
-        self._act(params.get("mode", ""), float(params.get("seconds", 0)))
-        os.write(self._file, f"end {params.get('tag', '')} {run} {os.getpid()}\n".encode())
+    def _run(self, params: dict[str, str], inputs: DataListCls) -> Response:
+        run, tag, mode = uuid.uuid4().hex, params.get("tag", ""), params.get("mode", "")
+        self._write("begin", tag, run)
+        if mode == "family":
+            self._start_children(tag)
+        self._act(mode, float(params.get("seconds", 0)))
+        self._write("end", tag, run)
+        if mode == "fail":
+            return Response().response_err(42)
+        digest = hashlib.sha256(tag.encode() + b"\0" + inputs.list[0].data).hexdigest()[:12]
         answer = ResponseData(key="text")
-        answer.setData(run)
+        answer.setData(f"{run}.{digest}")
         response = Response()
         response.list = [answer]
         return response
+
+    def _write(self, word: str, tag: str, run: str) -> None:
+        """Adds a line, with the time on the clock that all processes of a machine share."""
+        os.write(self._file, f"{word} {tag} {run} {os.getpid()} {time.monotonic():.6f}\n".encode())
 
     def _start_children(self, tag: str) -> None:
         """Starts a program and a copy of this process, and leaves them alone."""

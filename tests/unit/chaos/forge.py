@@ -18,6 +18,7 @@ SETTINGS: Line = {
     "calm_s": 20.0,
     "heeded_s": 3.0,
     "max_attempts": 3,
+    "grace_s": 5.0,
     "gateways": [NEAR, FAR],
     "services": ["ledger"],
 }

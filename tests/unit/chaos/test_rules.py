@@ -233,6 +233,18 @@ def test_canceled_job_may_be_begun_while_its_worker_is_being_told() -> None:
     )
 
 
+@pytest.mark.parametrize(("ended_s", "is_given_back"), [(55.5, True), (54.5, False)])
+def test_stopped_worker_gives_back_only_what_outlasts_its_grace(ended_s: float, is_given_back: bool) -> None:
+    def stop(forge: Forge) -> None:
+        forge.want(48, "long")
+        forge.note(50, "fault", fault="worker stopped", number=3, severs=[], stops=["near"])
+        forge.note(56, "mended", number=3)
+        forge.run(49, ended_s, "long", "r40", 10)
+        forge.run(57, 58, "long", "r41", 11)
+
+    assert ("runs_have_reasons" not in broken_rules(spoiled(stop))) == is_given_back
+
+
 def test_fault_excuses_a_slow_call() -> None:
     def slow(forge: Forge) -> None:
         lost_wake_up(forge)
