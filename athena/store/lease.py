@@ -122,8 +122,3 @@ def reconciled_jobs(reply: Any) -> tuple[list[str], list[str]]:
 def canceled_command(incarnation: str) -> Command:
     """Asks which of a worker's jobs are canceled."""
     return ("SMEMBERS", canceled_key(incarnation))
-
-
-def forget_canceled_command(incarnation: str, job_ids: Iterable[str]) -> Command:
-    """Drops canceled jobs that the worker does not hold any more."""
-    return ("SREM", canceled_key(incarnation), *job_ids)
