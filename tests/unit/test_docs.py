@@ -179,7 +179,9 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target.partition("#")[0]).exists(), target
 
 
-@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/design.md", "docs/operations.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/architecture.md", "docs/changing.md", "docs/design.md", "docs/operations.md"]
+)
 def test_files_that_a_page_names_exist(name: str) -> None:
     text = page(name)
 

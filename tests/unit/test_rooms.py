@@ -1,11 +1,19 @@
 """The table of rooms is the rule, and the page that shows it is the tree's."""
 
+import configparser
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.house import FILES, OURS, ROOT
 from tests.rooms import EXCEPTIONS, ROOMS, WORDS, face, folders, imports_table, inhabitants, listing, room_of
+
+
+def package_faces() -> Iterator[Path]:
+    for path in FILES.values():
+        if path.name == "__init__.py":
+            yield path
 
 
 def forbidden(module: str, items: set[str]) -> set[str]:
@@ -60,3 +68,12 @@ def test_architecture_shows_the_rooms() -> None:
 
     assert imports_table() in page, "python -m tests.rooms writes it"
     assert listing() in page, "python -m tests.rooms writes it"
+
+
+def test_setup_lists_every_package() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    listed = set(setup["options"]["packages"].split())
+
+    found = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in package_faces()}
+    assert {name for name in listed if not name.startswith("aiges")} == found
