@@ -16,6 +16,7 @@ from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.gpu_watch import GpuWatch
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement, Plan, make_plan
+from athena.supervisor.rolling import Turn
 from athena.supervisor.supervisor import Supervisor
 from athena.supervisor.worker_child import WorkerChild
 
@@ -53,6 +54,7 @@ class HostWorkers:
         suffix: str = "",
     ) -> None:
         self._readings = {ability.service_id: AbilityReading(ability) for ability in abilities}
+        self._turns = {service_id: Turn() for service_id in self._readings}
         self._gpus = HostGpus(inventory, settings.gpu_aliases)
         self._keeper = keeper
         self._settings = settings
@@ -206,7 +208,8 @@ class HostWorkers:
 
     def _child(self, placement: Placement) -> WorkerChild:
         reading = self._readings[placement.service_id]
-        child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix)
+        turn = self._turns[placement.service_id]
+        child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix, turn)
         child.is_optional = True
         return child
 

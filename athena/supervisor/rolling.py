@@ -42,3 +42,25 @@ class RollingRestart:
         if not self._refusals:
             return "all processes were replaced"
         return f"all processes were replaced but {self._refusals}, which go on as before; the log says why"
+
+
+class Turn:
+    """Operators' restarts of one ability's workers: each waits until the one before serves again.
+
+    So an edit with which the wrapper does not load takes one of them down, and not all.
+    """
+
+    def __init__(self) -> None:
+        self._last: Child | None = None
+
+    def take(self, child: Child) -> bool:
+        """Returns whether a child may be restarted now; one that does not serve need not wait."""
+        last = self._last
+        if child.is_ready and last is not None and last is not child and _is_awaited(last):
+            return False
+        self._last = child
+        return True
+
+
+def _is_awaited(child: Child) -> bool:
+    return child.is_wanted and (child.is_leaving or not child.is_ready)

@@ -20,6 +20,7 @@ from athena.supervisor.child import Child, Phase, StartError, describe_exit
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.programs import WORKER
+from athena.supervisor.rolling import Turn
 from athena.supervisor.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class WorkerChild(Child):
         keeper: gives it its heartbeats.
         settings: of the supervisor.
         suffix: part of its name, where several supervisors share a host.
+        turn: of the ability's workers on this host.
 
     Attributes:
         ability: what its present process serves, or the last one.
@@ -54,11 +56,13 @@ class WorkerChild(Child):
         keeper: FleetKeeper,
         settings: Settings,
         suffix: str = "",
+        turn: Turn | None = None,
     ) -> None:
         self.ability = ability = reading.ability
         super().__init__(f"worker {ability.service_id}", settings.grace_s + 5)
         self.incarnation = ""
         self._reading = reading
+        self._turn = turn or Turn()
         self._host = host_name()
         self.node_name = f"{ability.service_id}.{placement.name}{suffix}@{self._host}"
         self.placement = placement
@@ -203,6 +207,9 @@ class WorkerChild(Child):
 
     def _obey_restart(self) -> None:
         """Carries out an operator's order; a worker that stays drained is shown as that again."""
+        if not self._turn.take(self):
+            # The order lies in Redis, and comes again with the next heartbeat.
+            return
         is_refused = not self.restart()
         if is_refused and not self.is_wanted:
             self._keeper.leave_order(self.node_name, ORDER_DRAIN)

@@ -36,6 +36,11 @@ class Site:
         assert old in self.before
         self.toml.write_text(self.before.replace(old, new))
 
+    def workers(self) -> dict[str, str]:
+        """Returns the workers that serve: name -> incarnation."""
+        entries = [worker["entry"] for worker in self.told("workers", "ls")["workers"]]
+        return {entry["name"]: entry["incarnation"] for entry in entries}
+
     def restart(self) -> subprocess.CompletedProcess[str]:
         (worker,) = self.told("workers", "ls")["workers"]
         return self.athena("workers", "restart", worker["entry"]["name"])
@@ -118,3 +123,30 @@ def test_edit_by_which_a_host_is_planned_needs_a_restart_of_athena(site: Site) -
     assert (done.returncode, site.pid()) == (78, pid)
     assert "worker.cpu_workers was changed from 1 to 2, which needs a restart of athena serve" in done.stderr
     site.toml.write_text(site.before)
+
+
+def test_edit_that_does_not_load_takes_down_one_worker_of_two(tmp_path: Path) -> None:
+    folder = tmp_path / "echo"
+    shutil.copytree(ECHO, folder)
+    toml, wrapper = folder / "ability.toml", folder / "wrapper.py"
+    toml.write_text(toml.read_text().replace("cpu_workers = 1", "cpu_workers = 2"))
+    source = wrapper.read_text()
+    with serving(tmp_path, folder) as stack:
+        site = Site(folder, stack)
+        before = site.workers()
+        wrapper.write_text(f'{source}\nraise RuntimeError("no model")\n')
+
+        site.athena("workers", "restart", *before)
+        wait_until(lambda: "no model" in (site.failure() or ""), 60, "the first one failed")
+        left = site.workers()
+        (waiting,) = left
+
+        assert site.answers()
+        assert before.items() > left.items()
+        assert [worker["order"] for worker in site.told("workers", "ls")["workers"]] == ["restart"]
+
+        wrapper.write_text(source)
+        site.athena("workers", "restart", *(before.keys() - left.keys()))
+        wait_until(lambda: len(site.workers().items() - before.items()) == 2, 60, "both were replaced")
+        assert site.workers()[waiting] != before[waiting]
+        assert site.answers()

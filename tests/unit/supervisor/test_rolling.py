@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from athena.supervisor.child import Child, Phase
-from athena.supervisor.rolling import RollingRestart
+from athena.supervisor.rolling import RollingRestart, Turn
 
 
 class Puppet(Child):
@@ -120,3 +120,37 @@ def test_restart_that_is_refused_holds_nobody_up(serves: bool) -> None:
         "replacing second",
         "all processes were replaced but 1, which go on as before; the log says why",
     ]
+
+
+def test_turn_comes_when_the_one_before_serves_again() -> None:
+    first, second, turn = Puppet("first"), Puppet("second"), Turn()
+
+    assert turn.take(first)
+    first.restart()
+    assert not turn.take(second)
+    first.come_back()
+    first.serves = False
+    assert not turn.take(second)
+    # That one may be restarted once more, mended.
+    assert turn.take(first)
+    first.serves = True
+
+    assert turn.take(second)
+
+
+def test_turn_of_one_that_does_not_serve_is_always_now() -> None:
+    first, down, turn = Puppet("first"), Puppet("down"), Turn()
+    turn.take(first)
+    first.restart()
+    down.serves = False
+
+    assert turn.take(down)
+
+
+def test_turn_does_not_wait_for_one_that_is_drained() -> None:
+    first, second, turn = Puppet("first"), Puppet("second"), Turn()
+    turn.take(first)
+    first.restart()
+    first.drain()
+
+    assert turn.take(second)
