@@ -8,6 +8,7 @@ from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
 from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
+from athena.fleet.worker_orders import ORDER_DRAIN
 from athena.jobs.queues import ANY, QueueName, queues_of_targets
 from athena.operations.steps import Steps
 from athena.protocol.enums import NORMAL
@@ -253,7 +254,7 @@ def list_workers() -> Steps[tuple[list[WorkerState], list[str]]]:
         for entry, jobs in zip(entries, held, strict=True)
     ]
     serving = {entry.name for entry in entries}
-    return states, sorted(orders.keys() - serving)
+    return states, sorted(name for name in orders.keys() - serving if orders[name] == ORDER_DRAIN)
 
 
 def list_hosts() -> Steps[list[HostReport]]:
@@ -280,7 +281,10 @@ def order_workers(names: Iterable[str], order: str) -> Steps[list[str]]:
         NotFoundError: there is no such worker.
     """
     workers, drained = yield from list_workers()
-    known = {worker.entry.name for worker in workers} | set(drained)
+    hosts = yield from list_hosts()
+    # One that does not start is in no registry; its supervisor tells of it.
+    told = {status.name for host in hosts for status in host.workers}
+    known = {worker.entry.name for worker in workers} | set(drained) | told
     names = list(names)
     for name in names:
         if name not in known:
