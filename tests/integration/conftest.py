@@ -38,6 +38,7 @@ from athena.store.submission import (
     split_replies,
     submit_command,
 )
+from tests.leftovers import leftovers
 
 FOREIGN = ForeignLimits(result_ttl_s=3600, record_ttl_s=86400, max_queue_s=600)
 
@@ -212,6 +213,18 @@ class Ear:
     def close(self) -> None:
         """Stops listening."""
         self._pubsub.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Looks after each test, when all that it has started has ended, for keys that nothing would remove.
+
+    A test that spoils keys by hand, or lets Redis forget some, is marked `spoils_keys`.
+    """
+    is_asked = "redis_client" in request.fixturenames and not request.node.get_closest_marker("spoils_keys")
+    client = request.getfixturevalue("redis_client") if is_asked else None
+    yield
+    assert client is None or leftovers(client) == []
 
 
 @pytest.fixture

@@ -576,6 +576,7 @@ def test_wrong_books_are_put_right(store: Store, open_jobs: int, thorough: bool)
     assert bytes_of(store) == 10 * open_jobs
 
 
+@pytest.mark.spoils_keys
 def test_job_whose_record_was_dropped_is_open_no_longer(store: Store) -> None:
     store.submit("answered", bytes=10)
     store.submit("open", bytes=20)
@@ -764,6 +765,7 @@ def test_progress_is_noted_by_the_holder_only(store: Store) -> None:
     assert (before, store.record("j1").progress) == (None, 0.25)
 
 
+@pytest.mark.spoils_keys
 @pytest.mark.parametrize("spoiled", ["record", "queue"])
 @pytest.mark.parametrize("way", ["fence", "give back", "reconcile"])
 def test_job_whose_keys_are_of_a_wrong_kind_takes_no_other_along(

@@ -141,6 +141,7 @@ def test_request_id_that_an_older_version_wrote_leads_to_its_own_ability_only(st
     assert store.submit("j4", request_id="r1", body_hash="h2") == [b"conflict", b"j1"]
 
 
+@pytest.mark.spoils_keys
 def test_request_id_is_free_again_when_the_record_is_gone(store: Store) -> None:
     store.submit("j1", request_id="r1", body_hash="h1")
     store.raw("DEL", "athena:job:j1")
@@ -235,6 +236,7 @@ def test_job_whose_keys_are_not_what_they_should_be_does_not_keep_others_out(sto
     assert store.queued() == ["j1", "j2"]
 
 
+@pytest.mark.spoils_keys
 def test_job_that_fails_half_way_leaves_nothing(store: Store) -> None:
     store.raw("SET", request_key("r1"), "no hash")
     store.raw("SET", open_key("other"), "no set")
@@ -318,6 +320,7 @@ def test_bell_rings_on_when_jobs_are_left(store: Store) -> None:
     assert store.raw("LLEN", bell_key(ANY_QUEUE)) == 1
 
 
+@pytest.mark.spoils_keys
 def test_job_that_cannot_be_taken_stays_and_keeps_nobody_waiting(store: Store) -> None:
     store.submit_all(*(submission(job_id) for job_id in ("j1", "bad", "j2")))
     store.raw("SET", job_key("bad"), "no hash")
@@ -331,6 +334,7 @@ def test_job_that_cannot_be_taken_stays_and_keeps_nobody_waiting(store: Store) -
     assert set(store.raw("HKEYS", "athena:inflight:w1")) == {b"j1", b"j2"}
 
 
+@pytest.mark.spoils_keys
 def test_job_that_cannot_be_taken_does_not_hold_up_other_queues(store: Store) -> None:
     store.submit_all(submission("bad", queue=CPU_QUEUE), submission("j1"))
     store.raw("SET", job_key("bad"), "no hash")
@@ -384,6 +388,7 @@ def test_task_of_send_task_is_adopted(store: Store) -> None:
     assert 3_500_000 < store.pttl(result_key("f-1")) <= 3_600_000
 
 
+@pytest.mark.spoils_keys
 def test_our_message_without_a_record_is_dropped(store: Store) -> None:
     store.submit("j1")
     store.raw("DEL", "athena:job:j1")
@@ -669,6 +674,7 @@ def test_request_id_lives_as_long_as_the_record(store: Store) -> None:
     assert 19_000 < store.pttl(request_key("r1")) <= 20_000
 
 
+@pytest.mark.spoils_keys
 def test_one_bad_job_does_not_stop_the_others_of_a_batch(store: Store) -> None:
     for number in range(3):
         store.submit(f"j{number}")

@@ -151,6 +151,7 @@ def test_all_are_told_when_redis_cannot_be_reached() -> None:
     assert [type(verdict) for verdict in verdicts] == [StoreError, StoreError]
 
 
+@pytest.mark.spoils_keys
 def test_what_was_answered_goes_after_a_while(
     redis_server: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
