@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 from api.gateway.gateway import Gateway
-from api.gateway.waiters import BriefFuture
+from api.gateway.submissions import OnVerdict
 from athena.errors import QueueFullError
 from athena.fleet.routing import Route
 from athena.protocol.enums import JobState
 from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.schema import build_envelope_schema
 from athena.settings import from_env
-from athena.store.submission import Reply, Submission
+from athena.store.submission import ACCEPTED, Reply, Submission
 
 REQUEST = {
     "header": {"app_id": "demo", "status": 3},
@@ -36,23 +35,29 @@ class Knowing(Gateway):
         self.submitted: list[Submission] = []
         self.left: list[str] = []
         self.forgotten: list[str] = []
+        self.rechecked: list[str] = []
         self.is_full = False
+        self.verdict = ACCEPTED
+        #: Tells the verdict on the job that was submitted last.
+        self.tell: OnVerdict = lambda verdict: None
         self.ends_at_once = False
         self.tells_verdicts = True
 
     def route(self, interface: Interface, hints: Any) -> Route:
         return Route(f"{interface.service_id}.any")
 
-    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
-        future = self._waiters.add_brief(job.job_id)
+    def send(self, job: Submission, on_verdict: OnVerdict) -> None:
         self.submitted.append(job)
+        self.tell = on_verdict
         if self.is_full:
-            self._waiters.fail(job.job_id, QueueFullError("full", retry_after_s=7))
+            on_verdict(QueueFullError("full", retry_after_s=7))
         elif self.tells_verdicts:
-            on_accepted()
+            on_verdict(self.verdict)
         if self.ends_at_once:
             self.end()
-        return future
+
+    async def recheck(self, job_id: str) -> None:
+        self.rechecked.append(job_id)
 
     async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
         self._waiters.remove(job_id, future)

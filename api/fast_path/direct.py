@@ -2,25 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
-from api.fast_path.ordinary import FastPath, answer_of
-from api.gateway.call import wait_for_private_end, waited_too_long
+from api.fast_path.ordinary import FastPath
+from api.gateway.call import CALL, Call
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import BriefFuture
-from api.http.answers import ended_answer
 from api.http.asgi import Answer
 from api.http.connection import Connection
 from api.http.heads import Headers, is_json
 from api.http.patience import Doors
-from api.http.problems import problem_answer, unexpected
+from api.http.problems import problem_answer
 from api.http.request_body import ByteBudget, Disconnected
-from athena.errors import GatewayError, QueueFullError
-from athena.protocol.enums import JobState
-from athena.store.submission import Reply, Submission
+from athena.errors import AthenaError, GatewayError, QueueFullError
+from athena.store.submission import Reply
 
-#: Larger requests may have inputs that do not ride in the job's message.
-MAX_BYTES = 16_384
+#: Larger requests go to the application, which reads them piece by piece.
+MAX_BYTES = 65_536
 
 #: So many connections at most where nobody says otherwise.
 MAX_CONNECTIONS = 16_384
@@ -41,44 +39,63 @@ _SPECIAL = frozenset(
 _NO, _YES, _AWAITED = range(3)
 
 
-class DirectCall:
-    """A request that waits for its job.
+class DirectCaller:
+    """Who waits for the answer of a request that came by the direct way.
 
     Args:
-        gateway: where the job goes.
-        size_bytes: how much of `budget` the request holds until its job is in Redis.
-        keep_alive: whether the caller may send more over his connection.
+        budget: what his request is held in until its job is in Redis.
+        keep_alive: whether he may send more over his connection.
         respond: called once, with the answer.
         tasks: those that uvicorn waits for when it is to end.
     """
 
     def __init__(
         self,
-        gateway: Gateway,
         budget: ByteBudget,
-        size_bytes: int,
         keep_alive: bool,
-        respond: Callable[["DirectCall", Answer], None],
+        respond: Callable[["DirectCaller", Answer], None],
         tasks: set["asyncio.Task[None]"],
     ) -> None:
-        self._gateway = gateway
-        self._budget = budget
-        self._held_bytes = size_bytes
+        self.keep_alive = keep_alive
         self._respond = respond
         self._tasks = tasks
-        self._job_id = ""
-        self._wait_s = 0.0
+        self._call: Call | None = None
+        self._budget = budget
+        self._held_bytes = 0
         self._gone: asyncio.Event | None = None
         self._is_lost = False
-        self.keep_alive = keep_alive
 
-    def start(self, job: Submission, wait_s: float) -> None:
-        """Submits the job."""
-        self._job_id, self._wait_s = job.job_id, wait_s
+    def claim(self, size_bytes: int, own_bytes: int) -> bool:
+        """Takes room for the request, `own_bytes` of which are held already; returns whether there was."""
         try:
-            self._gateway.submit_private(job, self._release).add_done_callback(self._on_end)
+            self._budget.take(size_bytes, own_bytes)
+        except QueueFullError:
+            return False
+        self._held_bytes = size_bytes
+        return True
+
+    def start(self, call: Call) -> None:
+        """Submits the job of a call."""
+        if not call.errand.rides_along:
+            self._go_on(call)
+            return
+        try:
+            brief = call.errand.submit(self.release)
         except Exception as error:
-            self._answer(problem_answer(unexpected(error)))
+            self.answer(call.refuse(error))
+            return
+        self._call = call
+        brief.add_done_callback(self._on_end)
+
+    def answer(self, answer: Answer) -> None:
+        """Answers the request."""
+        self.release()
+        self._respond(self, answer)
+
+    def release(self) -> None:
+        """Gives back what the request holds."""
+        self._budget.give_back(self._held_bytes)
+        self._held_bytes = 0
 
     def lose_caller(self) -> None:
         """The connection is lost."""
@@ -93,42 +110,29 @@ class DirectCall:
             await self._gone.wait()
 
     def _on_end(self, brief: BriefFuture) -> None:
-        """Answers what has ended well in time; all else takes a task."""
+        """Answers what has ended in time; all else takes a task."""
+        call, self._call = self._call, None
+        assert call is not None
         end = brief.result() if brief.exception() is None else None
-        if not isinstance(end, Reply) or end.payload is None:
-            self._go_on(brief)
-            return
-        if end.state is JobState.SUCCEEDED:
-            self._gateway.forget_answered(self._job_id)
-        try:
-            answer = Answer(*ended_answer(end))
-        except Exception as error:
-            answer = problem_answer(unexpected(error))
-        self._answer(answer)
+        if isinstance(end, Reply) and end.payload is not None:
+            self.answer(call.finish(end))
+        else:
+            self._go_on(call)
 
-    def _go_on(self, brief: BriefFuture) -> None:
-        task = asyncio.get_running_loop().create_task(self._wait_on(brief))
+    def _go_on(self, call: Call) -> None:
+        task = asyncio.get_running_loop().create_task(self._wait(call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _wait_on(self, brief: BriefFuture) -> None:
+    async def _wait(self, call: Call) -> None:
         error = GatewayError("the gateway ended before the job did; send the request again", retry_after_s=1)
         answer = problem_answer(error)
         try:
-            end = wait_for_private_end(self._gateway, self._job_id, brief, self, self._wait_s)
-            answer = await answer_of(end, partial(waited_too_long, self._gateway, True, self._wait_s))
+            answer = await call.respond(self)
         except Disconnected:
             pass
         finally:
-            self._answer(answer)
-
-    def _answer(self, answer: Answer) -> None:
-        self._release()
-        self._respond(self, answer)
-
-    def _release(self) -> None:
-        self._budget.give_back(self._held_bytes)
-        self._held_bytes = 0
+            self.answer(answer)
 
 
 class DirectProtocol(Connection):
@@ -140,9 +144,8 @@ class DirectProtocol(Connection):
     gateway: Gateway
     fast_path: FastPath
 
-    # The body so far of a request that may be answered directly, and its size.
-    _parts: list[bytes] | None = None
-    _parts_bytes = 0
+    # The body so far of a request that may be answered directly.
+    _body: bytearray | None = None
 
     def begin_request(self) -> None:
         """A head is whole."""
@@ -150,40 +153,48 @@ class DirectProtocol(Connection):
         if way == _NO:
             super().begin_request()
             return
-        self._parts, self._parts_bytes = [], 0
+        self._body = bytearray()
         if way == _AWAITED:
             self.ask_for_body()
 
     def add_body(self, body: bytes) -> None:
         """A piece of the body has come."""
-        if self._parts is None:
+        if self._body is None:
             super().add_body(body)
             return
-        self._parts.append(body)
-        self._parts_bytes += len(body)
-        if self._parts_bytes > MAX_BYTES:
-            self._hand_on()
+        self._body += body
+        if len(self._body) > MAX_BYTES:
+            self._hand_on(self._take_body(), {})
 
     def end_request(self) -> None:
         """The request is whole."""
-        if self._parts is None:
+        if self._body is None:
             super().end_request()
-        elif self._submit(b"".join(self._parts)):
-            self._parts = None
+            return
+        raw = self._take_body()
+        keeps = self.parser.should_keep_alive()
+        caller = DirectCaller(self.budget, keeps, self._respond, self.state.tasks)
+        try:
+            call = self.fast_path.open_direct(self.url.decode("latin-1"), self.headers, len(raw))
+        except AthenaError as error:
+            self._answer(caller, problem_answer(error))
+            return
+        if call is None:
+            self._hand_on(raw, {})
+            super().end_request()
         else:
-            self._hand_on()
-            super().end_request()
+            self._run(call, raw, caller)
 
     def unclaimed_bytes(self) -> int:
         """Returns how much is held that no request has claimed from the budget."""
-        return super().unclaimed_bytes() + (self._parts_bytes if self._parts is not None else 0)
+        return super().unclaimed_bytes() + len(self._body or b"")
 
     def must_leave(self) -> bool:
         """Whether the caller is to open a new connection for his next request."""
         return self.is_leaving or self.gateway.is_draining
 
     def _drop_unfinished(self) -> None:
-        self._parts = None
+        self._body = None
         super()._drop_unfinished()
 
     def _way(self) -> int:
@@ -197,40 +208,36 @@ class DirectProtocol(Connection):
             return _NO
         return way
 
-    def _submit(self, raw: bytes) -> bool:
-        """Submits the request's job; returns whether there is one."""
+    def _run(self, call: Call, raw: bytes, caller: DirectCaller) -> None:
+        """Runs the request's job, or hands the request on with what is known of it."""
         try:
-            prepared = self.fast_path.prepare(self.url.decode("ascii"), raw)
+            is_ready = call.prepare_ordinary(raw)
         except Exception as error:
-            unexpected(error)
-            return False
-        if prepared is None:
-            return False
-        try:
-            self.budget.take(len(raw), self._claimed_bytes)
-        except QueueFullError:
-            return False
-        call = DirectCall(
-            self.gateway,
-            self.budget,
-            len(raw),
-            self.parser.should_keep_alive(),
-            self._respond,
-            self.state.tasks,
-        )
-        self.running = call
-        call.start(*prepared)
-        return True
+            self._answer(caller, call.refuse(error))
+            return
+        if not (is_ready and caller.claim(len(raw), self._claimed_bytes)):
+            # The application says it where there is no room.
+            self._hand_on(raw, {CALL: call})
+            super().end_request()
+            return
+        self.running = caller
+        caller.start(call)
 
-    def _hand_on(self) -> None:
+    def _answer(self, caller: DirectCaller, answer: Answer) -> None:
+        self.running = caller
+        caller.answer(answer)
+
+    def _take_body(self) -> bytes:
+        body, self._body = bytes(self._body or b""), None
+        return body
+
+    def _hand_on(self, body: bytes, known: dict[str, Any]) -> None:
         """Gives what was held back to the application."""
-        parts, self._parts = self._parts or [], None
-        super().begin_request()
-        for part in parts:
-            super().add_body(part)
+        self.hand_on(known)
+        super().add_body(body)
 
-    def _respond(self, call: DirectCall, answer: Answer) -> None:
-        self.respond(call, answer.status, answer.fields(), answer.body)
+    def _respond(self, caller: DirectCaller, answer: Answer) -> None:
+        self.respond(caller, answer.status, answer.fields(), answer.body)
 
 
 def _way_of(headers: Headers, known_hosts: set[bytes]) -> int:

@@ -1,7 +1,9 @@
 """Jobs on their way into the queue and back.
 
 answered: jobs that nobody asks for any more
-call: waiting for a job
+call: one caller's request, from its arrival to its answer
+errand: a job on its way into Redis and back
+gate: where requests can be refused or counted
 gateway: what views need
 observer: what is watched in Redis
 redis_watch: how Redis is set
@@ -9,4 +11,5 @@ submissions: jobs that travel together
 submitter: from an envelope to a job
 throughput: jobs that end in a second
 waiters: callers that wait
+waiting: how a caller waits
 """

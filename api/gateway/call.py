@@ -1,202 +1,259 @@
-"""Waiting for a job on behalf of a caller who may lose patience or go away."""
+"""One caller's request for one job, from its arrival to its answer, whichever way it takes."""
 
 import asyncio
-import contextlib
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Self
 
-from api.gateway.gateway import Gateway
-from api.gateway.submitter import Prepared
-from api.gateway.waiters import BRIEF_S, BriefFuture
-from api.http.request_body import Disconnected, RequestBody
-from athena.errors import AthenaError, GatewayError, WaitTimeoutError
-from athena.protocol.enums import JobState
+from api.gateway.errand import Errand
+from api.gateway.gate import Visit
+from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
+from api.gateway.waiting import Caller
+from api.http.answers import accepted_answer, ended_answer
+from api.http.asgi import Answer, Scope
+from api.http.heads import Headers
+from api.http.json_body import JsonBody
+from api.http.problems import problem_answer, unexpected
+from api.http.request_body import Disconnected
+from athena.errors import AthenaError, GatewayError, InternalError, NotFoundError, WaitTimeoutError
+from athena.protocol.interface import Interface
+from athena.protocol.references import names_sources
+from athena.protocol.schema import RequestSchema, names_app
 from athena.store.submission import Reply
 
-#: So long a caller is not watched for going away: most jobs have ended by then, and watching costs a task.
-UNWATCHED_S = BRIEF_S
+#: Where the ASGI scope holds the call of a request that another way has begun with.
+CALL = "athena.call"
 
-#: The longest wait that a caller may name; proxies and clients give up sooner.
-MAX_WAIT_S = 300.0
+#: What is noted of a caller who went away before he was answered.
+GONE = 499
 
-
-class Watched(Protocol):
-    """A caller who may go away."""
-
-    async def until_disconnect(self) -> None:
-        """Returns when he does."""
+#: An ability's interface, and the schema of its requests.
+Ability = tuple[Interface, RequestSchema]
 
 
 class Call:
-    """One caller's job, from its submission to its end.
+    """A request: let in, made a job, and answered.
 
-    A caller may wait for minutes, and what he sent may be large: once the job is in Redis, it is held nowhere
-    else. So nobody who awaits `run` should hold what was prepared.
+    The way that a request takes first opens a call (`open_call`) and prepares its job. A way that cannot do
+    that hands the call on with what it has found out. Then `respond` does the rest. Where the job ends soon
+    there is a way without a task: `errand.submit` and, with its end, `finish`.
+
+    Attributes:
+        body: what its JSON says, until there is a job.
     """
 
-    def __init__(self, gateway: Gateway, prepared: Prepared, body: RequestBody) -> None:
-        self._gateway = gateway
-        self._prepared: Prepared | None = prepared
-        self._body = body
-        self.is_private = prepared[0].abandonable
-        #: Another job's once it turns out that the request_id is known.
-        self.job_id = prepared[0].job_id
-
-    async def run(self, wait_s: float) -> Reply | None:
-        """Submits the job and waits for its end.
-
-        Returns:
-            The end, or None when `wait_s` passed before, or the gateway's patience.
-
-        Raises:
-            AthenaError: the job cannot be submitted (see `Gateway.submit`).
-            Disconnected: the caller went away.
-        """
-        assert self._prepared is not None
-        if self.is_private and wait_s > UNWATCHED_S:
-            return await self._run_private(wait_s)
-        future = await self._submit_and_attach()
-        self._body.release()
-        return await wait_for_end(self._gateway, self.job_id, future, self._body, wait_s)
-
-    async def _run_private(self, wait_s: float) -> Reply | None:
-        """Runs a job that only this caller knows of: there is nothing to do between submission and end."""
-        submission, payload = self._take()
-        await self._gateway.store_payload(self.job_id, payload)
-        brief = self._gateway.submit_private(submission, self._body.release)
-        del submission, payload
-        return await wait_for_private_end(self._gateway, self.job_id, brief, self._body, wait_s)
-
-    async def _submit_and_attach(self) -> asyncio.Future[Reply]:
-        """Submits the job; returns a future of its end, also when another request has brought it in."""
-        gateway, own_id = self._gateway, self.job_id
-        future = gateway.wait_for(own_id)
-        try:
-            self.job_id, _ = await gateway.submit(*self._take())
-        except BaseException:
-            await asyncio.shield(gateway.leave(own_id, future))
-            raise
-        if self.job_id == own_id:
-            return future
-        gateway.forget(own_id, future)
-        future = gateway.wait_for(self.job_id)
-        await gateway.recheck(self.job_id)
-        return future
-
-    def _take(self) -> Prepared:
-        assert self._prepared is not None
-        prepared, self._prepared = self._prepared, None
-        return prepared
-
-
-async def wait_for_private_end(
-    gateway: Gateway, job_id: str, brief: BriefFuture, caller: Watched, wait_s: float
-) -> Reply | None:
-    """Waits for the end of a job that only this caller knows of; longer than `UNWATCHED_S`.
-
-    Returns:
-        The end, or None when `wait_s` passed before, or the gateway's patience.
-
-    Raises:
-        AthenaError: the job could not be submitted.
-        Disconnected: the caller went away.
-    """
-    waiting: asyncio.Future[Any] = brief
-    end: Any = None
-    try:
-        end = await waiting
-        if not isinstance(end, Reply):
-            waiting, end = end, None
-            await _wait_watched(gateway, waiting, caller, wait_s - UNWATCHED_S)
-            end = waiting.result() if waiting.done() else None
-    finally:
-        if end is None:
-            # Shielded: the cancel of this request must not keep the job from being canceled.
-            await asyncio.shield(gateway.leave(job_id, waiting))
-    if end is None:
-        return None
-    reply = await gateway.fetch(end)
-    if reply.state is JobState.SUCCEEDED:
-        gateway.forget_answered(job_id)
-    return reply
-
-
-def waited_too_long(gateway: Gateway, is_private: bool, wait_s: float) -> AthenaError:
-    """Returns what a caller is told whose job has not ended in time, or while there was time.
-
-    Args:
-        gateway: its patience may be over.
-        is_private: whether nobody else knows of the job, so that it was canceled.
-        wait_s: how long he would have waited.
-    """
-    if gateway.patience.is_over:
-        job = "the job was canceled" if is_private else "the job goes on"
-        return GatewayError(f"the gateway is ending; {job}; send the same request again", retry_after_s=1)
-    return WaitTimeoutError(
-        f"no answer within {wait_s:g} s; send a request_id, or the header "
-        "'Prefer: respond-async', to fetch the answer later"
+    __slots__ = (
+        "_errand",
+        "_gateway",
+        "_preference",
+        "_submitter",
+        "_visit",
+        "_wait_s",
+        "body",
+        "interface",
+        "schema",
     )
 
+    def __init__(self, submitter: Submitter, ability: Ability, visit: Visit | None) -> None:
+        self._submitter, self._gateway = submitter, submitter.gateway
+        self.interface, self.schema = ability
+        self._visit = visit
+        self.body: JsonBody | None = None
+        self._preference = NO_PREFERENCE
+        self._wait_s = 0.0
+        self._errand: Errand | None = None
 
-async def wait_for_end(
-    gateway: Gateway,
-    job_id: str,
-    future: asyncio.Future[Reply],
-    body: RequestBody,
-    wait_s: float,
-) -> Reply | None:
-    """Waits for a job's end.
+    def __enter__(self) -> Self:
+        return self
 
-    Returns:
-        The end, or None when `wait_s` passed before, or the gateway's patience.
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes a call that an error ends."""
+        if error is not None:
+            self.close(status_of(error))
+
+    def close(self, status: int) -> None:
+        """Notes how the request was answered; only the first time counts."""
+        visit, self._visit = self._visit, None
+        self.body = None
+        if visit is not None:
+            self._gateway.gate.leave(visit, status)
+
+    # How its job is made.
+
+    @property
+    def limit_bytes(self) -> int:
+        """The most bytes that its body may have."""
+        return min(self.interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its job is made."""
+        return self._errand is not None
+
+    @property
+    def errand(self) -> Errand:
+        """Its job, once that is made."""
+        assert self._errand is not None
+        return self._errand
+
+    def read(self, raw: bytes) -> JsonBody:
+        """Returns what its body says; it is parsed once, and not at all where another way has done that."""
+        if self.body is None:
+            self.body = JsonBody(raw, self.schema)
+        return self.body
+
+    def prepare_ordinary(self, raw: bytes) -> bool:
+        """Makes the job if the body is JSON that the quick check accepts; returns whether it is.
+
+        Raises:
+            AthenaError: see `prepare`.
+        """
+        body = self.read(raw)
+        envelope = body.document
+        if not body.is_quick or names_sources(envelope) or not names_app(envelope["header"]):
+            return False
+        self.prepare(envelope, body.raw, NO_PREFERENCE)
+        return True
+
+    async def prepare_json(self, raw: bytes, preference: Preference) -> None:
+        """Makes the job of any body of JSON.
+
+        Raises:
+            RequestError: it is not valid.
+            AthenaError: see `prepare`.
+        """
+        body = self.read(raw)
+        await self.prepare_envelope(body.envelope(), body.raw, preference, body.is_quick)
+
+    async def prepare_envelope(
+        self, envelope: Any, identity: bytes, preference: Preference, is_quick: bool | None = None
+    ) -> None:
+        """Makes the job of an envelope.
+
+        Args:
+            envelope: not validated.
+            identity: the bytes by which a repeated request is recognised.
+            preference: how its caller wants to be answered.
+            is_quick: what the quick check has said of it, where it was asked already.
+
+        Raises:
+            RequestError: it is not valid.
+            FetchError: an input cannot be fetched.
+            AthenaError: see `prepare`.
+        """
+        checked = await self._submitter.validate(
+            self.interface, self.schema, envelope, self.limit_bytes, is_quick
+        )
+        self.prepare(checked, identity, preference)
+
+    def prepare(self, checked: dict[str, Any], identity: bytes, preference: Preference) -> None:
+        """Makes the job of a valid envelope.
+
+        Raises:
+            RequestError: an input is not base64.
+            UnservedError: no worker can run it.
+            StoreError: Redis has no room for it.
+            AthenaError: a rule of the gate refuses it.
+        """
+        job, payload = self._submitter.prepare(self.interface, checked, identity, preference)
+        self._gateway.check_room()
+        if self._visit is not None:
+            self._gateway.gate.submit(self._visit, job)
+        self._preference = preference
+        self._wait_s = self.interface.limits.wait_s if preference.wait_s is None else preference.wait_s
+        self._errand = Errand(self._gateway, job, payload, self._wait_s)
+        self.body = None
+
+    # How it is answered.
+
+    async def respond(self, caller: Caller) -> Answer:
+        """Submits the job unless that was done, and returns its caller's answer, whatever becomes of it.
+
+        Raises:
+            Disconnected: he went away.
+        """
+        with self:
+            try:
+                answer = await self._answer(caller)
+            except Disconnected:
+                raise
+            except Exception as error:
+                answer = problem_of(error)
+        self.close(answer.status)
+        return answer
+
+    def refuse(self, error: Exception) -> Answer:
+        """Returns the answer for a request of which no job can be made, or submitted."""
+        answer = problem_of(error)
+        self.close(answer.status)
+        return answer
+
+    def finish(self, end: Reply) -> Answer:
+        """Returns the answer for a job that has ended, with its payload."""
+        self.errand.forget(end)
+        try:
+            answer = ended_answer(end)
+        except Exception as error:
+            answer = problem_of(error)
+        self.close(answer.status)
+        return answer
+
+    async def _answer(self, caller: Caller) -> Answer:
+        if self._preference.respond_async:
+            await self.errand.hand_in(caller.release)
+            return await self._accepted()
+        end = await self.errand.run(caller)
+        if end is not None:
+            return ended_answer(end)
+        if self._preference.wait_s is not None:
+            return await self._accepted()
+        raise self._waited_too_long()
+
+    async def _accepted(self) -> Answer:
+        job_id = self.errand.job_id
+        record = await self._gateway.read(job_id)
+        if record is None:
+            raise NotFoundError(f"job {job_id} of {self.interface.service_id} is gone")
+        return accepted_answer(record, self._gateway.settings.url_prefix)
+
+    def _waited_too_long(self) -> AthenaError:
+        if self._gateway.patience.is_over:
+            job = "the job was canceled" if self.errand.is_private else "the job goes on"
+            return GatewayError(f"the gateway is ending; {job}; send the same request again", retry_after_s=1)
+        return WaitTimeoutError(
+            f"no answer within {self._wait_s:g} s; send a request_id, or the header "
+            "'Prefer: respond-async', to fetch the answer later"
+        )
+
+
+def open_call(submitter: Submitter, ability: Ability, headers: Headers) -> Call:
+    """Returns the call of a request; whoever opens it sees to it that it is closed, or hands it on.
 
     Raises:
-        Disconnected: the caller went away.
+        AthenaError: a rule of the gate refuses it.
     """
-    try:
-        if not await _ends_within(future, min(UNWATCHED_S, wait_s)) and wait_s > UNWATCHED_S:
-            await _wait_watched(gateway, future, body, wait_s - UNWATCHED_S)
-        if future.done():
-            return await gateway.fetch(future.result())
-    finally:
-        if not future.done():
-            # Shielded: the cancel of this request must not keep the job from being canceled.
-            await asyncio.shield(gateway.leave(job_id, future))
-    return None
+    visit = submitter.gateway.gate.enter(ability[0].service_id, headers)
+    return Call(submitter, ability, visit)
 
 
-async def _ends_within(future: asyncio.Future[Reply], seconds: float) -> bool:
-    """Waits for a future, but does not end it when time is up: `asyncio.wait` at a tenth of its cost."""
-    if future.done():
-        return True
-    loop = asyncio.get_running_loop()
-    either: asyncio.Future[None] = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        if not either.done():
-            either.set_result(None)
-
-    timer = loop.call_later(seconds, wake)
-    future.add_done_callback(wake)
-    try:
-        await either
-    finally:
-        timer.cancel()
-        future.remove_done_callback(wake)
-    return future.done()
+def handed_on(scope: Scope) -> Call | None:
+    """Returns the call that another way has opened for a request, and leaves it to whoever asks."""
+    call = scope.pop(CALL, None)
+    assert call is None or isinstance(call, Call)
+    return call
 
 
-async def _wait_watched(
-    gateway: Gateway, future: asyncio.Future[Reply], caller: Watched, wait_s: float
-) -> None:
-    watcher = asyncio.ensure_future(caller.until_disconnect())
-    over = gateway.patience.begin()
-    try:
-        waited = (future, watcher, over)
-        await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        if watcher.done() and not future.done():
-            raise Disconnected
-    finally:
-        gateway.patience.end(over)
-        watcher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watcher
+def problem_of(error: Exception) -> Answer:
+    """Returns the answer for whatever went wrong."""
+    return problem_answer(error if isinstance(error, AthenaError) else unexpected(error))
+
+
+def status_of(error: BaseException) -> int:
+    """Returns with what status a request is answered that an error ends."""
+    if isinstance(error, AthenaError):
+        return error.http_status
+    if isinstance(error, Disconnected):
+        return GONE
+    # Canceled is who still waits when the gateway ends.
+    return (GatewayError if isinstance(error, asyncio.CancelledError) else InternalError).http_status

@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
 from api.access.origins import make_origin_policy
 from api.gateway.answered import Answered
+from api.gateway.gate import Gate
 from api.gateway.observer import Watch
 from api.gateway.redis_watch import RedisWatch
-from api.gateway.submissions import Submissions
+from api.gateway.submissions import OnVerdict, Submissions
 from api.gateway.waiters import BriefFuture, Patience, Waiters, reply_of
 from api.outbound.fetcher import make_fetcher
 from api.redis.link import RedisLink, Subscriber
@@ -29,7 +28,6 @@ from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
 from athena.jobs.record import JobRecord
 from athena.operations.steps import Steps
-from athena.protocol.enums import JobState
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
@@ -37,7 +35,6 @@ from athena.settings import Settings
 from athena.store.address import redis_address_of
 from athena.store.keys import payload_key, reply_channel
 from athena.store.submission import (
-    ACCEPTED,
     ORPHAN_TTL_S,
     Reply,
     Submission,
@@ -67,6 +64,7 @@ class Gateway:
         self.id = uuid.uuid4().hex
         self.fetcher = make_fetcher(settings)
         self.origins = make_origin_policy(settings)
+        self.gate = Gate(time.monotonic)
         address = redis_address_of(settings)
         self._link = RedisLink(address, settings.redis_timeout_s)
         self._submissions = Submissions(self._link)
@@ -143,56 +141,14 @@ class Gateway:
         """Returns where a request goes (see `FleetView.route`)."""
         return self.watch.fleet.route(time.monotonic(), interface, hints)
 
-    async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
-        """Puts a job into its queue.
+    def send(self, job: Submission, on_verdict: OnVerdict) -> None:
+        """Puts a job into its queue; what does not ride in its message was stored before (`store_payload`).
 
         Args:
             job: the job, its message included.
-            payload: the inputs, when they do not ride in the message.
-
-        Returns:
-            The id of the job, another one if the request_id was known, and whether that one is final.
-
-        Raises:
-            QueueFullError: the queue holds as many jobs as it may.
-            RequestIdConflictError: the request_id belongs to another body.
-            StoreError: Redis cannot be reached, refuses writes, or is nearly full.
+            on_verdict: called once, with what Redis says, or a StoreError; see `refusal`.
         """
-        await self.store_payload(job.job_id, payload)
-        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._submissions.add(job, partial(_settle, future))
-        verdict = await future
-        if verdict is ACCEPTED:
-            return job.job_id, False
-        if verdict.word == "attached":
-            job_id, state = verdict.detail.split()
-            return job_id, JobState(state).is_final
-        raise self._refusal(verdict, job)
-
-    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
-        """Puts a job without request_id into its queue, and does not wait until it lies there.
-
-        What does not ride in its message was stored before (`store_payload`).
-
-        Returns:
-            A future of its end, or of the refusal that `submit` would raise.
-        """
-        future = self._waiters.add_brief(job.job_id)
-
-        def read(verdict: Verdict | BaseException) -> None:
-            if isinstance(verdict, BaseException):
-                self._waiters.fail(job.job_id, verdict)
-            elif verdict is ACCEPTED:
-                on_accepted()
-            else:
-                self._waiters.fail(job.job_id, self._refusal(verdict, job))
-
-        try:
-            self._submissions.add(job, read)
-        except BaseException:
-            self._waiters.remove(job.job_id, future)
-            raise
-        return future
+        self._submissions.add(job, on_verdict)
 
     def check_room(self) -> None:
         """Refuses new jobs when Redis has no room for them.
@@ -205,12 +161,11 @@ class Gateway:
             raise StoreError(f"Redis uses {share:.0%} of its memory; it takes no new jobs", retry_after_s=5)
 
     async def store_payload(self, job_id: str, payload: bytes | None) -> None:
-        """Puts the inputs into Redis that do not ride in a job's message, if there is room for the job.
+        """Puts the inputs into Redis that do not ride in a job's message.
 
         Raises:
-            StoreError: see `submit`.
+            StoreError: Redis cannot be reached or refuses writes.
         """
-        self.check_room()
         if payload is not None:
             command = ("SET", payload_key(job_id), payload, "EX", ORPHAN_TTL_S)
             await self._payload_link.execute(command)
@@ -223,6 +178,10 @@ class Gateway:
         """Returns a future that holds the job's end; call it before the job is submitted."""
         return self._waiters.add(job_id)
 
+    def wait_briefly(self, job_id: str) -> BriefFuture:
+        """Returns a future that costs no timer (`Waiters.add_brief`); call it before the job is submitted."""
+        return self._waiters.add_brief(job_id)
+
     async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
         """Stops waiting; the job is canceled if nobody else can find it."""
         if self._waiters.remove(job_id, future):
@@ -230,7 +189,7 @@ class Gateway:
             with contextlib.suppress(StoreError):
                 await self._link.execute(leave_command(job_id, self.id))
 
-    def forget(self, job_id: str, future: asyncio.Future[Reply]) -> None:
+    def forget(self, job_id: str, future: asyncio.Future[Any]) -> None:
         """Stops waiting for a job that was never submitted."""
         self._waiters.remove(job_id, future)
 
@@ -301,7 +260,8 @@ class Gateway:
             else:
                 reply = await self._link.execute(step)
 
-    def _refusal(self, verdict: Verdict, job: Submission) -> AthenaError:
+    def refusal(self, verdict: Verdict, job: Submission) -> AthenaError:
+        """Returns why Redis has not taken a job: its queue is full, its request_id is taken, and others."""
         if verdict.word in ("full", "heavy"):
             what = (
                 f"holds {job.max_queue_jobs} jobs"
@@ -320,12 +280,3 @@ class Gateway:
         if verdict.word == "failed":
             return StoreError(f"Redis refused the job: {verdict.detail}")
         return StoreError("the inputs were lost on their way into Redis; try again")
-
-
-def _settle(future: asyncio.Future[Verdict], verdict: Verdict | BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(verdict, BaseException):
-        future.set_exception(verdict)
-    else:
-        future.set_result(verdict)

@@ -33,26 +33,38 @@ class Submitter:
     """Validates envelopes and makes jobs of them."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
 
     async def validate(
-        self, interface: Interface, schema: RequestSchema, envelope: Any, limit_bytes: int
+        self,
+        interface: Interface,
+        schema: RequestSchema,
+        envelope: Any,
+        limit_bytes: int,
+        is_quick: bool | None = None,
     ) -> dict[str, Any]:
         """Returns a valid envelope; inputs that it names by reference are fetched once the rest is valid.
+
+        Args:
+            interface: the ability.
+            schema: of its requests.
+            envelope: what was sent.
+            limit_bytes: how much may be fetched.
+            is_quick: what the quick check has said of it, where it was asked already.
 
         Raises:
             RequestError: it is not valid.
             FetchError: an input cannot be fetched.
         """
         if not names_sources(envelope):
-            return validate_envelope(schema, envelope)
+            return validate_envelope(schema, envelope, is_quick)
         check_widths(schema, envelope)
         envelope = without_sources(envelope)
         references = find_references(envelope, interface)
         if not references:
             return validate_envelope(schema, envelope)
         validate_envelope(schema, with_data(envelope, references))
-        data = await self._gateway.fetcher.fetch_all(references, limit_bytes)
+        data = await self.gateway.fetcher.fetch_all(references, limit_bytes)
         return validate_envelope(schema, with_data(envelope, references, data))
 
     def prepare(
@@ -70,11 +82,11 @@ class Submitter:
             RequestError: an input is not base64.
             UnservedError: no worker can run it.
         """
-        settings = self._gateway.settings
+        settings = self.gateway.settings
         header = checked["header"]
         job_id = new_job_id()
         message, payload = prepare_job(job_id, interface, checked, settings.inline_payload_bytes)
-        place = self._gateway.route(interface, Hints.of(message.params, header, settings.gpu_aliases))
+        place = self.gateway.route(interface, Hints.of(message.params, header, settings.gpu_aliases))
         encoded = encode_message(message, place.queue)
         request_id = header.get("request_id") or ""
         is_private = not request_id and not preference.respond_async and preference.wait_s is None
@@ -87,7 +99,7 @@ class Submitter:
             app_id=header.get("appid") or header["app_id"],
             request_id=request_id,
             body_hash=hashlib.blake2b(identity, digest_size=16).hexdigest() if request_id else "",
-            gateway="" if preference.respond_async else self._gateway.id,
+            gateway="" if preference.respond_async else self.gateway.id,
             abandonable=is_private,
             claim=payload is not None,
             bytes=len(encoded) + len(payload or b""),

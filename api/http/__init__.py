@@ -4,9 +4,10 @@ answers: answers that several views give
 asgi: Flask on the event loop
 connection: one connection
 exchange: one request that the application answers
-forms: the forms that a body may have
+forms: bodies that are no JSON
 framing: from bytes to requests
 heads: the head of a request
+json_body: a body of JSON
 patience: how long connections may take, how many there may be
 problems: from an error to an answer
 request_body: the bytes of a body

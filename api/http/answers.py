@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from flask import Response
 
+from api.http.asgi import Answer
 from api.http.problems import JSON
 from athena.errors import ResultExpiredError, http_status_of
 from athena.jobs.record import JobRecord
@@ -18,8 +19,16 @@ def json_response(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status=status, content_type=JSON)
 
 
-def ended_answer(reply: Reply) -> tuple[int, bytes]:
-    """Returns status and body that answer a synchronous call with the job's result or error.
+def response_of(answer: Answer) -> Response:
+    """Returns an answer as Flask has it."""
+    response = Response(answer.body, status=answer.status, content_type=JSON)
+    for name, value in answer.headers:
+        response.headers[name.decode("latin-1")] = value.decode("latin-1")
+    return response
+
+
+def ended_answer(reply: Reply) -> Answer:
+    """Answers a synchronous call with the job's result or error.
 
     Raises:
         ResultExpiredError: the result is gone already.
@@ -27,31 +36,30 @@ def ended_answer(reply: Reply) -> tuple[int, bytes]:
     if reply.state is JobState.SUCCEEDED:
         if reply.payload is None:
             raise ResultExpiredError(result_gone(reply.job_id))
-        return 200, success_body(reply.job_id, reply.gpu_type, reply.payload, reply.message)
+        return Answer(200, success_body(reply.job_id, reply.gpu_type, reply.payload, reply.message))
     header = {"code": reply.code, "message": reply.message, "sid": reply.job_id}
-    return http_status_of(reply.code), orjson.dumps({"header": header})
+    return Answer(http_status_of(reply.code), orjson.dumps({"header": header}))
 
 
 def ended_response(reply: Reply) -> Response:
     """Answers a synchronous call with the job's result or error."""
-    status, body = ended_answer(reply)
-    return Response(body, status=status, content_type=JSON)
+    return response_of(ended_answer(reply))
+
+
+def accepted_answer(record: JobRecord, url_prefix: str) -> Answer:
+    """Answers 202: the job goes on, and here is where to ask for it."""
+    url = job_url(url_prefix, record.job_id)
+    body = {
+        "header": {"code": 0, "message": "accepted", "sid": record.job_id},
+        "job": record.describe(),
+        "urls": {"job": url},
+    }
+    return Answer(202, orjson.dumps(body), ((b"location", url.encode("latin-1")), (b"retry-after", b"1")))
 
 
 def accepted_response(record: JobRecord, url_prefix: str) -> Response:
-    """Answers 202: the job goes on, and here is where to ask for it."""
-    url = job_url(url_prefix, record.job_id)
-    response = json_response(
-        {
-            "header": {"code": 0, "message": "accepted", "sid": record.job_id},
-            "job": record.describe(),
-            "urls": {"job": url},
-        },
-        202,
-    )
-    response.headers["Location"] = url
-    response.headers["Retry-After"] = "1"
-    return response
+    """Answers 202, as Flask has it."""
+    return response_of(accepted_answer(record, url_prefix))
 
 
 def job_response(record: JobRecord, reason: str = "") -> Response:

@@ -38,8 +38,8 @@ class Answer(NamedTuple):
 #: Answers a request without Flask, or leaves it to Flask by returning None.
 FastAnswer = Callable[[Scope, RequestBody], Awaitable[Answer | None]]
 
-#: Where a view finds its `RequestBody` in the WSGI environment.
-BODY = "athena.body"
+#: Where a view finds its `RequestBody`, and ASGI's scope, in the WSGI environment.
+BODY, SCOPE = "athena.body", "asgi.scope"
 
 #: Refusals of a body that was not read, or not to its end.
 REFUSED_UNREAD = (413, 429)
@@ -141,7 +141,7 @@ class AsgiServer:
             await send({"type": "http.response.body", "body": answer.body})
             return
         environ = make_environ(scope)
-        environ[BODY] = body
+        environ[BODY], environ[SCOPE] = body, scope
         response = await self.handle(environ)
         await _send_response(response, environ, body, send)
 

@@ -204,12 +204,20 @@ class Connection(Framing):
 
     def begin_request(self) -> None:
         """A head is whole: the application gets the request, now or in its turn."""
+        self.hand_on({})
+
+    def hand_on(self, known: dict[str, Any]) -> None:
+        """Hands the request to the application, with what is known of it beside its head.
+
+        Raises:
+            AthenaError: its head cannot be understood.
+        """
         fault = fault_of(self.version, self.headers)
         if fault is not None:
             raise fault
         awaits = any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers)
         keep_alive = self.version != "1.0" and bool(self.parser.should_keep_alive())
-        scope = scope_of(self.method, self.url, self.version, self.headers, self.transport)
+        scope = scope_of(self.method, self.url, self.version, self.headers, self.transport) | known
         exchange = self._receiving = Exchange(self, scope, keep_alive, awaits)
         if self.running is None:
             self._start(exchange)

@@ -1,9 +1,8 @@
-"""A request's body, in any of the forms that are accepted: JSON, a form with files, or one input alone."""
+"""Requests that are no JSON but become an envelope: a form with files, or one input alone."""
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
@@ -14,10 +13,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
+from api.http.json_body import parse_json
 from athena.errors import MediaTypeError, Problem, RequestError
 from athena.protocol.interface import Interface
 from athena.protocol.uploads import Upload, build_envelope
-from athena.protocol.widths import check_text, may_be_rounded
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -41,19 +40,6 @@ _MAX_HEAD_BYTES, _MAX_HEADS_BYTES = 8192, 262_144
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\r\r|\n\n")
 
 
-@dataclass(frozen=True)
-class Body:
-    """A request's body.
-
-    Attributes:
-        envelope: what it says, not validated.
-        identity: bytes by which two requests are told apart; the same request sent as another form differs.
-    """
-
-    envelope: Any
-    identity: bytes
-
-
 def check_media_type(request: Request) -> None:
     """Refuses a body of a kind that is not known, before it is read.
 
@@ -68,26 +54,22 @@ def check_media_type(request: Request) -> None:
         )
 
 
-def read_body(request: Request, raw: bytes, interface: Interface) -> Body:
-    """Returns what a body says.
+def read_upload(request: Request, raw: bytes, interface: Interface) -> dict[str, Any]:
+    """Returns the envelope of a body that is no JSON, not validated.
 
     Raises:
         RequestError: it is not what its content type says, or its fields cannot be used.
     """
-    if request.mimetype == JSON:
-        return Body(parse_json(raw), raw)
     query = _read_query(request)
     if request.mimetype == FORM:
-        envelope = _read_form(request, raw, query, interface)
-    else:
-        charset = request.mimetype_params.get("charset", "")
-        upload = Upload(request.args.get("input", ""), raw, request.mimetype, charset)
-        envelope = build_envelope(interface, query, [upload])
-    return Body(envelope, identity_of(envelope))
+        return _read_form(request, raw, query, interface)
+    charset = request.mimetype_params.get("charset", "")
+    upload = Upload(request.args.get("input", ""), raw, request.mimetype, charset)
+    return build_envelope(interface, query, [upload])
 
 
 def identity_of(envelope: Any) -> bytes:
-    """Returns bytes that are the same for the same envelope."""
+    """Returns bytes that are the same for the same envelope; sent in another form it differs."""
     try:
         return orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a whole number of more than 64 bits
@@ -100,46 +82,6 @@ def _read_query(request: Request) -> list[tuple[str, str]]:
         detail = f"the query has {len(query)} fields; at most {_MAX_PARTS} are accepted"
         raise RequestError("the query cannot be used", problems=(Problem("", detail),))
     return query
-
-
-def parse_json(raw: bytes) -> Any:
-    """Reads JSON, with whole numbers of any length.
-
-    Raises:
-        RequestError: it is none; the detail says where. Or it is too deep, or too wide.
-    """
-    check_text(raw)
-    return with_exact_numbers(load_json(raw), lambda: json.loads(raw))
-
-
-def with_exact_numbers(document: Any, read_exactly: Callable[[], Any]) -> Any:
-    """Returns a document with its whole numbers as they were written.
-
-    orjson makes floats of those beyond 64 bits, without a word. Python's own parser does not, but takes three
-    times as long, so it reads only what may hold one.
-
-    Args:
-        document: what orjson has read.
-        read_exactly: reads it with Python's parser.
-
-    Raises:
-        RequestError: it is too deep, or too wide.
-    """
-    return read_exactly() if may_be_rounded(document) else document
-
-
-def load_json(raw: bytes) -> Any:
-    """Reads JSON; whole numbers beyond 64 bits become floats.
-
-    Raises:
-        RequestError: it is none; the detail says where.
-    """
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(
-            "the request is not JSON", problems=(Problem("", f"is not JSON: {error}"),)
-        ) from None
 
 
 def _read_form(

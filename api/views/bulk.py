@@ -8,11 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from api.gateway.call import Call, open_call
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Preference, Submitter
 from api.http.answers import job_url, json_response
-from api.http.asgi import BODY
-from api.http.forms import JSON, identity_of, load_json, with_exact_numbers
+from api.http.asgi import BODY, SCOPE
+from api.http.forms import JSON, identity_of
+from api.http.heads import Headers
+from api.http.json_body import load_json, with_exact_numbers
 from api.http.problems import MAX_ERRORS, error_header
 from api.http.request_body import RequestBody
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
@@ -28,6 +31,9 @@ MAX_BULK_VALUES = 5 * MAX_VALUES
 AT_ONCE = 50
 
 ASYNC = Preference(respond_async=True)
+
+#: How each job that is taken is answered.
+ACCEPTED = 202
 
 #: Reads the jobs of a request with whole numbers of any length.
 ExactItems = Callable[[], list[Any]]
@@ -50,32 +56,39 @@ class Bulk:
         items = _items(load_json(raw))
         # Once for all of them: reading all of a request for each of a thousand jobs takes minutes.
         exact_items = cache(lambda: _items(json.loads(raw)))
+        headers: Headers = request.environ[SCOPE]["headers"]
         results: list[str | AthenaError] = []
         for start in range(0, len(items), AT_ONCE):
             numbered = enumerate(items[start : start + AT_ONCE], start)
-            results += await asyncio.gather(*(self._submit_one(exact_items, *item) for item in numbered))
+            some = (self._submit_one(headers, exact_items, *item) for item in numbered)
+            results += await asyncio.gather(*some)
         accepted = sum(isinstance(result, str) for result in results)
         header = {"code": 0, "message": f"accepted {accepted} of {len(results)}", "sid": ""}
         return json_response({"header": header, "jobs": self._rendered(results)})
 
-    async def _submit_one(self, exact_items: ExactItems, number: int, item: Any) -> str | AthenaError:
+    async def _submit_one(
+        self, headers: Headers, exact_items: ExactItems, number: int, item: Any
+    ) -> str | AthenaError:
         try:
-            return await self._accept(exact_items, number, item)
+            with self._open(headers, item) as call:
+                return await self._accept(call, exact_items, number, item)
         except AthenaError as error:
             return error
 
-    async def _accept(self, exact_items: ExactItems, number: int, item: Any) -> str:
+    def _open(self, headers: Headers, item: Any) -> Call:
         if not isinstance(item, dict) or not isinstance(item.get("service_id"), str):
             problem = Problem("/service_id", "must name the ability")
             raise RequestError("the job does not fit the schema", problems=(problem,))
-        interface, schema = self._gateway.ability(item["service_id"])
+        return open_call(self._submitter, self._gateway.ability(item["service_id"]), headers)
+
+    async def _accept(self, call: Call, exact_items: ExactItems, number: int, item: dict[str, Any]) -> str:
         envelope = _envelope(item)
-        if not schema.quick_check(envelope):
+        is_quick = call.schema.quick_check(envelope)
+        if not is_quick:
             envelope = with_exact_numbers(envelope, lambda: _envelope(exact_items()[number]))
-        limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
-        checked = await self._submitter.validate(interface, schema, envelope, limit_bytes)
-        submission, payload = self._submitter.prepare(interface, checked, identity_of(envelope), ASYNC)
-        job_id, _ = await self._gateway.submit(submission, payload)
+        await call.prepare_envelope(envelope, identity_of(envelope), ASYNC, is_quick)
+        job_id = await call.errand.hand_in(_keep)
+        call.close(ACCEPTED)
         return job_id
 
     def _rendered(self, results: Sequence[str | AthenaError]) -> list[dict[str, Any]]:
@@ -94,6 +107,10 @@ class Bulk:
                 left -= listed
             rendered.append({"error": {**header, "status": result.http_status}})
         return rendered
+
+
+def _keep() -> None:
+    """What was sent is held until all of its jobs are handed in."""
 
 
 def _envelope(item: dict[str, Any]) -> dict[str, Any]:

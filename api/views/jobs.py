@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from api.gateway.call import MAX_WAIT_S, wait_for_end
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import reply_of
+from api.gateway.waiting import MAX_WAIT_S, wait_for_end
 from api.http.answers import accepted_response, ended_response, job_response, json_response, result_gone
 from api.http.asgi import BODY
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError

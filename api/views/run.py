@@ -5,17 +5,16 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from api.gateway.call import MAX_WAIT_S, Call, waited_too_long
+from api.gateway.call import Call, handed_on, open_call
 from api.gateway.gateway import Gateway
-from api.gateway.submitter import NO_PREFERENCE, Preference, Prepared, Submitter
-from api.http.answers import accepted_response, ended_response
-from api.http.asgi import BODY
-from api.http.forms import check_media_type, read_body
+from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
+from api.gateway.waiting import MAX_WAIT_S
+from api.http.answers import response_of
+from api.http.asgi import BODY, SCOPE, Scope
+from api.http.forms import JSON, check_media_type, identity_of, read_upload
 from api.http.request_body import RequestBody
 from athena.errors import NotFoundError
-from athena.protocol.interface import Interface
 from athena.protocol.paths import RESERVED_SERVICE_IDS
-from athena.protocol.schema import RequestSchema
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
@@ -60,45 +59,30 @@ class Runner:
 
     async def run(self, path: str = "") -> Response:
         """Runs an ability on the request's body."""
+        body: RequestBody = request.environ[BODY]
+        scope: Scope = request.environ[SCOPE]
+        with handed_on(scope) or self._open(path, scope) as call:
+            check_media_type(request)
+            await self._prepare(call, body)
+            return response_of(await call.respond(body))
+
+    def _open(self, path: str, scope: Scope) -> Call:
         service_id, version = find_service(path, request.args)
         interface, schema = self._gateway.ability(service_id)
         if version not in (DEFAULT_VERSION, interface.version):
             raise NotFoundError(
                 f"{service_id} is not served in version {version}, but in {interface.version}"
             )
-        check_media_type(request)
-        body: RequestBody = request.environ[BODY]
+        return open_call(self._submitter, (interface, schema), scope["headers"])
+
+    async def _prepare(self, call: Call, body: RequestBody) -> None:
+        raw = await body.read(call.limit_bytes)
         preference = parse_preference(request.headers.get("Prefer", ""))
-        prepared = await self._prepare(interface, schema, body, preference)
-        if preference.respond_async:
-            job_id, _ = await self._gateway.submit(*prepared)
-            return await self._accepted(job_id, interface)
-        call = Call(self._gateway, prepared, body)
-        del prepared
-        return await self._answer(interface, call, preference)
-
-    async def _prepare(
-        self, interface: Interface, schema: RequestSchema, body: RequestBody, preference: Preference
-    ) -> Prepared:
-        limit_bytes = min(interface.limits.max_body_bytes, self._gateway.settings.max_body_bytes)
-        given = read_body(request, await body.read(limit_bytes), interface)
-        checked = await self._submitter.validate(interface, schema, given.envelope, limit_bytes)
-        return self._submitter.prepare(interface, checked, given.identity, preference)
-
-    async def _answer(self, interface: Interface, call: Call, preference: Preference) -> Response:
-        wait_s = interface.limits.wait_s if preference.wait_s is None else preference.wait_s
-        reply = await call.run(wait_s)
-        if reply is not None:
-            return ended_response(reply)
-        if preference.wait_s is not None:
-            return await self._accepted(call.job_id, interface)
-        raise waited_too_long(self._gateway, call.is_private, wait_s)
-
-    async def _accepted(self, job_id: str, interface: Interface) -> Response:
-        record = await self._gateway.read(job_id)
-        if record is None:
-            raise NotFoundError(f"job {job_id} of {interface.service_id} is gone")
-        return accepted_response(record, self._gateway.settings.url_prefix)
+        if request.mimetype == JSON:
+            await call.prepare_json(raw, preference)
+            return
+        envelope = read_upload(request, raw, call.interface)
+        await call.prepare_envelope(envelope, identity_of(envelope), preference)
 
 
 def blueprint(gateway: Gateway) -> Blueprint:

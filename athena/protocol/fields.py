@@ -9,6 +9,11 @@ from marshmallow import ValidationError, fields, validate
 EXACT = 2**53
 
 
+def size_in_bytes(text: str) -> int:
+    """Returns how long a text is in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 class ByteLength(validate.Validator):
     """Limits the length of a text, counted in UTF-8 bytes."""
 
@@ -18,7 +23,7 @@ class ByteLength(validate.Validator):
 
     def __call__(self, value: str) -> str:
         """Returns the text, or raises a ValidationError."""
-        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        size = size_in_bytes(value)
         if size < self.minimum:
             raise ValidationError(f"must have at least {self.minimum} bytes")
         if self.maximum is not None and size > self.maximum:

@@ -12,7 +12,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
+from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, size_in_bytes
 from athena.protocol.widths import MAX_INPUTS, MAX_MEMBERS, MAX_WHOLE, MIN_WHOLE, ROUNDED, is_flat
 
 Check = Callable[[Any], bool]
@@ -73,7 +73,12 @@ def _validator_check(types: tuple[type, ...], validator: Any) -> Check:
     if isinstance(validator, ByteLength):
         least = validator.minimum
         most = sys.maxsize if validator.maximum is None else validator.maximum
-        return lambda value: type(value) is str and least <= len(value) <= most and value.isascii()
+        # No text has fewer bytes than characters, so a long one is not looked through.
+        return lambda value: (
+            type(value) is str
+            and len(value) <= most
+            and (least <= len(value) if value.isascii() else least <= size_in_bytes(value) <= most)
+        )
     if isinstance(validator, validate.OneOf):
         choices = frozenset(validator.choices)
         return lambda value: type(value) in types and value in choices

@@ -291,13 +291,13 @@ def _nested(
     )
 
 
-def is_ordinary(request: RequestSchema, document: Any) -> bool:
-    """Whether a request is certainly valid, and `validate_envelope` would return it as it is."""
-    return request.quick_check(document) and _names_app(document["header"])
-
-
-def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:
+def validate_envelope(request: RequestSchema, document: Any, is_quick: bool | None = None) -> dict[str, Any]:
     """Checks a request.
+
+    Args:
+        request: its schema.
+        document: what was sent.
+        is_quick: what the quick check has said of it, where it was asked already.
 
     Returns:
         The request, numbers that are written with a needless fraction made whole.
@@ -305,7 +305,9 @@ def validate_envelope(request: RequestSchema, document: Any) -> dict[str, Any]:
     Raises:
         RequestError: with one problem, and its pointer, for each thing that is wrong.
     """
-    if not request.quick_check(document):
+    if is_quick is None:
+        is_quick = request.quick_check(document)
+    if not is_quick:
         check_widths(request, document)
         document = _load(request.schema, document)
     checked: dict[str, Any] = document
@@ -338,12 +340,13 @@ def _load(schema: Schema, document: Any) -> dict[str, Any]:
     return checked
 
 
-def _names_app(header: Mapping[str, Any]) -> bool:
+def names_app(header: Mapping[str, Any]) -> bool:
+    """Whether a valid header says which app asks."""
     return bool(header.get("appid") or header.get("app_id"))
 
 
 def _check_app_id(header: Mapping[str, Any]) -> None:
-    if not _names_app(header):
+    if not names_app(header):
         raise AppIdError(
             "app_id cannot be empty",
             problems=(Problem("/header/app_id", "must be a text that is not empty"),),

@@ -109,6 +109,8 @@ def test_any_json_is_judged_alike(document: Any) -> None:
     [
         BASE,
         {**BASE, "header": {"app_id": "a", "status": 3, "uid": None, "net_type": "wifi"}},
+        {**BASE, "header": {"app_id": "演示应用", "status": 3, "request_id": None}},
+        {**BASE, "header": {"app_id": "ü" * 25, "status": 3}},
         {**BASE, "payload": {"picture": {"image": "aGk=", "encoding": "jpg", "width": 3}}},
     ],
 )
@@ -131,3 +133,11 @@ def test_the_shipped_example_takes_the_quick_way() -> None:
     example = orjson.loads((ROOT / "abilities" / "echo" / "example.json").read_bytes())
 
     assert build_envelope_schema(interface).quick_check(example)
+
+
+@pytest.mark.parametrize("text", ["ü" * 26, "x" * 51, "€" * 17])
+def test_lengths_are_counted_in_bytes(text: str) -> None:
+    document = {**BASE, "header": {"app_id": text, "status": 3}}
+
+    assert not SCHEMA.quick_check(document)
+    assert loaded(SCHEMA, document) is None

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from api.fast_path.direct import MAX_BYTES, DirectProtocol, make_protocol
-from api.gateway import call as waiting
+from api.gateway import errand as errands
 from api.gateway import waiters as waiters_module
 from api.http.request_body import ByteBudget
 from tests.callers import FAILED, REQUEST, Knowing, post
@@ -166,7 +166,6 @@ TOO_LARGE = {**REQUEST, "payload": {"text": {"text": "aGk=" * (MAX_BYTES // 4)}}
         post(b"{"),
         post([]),
         post({**REQUEST, "header": {"app_id": ""}}),
-        post({**REQUEST, "header": {"app_id": "demo", "status": 3, "request_id": "r1"}}),
         post(TOO_LARGE),
         post().replace(b"POST", b"PUT"),
     ],
@@ -250,24 +249,38 @@ def test_bytes_of_an_unfinished_request_are_counted() -> None:
     assert play(scenario).statuses == [200]
 
 
-@pytest.mark.parametrize("why", ["wait_s", "budget", "redis", "bug"])
-def test_request_that_cannot_be_answered_directly_now_reaches_the_application(
-    why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("why", ["wait_s", "budget"])
+def test_request_that_cannot_be_answered_directly_now_reaches_the_application(why: str) -> None:
     gateway = Knowing(wait_s=0.1 if why == "wait_s" else 60)
 
     async def scenario(caller: Caller) -> None:
         if why == "budget":
             caller.budget.take(900)
-        if why == "redis":
-            gateway.watch.memory_share = 1.0
-        if why == "bug":
-            monkeypatch.setattr(caller.protocol.fast_path, "prepare", lambda path, raw: 1 / 0)
         await caller.send(post())
 
     caller = play(scenario, gateway, budget_bytes=1000)
 
     assert (caller.statuses, gateway.submitted) == ([204], [])
+
+
+@pytest.mark.parametrize(("why", "status"), [("redis", 503), ("bug", 500), ("base64", 400)])
+def test_request_of_which_no_job_can_be_made_is_refused(
+    why: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Knowing()
+    text = "no base64!" if why == "base64" else "aGk="
+
+    async def scenario(caller: Caller) -> None:
+        if why == "redis":
+            gateway.watch.memory_share = 1.0
+        if why == "bug":
+            monkeypatch.setattr(gateway, "route", lambda interface, hints: 1 / 0)
+        await caller.send(post({**REQUEST, "payload": {"text": {"text": text}}}), post(prefer="wait=1"))
+        assert caller.budget.held_bytes == 0
+
+    caller = play(scenario, gateway)
+
+    assert (caller.statuses, gateway.submitted) == ([status, 204], [])
 
 
 def test_next_requests_of_a_connection_wait_for_the_first() -> None:
@@ -369,21 +382,27 @@ def test_bytes_are_given_back_though_the_end_comes_before_the_verdict() -> None:
 
 def test_job_that_cannot_even_be_handed_in_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(caller: Caller) -> None:
-        monkeypatch.setattr(caller.gateway, "submit_private", lambda job, on_accepted: 1 / 0)
+        monkeypatch.setattr(caller.gateway, "send", lambda job, on_verdict: 1 / 0)
         await caller.send(post())
         assert caller.budget.held_bytes == 0
 
     assert play(scenario).statuses == [500]
 
 
-def test_connection_leaves_nothing_to_the_garbage_collector() -> None:
+@pytest.mark.parametrize("becomes", ["done", "full", "invalid"])
+def test_connection_leaves_nothing_to_the_garbage_collector(becomes: str) -> None:
     async def scenario(caller: Caller) -> None:
-        await caller.send(post())
-        caller.gateway.end()
+        caller.gateway.is_full = becomes == "full"
+        await caller.send(post(b"{" if becomes == "invalid" else REQUEST))
+        if becomes == "done":
+            caller.gateway.end()
         await settled()
+        assert caller.statuses == [{"done": 200, "full": 429, "invalid": 204}[becomes]]
         caller.protocol.connection_lost(None)
         gone = weakref.ref(caller.protocol)
         await settled()
+        # What was brief is in line until its time is over.
+        caller.gateway._waiters._brief.clear()
         del caller.protocol
         assert gone() is None
 
@@ -399,7 +418,7 @@ def test_connection_leaves_nothing_to_the_garbage_collector() -> None:
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller is watched from nearly the first moment on."""
     monkeypatch.setattr(waiters_module, "BRIEF_S", 0.01)
-    monkeypatch.setattr(waiting, "UNWATCHED_S", 0.01)
+    monkeypatch.setattr(errands, "UNWATCHED_S", 0.01)
 
 
 @pytest.mark.usefixtures("brief")

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from api.fast_path.ordinary import FastPath
 from api.gateway.gateway import Gateway
-from api.gateway.waiters import BriefFuture
+from api.gateway.submissions import OnVerdict
 from api.http.asgi import Answer
 from api.http.request_body import ByteBudget, RequestBody
 from athena.errors import QueueFullError
@@ -18,7 +17,7 @@ from athena.protocol.enums import JobState
 from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.schema import build_envelope_schema
 from athena.settings import from_env
-from athena.store.submission import Reply, Submission
+from athena.store.submission import ACCEPTED, Reply, Submission
 
 REQUEST = {
     "header": {"app_id": "demo", "status": 3},
@@ -40,15 +39,16 @@ class Ready(Gateway):
     def route(self, interface: Interface, hints: Any) -> Route:
         return Route(f"{interface.service_id}.any")
 
-    def submit_private(self, job: Submission, on_accepted: Callable[[], None]) -> BriefFuture:
-        future = self._waiters.add_brief(job.job_id)
+    def send(self, job: Submission, on_verdict: OnVerdict) -> None:
         if self.is_full:
-            self._waiters.fail(job.job_id, QueueFullError("full", retry_after_s=7))
-            return future
+            on_verdict(QueueFullError("full", retry_after_s=7))
+            return
         self.submitted.append(job)
-        on_accepted()
+        on_verdict(ACCEPTED)
         self._waiters.resolve(Reply(job.job_id, JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{}}'))
-        return future
+
+    async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
+        self._waiters.remove(job_id, future)
 
 
 def ask(
@@ -107,7 +107,6 @@ JSON_TYPE = (b"content-type", b"application/json")
         {"request": []},
         {"request": {**REQUEST, "header": {"app_id": ""}}},
         {"request": {**REQUEST, "header": {"app_id": "demo", "status": 3.0}}},
-        {"request": {**REQUEST, "payload": {"text": {"text": "no base64!"}}}},
         {"request": {**REQUEST, "payload": {"text": {"dataSrc": "http", "url": "http://x/"}}}},
     ],
 )
@@ -116,6 +115,16 @@ def test_unusual_request_is_left_to_flask(unusual: dict[str, Any]) -> None:
 
     assert ask(gateway, **unusual) is None
     assert gateway.submitted == []
+
+
+def test_input_that_is_not_base64_is_refused() -> None:
+    gateway = Ready()
+
+    answer = ask(gateway, {**REQUEST, "payload": {"text": {"text": "no base64!"}}})
+
+    assert answer is not None
+    assert (answer.status, gateway.submitted) == (400, [])
+    assert json.loads(answer.body)["header"]["errors"][0]["pointer"] == "/payload/text/text"
 
 
 def test_refusal_of_the_queue_is_answered() -> None:

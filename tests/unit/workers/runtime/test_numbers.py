@@ -8,17 +8,20 @@ import orjson
 import pytest
 
 from api.app import create_server
-from api.fast_path.ordinary import FastPath
+from api.gateway.call import open_call
 from api.gateway.gateway import Gateway
+from api.gateway.submissions import OnVerdict
+from api.gateway.submitter import Submitter
 from api.http.request_body import ByteBudget
 from athena.errors import RequestError
 from athena.fleet.routing import Route
 from athena.jobs.intake import convert, prepare_job
+from athena.jobs.record import JobRecord
 from athena.protocol.envelope import flatten
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.settings import from_env
-from athena.store.submission import Submission
+from athena.store.submission import ACCEPTED, Submission
 
 HUGE = 2**64
 DIGITS = "123456789012345678901234567890"
@@ -49,10 +52,13 @@ class Noting(Gateway):
     def route(self, interface: Interface, hints: Any) -> Route:
         return Route(f"{interface.service_id}.any")
 
-    async def submit(self, job: Submission, payload: bytes | None) -> tuple[str, bool]:
+    def send(self, job: Submission, on_verdict: OnVerdict) -> None:
         body = orjson.loads(orjson.loads(job.message)["body"])
         self.params.append(body[0][0]["params"])
-        return job.job_id, False
+        on_verdict(ACCEPTED)
+
+    async def read(self, job_id: str, attach: bool = False) -> JobRecord | None:
+        return None
 
 
 def envelope(service_id: str, params: str, payload: str = "{}") -> bytes:
@@ -153,11 +159,15 @@ def test_a_small_fraction_of_zero_is_still_a_whole_number() -> None:
 
 @pytest.mark.parametrize("name", ["n", "size", "top"])
 def test_what_may_have_been_rounded_is_left_to_flask(name: str) -> None:
-    path = FastPath(Noting())
+    gateway = Noting()
 
-    assert path.prepare("/echo", envelope("echo", f'{{"{name}": 5}}')) is not None
-    assert path.prepare("/echo", envelope("echo", f'{{"{name}": {HUGE}}}')) is None
-    assert path.prepare("/open", envelope("open", f'{{"{name}": {HUGE}}}')) is None
+    def is_ordinary(service_id: str, number: int) -> bool:
+        call = open_call(Submitter(gateway), gateway.ability(service_id), [])
+        return call.prepare_ordinary(envelope(service_id, f'{{"{name}": {number}}}'))
+
+    assert is_ordinary("echo", 5)
+    assert not is_ordinary("echo", HUGE)
+    assert not is_ordinary("open", HUGE)
 
 
 @pytest.mark.parametrize("kind", ["integer", "number"])
