@@ -11,7 +11,7 @@ from athena.errors import StoreError
 from athena.operations.audit import look, look_again, wait_s
 from athena.operations.checkup import HEARTBEATS_S, Ailment, Disk, ailments, read
 from athena.settings import Settings
-from athena.store.audit import UNREADABLE, Difference
+from athena.store.audit import SPOILED, UNREADABLE, Difference
 
 #: Exit status when something is wrong, also if it was set right.
 EX_WRONG = 1
@@ -80,7 +80,8 @@ def _show(document: dict[str, Any], still: list[Difference]) -> None:
     what = "set right" if document["repaired"] else "found; --repair sets them right"
     print(f"{document['records']} records, {len(still)} differences" + (f" {what}" if still else ""))
     for item in still:
-        if item.what == UNREADABLE:
-            print(f"record of job {item.job_id} stays as it is: look at it in Redis, and delete it by hand")
+        if item.what in (UNREADABLE, SPOILED):
+            name = item.owner or f"the record of job {item.job_id}"
+            print(f"{name} stays as it is: look at it in Redis, and delete it by hand")
     for line in document["uncounted"]:
         print(f"not counted: {line}")

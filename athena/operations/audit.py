@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from athena.operations.steps import Steps
 from athena.store.audit import (
     MOST_QUEUED,
+    SPOILED,
     Difference,
     differences,
     held_command,
@@ -28,6 +29,7 @@ from athena.store.fencing import Death, fence_command
 from athena.store.keys import (
     ALL,
     DEAD,
+    TYPES,
     app_ended_key,
     app_open_key,
     ended_key,
@@ -72,10 +74,17 @@ class Findings:
 
 @dataclass
 class _Keys:
-    """What the search through all keys came by, by their kinds; records are looked at on the way."""
+    """What the search through all keys came by; records are looked at on the way.
+
+    Attributes:
+        owners: whose keys there are, by kind.
+        waiting: queue -> open jobs whose records name it.
+        spoiled: of whom there is a key that is none of ours.
+    """
 
     owners: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    spoiled: set[str] = field(default_factory=set)
 
 
 def look() -> Steps[Findings]:
@@ -85,12 +94,13 @@ def look() -> Steps[Findings]:
     for what, key_of in _LIST_KEYS.items():
         for owner in sorted(keys.owners[what]):
             yield from _look_at_list(findings, key_of(owner), what, owner)
-    yield from _look_at_list(findings, DEAD, "dead", "")
-    for incarnation in sorted(keys.owners["inflight"] | keys.owners["canceled"]):
+    if keys.owners["dead"]:
+        yield from _look_at_list(findings, DEAD, "dead", "")
+    for incarnation in sorted((keys.owners["inflight"] | keys.owners["canceled"]) - keys.spoiled):
         yield from _look_at_worker(findings, incarnation)
     for queue, job_ids in sorted(keys.waiting.items()):
         yield from _look_at_queue(findings, queue, job_ids)
-    for owner in sorted(keys.owners["load"] | keys.owners["open"] | keys.owners["kept"]):
+    for owner in sorted((keys.owners["load"] | keys.owners["open"] | keys.owners["kept"]) - keys.spoiled):
         found, uncounted = sums_answer((yield sums_command(owner)))
         # Over a wrong list the sum says nothing; it is counted anew when the list was set right.
         has_wrong_list = any(item.what == "open" and item.owner == owner for item in findings.differences)
@@ -135,6 +145,8 @@ def _check_of(item: Difference) -> str:
         return "held"
     if item.what == "lost":
         return "queue"
+    if item.what == SPOILED:
+        return "type"
     return item.what if item.what == "dead" or item.found == _LISTED else "jobs"
 
 
@@ -144,6 +156,9 @@ def _check_again(
     if check == "sums":
         found, _ = sums_answer((yield sums_command(owner, repair)))
         return found
+    if check == "type":
+        found_type = yield ("TYPE", owner)
+        return [item for item in items if item.found == found_type.decode()]
     still: list[Difference] = []
     for ids in _portions([item.job_id for item in items if item.job_id] or [""]):
         if check == "jobs":
@@ -178,12 +193,9 @@ def _look_at_records(findings: Findings, keys: _Keys) -> Steps[None]:
     cursor: Any = b"0"
     while True:
         cursor, page = yield ("SCAN", cursor, "MATCH", ALL, "COUNT", SCANNED_AT_ONCE)
-        job_ids = []
-        for kind, owner in (kind_of(key.decode(errors="replace")) for key in page):
-            if kind == "job":
-                job_ids.append(owner)
-            else:
-                keys.owners[kind].add(owner)
+        names = [key.decode(errors="replace") for key in page]
+        job_ids = [owner for kind, owner in map(kind_of, names) if kind == "job"]
+        yield from _sort(findings, keys, names)
         findings.looked_at += len(job_ids)
         for ids in _portions(job_ids):
             found, waiting = yield jobs_command(ids)
@@ -192,6 +204,19 @@ def _look_at_records(findings: Findings, keys: _Keys) -> Steps[None]:
                 keys.waiting[queue].append(job_id)
         if cursor == b"0":
             return
+
+
+def _sort(findings: Findings, keys: _Keys, names: list[str]) -> Steps[None]:
+    """Notes whose keys there are; one that holds something else is told, and not looked into."""
+    known = [name for name in names if kind_of(name)[0] in TYPES]
+    types = yield [("TYPE", name) for name in known]
+    for name, raw in zip(known, types, strict=True):
+        (kind, owner), found = kind_of(name), raw.decode()
+        if found == TYPES[kind]:
+            keys.owners[kind].add(owner)
+        elif found != "none":
+            keys.spoiled.add(owner)
+            findings.differences.append(Difference("", SPOILED, name, found, TYPES[kind]))
 
 
 def _look_at_list(findings: Findings, key: str, what: str, owner: str) -> Steps[None]:

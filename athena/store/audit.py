@@ -24,6 +24,9 @@ MOST_QUEUED = 1000
 #: What a difference is called that is no difference of books, and that nobody can set right.
 UNREADABLE = "record"
 
+#: The same of a key that is of another type than ours.
+SPOILED = "key"
+
 #: Items that a script returns for each difference.
 _ITEMS = 5
 
@@ -35,7 +38,7 @@ class Difference(NamedTuple):
         job_id: the job; "" where a sum or a worker is wrong.
         what: open, app_open, ended, app_ended, dead (lists of jobs); queues, line (what is known of a
             queue); bytes, kept_bytes (sums); held, worker (what a worker holds); lost (a job that nobody
-            has); record (one that cannot be read).
+            has); record, key (one that cannot be read).
         owner: whose list, sum, or queue it is.
         found: what was found.
         right: what is right.

@@ -51,6 +51,22 @@ NONE = "athena:none"
 ALL = "athena:*"
 
 
+#: The types of the keys that hold something about jobs, by what kind of key they are.
+TYPES = {
+    "open": "zset",
+    "ended": "zset",
+    "app_open": "zset",
+    "app_ended": "zset",
+    "dead": "zset",
+    "load": "hash",
+    "kept": "list",
+    "inflight": "hash",
+    "canceled": "set",
+    "queues": "set",
+    "line": "hash",
+}
+
+
 def kind_of(key: str) -> tuple[str, str]:
     """Returns what a key holds, such as `job` or `app_open`, and of whom."""
     kind, _, owner = key.removeprefix("athena:").partition(":")

@@ -2,7 +2,8 @@
 
 Ends with status 1 if a job was lost, had two results or ended wrongly, if a caller hung or was given an
 answer that nobody may get, if a process ended that no fault explains, if one outlived its worker, if a
-worker takes fewer jobs than it has slots, or if the checker finds a broken promise in the run's history.
+worker takes fewer jobs than it has slots, if Redis' books differ from the jobs' records at the end, or if
+the checker finds a broken promise in the run's history.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.chaos import check
+from tests.chaos.books import wrong_books
 from tests.chaos.caller import PATIENCE_S
 from tests.chaos.deaths import Deaths
 from tests.chaos.director import Director
@@ -170,6 +172,7 @@ def _break_things(
         missed=outcomes.missed,
         left_open=left_open,
         idle_slots=idle_slots,
+        wrong_books=[" ".join(item) for item in wrong_books(stage.redis.url)],
     )
 
 

@@ -26,6 +26,7 @@ class Report:
         missed: faults that found nothing to break, because another one had ended it.
         outlived: processes of wrappers that outlived their worker.
         broken: the rules that the checker found broken, and how often.
+        wrong_books: lists, sums and held jobs that differ from the jobs' records at the end.
     """
 
     verdict: Verdict
@@ -43,6 +44,7 @@ class Report:
     stuck: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     broken: dict[str, int] = field(default_factory=dict)
+    wrong_books: list[str] = field(default_factory=list)
 
     @property
     def is_kept(self) -> bool:
@@ -56,6 +58,7 @@ class Report:
             self.stuck,
             self.left_open,
             self.broken,
+            self.wrong_books,
         )
         return self.verdict.is_kept and not any(broken)
 
@@ -83,6 +86,7 @@ class Report:
             "unexplained ends": "; ".join(map(_end, self.unexplained)) or 0,
             "outlived their worker": self.outlived,
             "slots that stand idle": self.idle_slots,
+            "wrong books": "; ".join(self.wrong_books) or 0,
             "begun twice": f"{verdict.run_twice}  (their worker died, or Redis lost their end)",
             "poisoned by faults": f"{verdict.unlucky}  (so many workers were ended under them)",
             "gone with Redis": f"{verdict.gone_with_redis}  (in the seconds that it lost)",

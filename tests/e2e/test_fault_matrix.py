@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.chaos.books import wrong_books
 from tests.chaos.deaths import Deaths
 from tests.chaos.envelopes import envelope
 from tests.chaos.faults import Faults
@@ -113,6 +114,7 @@ def test_every_accepted_job_ends_once(stage: Stage, deaths: Deaths, fault: str) 
         load.stop()
 
     assert_kept(end(stage, load, faults.redis.losses), load, at_least=100)
+    assert wrong_books(stage.redis.url) == []
     _, unexplained = deaths.attribute()
     assert unexplained == []
     assert not load.bad

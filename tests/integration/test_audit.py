@@ -252,6 +252,27 @@ def test_record_that_cannot_be_read_is_told_and_hides_nothing(busy: Store) -> No
     assert "WRONGTYPE" in next(item.found for item in found if item.what == "record")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(open_key("echo"), ended_key("echo"), app_open_key("demo"), app_ended_key("demo"), DEAD),
+        *(load_key("echo"), "athena:kept:echo", inflight_key("w1"), canceled_key("w1")),
+        *(queues_key("echo"), line_key(ANY_QUEUE), ANY_QUEUE),
+    ],
+)
+def test_key_that_is_none_of_ours_is_told_and_hides_nothing(busy: Store, key: str) -> None:
+    busy.raw("ZADD", app_open_key("other"), 5, "nobody")
+    busy.raw("SET", key, "in the way")
+
+    found = audit(busy).differences
+
+    told = {(item.job_id, item.what, item.owner) for item in found}
+    assert told >= {("", "key", key), ("nobody", "app_open", "other")}
+    assert "record" not in {item.what for item in found}
+    assert ("", "key", key) in {item[:3] for item in again(busy, found, repair=True)}
+    assert busy.raw("GET", key) == b"in the way"
+
+
 def test_jobs_of_a_forgotten_ability_are_missed_in_no_list(busy: Store) -> None:
     busy.raw("HDEL", ABILITIES, "echo")
     busy.raw("DEL", ended_key("echo"))

@@ -68,8 +68,12 @@ local function check_ended(id, known)
 end
 
 local function check(id)
-  local got = redis.call('HMGET', JOB .. id, 'state', 'token', 'service_id', 'app_id', 'abandonable', 'expires_ms',
+  local got = redis.pcall('HMGET', JOB .. id, 'state', 'token', 'service_id', 'app_id', 'abandonable', 'expires_ms',
     'finished_ms', 'queue', 'seq', 'record_ttl_ms', 'result_ttl_ms')
+  if got.err then
+    note(id, 'record', '', got.err, 'readable')
+    return
+  end
   if not got[1] then return end
   local known = {state = got[1], token = got[2] or '', service_id = got[3] or '', app_id = got[4] or '',
     abandonable = got[5], expires_ms = tonumber(got[6]) or 0, finished_ms = tonumber(got[7]) or 0, queue = got[8] or '',
@@ -85,9 +89,7 @@ if REPAIRS then
   admit_writes()
 end
 for i = 2, #ARGV do
-  local ok, failure = pcall(check, ARGV[i])
-  if not ok then
-    note(ARGV[i], 'record', '', type(failure) == 'table' and failure.err or tostring(failure), 'readable')
-  end
+  -- A list of another type is told for itself, not for each job.
+  pcall(check, ARGV[i])
 end
 return {found, open}

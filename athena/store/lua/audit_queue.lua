@@ -9,6 +9,10 @@
 local AT_ONCE, TEXT = 50, 'its queue message was lost; send it again'
 local queue, repairs, found, queued = KEYS[1], ARGV[1] == '1', {}, {}
 
+local kind = redis.call('TYPE', queue).ok
+if kind ~= 'list' and kind ~= 'none' then
+  return {{'', 'key', queue, kind, 'list'}, ''}
+end
 local length = redis.call('LLEN', queue)
 if length > tonumber(ARGV[2]) then
   return {found, '1'}
