@@ -169,18 +169,17 @@ def _of_workers(first: Reading, second: Reading) -> Iterator[Ailment]:
 def _of_abilities(reading: Reading) -> Iterator[Ailment]:
     served = {entry.service_id for entry in reading.workers.values()}
     known = {load.service_id: load.open_jobs for load in reading.loads}
-    for service_id in sorted((known.keys() | reading.failures.keys()) - served):
-        failure = reading.failures.get(service_id)
-        if failure is not None:
-            yield Ailment(
-                f"no worker of {service_id} starts: {failure.detail}",
-                "mend that; it is tried again by itself",
-            )
+    for service_id, failure in sorted(reading.failures.items()):
+        if service_id in served:
+            what, remedy = f"a worker of {service_id} was not started or restarted", "then restart it"
         else:
-            yield Ailment(
-                f"no worker serves {service_id}, which has {known[service_id]} open jobs",
-                f"start one, or forget the ability: athena abilities rm {service_id}",
-            )
+            what, remedy = f"no worker of {service_id} starts", "it is tried again by itself"
+        yield Ailment(f"{what}: {failure.detail}", f"mend that; {remedy}")
+    for service_id in sorted(known.keys() - served - reading.failures.keys()):
+        yield Ailment(
+            f"no worker serves {service_id}, which has {known[service_id]} open jobs",
+            f"start one, or forget the ability: athena abilities rm {service_id}",
+        )
 
 
 def _of_queues(reading: Reading) -> Iterator[Ailment]:

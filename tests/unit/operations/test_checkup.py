@@ -95,6 +95,11 @@ def test_sound_system_has_nothing_wrong() -> None:
             "tried again",
         ),
         (
+            replace(SOUND, failures={"echo": Failure("max_batch must be at least 1", NOW_S)}),
+            "a worker of echo was not started or restarted: max_batch must be at least 1",
+            "then restart it",
+        ),
+        (
             with_queue(waits="needs_newer_worker: version 2"),
             "queue echo.any waits: needs_newer_worker: version 2",
             "upgrade the workers",
