@@ -238,12 +238,13 @@ def _look_at_worker(findings: Findings, incarnation: str) -> Steps[None]:
 
 
 def _look_at_queue(findings: Findings, queue: str, job_ids: list[str]) -> Steps[None]:
+    is_told = False
     for ids in _portions(job_ids):
         found, is_too_long = yield queue_command(queue, ids)
         findings.differences += differences(found)
-        if is_too_long:
+        if is_too_long and not is_told:
             findings.uncounted.append(f"messages of {queue}: more than {MOST_QUEUED}")
-            return
+        is_told = is_told or bool(is_too_long)
 
 
 def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:

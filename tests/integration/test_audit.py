@@ -35,7 +35,7 @@ from athena.store.keys import (
 from athena.store.submission import cancel_command
 from tests.conftest import wait_until
 
-from .conftest import ANY_QUEUE, CPU_QUEUE, Store, failed, succeeded
+from .conftest import ANY_QUEUE, CPU_QUEUE, Store, failed, submission, succeeded
 from .test_recovery import interface
 
 pytestmark = pytest.mark.redis
@@ -294,6 +294,25 @@ def test_what_is_too_large_for_one_step_is_told(busy: Store) -> None:
         "bytes of echo: too many jobs",
     ]
     assert len(findings.differences) == MOST_COUNTED
+
+
+def test_job_that_nobody_holds_is_set_free_though_its_queue_is_too_long(busy: Store) -> None:
+    filling = [submission(f"x{number}", max_queue_jobs=2 * MOST_QUEUED) for number in range(MOST_QUEUED)]
+    for first in range(0, MOST_QUEUED, 200):
+        busy.submit_all(*filling[first : first + 200])
+    busy.raw("HDEL", inflight_key("w1"), "running")
+
+    findings = audit(busy)
+
+    lost = Difference("running", "lost", ANY_QUEUE, "held by w1", "held by nobody")
+    assert findings.differences == [lost]
+    assert findings.uncounted == [f"messages of {ANY_QUEUE}: more than {MOST_QUEUED}"]
+    assert again(busy, [lost], repair=True) == [lost]
+    assert (busy.state("running"), busy.field("running", "token")) == (JobState.QUEUED, b"")
+    busy.raw("HSET", job_key("running"), "expires_ms", 1)
+    busy.raw("ZADD", open_key("echo"), 1, "running")
+    busy.run(sweep_command("echo", [ANY_QUEUE], 60, 60, False))
+    assert busy.state("running") is JobState.EXPIRED
 
 
 def test_registered_worker_may_hold_what_was_canceled_and_forgotten(busy: Store) -> None:
