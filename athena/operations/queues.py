@@ -1,6 +1,6 @@
 """What operators do with queues and workers: list, pause, purge, drain, restart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from athena.errors import AbilityInUseError, NotFoundError
@@ -134,13 +134,13 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
     known = yield from known_queues((yield from list_abilities()))
     names = [queue for queues in known.values() for queue in queues]
     jobs = yield [("LLEN", queue) for queue in names]
-    paused = yield [("HEXISTS", line_key(queue), "paused") for queue in names]
+    lines = yield [("HMGET", line_key(queue), "paused", "waits") for queue in names]
     open_jobs = yield [("ZCARD", open_key(service_id)) for service_id in known]
     open_bytes = yield [("HGET", load_key(service_id), "bytes") for service_id in known]
-    waits = yield from queue_waits(names)
+    waits = yield from _still_waiting({name: text for name, (_, text) in zip(names, lines, strict=True)})
     states = {
         name: QueueState(name, count, bool(is_paused), waits.get(name, ""))
-        for name, count, is_paused in zip(names, jobs, paused, strict=True)
+        for name, count, (is_paused, _) in zip(names, jobs, lines, strict=True)
     }
     return [
         AbilityLoad(
@@ -156,11 +156,14 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
 def queue_waits(names: Sequence[str]) -> Steps[dict[str, str]]:
     """Returns why queues wait for other workers than those that looked at them; only those that do."""
     noted = yield [("HGET", line_key(queue), "waits") for queue in names]
-    reasons = {
-        queue: text.decode(errors="replace").partition(" ")
-        for queue, text in zip(names, noted, strict=True)
-        if text
-    }
+    return (yield from _still_waiting(dict(zip(names, noted, strict=True))))
+
+
+def _still_waiting(noted: Mapping[str, bytes | None]) -> Steps[dict[str, str]]:
+    """Returns the reasons that count still: the job that a queue waits for lies in it."""
+    reasons = {queue: text.decode(errors="replace").partition(" ") for queue, text in noted.items() if text}
+    if not reasons:
+        return {}
     heads = yield [("HMGET", job_key(head), "state", "token") for head, _, _ in reasons.values()]
     return {
         queue: reason

@@ -72,6 +72,8 @@ class Site:
     def _answer(self, command: Command) -> Any:
         if command[0] == "HGETALL":
             return [item for pair in self._hashes.get(str(command[1]), {}).items() for item in pair]
+        if command[0] == "HMGET":
+            return [None] * (len(command) - 2)
         return [] if command[0] == "SMEMBERS" else 0
 
 
