@@ -45,8 +45,8 @@ What workers are planned by takes a restart of `athena serve` or `athena workers
 ABILITY_RULES = """\
 `worker.slots` is at least twice `worker.max_batch`, so that the next batch is there when one ends.
 `worker.concurrency` and `worker.max_batch` are not both above 1. Numbers are above 0, except
-`worker.max_wait_ms`, `worker.max_jobs`, `worker.max_memory_mb`, `gpu.memory_mb`, `gpu.share` and
-`limits.cancel_grace_s`. How GPUs are given out: docs/gpu.md.
+`worker.max_wait_ms`, `worker.max_jobs`, `worker.max_memory_mb`, `worker.max_failures`, `gpu.memory_mb`,
+`gpu.share` and `limits.cancel_grace_s`. How GPUs are given out: docs/gpu.md.
 """
 
 #: Not values of their own: where the file lies, and the tables.
@@ -77,6 +77,8 @@ MEANING = {
     "worker.concurrency": "inference threads; above 1 only for wrappers that mostly wait",
     "worker.max_jobs": "so many jobs, and the worker is replaced by a fresh one; 0 for no limit",
     "worker.max_memory_mb": "with so much resident memory, the worker is replaced; 0 for no limit",
+    "worker.max_failures": "after so many failed calls in a row, the example tells whether the process is "
+    "broken; 0: only after errors that are known to stay",
     "limits.max_body_bytes": "largest request body; a larger one gets 413",
     "limits.max_input_bytes": "all inputs of a job, once they are unpacked (`compress`); more fail the job",
     "limits.max_output_bytes": "all outputs of a job, before base64; more fail it; at most 268435456",

@@ -93,12 +93,16 @@ class WorkerProcess:
                 end_forks(self._inference.unload),
                 event_loop,
                 self._inference.restore,
+                lambda: self._inference.has_example,
+                end_forks(self._inference.check),
+                self._inference.take_symptom,
             ),
             BatchOptions(
                 options.max_batch,
                 options.max_wait_ms,
                 options.concurrency,
                 self._ability.limits.max_exec_s,
+                options.max_failures,
             ),
             self._board,
             self._wake,
@@ -125,6 +129,14 @@ class WorkerProcess:
             return EX_LOOP_FAILED
         finally:
             self._board.part()
+            self._tell_breakage()
+
+    def _tell_breakage(self) -> None:
+        """Tells the supervisor why this process is broken, if it is."""
+        breakage = self._batcher.breakage
+        if breakage is not None:
+            report = WorkerReport(False, breakage.reason, is_broken=True, blamed=breakage.blamed)
+            report.send(self._launch.status_fd)
 
     def _session(self, entry: WorkerEntry) -> WorkerSession:
         settings, options = self._settings, self._ability.worker

@@ -73,6 +73,11 @@ class Watch:
         """The abilities whose first worker is about to serve."""
         return self.fleet.loading(time.monotonic())
 
+    @property
+    def broken(self) -> list[str]:
+        """The abilities of which every worker is broken."""
+        return self.fleet.unserved_because_broken(time.monotonic())
+
     def close(self) -> None:
         """Stops."""
         if self._task is not None:

@@ -23,11 +23,16 @@ class Abilities:
         fleet = self._gateway.watch.fleet
         listed = [await self._summary(fleet.interfaces[name]) for name in sorted(fleet.interfaces)]
         listed += [
-            {"service_id": name, "workers": [], "failure": fleet.failures[name]}
+            {
+                "service_id": name,
+                "workers": [],
+                "failure": fleet.failures[name],
+                "reason": fleet.failure_reason(name),
+            }
             for name in sorted(fleet.failures.keys() - fleet.interfaces.keys())
         ]
         loading = sorted({*self._gateway.watch.loading} - fleet.interfaces.keys())
-        listed += [{"service_id": name, "workers": [], "failure": None} for name in loading]
+        listed += [{"service_id": name, "workers": [], "failure": None, "reason": None} for name in loading]
         return json_response({"abilities": listed})
 
     async def show(self, service_id: str) -> Response:
@@ -61,6 +66,7 @@ class Abilities:
             ],
             "failure": self._gateway.watch.fleet.failures.get(interface.service_id),
             "waiting": await self._gateway.operate(queue_waits(queues)),
+            "reason": self._gateway.watch.fleet.failure_reason(interface.service_id) or None,
             "queued": {queue: depth for queue, depth in zip(queues, depths, strict=True) if depth},
         }
 

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from api.gateway.gateway import Gateway
 from api.views.workers import alive_workers, fresh_reports, told_workers
 from athena.devices.inventory import Gpu
-from athena.fleet.host_report import HostReport
+from athena.fleet.host_report import BROKEN, HostReport
 from athena.operations.queues import AbilityLoad, WorkerState, list_hosts, list_queues, list_workers
 from athena.telemetry.metrics import (
     GPU_HEALTHY,
@@ -23,6 +23,7 @@ from athena.telemetry.metrics import (
     METRICS,
     QUEUE_JOBS,
     WORKER_ALIVE,
+    WORKER_BROKEN,
     WORKER_MODEL_LOADED,
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
@@ -64,10 +65,12 @@ class Metrics:
             yield Sample(WORKER_ALIVE, labels, int(entry.incarnation in alive))
             yield Sample(WORKER_SLOTS, labels, entry.slots)
             yield Sample(WORKER_SLOTS_BUSY, labels, state.held_jobs)
+            yield Sample(WORKER_BROKEN, labels, 0)
         for name, status in told.items():
             if name not in latest:
                 labels = (status.name, status.service_id, status.gpu_type, status.gpu_id)
                 yield Sample(WORKER_MODEL_LOADED, labels, 0)
+                yield Sample(WORKER_BROKEN, labels, int(status.state == BROKEN))
 
     def _latest(self, serving: list[WorkerState]) -> dict[str, WorkerState]:
         """Returns the workers by their names.

@@ -20,7 +20,8 @@ def blueprint(gateway: Gateway) -> Blueprint:
         """Answers 200 when requests can be queued and answers can come back."""
         checks = gateway.checks()
         ready = all(checks.values())
-        document = {"ready": ready, "checks": checks, "loading": gateway.watch.loading}
+        watch = gateway.watch
+        document = {"ready": ready, "checks": checks, "loading": watch.loading, "broken": watch.broken}
         response = json_response(document, 200 if ready else 503)
         if not ready:
             response.headers["Retry-After"] = str(LOADING_RETRY_S)

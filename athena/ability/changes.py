@@ -32,6 +32,7 @@ RENEWED = frozenset(
         "worker.concurrency",
         "worker.max_jobs",
         "worker.max_memory_mb",
+        "worker.max_failures",
         "resources.dir",
         "resources.max_loaded",
         "limits.max_body_bytes",

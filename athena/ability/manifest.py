@@ -57,6 +57,7 @@ class WorkerOptions:
     max_jobs: int = 0
     max_memory_mb: int = 0
     cpu_workers: int = 1
+    max_failures: int = 3
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,11 @@ class Ability:
     def example_path(self) -> Path:
         """A request that the ability answers; used for warm-up, documents and tests."""
         return self.path / "example.json"
+
+    @property
+    def golden_path(self) -> Path:
+        """The answer that this request must get; it need not be there."""
+        return self.path / "golden.json"
 
 
 def load_ability(path: Path) -> Ability:

@@ -13,10 +13,13 @@ STALE_AFTER_S = 30.0
 #: States of workers that others than people ask for.
 LOADING, SERVING = "loading", "serving"
 
+#: State of a worker whose process was found broken, until the next one is started.
+BROKEN = "broken"
+
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """One worker; `state` is loading, serving, stopping, drained or down."""
+    """One worker; `state` is loading, serving, stopping, drained, broken or down."""
 
     name: str
     service_id: str

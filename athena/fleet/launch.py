@@ -17,6 +17,10 @@ EX_RECYCLED = 75
 EX_LOOP_FAILED = 71
 
 
+#: Exit status of a worker whose process is broken: it has told why, and which jobs broke it.
+EX_BROKEN = 72
+
+
 @dataclass(frozen=True)
 class WorkerLaunch:
     """The start order of one worker process.
@@ -77,18 +81,26 @@ def read_shared(fd: int) -> bytes:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """One line on the status pipe: the worker became ready, or says why it cannot."""
+    """One line on the status pipe: the worker became ready, or says why it cannot, or cannot go on.
+
+    Attributes:
+        is_broken: whether it served, and its process is broken.
+        blamed: the jobs that broke it.
+    """
 
     ready: bool
     detail: str = ""
+    is_broken: bool = False
+    blamed: tuple[str, ...] = ()
 
     def send(self, fd: int) -> None:
         """Writes the report."""
-        report = {"ready": self.ready, "detail": plain_lines(self.detail, MAX_CHARS)}
+        report = {**asdict(self), "detail": plain_lines(self.detail, MAX_CHARS)}
         with open(fd, "wb", closefd=False) as pipe:
             pipe.write(orjson.dumps(report) + b"\n")
 
     @classmethod
     def decode(cls, line: bytes) -> "WorkerReport":
         """Reads a line."""
-        return cls(**orjson.loads(line))
+        document = orjson.loads(line)
+        return cls(**{**document, "blamed": tuple(document.get("blamed", ()))})

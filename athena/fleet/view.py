@@ -48,10 +48,16 @@ WRITE_PROBE: Command = ("UNLINK", NONE)
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the last attempt to start an ability's worker failed; `at_s` is seconds since 1970."""
+    """Why an ability has no worker.
+
+    Attributes:
+        at_s: when that was told, seconds since 1970.
+        is_broken: whether its worker served, and was found broken; else none has started.
+    """
 
     detail: str
     at_s: float
+    is_broken: bool = False
 
     def encode(self) -> bytes:
         """Returns the failure as JSON."""
@@ -61,7 +67,7 @@ class Failure:
     def decode(cls, raw: bytes) -> "Failure":
         """Reads what `encode` wrote."""
         document = orjson.loads(raw)
-        return cls(str(document["detail"]), float(document["at_s"]))
+        return cls(str(document["detail"]), float(document["at_s"]), bool(document.get("is_broken")))
 
 
 @dataclass
@@ -75,12 +81,14 @@ class FleetView:
 
     Attributes:
         interfaces: service_id -> interface, of all abilities that were registered and not forgotten.
-        failures: service_id -> why its worker does not start, in one line.
+        failures: service_id -> why its worker does not start, or does not serve any more, in one line.
+        broken: the abilities of these whose workers did serve, and were found broken.
     """
 
     def __init__(self, unserved_grace_s: float, now_s: float) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.failures: dict[str, str] = {}
+        self.broken: set[str] = set()
         #: Forgotten ones: a gateway that had not heard of it yet may have accepted jobs.
         self._retired: dict[str, Interface] = {}
         self._grace_s = unserved_grace_s
@@ -162,11 +170,23 @@ class FleetView:
 
     def observe_failures(self, wall_clock_s: float, failures: Mapping[bytes, bytes]) -> None:
         """Takes in why workers did not start; what is old is that of abilities that are served no more."""
-        self.failures = {
-            service_id: failure.detail
+        shown = {
+            service_id: failure
             for service_id, failure in readable(failures, Failure.decode)
             if wall_clock_s - failure.at_s <= FAILURE_SHOWN_S
         }
+        self.failures = {service_id: failure.detail for service_id, failure in shown.items()}
+        self.broken = {service_id for service_id, failure in shown.items() if failure.is_broken}
+
+    def unserved_because_broken(self, now_s: float) -> list[str]:
+        """Returns the abilities of which every worker is broken."""
+        return sorted(name for name in self.broken if not self.live_workers(now_s, name))
+
+    def failure_reason(self, service_id: str) -> str:
+        """Returns what its failure is called; "" if there is none."""
+        if service_id not in self.failures:
+            return ""
+        return "worker_broken" if service_id in self.broken else "worker_failing"
 
     def live_workers(self, now_s: float, service_id: str | None = None) -> list[WorkerEntry]:
         """Returns the workers whose heart beats, of one ability or of all."""
@@ -205,7 +225,7 @@ class FleetView:
         if fitting:
             return f"waiting_for_slot: the workers are busy{again}"
         if service_id in self.failures:
-            return f"worker_failing: {self.failures[service_id]}"
+            return f"{self.failure_reason(service_id)}: {self.failures[service_id]}"
         if alive:
             types = ", ".join(sorted({worker.gpu_type for worker in alive}))
             what = f"on GPU {target}" if is_gpu_id(target) else f"of type {target}"
@@ -224,7 +244,8 @@ class FleetView:
         if not alive and not self._seen_lately(now_s, service_id):
             failure = self.failures.get(service_id)
             loading = "; it is loading" if service_id in self._loading else ""
-            why = f"; it does not start: {failure}" if failure else loading
+            what = "its worker is broken" if service_id in self.broken else "it does not start"
+            why = f"; {what}: {failure}" if failure else loading
             raise UnservedError(
                 f"no worker serves {service_id} at the moment{why}", retry_after_s=int(DEAD_AFTER_S)
             )

@@ -53,6 +53,13 @@ class Returned:
 
 
 @dataclass(frozen=True)
+class Spoiled:
+    """Its call failed in a process that was found broken, and that gives it back."""
+
+    incarnation: str
+
+
+@dataclass(frozen=True)
 class WorkerDied:
     """The process of the worker that has it ended.
 
@@ -88,7 +95,7 @@ class Overdue:
     """Its time to start has passed."""
 
 
-Event = Taken | Started | Finished | Returned | WorkerDied | Overran | Canceled | Overdue
+Event = Taken | Started | Finished | Returned | Spoiled | WorkerDied | Overran | Canceled | Overdue
 
 
 def advance(life: Life, event: Event) -> Life:
@@ -108,14 +115,18 @@ def advance(life: Life, event: Event) -> Life:
     return _told_by_holder(life, event) if life.holder == event.incarnation else life
 
 
-def _told_by_holder(life: Life, event: Started | Finished | Returned | WorkerDied | Overran) -> Life:
+def _told_by_holder(
+    life: Life, event: Started | Finished | Returned | Spoiled | WorkerDied | Overran
+) -> Life:
     match event:
         case Started():
             return _started(life)
         case Finished(_, state):
             return replace(_started(life), state=state)
         case Returned():
-            return replace(life, state=JobState.QUEUED, holder="")
+            return replace(_unstarted(life), state=JobState.QUEUED, holder="")
+        case Spoiled():
+            return replace(_unstarted(life), state=JobState.QUEUED, holder="", runs_alone=True)
         case Overran(_, was_alone):
             return replace(_started(life), state=JobState.TIMED_OUT) if was_alone else _again(life)
         case WorkerDied():
@@ -131,6 +142,10 @@ def _started(life: Life) -> Life:
     if life.state is JobState.RUNNING:
         return life
     return replace(life, state=JobState.RUNNING, attempts=life.attempts + 1)
+
+
+def _unstarted(life: Life) -> Life:
+    return replace(life, attempts=life.attempts - (life.state is JobState.RUNNING))
 
 
 def _again(life: Life, deaths: int = 0) -> Life:

@@ -35,6 +35,7 @@ A minimal ability::
 
 from athena.sdk import device, job
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
+from athena.sdk.errors import Broken
 from athena.sdk.fields import (
     AudioBodyField,
     BooleanParamField,
@@ -57,6 +58,7 @@ from athena.sdk.wrapper import WrapperBase
 __all__ = [
     "AudioBodyField",
     "BooleanParamField",
+    "Broken",
     "DataListCls",
     "DataListNode",
     "Field",

@@ -34,6 +34,7 @@ class Death:
         reason: for the records, in words.
         blamed: the jobs in the calls that were going on; None if nobody knows, because the host died too.
         overran: whether the process was killed because these calls ran past their limit.
+        is_broken: whether the process answered the example before these jobs, and not after.
         overrun_message: for a caller whose job ran past its limit.
         max_attempts: a job under which so many processes died is poisoned.
         dead_ttl_s: how long a dead letter is kept.
@@ -45,6 +46,7 @@ class Death:
     dead_ttl_s: float
     overran: bool = False
     overrun_message: str = ""
+    is_broken: bool = False
 
 
 def fence_command(incarnation: str, death: Death, silent_since_beat: int | None = None) -> Command:
@@ -61,7 +63,7 @@ def fence_command(incarnation: str, death: Death, silent_since_beat: int | None 
         (
             incarnation,
             death.reason,
-            "overrun" if death.overran else "death",
+            "overrun" if death.overran else "broken" if death.is_broken else "death",
             death.max_attempts,
             int(death.dead_ttl_s * 1000),
             ExecTimeoutError.code,

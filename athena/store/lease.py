@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 from athena.jobs.record import Outcome
 from athena.store.keys import canceled_key
-from athena.store.scripts import FINISH, GIVE_BACK, PROGRESS, RECONCILE, START, TAKE, Arg, Command
+from athena.store.scripts import ACQUIT, FINISH, GIVE_BACK, PROGRESS, RECONCILE, START, TAKE, Arg, Command
+
+#: What a record says of a job that runs alone, in a process that has just answered the example.
+SUSPECT = b"2"
 
 
 class TakenJob(NamedTuple):
@@ -15,6 +18,8 @@ class TakenJob(NamedTuple):
     Attributes:
         runs_alone: whether a worker died under it, so that it must not share a batch or a process.
         start_within_s: how long it may wait for its start.
+        is_suspect: whether its call failed in a process that was broken; its next process has to answer the
+            example before.
     """
 
     job_id: str
@@ -23,6 +28,7 @@ class TakenJob(NamedTuple):
     message: bytes
     runs_alone: bool = False
     start_within_s: float = float("inf")
+    is_suspect: bool = False
 
 
 class Draw(NamedTuple):
@@ -61,8 +67,9 @@ def taken_jobs(reply: Any) -> list[TakenJob] | None:
             token.decode(),
             queue.decode(),
             message,
-            runs_alone == b"1",
+            runs_alone != b"",
             left_ms / 1000,
+            runs_alone == SUSPECT,
         )
         for job_id, token, queue, message, runs_alone, left_ms in zip(*[items] * 6, strict=True)
     ]
@@ -106,6 +113,11 @@ def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]], waits: 
         waits: why their queues wait from now on; "" if they do not.
     """
     return GIVE_BACK.call((), (incarnation, waits, *(item for job in jobs for item in job)))
+
+
+def acquit_command(incarnation: str, reason: str, jobs: Iterable[tuple[str, str]]) -> Command:
+    """Returns jobs, each an id and a token, that failed in a broken process: that attempt does not count."""
+    return ACQUIT.call((), (incarnation, reason, *(item for job in jobs for item in job)))
 
 
 def reconcile_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:

@@ -51,6 +51,7 @@ START = Script("start", "clock")
 PROGRESS = Script("progress")
 FINISH = Script("finish", "clock", "keep", "settle")
 GIVE_BACK = Script("give_back", "bell", "enroll", "put_back")
+ACQUIT = Script("acquit", "clock", "bell", "enroll", "put_back")
 RECONCILE = Script("reconcile", "bell", "enroll", "put_back")
 FENCE = Script("fence", "clock", "bell", "enroll", "keep", "settle", "put_back")
 BEAT = Script("beat")
@@ -76,6 +77,7 @@ SCRIPTS = (
     PROGRESS,
     FINISH,
     GIVE_BACK,
+    ACQUIT,
     RECONCILE,
     FENCE,
     BEAT,

@@ -134,9 +134,9 @@ class FleetKeeper:
         except RedisError as error:
             logger.warning("cannot pass on the jobs of a dead worker yet: %s", error)
 
-    def tell_failure(self, service_id: str, detail: str) -> None:
-        """Lets gateways know why an ability has no worker."""
-        self._note(("HSET", FAILURES, service_id, Failure(detail, time.time()).encode()))
+    def tell_failure(self, service_id: str, detail: str, is_broken: bool = False) -> None:
+        """Lets gateways know why an ability has no worker, and whether its process broke while it served."""
+        self._note(("HSET", FAILURES, service_id, Failure(detail, time.time(), is_broken).encode()))
 
     def forget_failure(self, service_id: str) -> None:
         """Lets gateways know that it has one now."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from athena.ability.handover import encode_ability
 from athena.devices.host import host_name
-from athena.fleet.host_report import LOADING, SERVING, WorkerStatus
+from athena.fleet.host_report import BROKEN, LOADING, SERVING, WorkerStatus
 from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport, share
 from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
@@ -78,6 +78,10 @@ class WorkerChild(Child):
         self._verdict: Verdict | None = None
         self._canceled_s: dict[str, float] = {}
         self._has_reported = False
+        #: What a process that was broken has said at its end.
+        self._breakage: WorkerReport | None = None
+        #: Whether the last process that served was broken; until another one serves.
+        self._was_broken = False
         keeper.add(self)
 
     def command(self) -> Sequence[str]:
@@ -124,7 +128,9 @@ class WorkerChild(Child):
             return SERVING
         if self.phase is Phase.DRAINED:
             return "drained"
-        return LOADING if self.is_running or not self.incarnation else "down"
+        if self.is_running or not self.incarnation:
+            return LOADING
+        return BROKEN if self._was_broken else "down"
 
     def retire(self) -> None:
         """Ends the process for good, whatever operators order."""
@@ -146,7 +152,7 @@ class WorkerChild(Child):
         """Starts a process as a fresh incarnation, with its ability as it is now."""
         self._read_ability()
         self.incarnation = uuid.uuid4().hex
-        self._suspicion = self._verdict = None
+        self._suspicion = self._verdict = self._breakage = None
         self._canceled_s = {}
         self._has_reported = False
         self._status_text = b""
@@ -165,12 +171,13 @@ class WorkerChild(Child):
         if report is None:
             return False
         if not report.ready:
-            self._keeper.tell_failure(self.ability.service_id, report.detail)
+            self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
             raise StartError(f"ability {self.ability.service_id}: {report.detail}")
         if self._reading.problem:
             self._keeper.tell_failure(self.ability.service_id, self._reading.problem)
         else:
             self._keeper.forget_failure(self.ability.service_id)
+        self._was_broken = False
         return True
 
     @property
@@ -223,7 +230,8 @@ class WorkerChild(Child):
     @property
     def died_at_work(self) -> bool:
         """Whether a job was being run when the process ended."""
-        return self._verdict is not None or bool(self._last_calls())
+        is_blamed = self._breakage is not None and bool(self._breakage.blamed)
+        return self._verdict is not None or is_blamed or bool(self._last_calls())
 
     def on_exit(self, returncode: int) -> None:
         """Passes the jobs of the process on."""
@@ -231,10 +239,20 @@ class WorkerChild(Child):
             logger.error("%s ended by an error of its own; its jobs run again, and none is blamed", self.name)
         self._read_report()
         os.close(self._status_read)
+        self._note_breakage()
         if not (self._has_reported or self._verdict or self.is_stopping or self.is_leaving):
             text = f"the worker process ended while it started ({describe_exit(returncode)})"
             self._keeper.tell_failure(self.ability.service_id, text)
         self._keeper.bury(self.incarnation, self._death(returncode))
+
+    def _note_breakage(self) -> None:
+        """Reads what a process that has ended said last, and tells callers if it was broken."""
+        line = self._status_text.rpartition(b"\n")[0].rpartition(b"\n")[2]
+        report = WorkerReport.decode(line) if line else None
+        if report is not None and report.is_broken:
+            self._breakage, self._was_broken = report, True
+            logger.error("%s was broken; its jobs run again: %s", self.name, report.detail)
+            self._keeper.tell_failure(self.ability.service_id, report.detail, is_broken=True)
 
     def _read_ability(self) -> None:
         problem = self._reading.renew()
@@ -299,12 +317,16 @@ class WorkerChild(Child):
         verdict = self._verdict
         if verdict is not None:
             reason, blamed = verdict.reason, verdict.blamed
+        breakage = self._breakage
+        if breakage is not None:
+            reason, blamed = breakage.detail, breakage.blamed
         return Death(
             reason=reason,
             blamed=blamed,
             max_attempts=self.ability.limits.max_attempts,
             dead_ttl_s=self._keeper.dead_ttl_s,
             overran=verdict is not None and verdict.overran,
+            is_broken=breakage is not None,
             overrun_message=reason,
         )
 

@@ -34,6 +34,11 @@ WORKER_MODEL_LOADED = Metric("athena_worker_model_loaded", _WORKER, "1 if its mo
 WORKER_ALIVE = Metric("athena_worker_alive", _WORKER, "1 if its heart beats, else 0")
 WORKER_SLOTS = Metric("athena_worker_slots", _WORKER, "jobs that it may hold")
 WORKER_SLOTS_BUSY = Metric("athena_worker_slots_busy", _WORKER, "jobs that it holds, running and waiting")
+WORKER_BROKEN = Metric(
+    "athena_worker_broken",
+    _WORKER,
+    "1 if its last process was found broken and none serves in its place, else 0",
+)
 QUEUE_JOBS = Metric("athena_queue_jobs", ("service_id", "queue"), "jobs that wait in a queue")
 
 METRICS = (
@@ -47,5 +52,6 @@ METRICS = (
     WORKER_ALIVE,
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
+    WORKER_BROKEN,
     QUEUE_JOBS,
 )

@@ -20,6 +20,7 @@ from athena.store.lease import (
     Draw,
     ForeignLimits,
     TakenJob,
+    acquit_command,
     finish_command,
     give_back_command,
     reconcile_command,
@@ -116,6 +117,12 @@ class Store:
     def give_back(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
         """Returns jobs in the order in which they were taken."""
         count: int = self.run(give_back_command(incarnation, [(job.job_id, job.token) for job in jobs]))
+        return count
+
+    def acquit(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
+        """Returns jobs that failed in a broken process."""
+        tickets = [(job.job_id, job.token) for job in jobs]
+        count: int = self.run(acquit_command(incarnation, "no licence", tickets))
         return count
 
     def reconcile(self, *jobs: TakenJob, incarnation: str = "w1") -> tuple[list[str], list[str]]:

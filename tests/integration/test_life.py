@@ -17,6 +17,7 @@ from athena.jobs.lifecycle import (
     Overdue,
     Overran,
     Returned,
+    Spoiled,
     Started,
     Taken,
     WorkerDied,
@@ -152,6 +153,16 @@ class LifeMachine(RuleBasedStateMachine):
         for job_id in chosen:
             self._happen(job_id, Returned(incarnation))
 
+    @rule(worker=workers, picks=some_picks)
+    def acquit(self, worker: str, picks: set[int]) -> None:
+        """A worker finds its process broken, and returns what failed in it."""
+        incarnation, held = self._busy(worker)
+        chosen = {held[pick % len(held)] for pick in picks} if held else set()
+        jobs = [self.valid[job_id] for job_id in chosen]
+        assert self.store.acquit(*jobs, incarnation=incarnation) == len(chosen)
+        for job_id in chosen:
+            self._happen(job_id, Spoiled(incarnation))
+
     @rule(worker=workers, picks=st.sets(picks, max_size=3))
     def reconcile(self, worker: str, picks: set[int]) -> None:
         """A worker knows only of some jobs: the replies of its takes were lost."""
@@ -166,12 +177,12 @@ class LifeMachine(RuleBasedStateMachine):
         for job_id in returned:
             self._happen(job_id, Returned(incarnation))
 
-    @rule(worker=workers, picks=some_picks)
-    def die_at_work(self, worker: str, picks: set[int]) -> None:
-        """A worker dies, and its supervisor knows what it ran."""
+    @rule(worker=workers, picks=some_picks, is_broken=st.booleans())
+    def die_at_work(self, worker: str, picks: set[int], is_broken: bool) -> None:
+        """A worker dies, or is broken, and its supervisor knows what it ran."""
         incarnation, held = self._busy(worker)
         blamed = {held[pick % len(held)] for pick in picks} if held else set()
-        self.store.fence(*blamed, incarnation=incarnation, max_attempts=MAX_ATTEMPTS)
+        self.store.fence(*blamed, incarnation=incarnation, max_attempts=MAX_ATTEMPTS, is_broken=is_broken)
         for job_id in held:
             self._happen(job_id, WorkerDied(incarnation, job_id in blamed, MAX_ATTEMPTS))
         self._be_born(incarnation.partition("-")[0])
@@ -280,7 +291,7 @@ class LifeMachine(RuleBasedStateMachine):
                 life.holder if life.state.is_final else holder,
                 JobRecord.decode(job_id, record).attempts,
                 int(record.get(b"deaths", 0)),
-                record.get(b"alone") == b"1",
+                b"alone" in record,
             )
             assert found == life, job_id
 

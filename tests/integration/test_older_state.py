@@ -25,7 +25,7 @@ from athena.protocol.enums import JobState
 from athena.store.keys import inflight_key, open_key
 from athena.store.scripts import Command
 from tests.conftest import wait_until
-from workers.batching.batcher import BatchJob
+from workers.batching.jobs import BatchJob
 from workers.lease.recycling import Wear
 
 from .conftest import ANY_QUEUE, Memory, Store

@@ -25,7 +25,8 @@ from athena.store.fencing import sweep_command
 from athena.store.lease import TakenJob
 from athena.store.submission import cancel_command
 from tests.conftest import wait_until
-from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.jobs import BatchJob
 from workers.lease.exchange import WorkerSession
 from workers.lease.recycling import Wear
 from workers.lease.store_link import StoreLink
@@ -50,7 +51,16 @@ class Worker:
         self.has_ended = threading.Event()
         self.link = StoreLink(redis_url, 5)
         self.board = ProgressBoard.create(1, 1)
-        nothing = Model(lambda: None, lambda message: None, self._run, lambda: None)
+        #: Why the process is broken; then each call fails, and so does the example.
+        self.wrong = ""
+        nothing = Model(
+            lambda: None,
+            lambda message: None,
+            self._run,
+            lambda: None,
+            has_example=lambda: True,
+            check=lambda symptom: self.wrong,
+        )
         self.batcher = Batcher(nothing, BatchOptions(), self.board, self.has_ended.set)
         self.wakes: list[float] = []
         self.session = WorkerSession(
@@ -70,6 +80,8 @@ class Worker:
     def _run(self, batch: list[BatchJob]) -> list[Outcome]:
         self.ran += batch
         assert self.gate.wait(10)
+        if self.wrong:
+            return [Outcome(JobState.FAILED, code=10909, message="it failed", exec_ms=1)]
         result = self.results.get(batch[0].job_id, b'{"text":1}')
         return [Outcome(JobState.SUCCEEDED, result, exec_ms=1)]
 

@@ -18,7 +18,8 @@ from athena.store.keys import bell_key
 from athena.store.lease import TakenJob
 from athena.store.scripts import Command
 from tests.conftest import wait_until
-from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.jobs import BatchJob
 from workers.lease.exchange import WorkerSession
 from workers.lease.recycling import Wear
 from workers.lease.store_link import StoreLink

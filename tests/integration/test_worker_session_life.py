@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from celery.exceptions import WorkerShutdown
 
-from athena.fleet.launch import EX_RECYCLED
+from athena.fleet.launch import EX_BROKEN, EX_RECYCLED
 from athena.fleet.progress_board import Pulse
 from athena.operations.jobs import cancel_jobs
 from athena.operations.steps import run_steps
@@ -187,3 +187,87 @@ def test_worn_worker_asks_to_be_replaced(
     assert shutdown.value.code == EX_RECYCLED
     assert text in caplog.text
     assert set(store.queued(ANY_QUEUE)) | {name for name in "abcd" if ended(store, name)} == set("abcd")
+
+
+def register_second(store: Store) -> str:
+    """Returns another worker, which Redis knows."""
+    store.register("w2")
+    return "w2"
+
+
+def test_broken_worker_returns_what_it_failed_and_takes_nothing_more(worker: Worker, store: Store) -> None:
+    run_first(worker, store, *"abcde")
+    store.submit("later")
+    worker.wrong = "no licence"
+    worker.gate.set()
+
+    with pytest.raises(WorkerShutdown) as shutdown:
+        worker.turn_until(lambda: False)
+    worker.session.drain(10)
+
+    assert shutdown.value.code == EX_BROKEN
+    assert [job.job_id for job in worker.ran] == ["a", "b", "c"]
+    assert sorted(store.queued(ANY_QUEUE)) == ["a", "b", "c", "d", "e", "later"]
+    records = {name: store.record(name) for name in "abcd"}
+    assert {(record.attempts, record.deaths) for record in records.values()} == {(0, 0)}
+    assert [record.last_failure for record in records.values()] == [*["no licence"] * 3, ""]
+    assert {what for _, what in worker.told} <= {"started"}
+    # Only those that failed here are looked into.
+    taken = {job.job_id: (job.runs_alone, job.is_suspect) for job in store.take(6, register_second(store))}
+    assert taken == {
+        **dict.fromkeys("abc", (True, True)),
+        **dict.fromkeys(["d", "e", "later"], (False, False)),
+    }
+
+
+def test_job_that_was_announced_and_acquitted_was_not_attempted(worker: Worker, store: Store) -> None:
+    run_first(worker, store, "a")
+    worker.turn()
+    announced = store.record("a").attempts
+    worker.wrong = "no licence"
+    worker.gate.set()
+
+    with pytest.raises(WorkerShutdown):
+        worker.turn_until(lambda: False)
+    worker.session.drain(10)
+
+    assert (announced, store.record("a").attempts, store.state("a")) == (1, 0, JobState.QUEUED)
+
+
+def test_job_that_broke_its_worker_is_left_to_the_supervisor(worker: Worker, store: Store) -> None:
+    store.submit("a")
+    store.register("w0")
+    (job,) = store.take(1, "w0")
+    store.acquit(job, incarnation="w0")
+    worker.gate.clear()
+    worker.turn()
+    wait_until(lambda: worker.ran, "it runs")
+    worker.wrong = "no licence"
+    worker.gate.set()
+
+    with pytest.raises(WorkerShutdown):
+        worker.turn_until(lambda: False)
+    worker.session.drain(10)
+
+    breakage = worker.batcher.breakage
+    assert breakage is not None and breakage.blamed == ("a",)
+    assert store.raw("HKEYS", "athena:inflight:w1") == [b"a"]
+    store.fence("a", incarnation="w1", reason=breakage.reason, is_broken=True)
+    record = store.record("a")
+    assert (record.state, record.attempts, record.deaths) == (JobState.QUEUED, 1, 1)
+    (again,) = store.take(1, register_second(store))
+    assert again.is_suspect
+
+
+def test_job_that_broke_too_many_workers_is_a_dead_letter(store: Store) -> None:
+    for deaths in range(3):
+        if not deaths:
+            store.submit("a")
+        (job,) = store.take(1, "w1")
+        assert job.is_suspect is (deaths > 0)
+        store.fence("a", incarnation="w1", reason="no licence", is_broken=True)
+        store.register("w1")
+
+    record = store.record("a")
+    assert record.state is JobState.POISONED
+    assert record.message == "its worker broke 3 times under it; the last time: no licence"

@@ -19,6 +19,8 @@ from athena.jobs.record import Outcome
 from athena.plain_text import one_line
 from athena.protocol.enums import JobState
 from workers.batching.call_clock import CallClock
+from workers.batching.jobs import BatchJob
+from workers.batching.suspicion import Breakage, Ended, Suspicion
 from workers.batching.waiting_line import Line
 
 logger = logging.getLogger(__name__)
@@ -26,35 +28,11 @@ logger = logging.getLogger(__name__)
 #: A call that takes longer is worth a wait for urgent jobs.
 LONG_CALL_S = 0.02
 
+#: A check that takes so much longer than a call may is ended by the supervisor: this process did not do it.
+CHECK_GRACE_S = 10.0
+
 #: While jobs wait, the ends of short calls are told together: each telling keeps the next call waiting.
 TELL_EVERY_S = 0.001
-
-
-@dataclass(eq=False)
-class BatchJob:
-    """A job on its way through the batcher.
-
-    Attributes:
-        runs_alone: whether nothing else may run in this process while it does: a worker died under it before.
-        is_urgent: whether it comes before those that are not (see `workers.batching.waiting_line`).
-        start_by_s: when it must have been started, on the monotonic clock.
-        is_started: whether its inference call has begun.
-        is_canceled: whether nobody wants it any more; a wrapper may ask for this while it runs.
-        is_lost: whether another worker may have it by now; it is not started, and its outcome is of no use.
-        progress: what the wrapper says of it, from 0 to 1.
-        outcome: how it ended; None while it has not.
-    """
-
-    job_id: str
-    message: JobMessage
-    runs_alone: bool = False
-    start_by_s: float = float("inf")
-    is_urgent: bool = False
-    is_started: bool = False
-    is_canceled: bool = False
-    is_lost: bool = False
-    progress: float | None = None
-    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +43,7 @@ class BatchOptions:
     max_wait_ms: float = 0
     threads: int = 1
     max_exec_s: float = 60
+    max_failures: int = 3
 
 
 @dataclass(frozen=True)
@@ -78,6 +57,10 @@ class Model:
         unload: runs last, on the first thread.
         surroundings: what each thread has around its whole life.
         restore: runs after calls, while no other runs.
+        has_example: whether `check` can tell a sound process from a broken one; asked once it is loaded.
+        check: runs the example, and returns why this process is broken; "" if it is not. It is given what a
+            call said that is known to stay.
+        symptom: returns what a call has said that is known to stay, and forgets it.
     """
 
     load: Callable[[], None]
@@ -86,6 +69,9 @@ class Model:
     unload: Callable[[], None]
     surroundings: Callable[[], AbstractContextManager[object]] = nullcontext
     restore: Callable[[], object] = lambda: None
+    has_example: Callable[[], bool] = lambda: False
+    check: Callable[[str], str] = lambda symptom: symptom
+    symptom: Callable[[], str] = lambda: ""
 
 
 class Batcher:
@@ -113,6 +99,10 @@ class Batcher:
         self._clock = CallClock()
         self._changed = threading.Condition()
         self._closing = False
+        self._suspicion = Suspicion(options.max_failures)
+        self._check_since_s: float | None = None
+        #: What is wrong with this process; then no thread starts anything any more.
+        self.breakage: Breakage | None = None
         self._has_untold = False
         self._told_s = 0.0
         self.loaded: Future[None] = Future()
@@ -152,6 +142,17 @@ class Batcher:
         return self._clock.until_refill_s(now_s) if self._options.threads == 1 else 0.0
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether this process is being checked, or is broken: it wants no more jobs."""
+        return self.breakage is not None or self._check_since_s is not None
+
+    def end_overdue_check(self, now_s: float) -> None:
+        """Finds a process broken whose example is not answered in time."""
+        since_s, limit_s = self._check_since_s, self._options.max_exec_s
+        if since_s is not None and now_s - since_s > limit_s:
+            self._break(f"its example was not answered within {limit_s:g} s")
+
+    @property
     def has_long_calls(self) -> bool:
         """Whether an urgent job would notice that it waits for one call more."""
         return self._options.threads == 1 and self._clock.typical_s > LONG_CALL_S
@@ -180,12 +181,18 @@ class Batcher:
         if thread == 0 and not self._load():
             return
         self.loaded.exception()
-        while batch := self._next_batch():
-            self._run(thread, batch)
+        while (batch := self._next_batch()) is not None:
+            # Without one, what is kept is waited for, and no other job tells whether this process is sound.
+            if not batch:
+                self._check(thread)
+            elif not batch[0].is_suspect or self._is_sound_for(thread, batch):
+                self._run(thread, batch)
         if thread == 0:
             for other in self._threads[1:]:
                 other.join()
-            self._model.unload()
+            # What a broken process would do then nobody knows; it may well crash.
+            if self.breakage is None:
+                self._model.unload()
 
     def _load(self) -> bool:
         try:
@@ -197,18 +204,24 @@ class Batcher:
         self.loaded.set_result(None)
         return True
 
-    def _next_batch(self) -> list[BatchJob]:
-        """Waits for jobs; an empty list means that the batcher is closing."""
+    def _next_batch(self) -> list[BatchJob] | None:
+        """Waits for jobs; none means that this process has to be checked, None that the batcher closes."""
         options = self._options
         with self._changed:
             while True:
                 self._drop_unwanted()
+                if self.breakage is not None:
+                    self._tell(time.monotonic())
+                    return None
+                if self._must_check():
+                    self._check_since_s = time.monotonic()
+                    return []
                 if self._waiting and self._may_start(self._waiting.head):
                     break
                 if self._has_untold:
                     self._tell(time.monotonic())
                 if self._closing and not self._waiting:
-                    return []
+                    return None
                 self._changed.wait()
             if options.max_wait_ms and self._may_be_joined(self._waiting.head):
                 self._await_more(time.monotonic() + options.max_wait_ms / 1000)
@@ -221,7 +234,13 @@ class Batcher:
             return batch
 
     def _may_start(self, job: BatchJob) -> bool:
-        return not self._is_exclusive and not (job.runs_alone and self._running)
+        is_checking = self._check_since_s is not None
+        return not (is_checking or self._is_exclusive or (job.runs_alone and self._running))
+
+    def _must_check(self) -> bool:
+        if self._check_since_s is not None or not self._suspicion.is_raised:
+            return False
+        return self._suspicion.must_check(time.monotonic(), not self._waiting)
 
     def _may_be_joined(self, job: BatchJob) -> bool:
         return not job.runs_alone and self._model.batch_key(job.message) is not None
@@ -273,10 +292,8 @@ class Batcher:
         self._progress.end(thread)
         ended_s = time.monotonic()
         self._clock.end(ended_s)
-        for job, outcome in zip(batch, outcomes, strict=True):
-            job.outcome = outcome
-            self._ended.append(job)
         with self._changed:
+            self._keep_or_end(list(zip(batch, outcomes, strict=True)), began_s, ended_s)
             self._running -= 1
             self._is_exclusive = False
             if self._options.threads > 1:
@@ -284,6 +301,76 @@ class Batcher:
         self._has_untold = True
         if ended_s - self._told_s >= TELL_EVERY_S:
             self._tell(ended_s)
+
+    def _keep_or_end(self, ended: list[Ended], began_s: float, ended_s: float) -> None:
+        """Ends the jobs of a call, unless its failure may be that of this process."""
+        has_failed = any(outcome.state is JobState.FAILED for _, outcome in ended)
+        if has_failed or self._suspicion.is_raised:
+            symptom = self._model.symptom() if has_failed else ""
+            ended = self._suspicion.note(ended, began_s, ended_s, symptom, self._model.has_example())
+        self._end(ended)
+        if self.breakage is not None and self._suspicion.is_raised:
+            # It was found broken while this call went on.
+            self._spoil(self.breakage.reason)
+
+    def _end(self, ended: list[Ended]) -> None:
+        for job, outcome in ended:
+            job.outcome = outcome
+            self._ended.append(job)
+
+    def _check(self, thread: int) -> None:
+        """Runs the example, and ends the jobs that were kept, or finds this process broken."""
+        reason = self._checked(thread)
+        if reason:
+            self._break(reason)
+        else:
+            with self._changed:
+                self._end(self._suspicion.clear())
+        self._tell(time.monotonic())
+
+    def _is_sound_for(self, thread: int, batch: list[BatchJob]) -> bool:
+        """Whether this process answers its example, so that a job which fails in it now is at fault."""
+        reason = self._checked(thread)
+        if not reason:
+            return True
+        with self._changed:
+            self._running -= 1
+            self._is_exclusive = False
+            for job in batch:
+                job.spoiled = reason
+                self._ended.append(job)
+        self._break(reason)
+        return False
+
+    def _checked(self, thread: int) -> str:
+        """Returns why this process is broken; "" if it is not. Others' calls go on, and none is begun."""
+        now_s = time.monotonic()
+        self._check_since_s = now_s
+        self._progress.begin(thread, now_s, self._options.max_exec_s + CHECK_GRACE_S, [])
+        try:
+            return self._model.check(self._suspicion.symptom)
+        except BaseException as error:
+            return one_line(error)
+        finally:
+            self._progress.end(thread)
+            with self._changed:
+                self._check_since_s = None
+                self._changed.notify_all()
+
+    def _break(self, reason: str) -> None:
+        """Finds this process broken: what was kept is to run again elsewhere, and no job is begun."""
+        with self._changed:
+            if self.breakage is None:
+                logger.error("this process is broken and serves no more: %s", reason)
+                self._spoil(reason)
+            self._changed.notify_all()
+        self._tell(time.monotonic())
+
+    def _spoil(self, reason: str) -> None:
+        blamed = self.breakage.blamed if self.breakage else ()
+        found, jobs = self._suspicion.confirm(reason)
+        self.breakage = Breakage(reason, (*blamed, *found.blamed))
+        self._ended.extend(jobs)
 
     def _outcomes(self, batch: list[BatchJob]) -> list[Outcome]:
         """Runs a batch; whatever happens, the thread goes on, and each job has an outcome."""

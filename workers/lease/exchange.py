@@ -10,7 +10,7 @@ from celery.exceptions import WorkerShutdown
 from redis.exceptions import RedisError
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, NewerMessageError, RequestError
-from athena.fleet.launch import EX_RECYCLED
+from athena.fleet.launch import EX_BROKEN, EX_RECYCLED
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import why_newer
 from athena.jobs.message import JobMessage
@@ -19,6 +19,7 @@ from athena.store.lease import (
     Draw,
     ForeignLimits,
     TakenJob,
+    acquit_command,
     canceled_command,
     finish_command,
     give_back_command,
@@ -30,7 +31,8 @@ from athena.store.lease import (
     taken_jobs,
 )
 from athena.store.scripts import Command
-from workers.batching.batcher import Batcher, BatchJob
+from workers.batching.batcher import Batcher
+from workers.batching.jobs import BatchJob
 from workers.lease.demand import Demand
 from workers.lease.held_jobs import Callback, HeldJob, HeldJobs
 from workers.lease.outbox import Outbox, Step, finish_parts, outcome_of, ticket
@@ -68,6 +70,9 @@ DRAIN_STEP_S = 0.1
 
 #: Why a job went back that this worker does not understand; the first word of the reason.
 NEEDS_NEWER_WORKER = "needs_newer_worker"
+
+#: So long a broken process waits for calls that still go on in it.
+BROKEN_GRACE_S = 2.0
 
 #: So often it is asked which jobs were canceled, and told how far they are.
 ATTEND_S = 0.4
@@ -182,7 +187,7 @@ class WorkerSession:
         A worker in the middle of a call leaves jobs, and their bells, to others. One that holds the jobs of
         its next call waits for urgent ones alone.
         """
-        if now_s < self._resume_s or self._until_refill_s(now_s) > 0:
+        if now_s < self._resume_s or self._until_refill_s(now_s) > 0 or self._batcher.is_in_doubt:
             return False
         demand, (held, held_urgent) = self.demand, self._held.open_counts()
         if demand.free(held, held_urgent) > 0:
@@ -196,12 +201,14 @@ class WorkerSession:
 
         Raises:
             redis.RedisError: the connection broke; what was to be told is told on a later turn.
-            WorkerShutdown: the worker was fenced.
+            WorkerShutdown: the worker was fenced, or is to be replaced.
         """
         self._pulse(now_s, self.contact_s)
+        self._batcher.end_overdue_check(now_s)
         self._exchange(now_s, deliver)
         while self._has_more_to_exchange and now_s >= self._resume_s:
             self._exchange(now_s, deliver)
+        self._retire_if_broken()
         self._wake_for_refill(now_s)
         demand = self.demand
         if demand.hears_urgent_only and not demand.may_find_jobs and self.free_slots > 0:
@@ -281,7 +288,7 @@ class WorkerSession:
 
     def _wanted(self, now_s: float) -> tuple[int, list[Draw]]:
         """Returns how many jobs to ask for, and from which queues."""
-        if self._until_refill_s(now_s) > 0:
+        if self._until_refill_s(now_s) > 0 or self._batcher.is_in_doubt:
             return 0, []
         return self.demand.wanted(*self._held.open_counts())
 
@@ -297,10 +304,14 @@ class WorkerSession:
             jobs = [(*ticket(job), outcome_of(job)) for job in part]
             command = finish_command(entry.incarnation, entry.gpu_type, entry.name, jobs)
             yield Step("finish jobs", command, partial(self._read_verdicts, part), ended=part)
-        ordinary = [job for job in outbox.returned if not job.needs_newer]
+        ordinary = [job for job in outbox.returned if not (job.needs_newer or job.spoiled)]
         if ordinary:
             command = give_back_command(entry.incarnation, map(ticket, ordinary))
             yield Step("return jobs", command, _ignore, returned=ordinary)
+        spoiled = [job for job in outbox.returned if job.spoiled]
+        if spoiled:
+            command = acquit_command(entry.incarnation, spoiled[0].spoiled, map(ticket, spoiled))
+            yield Step("return what a broken process failed", command, _ignore, returned=spoiled)
         for job in outbox.returned:
             if job.needs_newer:
                 command = give_back_command(entry.incarnation, [ticket(job)], job.needs_newer)
@@ -368,6 +379,10 @@ class WorkerSession:
             logger.warning("this worker wants to be replaced: %s", reason)
             raise WorkerShutdown(EX_RECYCLED)
 
+    def _retire_if_broken(self) -> None:
+        if self._batcher.breakage is not None and not self._is_draining:
+            raise WorkerShutdown(EX_BROKEN)
+
     def _read_verdicts(self, jobs: list[HeldJob], verdicts: Any) -> None:
         for job, verdict in zip(jobs, verdicts, strict=True):
             if verdict not in (0, 1) and job.refusals < MAX_REFUSALS:
@@ -394,8 +409,16 @@ class WorkerSession:
             job.outcome = work.outcome
             if work.is_lost:
                 self._let_go(job)
+            elif work.spoiled:
+                self._spoil(job)
             else:
                 self._outbox.ended.append(job)
+
+    def _spoil(self, job: HeldJob) -> None:
+        """Returns a job that a broken process failed; the supervisor passes on those that broke it."""
+        breakage = self._batcher.breakage
+        if breakage is None or job.taken.job_id not in breakage.blamed:
+            self._return(job)
 
     def _let_go(self, job: HeldJob) -> None:
         """Drops a job that went back to its queue: who has it now tells how it ends."""
@@ -485,7 +508,10 @@ class WorkerSession:
             self.refuse(job_id, RequestError(text))
             return
         start_by_s = job.taken_s + job.taken.start_within_s
-        job.work = BatchJob(job_id, message, job.taken.runs_alone, start_by_s, job.is_urgent)
+        taken = job.taken
+        job.work = BatchJob(
+            job_id, message, taken.runs_alone, start_by_s, job.is_urgent, is_suspect=taken.is_suspect
+        )
         self._batcher.put(job.work)
 
     def pass_up(self, job_id: str, error: NewerMessageError) -> None:
@@ -528,6 +554,8 @@ class WorkerSession:
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
         self._is_draining = True
+        if self._batcher.breakage is not None:
+            grace_s = min(grace_s, BROKEN_GRACE_S)
         until_s = time.monotonic() + grace_s
         for job in map(self._held.holder_of, self._batcher.close()):
             if job is not None:

@@ -9,7 +9,7 @@ from athena.jobs.queues import QueueName
 from athena.jobs.record import Outcome
 from athena.protocol.enums import HIGH, JobState
 from athena.store.lease import TakenJob
-from workers.batching.batcher import BatchJob
+from workers.batching.jobs import BatchJob
 
 Callback = Callable[..., Any]
 
@@ -40,6 +40,11 @@ class HeldJob:
     told_progress: float | None = None
     refusals: int = 0
     needs_newer: str = ""
+
+    @property
+    def spoiled(self) -> str:
+        """Why the process is broken in which its call failed; "" if it did not fail so."""
+        return self.work.spoiled if self.work else ""
 
     @property
     def is_undelivered(self) -> bool:

@@ -5,6 +5,7 @@ binding: calls methods as their signatures want
 dispatcher: one call, and its outputs or its error
 event_loops: asyncio for wrappers
 forks: what forked processes keep
+golden: the right answer to the example
 guards: keeps wrappers from disturbing the process
 inference: one outcome for each job
 loader: finds the wrapper and what it declares
@@ -13,4 +14,5 @@ recheck: jobs queued under another interface
 resources: personalised resources
 streams: sessions
 surroundings: what all jobs of a process share
+symptoms: errors that are known to stay
 """

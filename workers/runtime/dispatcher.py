@@ -14,6 +14,7 @@ from workers.runtime.event_loops import called_plainly
 from workers.runtime.forks import end_fork
 from workers.runtime.once_call import EXEC_FAILED, make_once_call, own_method
 from workers.runtime.streams import Stream, StreamMethods
+from workers.runtime.symptoms import symptom_in, symptom_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Dispatcher:
     def __init__(self, wrapper: Any, outputs: dict[str, int], results: AsyncResults | None = None) -> None:
         self._wrapper = wrapper
         self._outputs = outputs
+        #: What a call has said last that is known to stay, and keeps every later one from an answer.
+        self.symptom = ""
         results = results or AsyncResults(DEFAULT_LIMIT_S)
         self.once_call = make_once_call(wrapper, results, self.error_text)
         self._streams = StreamMethods(wrapper, results, self.read_part, self.error_text)
@@ -123,11 +126,13 @@ class Dispatcher:
         """
         try:
             response = self.once_call(given.params, given.inputs, given.job_id, given.resource)
-        except AthenaError:
+        except AthenaError as error:
+            self.symptom = symptom_in(error.message) or self.symptom
             raise
         except BaseException as error:
             # BaseException: sys.exit() in a wrapper must end its job, not the worker.
             end_fork(error)
+            self.symptom = symptom_of(error) or self.symptom
             logger.exception("job %s: wrapperOnceExec raised", given.job_id)
             raise WrapperError(one_line(error), code=EXEC_FAILED) from None
         return self.read_response(response, "wrapperOnceExec")
@@ -150,6 +155,7 @@ class Dispatcher:
                 )
         except BaseException as error:
             end_fork(error)
+            self.symptom = symptom_of(error) or self.symptom
             if len(jobs) > 1:
                 logger.warning("a batch of %d failed (%s); running each alone", len(jobs), one_line(error))
                 return [item for job in jobs for item in self.batch([job])]
@@ -190,7 +196,9 @@ class Dispatcher:
             raise OutputError(f"{method} returned {class_name(response)} instead of Response")
         if response.error_code:
             code = response.error_code
-            raise WrapperError(f"{self.error_text(code)};code={text_of(code)}", code=EXEC_FAILED)
+            text = f"{self.error_text(code)};code={text_of(code)}"
+            self.symptom = symptom_in(text) or self.symptom
+            raise WrapperError(text, code=EXEC_FAILED)
         items = response.list or ()
         if not isinstance(items, list | tuple):
             raise OutputError(f"the list of the response is a {class_name(items)} instead of a list")
@@ -213,6 +221,7 @@ class Dispatcher:
 
     def _read_item(self, response: Any) -> BatchItem:
         if issubclass(type(response), BaseException):
+            self.symptom = symptom_of(response) or self.symptom
             return WrapperError(one_line(response), code=EXEC_FAILED)
         try:
             return self.read_response(response, "wrapperBatchExec")

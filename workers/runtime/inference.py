@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import orjson
+
 from athena.ability.manifest import Ability
 from athena.errors import (
     AthenaError,
@@ -30,9 +32,10 @@ from athena.protocol.sniffing import encoding_warning
 from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
-from workers.batching.batcher import BatchJob
+from workers.batching.jobs import BatchJob
 from workers.runtime.async_results import AsyncResults
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
+from workers.runtime.golden import difference, read_golden
 from workers.runtime.loader import declared_interface, load_wrapper
 from workers.runtime.recheck import Recheck
 from workers.runtime.resources import Resources
@@ -60,6 +63,7 @@ class Inference:
         self._recheck: Recheck | None = None
         self._resources: Resources | None = None
         self._surroundings: Surroundings | None = None
+        self._golden: dict[str, Any] | None = None
 
     @property
     def interface(self) -> Interface:
@@ -94,6 +98,7 @@ class Inference:
             # Whatever cannot be written as JSON is found here, where the message can name the file.
             self._interface.encode()
             self._recheck = Recheck(self._interface)
+            self._golden = read_golden(self._ability.golden_path)
             results = AsyncResults(self._ability.limits.max_exec_s)
             self._dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
         except ConfigError:
@@ -228,7 +233,7 @@ class Inference:
         """Runs the ability's example, if it has one.
 
         Raises:
-            ConfigError: it is not valid, or was not answered.
+            ConfigError: it is not valid, was not answered, or its answer is not the golden one.
         """
         example = self.interface.example
         if example is None:
@@ -242,6 +247,40 @@ class Inference:
             raise ConfigError(
                 f"the example of {self._ability.service_id} was not answered: {outcome.message}"
             )
+        place = self._wrong_place(outcome)
+        if place:
+            raise ConfigError(
+                f"the answer to the example of {self._ability.service_id} is not that of "
+                f"{self._ability.golden_path} at {place}; mend the one or the other, or take the file away"
+            )
+
+    def _wrong_place(self, outcome: Outcome) -> str:
+        """Returns where an answer to the example is not the golden one; "" where they agree."""
+        return difference(self._golden, orjson.loads(outcome.payload)) if self._golden else ""
+
+    @property
+    def has_example(self) -> bool:
+        """Whether `check` can tell a sound process from a broken one."""
+        return self.interface.example is not None
+
+    def check(self, symptom: str = "") -> str:
+        """Runs the example, and returns why this process is broken; "" if it is not.
+
+        Without an example, a symptom is believed: what a call said that is known to stay.
+        """
+        if not self.has_example:
+            return symptom
+        try:
+            self.answer_example()
+        except ConfigError as error:
+            return f"{symptom}; {error.message}" if symptom else error.message
+        self.restore()
+        return ""
+
+    def take_symptom(self) -> str:
+        """Returns what a call has said that is known to stay, and forgets it."""
+        symptom, self.dispatcher.symptom = self.dispatcher.symptom, ""
+        return symptom
 
     def message_of(self, job_id: str, envelope: object) -> JobMessage:
         """Returns the queue message of a request that did not come through a gateway.

@@ -1,6 +1,7 @@
 -- Shuts a worker out whose process is dead, and passes its jobs on. Done twice, the second time does nothing.
 --
--- ARGV  1 incarnation   2 why, for the records   3 what is held against the jobs named in 10…: 'death' or 'overrun'
+-- ARGV  1 incarnation   2 why, for the records   3 what is held against the jobs named in 10…: 'death', 'overrun',
+--       or 'broken': the process answered its example before them, and not after
 --       4 deaths after which a job is poisoned   5 milliseconds that a dead letter is kept   6 code and 7 message for
 --       a job that overran   8 '1' if the jobs that ran are known: those in 10…; '0': those that Redis knows to run
 --       9 the last beat of a worker that fell silent, which is left alone if it has beaten since; '' for any other
@@ -22,7 +23,8 @@ local ended, now = {}, now_ms()
 
 local function bury(job)
   local key, dead_ttl_ms = JOB .. job.id, tonumber(ARGV[5])
-  local text = 'its worker died ' .. (job.deaths + 1) .. ' times under it; the last time: ' .. reason
+  local what = charge == 'broken' and 'broke' or 'died'
+  local text = 'its worker ' .. what .. ' ' .. (job.deaths + 1) .. ' times under it; the last time: ' .. reason
   local known = facts(job.id)
   settle(job.id, known, now, 'poisoned', '10109', text, '', '', job.message, 'deaths', job.deaths + 1, 'attempts',
     job.attempts, 'last_failure', reason)
@@ -33,8 +35,8 @@ end
 
 -- A job that was tried is given its whole time to queue again, and runs without company from now on.
 local function again(job, deaths)
-  put_back(job.id, job.message, 'alone', 1, 'deaths', deaths, 'attempts', job.attempts, 'last_failure', reason,
-    'expires_ms', now + (job.max_queue_ms or 0))
+  put_back(job.id, job.message, 'alone', charge == 'broken' and SUSPECT or 1, 'deaths', deaths, 'attempts',
+    job.attempts, 'last_failure', reason, 'expires_ms', now + (job.max_queue_ms or 0))
 end
 
 -- Passes a job on, or ends it.

@@ -12,7 +12,7 @@ local function is_unknown(id, token)
   return not known[id] or token and token ~= known[id]
 end
 
-local returned = each_job(ARGV[1], held_jobs(ARGV[1], is_unknown), function(job) put_back(job.id, job.message) end)
+local returned = each_job(ARGV[1], held_jobs(ARGV[1], is_unknown), put_back_unstarted)
 for id in pairs(known) do
   if redis.call('HEXISTS', INFLIGHT .. ARGV[1], id) == 0 then
     gone[#gone + 1] = id

@@ -3,7 +3,8 @@
 -- KEYS  queues in the order in which they are to be emptied; one may come twice
 -- ARGV  1 incarnation   2 n   3 result TTL, 4 record TTL and 5 time to queue of jobs that came by send_task, milliseconds
 --       6 number of this take, which the worker gives to no other   7… per queue: how many jobs at most, 0 for n
--- Returns false when the worker is fenced, else per job six items: id, token, queue, message, '1' if it must run alone,
+-- Returns false when the worker is fenced, else per job six items: id, token, queue, message, '1' if it must run alone, '2' if its
+-- process must answer its example before,
 -- milliseconds in which it must start. A flat list: Redis 6 writes each list within a list by a system call of its own.
 
 local AT_ONCE = 1000

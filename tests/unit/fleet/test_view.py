@@ -166,6 +166,29 @@ def test_refusal_says_why_the_ability_does_not_start(view: FleetView) -> None:
         view.route(GRACE_S + 1, interface(), Hints(""))
 
 
+def test_refusal_says_that_the_worker_is_broken(view: FleetView) -> None:
+    view.observe_failures(1000, {b"ocr": Failure("no licence", 990, is_broken=True).encode()})
+
+    with pytest.raises(UnservedError, match="at the moment; its worker is broken: no licence"):
+        view.route(GRACE_S + 1, interface(), Hints(""))
+    assert view.failure_reason("ocr") == "worker_broken"
+    assert view.unserved_because_broken(GRACE_S + 1) == ["ocr"]
+
+
+def test_ability_with_a_sound_worker_is_served(view: FleetView) -> None:
+    observe(view, 100, 1, "cpu")
+    view.observe_failures(1000, {b"ocr": Failure("no licence", 990, is_broken=True).encode()})
+
+    assert view.unserved_because_broken(100) == []
+
+
+def test_failure_of_an_earlier_version_is_read(view: FleetView) -> None:
+    view.observe_failures(1000, {b"ocr": b'{"detail": "no model", "at_s": 990}'})
+
+    assert view.failure_reason("ocr") == "worker_failing"
+    assert view.failure_reason("echo") == ""
+
+
 def test_old_failure_is_not_shown(view: FleetView) -> None:
     view.observe_failures(1000 + FAILURE_SHOWN_S, {b"ocr": Failure("no model", 990).encode()})
 
@@ -344,3 +367,9 @@ def test_job_of_an_ability_that_does_not_start_says_so(view: FleetView) -> None:
     view.observe_failures(1000.0, {b"ocr": Failure("no model", 1000.0).encode()})
 
     assert view.why_queued(0, queued()) == "worker_failing: no model"
+
+
+def test_job_of_an_ability_that_is_broken_says_so(view: FleetView) -> None:
+    view.observe_failures(1000.0, {b"ocr": Failure("no licence", 1000.0, is_broken=True).encode()})
+
+    assert view.why_queued(0, queued()) == "worker_broken: no licence"

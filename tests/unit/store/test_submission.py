@@ -25,6 +25,7 @@ from athena.store.lease import (
     Draw,
     ForeignLimits,
     TakenJob,
+    acquit_command,
     finish_command,
     give_back_command,
     progress_command,
@@ -304,6 +305,7 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
         (cancel_command(iter(["j1", "j2"]), "why"), "cancel", ["why", "j1", "j2"]),
         (progress_command(iter([("j1", "1:w1", "0.5")])), "progress", ["j1", "1:w1", "0.5"]),
         (give_back_command("w1", iter([("j1", "1.1:w1")])), "give_back", ["w1", "", "j1", "1.1:w1"]),
+        (acquit_command("w1", "why", iter([("j1", "1.1:w1")])), "acquit", ["w1", "why", "j1", "1.1:w1"]),
         (give_back_command("w1", [("j1", "1.1:w1")], "why"), "give_back", ["w1", "why", "j1", "1.1:w1"]),
     ],
 )

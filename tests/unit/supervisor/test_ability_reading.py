@@ -31,6 +31,7 @@ concurrency = 1
 max_jobs = 0
 max_memory_mb = 0
 cpu_workers = 1
+max_failures = 3
 [resources]
 dir = "resources"
 max_loaded = 4
@@ -66,6 +67,7 @@ EDITS = {
     "worker.concurrency": "concurrency = 4",
     "worker.max_jobs": "max_jobs = 7",
     "worker.max_memory_mb": "max_memory_mb = 900",
+    "worker.max_failures": "max_failures = 5",
     "worker.cpu_workers": "cpu_workers = 2",
     "resources.dir": 'dir = "voices"',
     "resources.max_loaded": "max_loaded = 8",

@@ -58,7 +58,7 @@ class Keeper(FleetKeeper):
     def publish_host(self, name: str, document: bytes) -> None:
         self.report = HostReport.decode(document)
 
-    def tell_failure(self, service_id: str, detail: str) -> None:
+    def tell_failure(self, service_id: str, detail: str, is_broken: bool = False) -> None:
         self.failures[service_id] = detail
 
     def forget_failure(self, service_id: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from athena.ability.manifest import WorkerOptions, load_ability
-from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
+from athena.fleet.launch import EX_BROKEN, EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport
 from athena.protocol.interface import Limits
 from athena.settings import from_env
 from athena.store.fencing import Beat, Death
@@ -38,8 +38,8 @@ launch = json.loads(os.environ["ATHENA_WORKER_LAUNCH"])
 board = ProgressBoard(launch["progress_fd"], 2, 2)
 def begin(thread, *job_ids):
     board.begin(thread, 100, 2.5, job_ids)
-def report(ready, detail=""):
-    os.write(launch["status_fd"], json.dumps({{"ready": ready, "detail": detail}}).encode() + b"\\n")
+def report(ready, detail="", **more):
+    os.write(launch["status_fd"], json.dumps({{"ready": ready, "detail": detail, **more}}).encode() + b"\\n")
 """
 
 READY = "report(True); time.sleep(600)"
@@ -56,8 +56,8 @@ class Keeper(FleetKeeper):
     def bury(self, incarnation: str, death: Death) -> None:
         self.buried.append((incarnation, death))
 
-    def tell_failure(self, service_id: str, detail: str) -> None:
-        self.notes.append(detail)
+    def tell_failure(self, service_id: str, detail: str, is_broken: bool = False) -> None:
+        self.notes.append(f"broken: {detail}" if is_broken else detail)
 
     def forget_failure(self, service_id: str) -> None:
         self.notes.append("serves")
@@ -137,7 +137,14 @@ def test_start_order_survives_its_way_through_the_environment() -> None:
     assert WorkerLaunch.from_env({"OTHER": "1", **launch.environment()}) == launch
 
 
-@pytest.mark.parametrize("report", [WorkerReport(True), WorkerReport(False, "no model: ü\nline 2")])
+@pytest.mark.parametrize(
+    "report",
+    [
+        WorkerReport(True),
+        WorkerReport(False, "no model: ü\nline 2"),
+        WorkerReport(False, "no licence", True, ("j1", "j2")),
+    ],
+)
 def test_report_is_one_line(report: WorkerReport) -> None:
     read, write = os.pipe()
 
@@ -310,6 +317,50 @@ def test_calls_that_a_process_leaves_behind_when_its_own_loop_ends_are_not_blame
     assert keeper.buried[0][1].blamed == ()
     assert not worker.died_at_work
     assert ("error of its own" in caplog.text) is (status == EX_LOOP_FAILED)
+
+
+BREAKS = f"""
+report(True); board.part(); report(False, "no licence", is_broken=True, blamed=["j1"])
+raise SystemExit({EX_BROKEN})
+"""
+
+
+def test_process_that_was_broken_tells_why_and_which_job_broke_it(
+    keeper: Keeper, started: list[Script]
+) -> None:
+    worker = start(started, keeper, BREAKS)
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.now_serves()
+
+    assert worker.end() == EX_BROKEN
+
+    ((_, death),) = keeper.buried
+    assert (death.reason, death.blamed, death.is_broken) == ("no licence", ("j1",), True)
+    assert keeper.notes == ["serves", "broken: no licence"]
+    assert worker.planned_exit(EX_BROKEN) == ""
+    assert worker.died_at_work
+
+
+def test_worker_stays_broken_until_another_process_serves(
+    keeper: Keeper, started: list[Script], tmp_path: Path
+) -> None:
+    flag = str(tmp_path / "flag")
+    fails = f"open({flag!r}, 'w'); report(False, 'the example fails'); raise SystemExit(78)"
+    worker = start(started, keeper, BREAKS)
+    worker.end()
+    worker._script = f"if not os.path.exists({flag!r}): {fails}\n{READY}"
+
+    worker.spawn()
+    start_error(worker)
+    worker.end()
+    then, last_death = worker.state().state, keeper.buried[-1][1]
+    worker.spawn()
+    wait_until(worker.check_ready, "the third process is ready")
+    worker.now_serves()
+
+    assert (then, worker.state().state) == ("broken", "serving")
+    assert (last_death.is_broken, last_death.blamed) == (False, ())
+    assert keeper.notes == ["broken: no licence", "broken: the example fails", "serves"]
 
 
 def test_process_that_died_idle_has_nobody_to_blame(keeper: Keeper, started: list[Script]) -> None:

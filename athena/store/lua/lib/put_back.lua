@@ -1,5 +1,8 @@
 -- Returns jobs to the head of their queues.
 
+-- `alone` of a job that runs without company: 1, or this where its process has to answer its example first.
+local SUSPECT = '2'
+
 -- The job is not final, and its message is out of the in-flight hash. The rest are more fields of the record.
 local function put_back(id, message, ...)
   local key = JOB .. id
@@ -11,6 +14,15 @@ local function put_back(id, message, ...)
     enroll(known[2] or '', known[1])
   end
   ring(known[1])
+end
+
+-- Nobody began with the job: one that must run alone was counted as begun when it was taken.
+local function put_back_unstarted(job)
+  if job.state == 'running' then
+    put_back(job.id, job.message, 'attempts', job.attempts - 1)
+  else
+    put_back(job.id, job.message)
+  end
 end
 
 -- What a worker holds, and may give up: a list of {id, message, record}, the one that was queued last first.

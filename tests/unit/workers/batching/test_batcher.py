@@ -12,7 +12,9 @@ from athena.jobs.message import JobMessage
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from tests.conftest import wait_until
-from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.jobs import BatchJob
+from workers.batching.suspicion import Breakage
 
 LONG_MS = 600_000
 
@@ -29,6 +31,11 @@ class Recorder:
         self.threads: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
+        #: Whether the process is broken, whether there is an example, and what a failure says that stays.
+        self.wrong = ""
+        self.has_example = True
+        self.symptom = ""
+        self.breaks_at = ""
 
     def load(self) -> None:
         self._note("load")
@@ -37,7 +44,22 @@ class Recorder:
         self._note("run")
         self.batches.append([job.job_id for job in batch])
         assert self.gate.wait(10)
-        return [Outcome(JobState.SUCCEEDED, job.job_id.encode(), batch_size=len(batch)) for job in batch]
+        return [self._outcome(job, len(batch)) for job in batch]
+
+    def _outcome(self, job: BatchJob, batch_size: int) -> Outcome:
+        if job.job_id == self.breaks_at:
+            self.wrong = "no licence"
+        if self.wrong or job.job_id.startswith("bad"):
+            return Outcome(JobState.FAILED, code=10909, message="it failed", batch_size=batch_size)
+        return Outcome(JobState.SUCCEEDED, job.job_id.encode(), batch_size=batch_size)
+
+    def check(self, symptom: str) -> str:
+        self._note("check")
+        assert self.gate.wait(10)
+        return self.wrong if self.has_example else symptom
+
+    def take_symptom(self) -> str:
+        return self.symptom
 
     def unload(self) -> None:
         self._note("unload")
@@ -60,7 +82,15 @@ class Room:
         self.ended: list[BatchJob] = []
         self.wakes: list[int] = []
         self.batcher = Batcher(
-            Model(recorder.load, _batch_key, recorder.run, recorder.unload),
+            Model(
+                recorder.load,
+                _batch_key,
+                recorder.run,
+                recorder.unload,
+                has_example=lambda: recorder.has_example,
+                check=recorder.check,
+                symptom=recorder.take_symptom,
+            ),
             BatchOptions(**options),
             self.board,
             self._on_ended,
@@ -525,3 +555,144 @@ def test_urgent_job_is_started_before_those_that_wait(make_room: MakeRoom, recor
 
     room.wait_ended(4)
     assert recorder.batches == [["a"], ["urgent"], ["b"], ["c"]]
+
+
+def test_failure_of_an_idle_process_is_told_when_the_example_was_answered(make_room: MakeRoom) -> None:
+    room = make_room()
+    (job,) = room.put("bad")
+
+    room.wait_ended(1)
+
+    assert room.recorder.calls == ["load", "run", "check"]
+    assert job.outcome is not None and job.outcome.state is JobState.FAILED
+    assert room.batcher.breakage is None
+
+
+def test_good_job_clears_the_process_at_no_cost(make_room: MakeRoom) -> None:
+    room = make_room()
+    hold_first(room)
+    room.put("bad 1", "good", "bad 2", "also good")
+    room.recorder.gate.set()
+
+    room.wait_ended(5)
+
+    assert "check" not in room.recorder.calls
+    assert [job.job_id for job in room.ended] == ["first", "bad 1", "good", "bad 2", "also good"]
+
+
+def test_process_is_checked_after_so_many_failures_in_a_row(make_room: MakeRoom) -> None:
+    room = make_room(max_failures=3)
+    hold_first(room)
+    room.put("bad 1", "bad 2", "bad 3", "good")
+    room.recorder.gate.set()
+
+    room.wait_ended(5)
+
+    assert room.recorder.calls == ["load", *["run"] * 4, "check", "run"]
+
+
+def test_what_a_broken_process_failed_has_no_outcome_and_what_waits_is_not_begun(make_room: MakeRoom) -> None:
+    room = make_room(max_failures=3)
+    room.recorder.breaks_at = "b"
+    hold_first(room)
+    jobs = room.put("a", "b", "c", "d", "e", "f")
+    room.recorder.gate.set()
+
+    room.wait_ended(5)
+    left = room.batcher.close()
+
+    assert [job.outcome is not None for job in jobs] == [True, False, False, False, False, False]
+    assert [job.spoiled for job in jobs] == ["", *["no licence"] * 3, "", ""]
+    assert [job.job_id for job in left] == ["e", "f"]
+    assert room.batcher.breakage == Breakage("no licence")
+    assert room.batcher.is_in_doubt
+    assert room.batcher.join(10)
+    assert "unload" not in room.recorder.calls
+
+
+def test_suspect_is_run_only_in_a_process_that_answers_its_example(make_room: MakeRoom) -> None:
+    room = make_room()
+    room.recorder.wrong = "no licence"
+    (job,) = room.put("j1", runs_alone=True, is_suspect=True)
+
+    room.wait_ended(1)
+
+    assert room.recorder.calls == ["load", "check"]
+    assert (job.outcome, job.spoiled) == (None, "no licence")
+    assert room.batcher.breakage == Breakage("no licence")
+
+
+def test_suspect_that_breaks_a_sound_process_is_blamed(make_room: MakeRoom) -> None:
+    room = make_room()
+    room.recorder.breaks_at = "j1"
+    hold_first(room)
+    room.put("j1", runs_alone=True, is_suspect=True)
+    room.put("j2")
+    room.recorder.gate.set()
+
+    room.wait_ended(2)
+
+    assert room.recorder.calls == ["load", "run", "check", "run", "check"]
+    assert room.batcher.breakage == Breakage("no licence", ("j1",))
+
+
+def test_suspect_that_fails_in_a_process_which_stays_sound_fails(make_room: MakeRoom) -> None:
+    room = make_room()
+    (job,) = room.put("bad", runs_alone=True, is_suspect=True)
+
+    room.wait_ended(1)
+
+    assert room.recorder.calls == ["load", "check", "run", "check"]
+    assert job.outcome is not None and not job.spoiled
+
+
+def test_symptom_is_looked_into_at_once(make_room: MakeRoom) -> None:
+    room = make_room()
+    room.recorder.breaks_at, room.recorder.symptom = "a", "an illegal memory access was encountered"
+    hold_first(room)
+    room.put("a", "b")
+    room.recorder.gate.set()
+
+    room.wait_ended(2)
+
+    assert room.recorder.batches == [["first"], ["a"]]
+
+
+@pytest.mark.parametrize("symptom", ["", "the licence is lost"])
+def test_without_an_example_only_a_symptom_is_believed(make_room: MakeRoom, symptom: str) -> None:
+    room = make_room()
+    room.recorder.has_example, room.recorder.symptom = False, symptom
+    (job,) = room.put("bad")
+
+    room.wait_ended(1)
+
+    assert job.spoiled == symptom
+    assert (room.batcher.breakage is None) is (not symptom)
+
+
+def test_process_whose_example_takes_too_long_is_broken(make_room: MakeRoom) -> None:
+    room = make_room(max_exec_s=5)
+    room.recorder.gate.clear()
+    room.put("j1", runs_alone=True, is_suspect=True)
+    wait_until(lambda: room.recorder.calls[-1] == "check", "it is checked")
+    began_s = time.monotonic()
+    room.batcher.end_overdue_check(began_s)
+    within = room.batcher.breakage
+    room.batcher.end_overdue_check(began_s + 5.1)
+
+    assert within is None
+    assert room.batcher.breakage == Breakage("its example was not answered within 5 s")
+
+
+def test_jobs_that_run_beside_a_check_are_kept_too(make_room: MakeRoom) -> None:
+    room = make_room(threads=2)
+    room.recorder.gate.clear()
+    jobs = room.put("a", "b")
+    wait_until(lambda: len(room.recorder.batches) == 2, "both run")
+    room.recorder.wrong = "no licence"
+    room.recorder.gate.set()
+
+    room.wait_ended(2)
+
+    assert [job.spoiled for job in jobs] == ["no licence"] * 2
+    assert room.batcher.breakage == Breakage("no licence")

@@ -13,7 +13,7 @@ from athena.ability.manifest import load_ability
 from athena.jobs.message import make_message
 from athena.protocol.enums import JobState
 from athena.sdk import Response
-from workers.batching.batcher import BatchJob
+from workers.batching.jobs import BatchJob
 from workers.runtime.event_loops import called_plainly, event_loop, thread_loop
 from workers.runtime.inference import Inference
 

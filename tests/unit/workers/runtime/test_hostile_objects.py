@@ -23,7 +23,8 @@ from athena.protocol.enums import JobState
 from athena.sdk import Response, ResponseData
 from athena.store.lease import finish_command
 from athena.telemetry.logs import LogFormatter
-from workers.batching.batcher import Batcher, BatchJob, BatchOptions, Model
+from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.jobs import BatchJob
 from workers.runtime.inference import Inference
 
 SOURCE = """

@@ -17,7 +17,7 @@ from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue, read_inputs
 from athena.protocol.interface import DataSpec, ParamSpec
-from workers.batching.batcher import BatchJob
+from workers.batching.jobs import BatchJob
 from workers.runtime.inference import Inference, describe
 
 ROOT = Path(__file__).parents[4]

@@ -14,7 +14,7 @@ from athena.jobs.message import make_message
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import read_inputs
-from workers.batching.batcher import BatchJob
+from workers.batching.jobs import BatchJob
 from workers.runtime.inference import Inference
 
 HEAD = """
