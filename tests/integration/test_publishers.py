@@ -1,0 +1,64 @@
+"""What a worker publishes for Celery's tools while Redis is away: once, so that its loop turns."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.redis_servers import PASSWORD, Server
+from workers.celery_app import make_app
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path, PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def app(server: Server) -> Celery:
+    """The application of the workers, with that server."""
+    return make_app(broker_url=url_of(server), broker_transport_options={"socket_timeout": 1})
+
+
+def url_of(server: Server) -> str:
+    return f"redis://:{PASSWORD.replace('/', '%2F')}@127.0.0.1:{server.port}/0"
+
+
+def ends_in_time(act: Callable[[], object]) -> bool:
+    """Whether something ends; kombu alone would go on for ever."""
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(30)
+    return not thread.is_alive()
+
+
+def connection_of(app: Celery) -> Any:
+    connection: Any = app.connection_for_write()
+    connection.connect()
+    return connection
+
+
+def test_heartbeat_is_sent_once_and_kept_until_redis_is_back(app: Celery, server: Server) -> None:
+    connection = connection_of(app)
+    dispatcher = app.events.Dispatcher(connection, buffer_while_offline=True)
+    dispatcher.send("worker-heartbeat", retry=True)
+    server.kill()
+
+    assert ends_in_time(lambda: dispatcher.send("worker-heartbeat", retry=True))
+    assert len(dispatcher._outbound_buffer) == 1
+
+
+def test_answer_to_remote_control_is_sent_once(app: Celery, server: Server) -> None:
+    connection = connection_of(app)
+    node = app.control.mailbox.Node("worker", channel=connection.channel())
+    ticket = {"exchange": "reply", "routing_key": "me", "ticket": "1"}
+    node.reply({"worker": "pong"}, **ticket)
+    server.kill()
+
+    assert ends_in_time(lambda: node.reply({"worker": "pong"}, **ticket))

@@ -1,0 +1,70 @@
+"""What a worker publishes for Celery's tools: heartbeats, and answers to remote control; each once.
+
+Celery publishes both from the worker's loop, and kombu tries again for ever while Redis is away. Until it is
+back the loop does not turn: SIGTERM ends nothing, and a watchdog takes the worker for one that hangs. Tools
+can do without a heartbeat or an answer.
+"""
+
+import logging
+from typing import Any
+
+from celery.app.control import Control
+from celery.app.events import Events
+from celery.events.dispatcher import EventDispatcher
+from celery.utils.time import utcoffset
+from kombu.exceptions import OperationalError
+from kombu.pidbox import Mailbox
+
+from athena.plain_text import one_line
+
+logger = logging.getLogger(__name__)
+
+#: For `kombu.Connection.ensure`.
+ONE_TRY = {"max_retries": 0}
+
+
+class OnceDispatcher(EventDispatcher):
+    """Sends events; what cannot be sent is kept until Redis is back, as Celery does with those of tasks."""
+
+    def _publish(
+        self,
+        event: Any,
+        producer: Any,
+        routing_key: str,
+        retry: bool = False,
+        retry_policy: Any = None,
+        utcoffset: Any = utcoffset,
+    ) -> None:
+        super()._publish(event, producer, routing_key, retry=False)
+
+
+class OnceEvents(Events):
+    """Celery's events, with that dispatcher."""
+
+    dispatcher_cls = OnceDispatcher
+
+
+class OnceMailbox(Mailbox):
+    """Answers remote control; whoever asked asks again when Redis is back."""
+
+    def _publish_reply(
+        self,
+        reply: Any,
+        exchange: Any,
+        routing_key: str,
+        ticket: str,
+        channel: Any = None,
+        producer: Any = None,
+        **opts: Any,
+    ) -> None:
+        opts.setdefault("retry_policy", ONE_TRY)
+        try:
+            super()._publish_reply(reply, exchange, routing_key, ticket, channel, producer, **opts)
+        except OperationalError as error:
+            logger.info("nobody hears an answer to remote control: %s", one_line(error))
+
+
+class OnceControl(Control):
+    """Celery's remote control, with that mailbox."""
+
+    Mailbox = OnceMailbox
