@@ -183,7 +183,9 @@ def test_gpu_that_turns_bad_is_drained_and_comes_back(host: Host) -> None:
     jobs = [host.submit_hinted(gpu_type="T4G16") for _ in range(60)]
 
     host.become(0)
-    wait_until(lambda: host.serving() == {OTHER_T4, A100}, 30, "the lost GPU has no worker")
+    wait_until(
+        lambda: host.serving() == host.occupied() == {OTHER_T4, A100}, 30, "the lost GPU has no worker"
+    )
     assert {host.run(gpu_type="T4G16")["gpu_id"] for _ in range(5)} == {OTHER_T4}
     (gpu,) = [
         device for device in host.get("/v1/workers").json()["hosts"][0]["devices"] if device["uuid"] == T4
