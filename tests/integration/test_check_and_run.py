@@ -77,6 +77,21 @@ def test_shipped_abilities_are_without_findings(path: Path, capsys: pytest.Captu
     assert report["outputs"][0]["bytes"] > 0
 
 
+def test_answer_that_is_not_the_golden_one_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ability(tmp_path / "other", GOOD)
+    request = {"header": {"app_id": "a", "status": 3}, "payload": {"text": {"text": "aGVsbG8="}}}
+    (folder / "example.json").write_text(json.dumps(request))
+    (folder / "golden.json").write_text('{"result": {"text": "b3RoZXI="}}')
+
+    status, report = check(folder, capsys)
+
+    finding = found(report)["not-golden"]
+    assert (status, finding["severity"]) == (1, "error")
+    assert "golden.json at /result/text" in finding["text"]
+
+
 def test_the_report_for_people_shows_costs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", str(ECHO)]) == 0
 

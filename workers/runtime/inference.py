@@ -247,14 +247,14 @@ class Inference:
             raise ConfigError(
                 f"the example of {self._ability.service_id} was not answered: {outcome.message}"
             )
-        place = self._wrong_place(outcome)
+        place = self.wrong_place(outcome)
         if place:
             raise ConfigError(
                 f"the answer to the example of {self._ability.service_id} is not that of "
                 f"{self._ability.golden_path} at {place}; mend the one or the other, or take the file away"
             )
 
-    def _wrong_place(self, outcome: Outcome) -> str:
+    def wrong_place(self, outcome: Outcome) -> str:
         """Returns where an answer to the example is not the golden one; "" where they agree."""
         return difference(self._golden, orjson.loads(outcome.payload)) if self._golden else ""
 

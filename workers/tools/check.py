@@ -20,6 +20,7 @@ from athena.ability.findings import Finding, Severity
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_keys, check_source
 from athena.errors import AthenaError, ConfigError
+from athena.jobs.record import Outcome
 from athena.plain_text import one_line
 from athena.protocol.enums import JobState
 from athena.sdk.data import as_bytes
@@ -164,7 +165,7 @@ class Check:
             self._bad_example(error)
             return None
         if outcome.state is JobState.SUCCEEDED:
-            return cost
+            return cost if self._is_golden(outcome) else None
         self._about_answers(
             Severity.ERROR,
             "not-answered",
@@ -172,6 +173,19 @@ class Check:
             "the output above shows the traceback, if the wrapper raised",
         )
         return None
+
+    def _is_golden(self, outcome: Outcome) -> bool:
+        """Whether the answer is the right one, as far as the folder says which that is."""
+        inference = self._rehearsal.inference
+        place = inference.wrong_place(outcome) if inference.has_example else ""
+        if place:
+            self._about_answers(
+                Severity.ERROR,
+                "not-golden",
+                f"the answer to the example is not that of {self._ability.golden_path.name} at {place}",
+                "mend the one or the other, or take the file away: no worker starts that answers otherwise",
+            )
+        return not place
 
     def _bad_example(self, error: AthenaError) -> None:
         path = self._ability.example_path
