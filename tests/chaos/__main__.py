@@ -20,34 +20,25 @@ from pathlib import Path
 
 from tests.chaos import check
 from tests.chaos.books import wrong_books
-from tests.chaos.caller import PATIENCE_S
 from tests.chaos.deaths import Deaths
 from tests.chaos.director import Director
 from tests.chaos.families import Offspring, offspring
 from tests.chaos.faults import Faults
 from tests.chaos.history import History
+from tests.chaos.limits import END_S, tell_limits
 from tests.chaos.load import Crowd, Load
 from tests.chaos.notes import Notes
 from tests.chaos.report import Report
 from tests.chaos.rules import complaints
 from tests.chaos.schedule import Planned, schedule
 from tests.chaos.snapshot import tell_end
-from tests.chaos.stage import GRACE_S, RECORD_TTL_S, Stage, both_ledgers
+from tests.chaos.stage import Stage, both_ledgers
 from tests.chaos.traits import TRAITS
-from tests.chaos.verdict import MAX_ATTEMPTS, judge, open_jobs
+from tests.chaos.verdict import judge, open_jobs
 from tests.chaos.waiting import wait_for
 from tests.hangups import let_children_hear_hangups
 
 CROWD = Crowd(short=5, middle=2, long=2, private=1, bulk=1, surface=4)
-
-#: How long it may take until every job that was accepted has ended.
-END_S = 120.0
-
-#: How long a call may take that lasts `LONG_S` and meets no fault; the machine may be slow.
-CALM_S = 40.0
-
-#: How long a worker may begin a job after its end was told: it asks twice a second which were canceled.
-HEEDED_S = 3.0
 
 
 def main() -> int:
@@ -84,9 +75,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=None, help="to repeat an order of faults")
     parser.add_argument(
-        "--pause", type=float, default=8, help="seconds between the begins of faults, at most"
+        "--pause", type=float, default=5, help="seconds between the begins of faults, at most"
     )
-    parser.add_argument("--overlap", type=int, default=1, help="how many faults may go on at once")
+    parser.add_argument("--overlap", type=int, default=3, help="how many faults may go on at once")
     parser.add_argument("--only", metavar="WORD", default="", help="faults whose names hold this word")
     parser.add_argument("--list", action="store_true", help="print which fault would be made when, and end")
     parser.add_argument("--history", metavar="FILE", type=Path, help="write down each call and answer here")
@@ -108,19 +99,7 @@ def _plan(options: argparse.Namespace) -> list[Planned]:
 
 def _run(folder: Path, history: History, plan: list[Planned], options: argparse.Namespace) -> Report:
     stage = Stage(folder, both_ledgers(folder))
-    history.note(
-        "settings",
-        seed=options.seed,
-        record_ttl_s=RECORD_TTL_S,
-        within_s=END_S,
-        patience_s=PATIENCE_S,
-        calm_s=CALM_S,
-        heeded_s=HEEDED_S,
-        grace_s=GRACE_S,
-        max_attempts=MAX_ATTEMPTS,
-        gateways=stage.urls,
-        services=stage.services,
-    )
+    tell_limits(stage, history, options.seed)
     try:
         stage.start()
         deaths = Deaths({host.name: host.log_path for host in (stage.near, stage.far)})

@@ -35,10 +35,14 @@ _BUFFER_BYTES = 1 << 20
 
 
 class History:
-    """A file that any thread may add to."""
+    """A file that any thread may add to.
+
+    Attributes:
+        began_s: when it was begun: what happened earlier is of another history.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.began_s = time.monotonic()
         self._lock = threading.Lock()
         self._file = path.open("wb", buffering=_BUFFER_BYTES)
 

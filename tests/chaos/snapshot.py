@@ -67,7 +67,8 @@ def _is_tidy(stage: Stage) -> bool:
 
 def _tell_runs(ledger: Path, history: History) -> None:
     for run in runs_of(ledger):
-        history.note("run", **run)
+        if run["began_s"] >= history.began_s:
+            history.note("run", **run)
 
 
 def runs_of(ledger: Path) -> Iterator[dict[str, Any]]:

@@ -10,11 +10,19 @@ import pytest
 import requests
 
 from tests.chaos.books import wrong_books
+from tests.chaos.check import read
 from tests.chaos.deaths import Deaths
+from tests.chaos.director import Director
 from tests.chaos.envelopes import envelope
 from tests.chaos.faults import Faults
+from tests.chaos.history import History
+from tests.chaos.limits import tell_limits
 from tests.chaos.load import Crowd, Load
+from tests.chaos.notes import Notes
 from tests.chaos.redis_server import Loss
+from tests.chaos.rules import complaints
+from tests.chaos.schedule import Planned
+from tests.chaos.snapshot import tell_end
 from tests.chaos.stage import Stage, both_ledgers, ledger_with
 from tests.chaos.verdict import Verdict, judge, open_jobs
 from tests.chaos.waiting import wait_for
@@ -118,6 +126,32 @@ def test_every_accepted_job_ends_once(stage: Stage, deaths: Deaths, fault: str) 
     _, unexplained = deaths.attribute()
     assert unexplained == []
     assert not load.bad
+
+
+def test_history_of_overlapping_faults_breaks_no_rule(stage: Stage, deaths: Deaths, tmp_path: Path) -> None:
+    # Two workers end at once, and a gateway with them.
+    names = ("worker killed", "gateway killed", "worker stopped (SIGTERM)")
+    plan = [Planned(number, number / 2, name, number) for number, name in enumerate(names)]
+    with History(tmp_path / "history") as history:
+        tell_limits(stage, history, seed=0)
+        notes, crowd = Notes(history), Crowd(short=1, private=1, surface=4)
+        load = Load(stage.urls, crowd, notes=notes, redis_url=stage.redis.url)
+        load.start()
+        try:
+            wait_for(lambda: len(notes.ids) > 50, LIMIT_S, "load")
+            outcomes = Director(stage, Faults(stage, load, deaths), history, len(names)).follow(plan)
+            so_far = len(notes.ids)
+            wait_for(lambda: len(notes.ids) > so_far + 50, LIMIT_S, "load goes on")
+        finally:
+            load.stop()
+        wait_for(lambda: open_jobs(stage.redis.client) == 0, LIMIT_S, "all jobs have ended")
+        tell_end(stage, history, notes.ids, stage.idle_slots())
+
+    assert (outcomes.stuck, load.hung, load.bad) == ([], 0, {})
+    story = read(tmp_path / "history")
+    assert {seen.do for job in story.jobs.values() for seen in job.seen} >= {"run", "poll", "cancel"}
+    found = complaints(story)
+    assert not any(found.values()), found
 
 
 def test_worker_that_holds_the_interpreter_is_not_taken_for_dead(stage: Stage) -> None:
