@@ -242,6 +242,7 @@ def test_difference_that_is_gone_at_the_second_look_is_none(busy: Store) -> None
     assert again(busy, found) == []
 
 
+@pytest.mark.spoils_keys
 def test_record_that_cannot_be_read_is_told_and_hides_nothing(busy: Store) -> None:
     busy.raw("LPUSH", job_key("spoiled"), "in the way")
     busy.raw("ZREM", open_key("echo"), "queued")
@@ -252,6 +253,7 @@ def test_record_that_cannot_be_read_is_told_and_hides_nothing(busy: Store) -> No
     assert "WRONGTYPE" in next(item.found for item in found if item.what == "record")
 
 
+@pytest.mark.spoils_keys
 @pytest.mark.parametrize(
     "key",
     [
@@ -280,6 +282,7 @@ def test_jobs_of_a_forgotten_ability_are_missed_in_no_list(busy: Store) -> None:
     assert audit(busy).differences == []
 
 
+@pytest.mark.spoils_keys
 def test_what_is_too_large_for_one_step_is_told(busy: Store) -> None:
     for first in range(0, MOST_COUNTED, 1000):
         busy.raw(
