@@ -97,3 +97,11 @@ def test_checker_says_that_a_file_is_missing(tmp_path: Path) -> None:
 
     assert status == 2
     assert "No such file" in said
+
+
+def test_checker_takes_no_word_of_the_code_that_it_judges() -> None:
+    look = "import sys, tests.chaos.check; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert not {"athena", "api", "workers", "redis", "celery"} & set(done.stdout.split())
+    assert "tests" in done.stdout.split()
