@@ -141,7 +141,7 @@ def test_script_that_redis_forgot_is_loaded_again(redis_server: str, redis_clien
                 link.execute(read_command("nobody")), link.execute(beat_command(["nobody"]))
             )
 
-    assert asyncio.run(scenario()) == [[[], None, None, None], [[b"0", []]]]
+    assert asyncio.run(scenario()) == [[[], None, None, None, None], [[b"0", []]]]
 
 
 def test_caller_who_gives_up_does_not_shift_the_replies(redis_server: str, redis_client: redis.Redis) -> None:
@@ -199,7 +199,7 @@ def test_scripts_are_loaded_on_every_connection(redis_server: str, redis_client:
             # `send` does not load scripts.
             return await link.send(command)
 
-    assert asyncio.run(scenario()) == [[], None, None, None]
+    assert asyncio.run(scenario()) == [[], None, None, None, None]
 
 
 def test_redis_that_does_not_answer_breaks_the_connection(

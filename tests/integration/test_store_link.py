@@ -42,7 +42,7 @@ def test_scripts_that_redis_does_not_know_are_loaded(link: StoreLink, store: Sto
 
     replies = link.run([beat_command(["w1", "gone"]), ("PING",), read_command("nobody")])
 
-    assert replies == [[[b"1", []], [b"0", []]], b"PONG", [[], None, None, None]]
+    assert replies == [[[b"1", []], [b"0", []]], b"PONG", [[], None, None, None, None]]
     assert store.raw("HGET", "athena:beats", "w1") == b"1"
 
 
