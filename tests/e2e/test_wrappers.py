@@ -65,7 +65,8 @@ def test_a_broken_ability_says_why_in_the_log_and_over_http(mixed: Stack) -> Non
     answer = mixed.post("/broken", text_request("broken"))
 
     assert f"athena: ability broken: {why}" in mixed.log
-    assert {"service_id": "broken", "workers": [], "failure": why} in listed
+    entry = {"service_id": "broken", "workers": [], "failure": why, "reason": "worker_failing"}
+    assert entry in listed
     assert answer.status_code == 503
     assert answer.json()["header"]["code"] == 10225
     assert why in answer.json()["header"]["message"]
