@@ -6,6 +6,7 @@ import fcntl
 import http.client
 import os
 import shlex
+import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -213,6 +214,8 @@ class FlowerChild(Child):
 
     is_needed = False
     hidden_variables = (*ADMIN_VARIABLES, *OWN_OPTIONS)
+    # Its threads ask a Redis that has gone for ever, and it waits for them before it ends.
+    orphan_signal = signal.SIGKILL
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("flower", grace_s=5)

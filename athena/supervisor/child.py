@@ -9,6 +9,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
+from functools import partial
 
 from athena.errors import AthenaError
 from athena.settings import ADMIN_VARIABLES, without
@@ -56,6 +57,7 @@ class Child(ABC):
         is_needed: whether a rolling restart waits for it when it does not start.
         hidden_variables: what it does not get of our environment.
         umask: for the files that it makes; -1 for ours.
+        orphan_signal: what it gets when its supervisor dies; nobody is there then to press it.
         runs_foreign_code: whether code of others runs in it, which may start processes of its own.
         birthmark: of its present process, or the last one; never used again.
         phase: what is going on; no other module sets it.
@@ -72,6 +74,7 @@ class Child(ABC):
     is_needed = True
     hidden_variables: Collection[str] = ADMIN_VARIABLES
     umask = -1
+    orphan_signal = signal.SIGTERM
     runs_foreign_code = False
 
     def __init__(self, name: str, grace_s: float) -> None:
@@ -220,7 +223,7 @@ class Child(ABC):
             stdout=self.stdout(),
             start_new_session=True,
             umask=self.umask,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(_die_with_parent, self.orphan_signal),
         )
 
     def signal(self, number: signal.Signals) -> None:
@@ -249,8 +252,8 @@ class Child(ABC):
         self.process = None
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _die_with_parent(number: signal.Signals) -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, number)
 
 
 def describe_exit(returncode: int) -> str:
