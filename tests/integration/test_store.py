@@ -292,14 +292,19 @@ def test_taken_job_has_a_token_of_attempt_and_incarnation(store: Store) -> None:
     assert store.raw("HGET", "athena:inflight:w1", "j1") == job.message
 
 
-def test_token_counts_the_attempts_that_were_started(store: Store) -> None:
+def test_token_counts_the_attempts_that_were_started_and_not_given_back(store: Store) -> None:
     job = take_one(store, "j1")
     store.start(job)
     store.give_back(job)
 
     (again,) = store.take(1)
+    store.start(again)
+    store.fence("j1")
+    store.register()
+    (after_death,) = store.take(1)
 
-    assert again.token == "2.2:w1"
+    assert again.token == "1.2:w1"
+    assert after_death.token == "2.3:w1"
 
 
 def test_bell_is_silent_once_the_queues_are_empty(store: Store) -> None:
