@@ -237,13 +237,21 @@ class WorkerChild(Child):
         """Passes the jobs of the process on."""
         if returncode == EX_LOOP_FAILED:
             logger.error("%s ended by an error of its own; its jobs run again, and none is blamed", self.name)
-        self._read_report()
+        self._note_last_words()
         os.close(self._status_read)
         self._note_breakage()
         if not (self._has_reported or self._verdict or self.is_stopping or self.is_leaving):
             text = f"the worker process ended while it started ({describe_exit(returncode)})"
             self._keeper.tell_failure(self.ability.service_id, text)
         self._keeper.bury(self.incarnation, self._death(returncode))
+
+    def _note_last_words(self) -> None:
+        """Tells why a process could not serve that has ended before it was looked at again."""
+        was_heard, report = self._has_reported, self._read_report()
+        if report is None or was_heard or report.ready or report.is_broken:
+            return
+        logger.error("ability %s: %s", self.ability.service_id, report.detail)
+        self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
 
     def _note_breakage(self) -> None:
         """Reads what a process that has ended said last, and tells callers if it was broken."""

@@ -33,7 +33,7 @@ _FENCED = re.compile(r" ERROR .*?: (worker \S+) was fenced ")
 _OVERDUE = re.compile(
     r" ERROR .*?: (worker \S+): (.*its process was ended|it did not become ready within .*)"
 )
-_REFUSED = re.compile(r" ERROR .*? athena\.supervisor\.supervisor: ability (\S+): ")
+_REFUSED = re.compile(r" ERROR .*? athena\.supervisor\.\w+: ability (\S+): ")
 _FENCED_STATUS = "exit status 70"
 
 

@@ -219,6 +219,29 @@ def test_process_that_cannot_serve_says_why(keeper: Keeper, started: list[Script
     assert start_error(worker) == "ability echo: no model: m.onnx"
 
 
+def test_last_words_are_heard_of_a_process_that_ended_between_two_looks(
+    keeper: Keeper, started: list[Script], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = start(started, keeper, 'report(False, "no model: m.onnx"); raise SystemExit(78)')
+
+    assert worker.end() == 78
+
+    assert keeper.notes == ["no model: m.onnx"]
+    assert [record.getMessage() for record in caplog.records] == ["ability echo: no model: m.onnx"]
+
+
+def test_last_words_that_were_heard_are_told_once(
+    keeper: Keeper, started: list[Script], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = start(started, keeper, 'report(False, "no model: m.onnx"); raise SystemExit(78)')
+    start_error(worker)
+
+    worker.end()
+
+    assert keeper.notes == ["no model: m.onnx"]
+    assert caplog.records == []
+
+
 def test_process_that_died_in_silence_is_not_ready(keeper: Keeper, started: list[Script]) -> None:
     worker = start(started, keeper, "raise SystemExit(1)")
     assert worker.process is not None
