@@ -26,6 +26,15 @@ def app(server: Server) -> Celery:
     return make_app(broker_url=url_of(server), broker_transport_options={"socket_timeout": 1})
 
 
+@pytest.fixture
+def connection(app: Celery) -> Iterator[Any]:
+    """A connection to the server, as a worker has it."""
+    connection: Any = app.connection_for_write()
+    connection.connect()
+    yield connection
+    connection.release()
+
+
 def url_of(server: Server) -> str:
     return f"redis://:{PASSWORD.replace('/', '%2F')}@127.0.0.1:{server.port}/0"
 
@@ -34,18 +43,14 @@ def ends_in_time(act: Callable[[], object]) -> bool:
     """Whether something ends; kombu alone would go on for ever."""
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
-    thread.join(30)
+    # redis-py itself tries for some seconds.
+    thread.join(120)
     return not thread.is_alive()
 
 
-def connection_of(app: Celery) -> Any:
-    connection: Any = app.connection_for_write()
-    connection.connect()
-    return connection
-
-
-def test_heartbeat_is_sent_once_and_kept_until_redis_is_back(app: Celery, server: Server) -> None:
-    connection = connection_of(app)
+def test_heartbeat_is_sent_once_and_kept_until_redis_is_back(
+    app: Celery, connection: Any, server: Server
+) -> None:
     dispatcher = app.events.Dispatcher(connection, buffer_while_offline=True)
     dispatcher.send("worker-heartbeat", retry=True)
     server.kill()
@@ -54,8 +59,7 @@ def test_heartbeat_is_sent_once_and_kept_until_redis_is_back(app: Celery, server
     assert len(dispatcher._outbound_buffer) == 1
 
 
-def test_answer_to_remote_control_is_sent_once(app: Celery, server: Server) -> None:
-    connection = connection_of(app)
+def test_answer_to_remote_control_is_sent_once(app: Celery, connection: Any, server: Server) -> None:
     node = app.control.mailbox.Node("worker", channel=connection.channel())
     ticket = {"exchange": "reply", "routing_key": "me", "ticket": "1"}
     node.reply({"worker": "pong"}, **ticket)
