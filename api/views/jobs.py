@@ -98,7 +98,12 @@ class Jobs:
     async def _wait(self, record: JobRecord, wait_s: float) -> JobRecord:
         job_id = record.job_id
         future = self._gateway.wait_for(job_id)
-        await self._gateway.recheck(job_id)
+        try:
+            await self._gateway.recheck(job_id)
+        except BaseException:
+            # Nobody else would take it off the list of those who wait.
+            self._gateway.forget(job_id, future)
+            raise
         await wait_for_end(self._gateway, job_id, future, request.environ[BODY], wait_s)
         return await self._gateway.read(job_id) or record
 
