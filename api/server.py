@@ -52,6 +52,7 @@ class GatewayServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all connections."""
         await super().shutdown(sockets)
+        # Last: uvicorn waits for connections of which the sweep ends those that linger or are stuck.
         if self._sweeper is not None:
             self._sweeper.cancel()
 
@@ -63,6 +64,7 @@ class GatewayServer(uvicorn.Server):
                 try:
                     connection.tick(loop.time())
                 except Exception:
+                    # Nothing but the sweep ends slow connections: one of them must not end it.
                     logger.exception("a connection cannot be looked after")
 
     def _connections(self) -> list[Connection]:
@@ -75,6 +77,7 @@ class GatewayServer(uvicorn.Server):
             return
         self._gateway.is_draining = True
         loop = asyncio.get_running_loop()
+        # A signal may come within any step of the loop; this is the call that is safe there.
         loop.call_soon_threadsafe(self._begin_to_drain)
 
     def _begin_to_drain(self) -> None:

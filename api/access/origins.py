@@ -60,6 +60,7 @@ class OriginPolicy:
                 origin = value
             elif name == b"sec-fetch-site":
                 site = value
+        # Clients that are no browsers send neither of the two.
         if method in _SAFE or (origin is None and site not in _FOREIGN):
             return None
         return None if origin is not None and self._allows_origin(origin, host) else _origin_refusal(origin)
@@ -97,6 +98,7 @@ class OriginPolicy:
     def _allows_origin(self, origin: bytes, host: bytes) -> bool:
         """Whether a page may send requests that change something: it is listed, or came from here."""
         scheme, _, place = origin.partition(b"://")
+        # A page whose name was rebound sends it in both headers, so the name has to be known, too.
         is_own = place.lower() == host.lower() and scheme in (b"http", b"https") and self._names_this(host)
         return is_own or self._is_listed(origin)
 

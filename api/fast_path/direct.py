@@ -77,6 +77,7 @@ class DirectCaller:
     def start(self, call: Call) -> None:
         """Submits the job of a call."""
         if not call.errand.rides_along:
+            # Inputs beside the message have to be in Redis before it, and waiting for that takes a task.
             self._go_on(call)
             return
         try:
@@ -126,6 +127,7 @@ class DirectCaller:
 
     async def _wait(self, call: Call) -> None:
         error = GatewayError("the gateway ended before the job did; send the request again", retry_after_s=1)
+        # Made beforehand: a task that is canceled answers its caller all the same.
         answer = problem_answer(error)
         try:
             answer = await call.respond(self)
@@ -198,12 +200,14 @@ class DirectProtocol(Connection):
         super()._drop_unfinished()
 
     def _way(self) -> int:
+        # An answer that waits for its turn, or until the caller takes others, needs an exchange.
         if self.running is not None or self.is_write_paused or self.method != b"POST":
             return _NO
         # Others may not even be URLs.
         if self.version != "1.1" or not self.url.startswith(b"/"):
             return _NO
         way = _way_of(self.headers, self.gateway.origins.known_hosts)
+        # A body that may be refused unread is not asked for here: the application decides.
         if way == _AWAITED and not self.fast_path.knows(self.url):
             return _NO
         return way
@@ -246,6 +250,7 @@ def _way_of(headers: Headers, known_hosts: set[bytes]) -> int:
     special: Headers = []
     for name, value in headers:
         if name == b"host":
+            # The guard before the application judges it, and remembers those that it allows.
             if value not in known_hosts:
                 return _NO
             hosts += 1

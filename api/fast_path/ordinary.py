@@ -65,6 +65,7 @@ class FastPath:
             return None
         limits = known[0].limits
         most_bytes = min(limits.max_body_bytes, self._gateway.settings.max_body_bytes)
+        # The direct way's brief future would outlast such a wait.
         if size_bytes > most_bytes or limits.wait_s <= UNWATCHED_S:
             return None
         return open_call(self._submitter, known, headers)

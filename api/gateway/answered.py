@@ -9,6 +9,7 @@ from athena.store.keys import job_key, result_key
 #: How long such a job can still be looked at.
 KEPT_S = 5.0
 
+#: Between two looks at least: what is due meanwhile goes with one command.
 TICK_S = 0.05
 
 #: So many are dropped by one command: Redis serves nobody else meanwhile.

@@ -163,6 +163,7 @@ class Call:
         self._preference = preference
         self._wait_s = self.interface.limits.wait_s if preference.wait_s is None else preference.wait_s
         self._errand = Errand(self._gateway, job, payload, self._wait_s)
+        # Its caller may wait for minutes; what he sent is in the job.
         self.body = None
 
     # How it is answered.
@@ -177,6 +178,7 @@ class Call:
             try:
                 answer = await self._answer(caller)
             except Disconnected:
+                # Else it would be logged as unexpected, and answered to nobody.
                 raise
             except Exception as error:
                 answer = problem_of(error)
@@ -195,6 +197,7 @@ class Call:
         try:
             answer = ended_answer(end)
         except Exception as error:
+            # In a callback of a future: an error that got out would leave the caller without an answer.
             answer = problem_of(error)
         self.close(answer.status)
         return answer

@@ -80,6 +80,7 @@ class Errand:
         try:
             self._send(release, self._is_brief)
         except BaseException:
+            # Else the future stays among those that wait, and its job is read again for ever.
             self._gateway.forget(self.job_id, waiting)
             self._release = _nothing
             raise
@@ -142,6 +143,7 @@ class Errand:
             self._verdict.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
+        # After the first moment the brief future is done; its successor is what the caller waits for.
         self._follow()
         if self._waiting is None:
             self._refusal = error
@@ -197,6 +199,7 @@ class Errand:
                 await self._verdict
             end = await self._until_end(caller)
         finally:
+            # Also after a StoreError: a submission whose reply was lost may have been carried out.
             if end is None:
                 await self._leave()
         return await self._fetch(end) if end is not None else None

@@ -99,4 +99,5 @@ class Gate:
             try:
                 rule.leave(visit, status, self._now() - visit.began_s)
             except Exception:
+                # The answer stands, and the other rules count.
                 logger.exception("a request cannot be counted")

@@ -92,6 +92,7 @@ class Gateway:
         await self._waiters.start()
         await self._subscriber.start()
         await self.watch.start(self.settings.redis_timeout_s)
+        # After the first look: the schemas that it has built are among what is kept.
         keep_what_is_loaded()
         look_rarely()
 
@@ -185,6 +186,7 @@ class Gateway:
     async def leave(self, job_id: str, future: asyncio.Future[Any]) -> None:
         """Stops waiting; the job is canceled if nobody else can find it."""
         if self._waiters.remove(job_id, future):
+            # Else the leave may overtake the job's submission, find nothing, and the job runs for nobody.
             self._submissions.send_pending()
             with contextlib.suppress(StoreError):
                 await self._link.execute(leave_command(job_id, self.id))

@@ -99,13 +99,16 @@ class Watch:
             except StoreError as error:
                 logger.debug("cannot observe the fleet: %s", error)
             except Exception:
+                # A mistake must not end it: nobody else here looks who lives, or does the janitor's work.
                 logger.exception("cannot read the registry")
+            # Sooner while the next look may bring what callers wait for: an ability, a ready gateway.
             await asyncio.sleep(OBSERVE_S if self.schemas and self.has_settled else OBSERVE_S / 5)
 
     async def _observe(self) -> None:
         workers, beats, abilities, failures, forgotten, memory, takes_writes = await asyncio.gather(
             *(self._link.execute(("HGETALL", key)) for key in REGISTRY),
             self._link.execute(("INFO", "memory")),
+            # A Redis that refuses heartbeats still answers the others, and all workers would look silent.
             self._takes_writes(),
         )
         now_s = time.monotonic()

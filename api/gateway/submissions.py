@@ -72,7 +72,9 @@ class Submissions:
     def _read(self, command: Command, readers: list[OnVerdict], done: asyncio.Future[Any]) -> None:
         error = done.exception()
         if isinstance(error, NoScriptError):
+            # A script that is not known has done nothing: it alone may be sent again.
             retry = asyncio.ensure_future(self._send_again(command, readers))
+            # The loop's own reference to a task is weak.
             self._retries.add(retry)
             retry.add_done_callback(self._retries.discard)
         else:

@@ -63,6 +63,7 @@ class Submitter:
         references = find_references(envelope, interface)
         if not references:
             return validate_envelope(schema, envelope)
+        # With placeholders: nothing is fetched for a request that would be refused anyway.
         validate_envelope(schema, with_data(envelope, references))
         data = await self.gateway.fetcher.fetch_all(references, limit_bytes)
         return validate_envelope(schema, with_data(envelope, references, data))
@@ -89,6 +90,7 @@ class Submitter:
         place = self.gateway.route(interface, Hints.of(message.params, header, settings.gpu_aliases))
         encoded = encode_message(message, place.queue)
         request_id = header.get("request_id") or ""
+        # Nobody could find such a job again: once its caller is gone it is canceled.
         is_private = not request_id and not preference.respond_async and preference.wait_s is None
         submission = Submission(
             job_id=job_id,

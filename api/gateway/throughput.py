@@ -19,6 +19,7 @@ class Throughput:
     def observe(self, now_s: float, ended: int) -> None:
         """Takes in a reading of the counter."""
         if self._readings and ended < self._readings[-1][1]:
+            # The counter began anew, or Redis is back at an older state.
             self._readings.clear()
         self._readings.append((now_s, ended))
         while now_s - self._readings[0][0] > WINDOW_S:

@@ -111,6 +111,7 @@ class Waiters:
             futures = self._futures.get(job_id, [])
             if not future.done() and future in futures:
                 successor: asyncio.Future[Reply] = loop.create_future()
+                # In its place before anybody runs: an end that comes in between must find it.
                 futures[futures.index(future)] = successor
                 future.set_result(successor)
         self._timer = loop.call_at(line[0][0], self._end_brief) if line else None
@@ -171,6 +172,7 @@ class Waiters:
     async def _recheck_some(self, job_ids: list[str]) -> None:
         # Those that ended meanwhile are not asked for.
         left = [job_id for job_id in job_ids if job_id in self._futures]
+        # One that cannot be read keeps no other from being read. Of a lost Redis the link tells.
         results = await asyncio.gather(*map(self._recheck_job, left), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, StoreError):

@@ -174,6 +174,7 @@ class AsgiServer:
                 if isawaitable(answer):
                     answer = await answer
         except Disconnected:
+            # The handler of all errors would log it, and make an answer for nobody.
             raise
         except Exception as error:
             answer = app.handle_user_exception(error)
@@ -187,6 +188,7 @@ def make_environ(scope: Scope) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
+        # Texts of WSGI hold a byte in each character (PEP 3333).
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": server[0],
@@ -218,6 +220,7 @@ def _content_coding(scope: Scope) -> str:
 
 
 async def _send_response(response: Response, environ: dict[str, Any], body: RequestBody, send: Send) -> None:
+    # Else all the rest of the body would have to be read before the next request.
     if response.status_code in REFUSED_UNREAD and not body.is_complete:
         response.headers["Connection"] = "close"
     content = response.get_data()

@@ -96,7 +96,9 @@ class Connection(Framing):
         self._end_input()
         self.waiting.clear()
         self._give_back()
+        # Parser and connection hold each other, and the garbage collector looks rarely here.
         self._receiving, self.parser = None, None
+        # An exchange that waits until it can write would wait for ever.
         self.resume_writing()
         if self.running is not None:
             running, self.running = self.running, None
@@ -154,6 +156,7 @@ class Connection(Framing):
     def close_silent(self) -> None:
         """Ends a connection that is silent."""
         self._end_input()
+        # At once: the loop tells of the loss only after the new one was counted.
         self.state.connections.discard(self)
         self.transport.abort()
 
@@ -184,6 +187,7 @@ class Connection(Framing):
         pending = self.transport.get_write_buffer_size()
         if not pending or pending != self._stuck[0]:
             self._stuck = (pending, now_s)
+        # Who still takes his last answer is not idle.
         if pending and self.is_silent:
             self.since_s = now_s
         return now_s - self._stuck[1] > WRITE_S
@@ -195,6 +199,7 @@ class Connection(Framing):
         """
         if self.running is None or age_s < HALF_CLOSED_S:
             return
+        # HTTP/1.0 has no 1xx (RFC 9110, 15.2), so there is no word to try.
         if self.version == "1.0" or is_reset(self.transport):
             self.transport.abort()
         else:
@@ -237,6 +242,7 @@ class Connection(Framing):
 
     def refuse(self, error: AthenaError) -> None:
         """What comes cannot be understood or is too slow: the caller hears of it when it is its turn."""
+        # First: `_drop_unfinished` takes it back where the request has its answer already.
         self._last_words = problem_answer(error)
         if self.stage == BODY:
             self._drop_unfinished()
@@ -274,6 +280,7 @@ class Connection(Framing):
     def _note_unfinished(self, size_bytes: int) -> None:
         """Something of what has come is not a whole request yet, or waits."""
         noted = (self.stage, self.headers)
+        # By the list itself: the next request may have equal headers, and has its own time.
         if (
             self._stage_noted is None
             or noted[0] != self._stage_noted[0]
@@ -345,6 +352,7 @@ class Connection(Framing):
         self.running = None
         self.has_been_served = True
         self.state.total_requests += 1
+        # What has come is answered first, or its caller would never hear of it.
         is_last = not self.waiting and self.held is None and self._last_words is None
         closes = not call.keep_alive or (is_last and (self.must_leave() or self._has_eof))
         self._was_asked = not call.keep_alive and self.is_input_over
@@ -364,6 +372,7 @@ class Connection(Framing):
         if self._claimed_bytes:
             self._claim()
         if self.held is not None:
+            # Not at once: an answer may come from within a callback of the parser.
             self.loop.call_soon(self._read_held)
         else:
             self.resume_reading()
@@ -404,6 +413,7 @@ class Connection(Framing):
         self._end_input()
         self.waiting.clear()
         self._give_back()
+        # A caller who ended his side, or asked for the end, sends no more that could be left unread.
         if self._has_eof or (self._was_asked and self.stage == BETWEEN):
             self.transport.close()
             return

@@ -130,6 +130,7 @@ class Exchange:
         # A caller who was not told to send his body may or may not send it: nobody could tell what follows.
         if self._awaits_continue or _CLOSE in headers:
             self.keep_alive = False
+        # The connection writes this header itself, where it is needed.
         self._line.respond(self, status, [header for header in headers if header != _CLOSE], body)
 
 

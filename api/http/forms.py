@@ -92,6 +92,7 @@ def _read_form(
     base: Any = {}
     uploads = []
     for name, file in files:
+        # An ability may have an input of that name.
         if name == ENVELOPE_PART and ENVELOPE_PART not in names:
             base = parse_json(file.read())
         else:
@@ -115,6 +116,7 @@ def _parse_form(
     request: Request, raw: bytes
 ) -> tuple[Iterable[tuple[str, str]], Iterable[tuple[str, FileStorage]]]:
     boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
+    # The body was bounded when it was read and is in memory; werkzeug would write large parts to files.
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: BytesIO(), max_form_memory_size=None, max_form_parts=_MAX_PARTS
     )

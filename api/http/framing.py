@@ -76,11 +76,13 @@ class Framing(asyncio.Protocol):
             finally:
                 self._is_feeding = False
         else:
+            # A view: slices of bytes would copy all the rest each time.
             self.held = memoryview(bytes(self.held or b"") + data)
             self.receive_held()
 
     def receive_held(self) -> None:
         """Parses more of what is held, if it may be parsed now."""
+        # An answer from within a callback leads back here, and the parser cannot be fed there.
         if self._is_feeding:
             return
         self._is_feeding = True
@@ -137,12 +139,14 @@ class Framing(asyncio.Protocol):
     def _end_by(self, error: HttpParserError) -> None:
         if self.is_input_over:
             return
+        # httptools puts an error of its own around what a callback raised.
         cause = error.__context__
         if isinstance(cause, AthenaError):
             self.refuse(cause)
         elif isinstance(error, HttpParserCallbackError) and isinstance(cause, Exception):
             self.refuse(unexpected(cause))
         elif "version" in str(error) or "PRI" in str(error):
+            # PRI is how HTTP/2 begins (RFC 9113, 3.4).
             self.refuse(_other_version())
         else:
             self.refuse(RequestError(f"this is no HTTP request: {error}"))
@@ -199,10 +203,12 @@ class Framing(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        # To the parser the other protocol begins here; `_feed` begins the request anew without the offer.
         if self._has_offer:
             return
         self.stage = BETWEEN
         self.open_bytes = 0
+        # Before the end is told: the answer may be written at once, and closing depends on it.
         if not self.parser.should_keep_alive():
             self.is_input_over = True
         self.end_request()

@@ -79,6 +79,7 @@ class Doors:
     def admit(self, guests: Collection[Guest]) -> bool:
         """Whether one more may come in beside these."""
         if len(guests) < self._max:
+            # Not over with the first free place, or each caller at the limit would get a line.
             self._is_crowded = self._is_crowded and len(guests) > 0.9 * self._max
             return True
         self._complain()

@@ -97,6 +97,7 @@ class RequestBody:
             Disconnected: the caller went away while sending.
         """
         if self._refusal is not None:
+            # Each raise would lengthen its traceback, which holds frames and what is in them.
             raise self._refusal.with_traceback(None)
         if self._data is None:
             try:
@@ -149,6 +150,7 @@ class RequestBody:
             parts.append(part)
             # A body of one part is whole even if it is refused now.
             self.is_complete = not message.get("more_body", False)
+            # As it comes, not as it was announced: who sends slowly must not keep others out.
             self._claim(len(part), limit_bytes)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

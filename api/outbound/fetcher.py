@@ -130,6 +130,7 @@ class Turns:
         turns = self._hosts.get(host)
         if turns is None:
             turns = self._hosts[host] = asyncio.Semaphore(self._per_host)
+        # In this order: who waits for a slow host holds no place that others could use.
         async with turns, self._total:
             yield
 
@@ -208,6 +209,7 @@ class Fetcher:
             async with self._turns.of(host), pool.stream("GET", target, headers=headers) as response:
                 location = _header(response, b"location")
                 if response.status in _REDIRECTS and location:
+                    # This host's turn ends with the response, before that of the next one is waited for.
                     url = urljoin(url, location.decode("latin-1"))
                     continue
                 if response.status != 200:

@@ -20,7 +20,7 @@ from athena.store.scripts import SCRIPTS, Command, script_of
 
 logger = logging.getLogger(__name__)
 
-#: The first try to reconnect comes at once, the later ones after this long.
+#: The first try to connect comes at once, each later one after this long.
 RECONNECT_S = 0.5
 
 OnPush = Callable[[bytes], None]
@@ -103,6 +103,7 @@ class RedisLink:
             for hook in hooks:
                 hook()
         finally:
+            # Only now, for what hooks send leaves below; and always, or nothing would ever leave again.
             self._flush_planned = False
         self.flush()
 
@@ -137,6 +138,7 @@ class RedisLink:
             for script in SCRIPTS:
                 await connection.send_command("SCRIPT", "LOAD", script.source)
                 await connection.read_response()
+            # Not before: replies are told apart by their order, and the first ones are those of the scripts.
             self._connection = connection
             watchdog = asyncio.create_task(self._watch(connection))
             try:
@@ -145,6 +147,7 @@ class RedisLink:
                 watchdog.cancel()
         finally:
             self._connection = None
+            # An error from here would hide the first one; if `_run` does not know it, the link would end.
             with contextlib.suppress(Exception):
                 await connection.disconnect(nowait=True)
 
@@ -155,6 +158,7 @@ class RedisLink:
                 self._settle(reply)
 
     def _settle(self, reply: Any) -> None:
+        # Also for a caller who has given up, or all later replies would go to the wrong ones.
         future, _ = self._waiting.popleft()
         if future.done():
             return
@@ -176,6 +180,7 @@ class RedisLink:
                 return
 
     async def _drop(self) -> None:
+        # Not kept for the next connection: their callers are told that they failed.
         self._outbox.clear()
         waiting, self._waiting = self._waiting, deque()
         for future, _ in waiting:
@@ -231,6 +236,7 @@ class Subscriber:
             await connection.send_command("SUBSCRIBE", self._channel)
             await connection.read_response(disable_decoding=True, disconnect_on_error=False)
             self.is_connected = True
+            # What was published during the break is lost, so who waits has to look.
             self._on_connect()
             replies = RedisReplies(connection)
             while True:

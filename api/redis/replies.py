@@ -41,6 +41,7 @@ class RedisReplies:
             if not data:
                 raise RedisConnectionError("Redis closed the connection")
             self._parser.feed(data)
+            # None, 0 and an empty list are replies; False says that the next one is not whole yet.
             while (reply := self._parser.gets()) is not False:
                 if isinstance(reply, ResponseError) and was_demoted(reply):
                     raise demoted_error() from reply

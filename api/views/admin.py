@@ -143,6 +143,7 @@ def blueprint(gateway: Gateway) -> Blueprint:
     @routes.before_request
     def check_token() -> None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        # As bytes: of texts it takes only ASCII, and a header may hold anything.
         if not hmac.compare_digest(given.encode(), token.encode()):
             raise AdminTokenError("send the admin token: Authorization: Bearer <token>")
 

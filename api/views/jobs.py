@@ -97,6 +97,7 @@ class Jobs:
 
     async def _wait(self, record: JobRecord, wait_s: float) -> JobRecord:
         job_id = record.job_id
+        # Before the job is read: nobody would hear of an end in between.
         future = self._gateway.wait_for(job_id)
         try:
             await self._gateway.recheck(job_id)

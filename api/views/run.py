@@ -34,6 +34,7 @@ def parse_preference(header: str) -> Preference:
             respond_async = True
         elif name.strip().lower() == "wait" and value.isdecimal():
             wait_s = min(float(value), MAX_WAIT_S)
+    # Both together mean to wait first (RFC 7240, 4.3), which `wait` alone does here as well.
     return Preference(respond_async and wait_s is None, wait_s)
 
 
