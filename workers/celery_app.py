@@ -27,9 +27,12 @@ class _LazyConfig:
     task_acks_late = True
     task_default_queue = "athena.unrouted"
     broker_connection_retry_on_startup = True
+    # A command that Redis refuses, because it is full or takes no writes, would end the worker else.
     broker_channel_error_retry = True
+    # No prefetch: jobs leave the shared queue when the session has a free slot.
     worker_prefetch_multiplier = 0
     worker_enable_prefetch_count_reduction = False
+    # Calls go on while Redis is away; the session compares what it holds afterwards.
     worker_cancel_long_running_tasks_on_connection_loss = False
     worker_hijack_root_logger = False
     worker_redirect_stdouts = False
@@ -65,6 +68,7 @@ def make_app(**config: Any) -> Celery:
     @app.task(
         name=TASK_NAME,
         Request="workers.consumer.foreign_request:ForeignRequest",
+        # Celery's strategy would send `task-received` past the event budget; the request does it itself.
         send_events=False,
         shared=False,
     )

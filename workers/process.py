@@ -128,6 +128,7 @@ class WorkerProcess:
             logger.critical("the worker's loop failed", exc_info=True)
             return EX_LOOP_FAILED
         finally:
+            # An exit status alone may be that of a wrapper which called `os._exit`.
             self._board.part()
             self._tell_breakage()
 
@@ -183,6 +184,7 @@ class WorkerProcess:
         )
         self._worker = worker
         worker.start()
+        # `start` raises nothing: it logs what ended the loop, and leaves this status.
         if worker.exitcode == EX_FAILURE and not state.should_stop:
             return EX_LOOP_FAILED
         return int(worker.exitcode or 0)

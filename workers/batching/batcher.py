@@ -130,6 +130,7 @@ class Batcher:
     def collect(self) -> list[BatchJob]:
         """Returns the jobs that ended since the last call."""
         ended = []
+        # One by one, and without the lock: a thread may add some meanwhile, and the loop waits for none.
         while self._ended:
             ended.append(self._ended.popleft())
         return ended
@@ -148,6 +149,7 @@ class Batcher:
 
     def end_overdue_check(self, now_s: float) -> None:
         """Finds a process broken whose example is not answered in time."""
+        # Read once: an inference thread may end the check meanwhile.
         since_s, limit_s = self._check_since_s, self._options.max_exec_s
         if since_s is not None and now_s - since_s > limit_s:
             self._break(f"its example was not answered within {limit_s:g} s")
@@ -180,6 +182,7 @@ class Batcher:
     def _serve(self, thread: int) -> None:
         if thread == 0 and not self._load():
             return
+        # Waits, and raises nothing: after a load that failed, the batcher is closed, and no batch comes.
         self.loaded.exception()
         while (batch := self._next_batch()) is not None:
             # Without one, what is kept is waited for, and no other job tells whether this process is sound.
@@ -188,6 +191,7 @@ class Batcher:
             elif not batch[0].is_suspect or self._is_sound_for(thread, batch):
                 self._run(thread, batch)
         if thread == 0:
+            # Calls of the other threads may still use the model.
             for other in self._threads[1:]:
                 other.join()
             # What a broken process would do then nobody knows; it may well crash.
@@ -198,6 +202,8 @@ class Batcher:
         try:
             self._model.load()
         except BaseException as error:
+            # Whatever it is: without a word, who waits for `loaded` would do so for the whole time to load.
+            # Closed first, so that the other threads find an end when they hear of it.
             self.close()
             self.loaded.set_exception(error)
             return False
@@ -214,10 +220,12 @@ class Batcher:
                     self._tell(time.monotonic())
                     return None
                 if self._must_check():
+                    # Still under the lock, so that no other thread begins a call before the check.
                     self._check_since_s = time.monotonic()
                     return []
                 if self._waiting and self._may_start(self._waiting.head):
                     break
+                # Before it sleeps: the last ends would wait for the end of another call else.
                 if self._has_untold:
                     self._tell(time.monotonic())
                 if self._closing and not self._waiting:
@@ -227,6 +235,7 @@ class Batcher:
                 self._await_more(time.monotonic() + options.max_wait_ms / 1000)
                 self._drop_unwanted()
             batch = self._take_batch()
+            # Waiting for company lets go of the lock, and another thread may have emptied the line.
             if not batch:
                 return self._next_batch()
             self._running += 1
@@ -282,11 +291,14 @@ class Batcher:
     def _run(self, thread: int, batch: list[BatchJob]) -> None:
         for job in batch:
             job.is_started = True
+        # The limit of the first is that of all: jobs of another one have another batch key.
         limit_s = batch[0].message.max_exec_s or self._options.max_exec_s
         began_s = time.monotonic()
         self._clock.begin(began_s)
+        # Before the wrapper is called: if an input kills the process at once, nothing else names its job.
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
         outcomes = self._outcomes(batch)
+        # The one is this call: what is put back is the whole process', so no other may go on.
         if self._running == 1:
             self._model.restore()
         self._progress.end(thread)
@@ -336,6 +348,7 @@ class Batcher:
         with self._changed:
             self._running -= 1
             self._is_exclusive = False
+            # They go back without blame: the process was broken before they ran.
             for job in batch:
                 job.spoiled = reason
                 self._ended.append(job)
@@ -346,6 +359,7 @@ class Batcher:
         """Returns why this process is broken; "" if it is not. Others' calls go on, and none is begun."""
         now_s = time.monotonic()
         self._check_since_s = now_s
+        # Without jobs: nobody is to blame if the supervisor has to end the process.
         self._progress.begin(thread, now_s, self._options.max_exec_s + CHECK_GRACE_S, [])
         try:
             return self._model.check(self._suspicion.symptom)
@@ -360,6 +374,7 @@ class Batcher:
     def _break(self, reason: str) -> None:
         """Finds this process broken: what was kept is to run again elsewhere, and no job is begun."""
         with self._changed:
+            # Two may find it: the thread whose example fails late, and the loop, which had given it up.
             if self.breakage is None:
                 logger.error("this process is broken and serves no more: %s", reason)
                 self._spoil(reason)

@@ -27,6 +27,7 @@ class CallClock:
             return
         took_s = now_s - self._begun_s
         self._begun_s = None
+        # The first counts in full: a guess that grew from 0 would be too short for many calls.
         self.typical_s += (took_s - self.typical_s) * (_WEIGHT if self.typical_s else 1)
 
     @property
@@ -36,6 +37,7 @@ class CallClock:
 
     def until_refill_s(self, now_s: float) -> float:
         """Returns in how many seconds it is time to look for the next call's jobs; 0 for now."""
+        # Read once: the inference thread may end the call meanwhile.
         begun_s = self._begun_s
         if begun_s is None:
             return 0.0

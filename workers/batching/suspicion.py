@@ -73,6 +73,7 @@ class Suspicion:
             works = any(outcome.state is JobState.SUCCEEDED for _, outcome in ended)
             # A call that began before the last failure says nothing of what came after.
             return [*(self.clear() if works and began_s >= self._last_s else ()), *ended]
+        # A batch counts as failed if all of it failed: a broken process spares no job.
         if len(failed) < len(ended) and not symptom:
             return [*self.clear(), *ended]
         self._first_s = self._first_s if self._kept else ended_s
@@ -96,6 +97,7 @@ class Suspicion:
             or bool(self.symptom)
             or self._calls >= self._max_failures
             or now_s - self._first_s >= KEEP_S
+            # To blame a suspect takes the example right after it, before another call can break the process.
             or any(job.is_suspect for job, _ in self._kept)
         )
 

@@ -51,6 +51,7 @@ class Line(Generic[T]):
         """
         queue = self._next
         job = queue.popleft()
+        # Counted only while others wait: those who come later were not passed.
         self._passed = self._passed + 1 if queue is self._urgent and self._others else 0
         return job
 

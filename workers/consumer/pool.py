@@ -57,6 +57,7 @@ class BatchPool(BasePool):
                 accept_callback(None, time.monotonic())
 
         def on_ended(outcome: Outcome) -> None:
+            # Most jobs end unannounced, and Celery counts a task when it is accepted, not when it ends.
             on_accepted()
             callback(_result(outcome))
 
@@ -100,6 +101,7 @@ def _single_argument(request: dict[str, Any]) -> Any:
 
 def _check_canvas(body: Any, content_type: str | None, content_encoding: str | None) -> None:
     """Refuses what Celery's canvas asks for and this pool does not do, instead of ignoring it."""
+    # Celery passes a body that it has decoded already without its type.
     if content_type is not None:
         body = loads(body, content_type, content_encoding, accept=["application/json"])
     embed = body[2] or {}
@@ -114,6 +116,7 @@ def _result(outcome: Outcome) -> tuple[bool, Any, float]:
     if outcome.state is JobState.SUCCEEDED:
         return False, f"{len(outcome.payload)} bytes", runtime_s
     try:
+        # Raised, because `ExceptionInfo` is made of the exception that is being handled.
         raise JobFailed(f"{outcome.code}: {outcome.message}")
     except JobFailed as error:
         failure = ExceptionInfo()

@@ -162,6 +162,7 @@ class TaskBoard:
     def on_ended(self, task: JobTask, outcome: Outcome) -> None:
         """Shows how a job ended; most end before it was worth telling that they run."""
         if task.time_start is None:
+            # `state.task_accepted` counts, and was not called for this one.
             state.total_count[task.name] += 1
             state.all_total_count[0] += 1
             if not task.is_shown:

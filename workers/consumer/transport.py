@@ -121,6 +121,8 @@ class JobChannel(kombu_redis.Channel):
     def _hear_or_break(self) -> None:
         """Reads the bell's overdue answer; without one the host is gone, and no error will ever tell."""
         connection = self.client.connection
+        # The answer may have come in time, to a loop that stood still. `can_read` moves it into the parser,
+        # where the loop's poll does not see it any more, so it is read at once.
         if connection.can_read(0):
             self._brpop_read()
             return
@@ -129,6 +131,7 @@ class JobChannel(kombu_redis.Channel):
 
     def _get_pool(self, asynchronous: bool = False) -> Any:
         """Makes connections as all of Athena does, instead of from the broker's URL."""
+        # As kombu's own method does; without it, remote control would be sent past this worker.
         self.keyprefix_fanout = self.keyprefix_fanout.format(db=self.address.database)
         mixin = _watched_by(self) if asynchronous else None
         interval_s = self.health_check_interval
@@ -150,8 +153,10 @@ class JobChannel(kombu_redis.Channel):
         except RequestError as error:
             self.session.refuse(job.job_id, error)
         except (*LOST, OSError):
+            # The connection is at fault and not the message; the job goes back after the reconnect.
             raise
         except Exception as error:
+            # Raised into kombu, it might pass for a lost connection, and the job would come back for ever.
             logger.warning("job %s: its message cannot be read", job.job_id, exc_info=error)
             text = f"the message is not one of Celery's: {one_line(error)}"
             self.session.refuse(job.job_id, RequestError(text))
@@ -201,6 +206,7 @@ class JobChannel(kombu_redis.Channel):
             rung = self._read_rung(**options)
             taken = self._read_taken() if self._takes_at_bell else None
         except self.connection_errors:
+            # As in kombu: the next wait must not read what is left of this answer.
             self.client.connection.disconnect()
             raise
         finally:
@@ -249,6 +255,7 @@ class JobPoller(kombu_redis.MultiChannelPoller):
 
     def on_poll_start(self) -> None:
         """Called on each turn of the loop."""
+        # Before kombu asks whether to wait for bells: that depends on what the turn has found.
         for channel in list(self._channels):
             if channel.consumes_jobs:
                 channel.turn()
@@ -293,6 +300,7 @@ def check_foreign(document: dict[str, Any], job_id: str) -> None:
     Raises:
         RequestError: the message says what it is.
     """
+    # The take script reads the id as it is written; the job's record bears that name.
     if document["headers"]["id"] != job_id:
         raise RequestError("the task's id holds characters that JSON escapes; choose plain ones")
     content_type = document.get("content-type")
@@ -308,6 +316,7 @@ def register_transport(
 ) -> None:
     """Makes kombu know the scheme `athena`, for this process, its one session and its Redis."""
 
+    # kombu makes channels and transports itself, so what they need of this process is on their classes.
     class BoundChannel(JobChannel):
         pass
 
@@ -328,6 +337,7 @@ def register_transport(
             super().register_with_event_loop(connection, SteadyLoop(loop))
 
     aliases: dict[str, Any] = TRANSPORT_ALIASES
+    # kombu calls what it finds here: given the class itself, it would make a transport at once.
     aliases[SCHEME] = lambda: JobTransport
 
 

@@ -163,6 +163,7 @@ class WorkerSession:
         if awaited is not None:
             # The next turn takes, and loads the scripts that this Redis may not know.
             logger.info("Redis did not take jobs with the bell: %s", taken)
+        # A take rings again where it leaves jobs; without one, that is left to this worker.
         if bell is not None and bell != self.own_bell and is_late:
             self._passed_on.append(bell)
 
@@ -203,6 +204,7 @@ class WorkerSession:
             redis.RedisError: the connection broke; what was to be told is told on a later turn.
             WorkerShutdown: the worker was fenced, or is to be replaced.
         """
+        # First, so that the loop shows that it turns also while its exchanges fail.
         self._pulse(now_s, self.contact_s)
         self._batcher.end_overdue_check(now_s)
         self._exchange(now_s, deliver)
@@ -232,6 +234,7 @@ class WorkerSession:
         reconciles = self._may_reconcile
         has_news = outbox.ended or outbox.returned or started or self._passed_on or self._heads
         is_idle = not (has_news or wanted or attends or reconciles or looks)
+        # A full worker asks for nothing, and must not be taken for deaf.
         if not self.free_slots:
             self.contact_s = now_s
         if is_idle or now_s < self._resume_s:
@@ -246,8 +249,10 @@ class WorkerSession:
         try:
             replies = self._store.run([step.command for step in steps])
         except RedisError:
+            # What was carried out is not known; Redis may count jobs as held here that never came.
             outbox.must_reconcile = True
             raise
+        # Made before the replies are read: a job that is refused as it is taken goes into the next exchange.
         self._outbox = Outbox(must_reconcile=outbox.must_reconcile and not reconciles)
         for step, reply in zip(steps, replies, strict=True):
             if isinstance(reply, Exception):
@@ -294,6 +299,8 @@ class WorkerSession:
 
     def _tell_steps(self, started: list[HeldJob]) -> Iterator["Step"]:
         entry, outbox = self.entry, self._outbox
+        # Before all others: jobs that are finished before would seem lost, those that are taken before would
+        # go back. Those in the outbox are named too, for their own commands say how they go back.
         if self._may_reconcile:
             command = reconcile_command(entry.incarnation, map(ticket, (*self._held, *outbox.returned)))
             yield Step("reconcile", command, self._read_reconciled, reconciles=True)
@@ -327,6 +334,7 @@ class WorkerSession:
             yield Step("tell progress", command, _ignore)
 
     def _pass_on_steps(self) -> Iterator["Step"]:
+        # Not kept in the outbox: a bell that is lost with the connection costs a second, and no job.
         for bell in self._passed_on:
             yield Step("pass a bell on", ("LPUSH", bell, 1), _ignore)
         self._passed_on = []
@@ -337,6 +345,7 @@ class WorkerSession:
         self._heads = []
         for queue in queues:
             read = partial(self._read_head, queue)
+            # Jobs are pushed on the left and taken from the right, so the last item is the head.
             yield Step("look at the head of a queue", ("LINDEX", queue, -1), read)
 
     def _read_head(self, queue: str, message: bytes | None) -> None:
@@ -448,6 +457,7 @@ class WorkerSession:
         for job in taken:
             if self._held.add(job, self._now_s):
                 logger.warning("job %s is given out again: Redis went back to an older state", job.job_id)
+                # What else is held here may have gone back to its queue as well.
                 self._outbox.must_reconcile = True
         for job in taken:
             deliver(job)
@@ -507,6 +517,7 @@ class WorkerSession:
             text = "the message is malformed; the worker's log holds the details"
             self.refuse(job_id, RequestError(text))
             return
+        # Redis says how much time is left, not until when: its clock is not this host's.
         start_by_s = job.taken_s + job.taken.start_within_s
         taken = job.taken
         job.work = BatchJob(
@@ -548,6 +559,7 @@ class WorkerSession:
         self._held.pop_undelivered()
         self._store.break_off()
         self._outbox.must_reconcile = True
+        # No answer comes any more that the comparison would have to wait for.
         self._awaited = None
         self.demand.forget()
 
@@ -562,6 +574,7 @@ class WorkerSession:
                 self._return(job)
         self._outbox.returned += self._held.pop_undelivered()
         self.demand.end()
+        # What goes back goes now: others may run it while the last calls go on here.
         self._tell_quietly()
         self._let_go_of_bells()
         if not self._see_out(until_s):
@@ -579,6 +592,7 @@ class WorkerSession:
             is_told = not (self._outbox.ended or self._outbox.returned)
             if left_s <= 0 or (has_ended and is_told):
                 return has_ended
+            # There is nothing to join any more, and Redis must not be asked without a pause.
             if has_ended:
                 time.sleep(DRAIN_STEP_S)
 
@@ -589,6 +603,7 @@ class WorkerSession:
         except RedisError as error:
             logger.warning("cannot end the wait for bells: %s", error)
         if self._awaited is not None:
+            # The bell has let the take run that waits behind it; the comparison returns its jobs.
             self._awaited = None
             self._outbox.must_reconcile = True
             self._tell_quietly()

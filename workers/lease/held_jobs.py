@@ -103,6 +103,7 @@ class HeldJobs:
 
     def open_counts(self) -> tuple[int, int]:
         """Returns how many jobs have not ended, and how many of these are urgent."""
+        # One whose end is still to be told takes no slot, so that the next take travels with the telling.
         held = [job for job in self._jobs.values() if job.outcome is None]
         return len(held), sum(job.is_urgent for job in held)
 
@@ -132,6 +133,7 @@ class HeldJobs:
         """Tells the wrappers of jobs, as far as they run here, that nobody wants these any more."""
         for job_id in job_ids:
             job = self._jobs.get(job_id)
+            # One that Celery has not let through yet is named again the next time.
             if job is not None and job.work is not None:
                 job.work.is_canceled = True
 

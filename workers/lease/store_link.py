@@ -43,6 +43,7 @@ class StoreLink:
             replies = self._send(commands)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 self._send([("SCRIPT", "LOAD", script.source) for script in SCRIPTS])
+                # Only what Redis did not know: the others were carried out.
                 again = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 for index, reply in zip(again, self._send([commands[i] for i in again]), strict=True):
                     replies[index] = reply

@@ -78,8 +78,10 @@ class Binding:
         try:
             parameters = list(inspect.signature(method).parameters.values())
         except (TypeError, ValueError):
+            # Some functions of C extensions do not tell their signature.
             return list(orders[0]), {}
         order = self._order(parameters, orders)
+        # Names first, of later parameters too: what they stand for goes to none that has only its place.
         wanted = [self._meaning(parameter.name) for parameter in parameters]
         taken = {meaning for meaning in wanted if meaning}
         positional: list[str] = []

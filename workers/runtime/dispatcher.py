@@ -94,6 +94,7 @@ class Dispatcher:
                 return
         except BaseException as error:
             end_fork(error)
+            # With its cause, whose traceback in the log shows the wrapper's own line.
             raise ConfigError(f"wrapperInit raised {one_line(error)}", code=INIT_RAISED) from error
         text = self.error_text(code)
         text = f"wrapperInit returned {text_of(code)}{': ' if text else ''}{text}"

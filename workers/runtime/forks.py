@@ -81,7 +81,9 @@ def end_what_was_started() -> None:
 
     A supervisor does the same, with more force; it may be gone.
     """
+    # The signal to the group comes to this process, too.
     set_handler(signal.SIGTERM, signal.SIG_IGN)
+    # A group that it does not lead is that of whoever started it.
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -110,4 +112,5 @@ def _begin() -> None:
 def _end(status: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    # Not `sys.exit`: handlers of ours would catch it, and what runs at an exit is the worker's.
     os._exit(status & 0xFF)

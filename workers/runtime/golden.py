@@ -50,4 +50,5 @@ def _is_same(golden: Any, found: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
+    # In Python a truth is a number as well.
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -133,6 +133,7 @@ class Inference:
         try:
             return self._surroundings.restore() if self._surroundings is not None else []
         except Exception:
+            # Raised, it would end the inference thread.
             logger.exception("what a call has changed cannot be put back")
             return []
 
@@ -148,10 +149,12 @@ class Inference:
 
     def batch_key(self, message: JobMessage) -> object:
         """Returns what jobs must have in common to share a call; None for a job that gets one of its own."""
+        # wrapperBatchExec has no place for a resource.
         if not self.dispatcher.runs_batches or self._wants_resource(message):
             return None
         if message.params.get("application_mode") == EXCLUSIVE:
             return None
+        # A call has one time limit.
         return message.max_exec_s
 
     def run(self, batch: list[BatchJob]) -> list[Outcome]:
@@ -216,6 +219,7 @@ class Inference:
         assert self._recheck is not None
         message = self._recheck.fitting(message)
         beside = self._read_payload(message.job_id) if message.claim else None
+        # A copy: the wrapper may change it, and the message is the job's.
         params = {**message.params, "sid": message.job_id}
         inputs = _nodes(message, beside, self._ability.limits.max_input_bytes)
         return OnceArguments(params, inputs, message.job_id, resource, tuple(_warnings(inputs)))
@@ -289,6 +293,7 @@ class Inference:
             RequestError: it does not fit the schema.
         """
         checked = validate_envelope(build_envelope_schema(self.interface), envelope)
+        # Inputs of any size stay in the message: nobody has laid them beside it.
         message, _ = prepare_job(job_id, self.interface, checked, sys.maxsize)
         return message
 
@@ -357,6 +362,7 @@ class _Timer:
         state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED
         return Outcome(
             state,
+            # A wrapper may raise errors of ours, with codes that are no numbers.
             code=error.code if type(error.code) is int else WrapperError.code,
             message=plain_line(describe(error)),
             exec_ms=self._elapsed_ms,

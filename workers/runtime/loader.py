@@ -47,6 +47,7 @@ def load_wrapper(ability: Ability) -> Any:
     )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Before it is executed, as an import does: pickle and dataclasses look the module up by its name.
     sys.modules[MODULE] = module
     sys.modules["__main__"].__dict__["__getattr__"] = _find_for_pickle
     spec.loader.exec_module(module)

@@ -73,6 +73,7 @@ def _asynchronous(
     call = Binding(method, (CURRENT,), {"sid": "tag"}).compile(method, CURRENT)
 
     def run(params: dict[str, str], inputs: DataListCls, job_id: str, resource: Any) -> Response:
+        # Before the call: the result may be handed in while it goes on.
         with results.expect(job_id) as expected:
             code = call(params, inputs, job_id, resource)
             if isinstance(code, Response):

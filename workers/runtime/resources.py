@@ -57,6 +57,7 @@ class Resources:
             WrapperError: it could not be loaded.
         """
         with self._lock:
+            # Loaded under the lock, so that two jobs which name it at once do not load it twice.
             loaded = self._loaded.get(resource_id) or self._bring_in(resource_id)
             self._loaded.move_to_end(resource_id)
             loaded.users += 1
@@ -102,6 +103,7 @@ class Resources:
 def read_resource(folder: Path, resource_id: str) -> DataListCls:
     """Returns a resource's files as inputs named after them; an id that is not a name finds none."""
     path = folder / resource_id
+    # The caller chooses the id, and it must not lead out of the folder.
     if path.parent != folder or resource_id in (".", ".."):
         return DataListCls([])
     files = sorted(path.iterdir()) if path.is_dir() else [path]

@@ -66,6 +66,7 @@ class Surroundings:
         self._copies = {descriptor: os.dup(descriptor) for descriptor in STREAMS.values()}
         self._places = {descriptor: _place(descriptor) for descriptor in STREAMS.values()}
         self._locale = locale.setlocale(locale.LC_ALL)
+        # The umask can only be read by setting another one.
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._root = logging.getLogger()

@@ -91,6 +91,7 @@ class Check:
         """Returns the innermost line of the ability's own code that an error passed."""
         frames = traceback.extract_tb(error.__traceback__)
         own = [item for item in frames if Path(item.filename).is_relative_to(self._ability.path)]
+        # A file that cannot be parsed has no frame; its place is in the error.
         if isinstance(error, SyntaxError) and error.filename:
             return error.filename, error.lineno or 0
         if own:
