@@ -59,6 +59,7 @@ def create_ability(name: str, path: Path) -> Path:
 def _write(source: Traversable, target: Path, name: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for item in source.iterdir():
+        # `pip` compiles what it installs, the template's modules too.
         if item.name == "__pycache__":
             continue
         if item.is_dir():

@@ -111,6 +111,7 @@ def _files(
     found = {}
     for path in _walk(ability.path, ability.path):
         name = str(path.relative_to(ability.path))
+        # An earlier archive may lie in the folder itself.
         if path == out:
             continue
         if is_secret_name(path.name):

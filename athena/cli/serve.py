@@ -103,6 +103,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
         try:
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")
+                # Noted before it starts: what it writes first an older one may not be able to read.
                 note_server(settings.data_dir, server)
                 supervisor.start([RedisChild(server, settings)], START_TIMEOUT_S)
             # Nobody can have been at a Redis of ours before us.
@@ -112,6 +113,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             host.follow(supervisor)
             names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))
             say(f"loading {names}; starting the gateway")
+            # What is started last ends first: callers get their answers while the workers are still there.
             started = [*host.children, GatewayChild(resolved)]
             supervisor.start(started, settings.load_timeout_s + START_TIMEOUT_S)
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
@@ -160,6 +162,7 @@ def plan_host(
 class RedisChild(Child):
     """The embedded Redis."""
 
+    # Without it requests are refused, and a rolling restart must fail none.
     is_restartable = False
     umask = UMASK
 
@@ -185,6 +188,7 @@ class RedisChild(Child):
 class GatewayChild(Child):
     """The gateway; its socket is ours, so that no connection is refused while one follows another."""
 
+    # The gateway alone gets the operators' token.
     hidden_variables = ()
 
     def __init__(self, settings: Settings) -> None:
@@ -314,6 +318,7 @@ def connect_host(host: str) -> str:
 def _locked(data_dir: Path) -> Iterator[None]:
     with _open_lock(data_dir / LOCK_NAME) as file:
         try:
+            # The file stays: if it were removed, two might hold locks on two files of its name.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(

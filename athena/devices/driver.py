@@ -56,6 +56,7 @@ class Driver:
             self.close()
             return Inventory(f"the driver does not count its GPUs: {text_of(error)}")
         self._errors.open()
+        # Before the GPUs are described, so that what was reported by now is in this reading.
         self._errors.read()
         return Inventory(
             driver=answer_or("", nvml.nvmlSystemGetDriverVersion),

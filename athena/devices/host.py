@@ -15,9 +15,11 @@ def host_name() -> str:
 
 def core_count(cpu_max: Path = _CPU_MAX) -> int:
     """Returns how many cores this process may use; a container's limit counts."""
+    # Not `os.cpu_count`, which also counts the cores that a container or `taskset` withholds from us.
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = cpu_max.read_text().split()
         return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    # No limit is the word "max"; control groups of version 1 have no such file.
     except (OSError, ValueError):
         return cores

@@ -41,6 +41,7 @@ class HostGpus:
         self.inventory = self._with_xids(inventory)
         self.read_ms = int(time.time() * 1000)
         for device in self.devices:
+            # Only what was really read: the zero of a GPU that could not be read would count for good.
             if device.uuid and not device.problem and device.memory_total_mib:
                 self._free_mib.setdefault(device.uuid, device.memory_free_mib)
         seen = self._facts()

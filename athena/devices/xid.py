@@ -84,6 +84,7 @@ class CriticalErrors:
             return nvml.nvmlEventSetWait_v2(self._events, int(seconds * 1000))
         except nvml.NVMLError as error:
             if error.value != nvml.NVML_ERROR_TIMEOUT:
+                # The next reading begins anew, else nothing would be heard any more.
                 self.close()
             return None
 

@@ -44,10 +44,12 @@ class Janitor:
             interface = self._fleet.interfaces.get(worker.service_id)
             death = Death(
                 reason=f"{worker.name} and its supervisor fell silent",
+                # Its supervisor is gone too, and with it whoever could tell in which calls it died.
                 blamed=None,
                 max_attempts=max_attempts(interface),
                 dead_ttl_s=self._dead_ttl_s,
             )
+            # With the beat that was seen last: this process may stand still before the command leaves.
             yield fence_command(worker.incarnation, death, self._fleet.last_beat(worker.incarnation))
 
     def _sweeps(self, now_s: float) -> Iterable[Command]:
@@ -82,6 +84,7 @@ def learn_interfaces(
     fleet: FleetView, abilities: Mapping[bytes, bytes], forgotten: Mapping[bytes, bytes]
 ) -> None:
     """Takes in which abilities are registered, and which were forgotten and not registered again."""
+    # One that is only missing stays: Redis may have lost it, and its workers not have told of it again.
     for service_id in forgotten.keys() - abilities.keys():
         fleet.forget(service_id.decode(errors="replace"))
     for _, interface in readable(abilities, Interface.decode):

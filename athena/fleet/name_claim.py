@@ -64,6 +64,7 @@ def this_process() -> Holder:
 def start_time(pid: int) -> str:
     """Returns when a process was started (proc_pid_stat(5), field 22); "" if there is none."""
     try:
+        # Behind the last bracket: the name of a program, field 2, may hold brackets and spaces.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         return ""
@@ -123,6 +124,7 @@ class NameClaim:
             return
         found = self._execute(("GET", self._key))
         if found in (None, self._holder.encode()):
+            # Set anew if there is none: Redis was away for longer than it lasts, or came back without it.
             self._set()
             self._is_lost = False
         elif not self._is_lost:
@@ -142,6 +144,7 @@ class NameClaim:
             self._execute(("DEL", self._key))
 
     def _take(self) -> bool:
+        # More than any claim has left, so that it takes two looks to see one renewed.
         left_ms = int(TTL_S * 1000) + 1
         while True:
             if self._set("NX"):

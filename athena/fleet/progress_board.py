@@ -118,6 +118,7 @@ class ProgressBoard:
 
     def end(self, thread: int) -> None:
         """Notes that it has ended."""
+        # Not 1: an end that is told twice would begin a call.
         self._counts[thread] += self._counts[thread] % 2
 
     def calls(self) -> list[Call]:
@@ -131,6 +132,7 @@ class ProgressBoard:
 
     def close(self) -> None:
         """Frees the bytes on this side."""
+        # Views first: a map that still has some cannot be closed.
         self._times.release()
         self._counts.release()
         self._memory.close()

@@ -128,7 +128,9 @@ def gpus_in_host_order(alive: Sequence[WorkerEntry], gpu_type: str = "") -> list
 
 def _pinned(alive: Sequence[WorkerEntry], gpu_type: str, gpu_id: str) -> str:
     gpus = gpus_in_host_order(alive, gpu_type)
+    # `isdigit` alone takes a raised 2 for a digit, and `int` does not.
     if gpu_id.isascii() and gpu_id.isdigit():
+        # No host has so many GPUs, and `int` refuses numbers of thousands of digits.
         index = int(gpu_id) if len(gpu_id) < 9 else len(gpus)
         return gpus[index] if index < len(gpus) else ""
     wanted = gpu_id.lower()

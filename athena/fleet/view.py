@@ -253,10 +253,12 @@ class FleetView:
 
     def rerouting(self, now_s: float, interface: Interface) -> Rerouting:
         """Returns what becomes of queued jobs that no worker takes; who restarts or loads still counts."""
+        # Who has just begun to look has seen no worker of any type yet.
         if now_s - self._started_s < REROUTE_AFTER_S:
             return STAY
         seen = self._targets_seen.get(interface.service_id, {}).values()
         alive = [worker for seen_s, worker in seen if now_s - seen_s <= REROUTE_AFTER_S]
+        # While nobody is alive jobs stay: else whichever worker loads first would take those of all types.
         if not self.live_workers(now_s, interface.service_id):
             alive = []
         return rerouting(interface, alive, self._loading.get(interface.service_id, ()))

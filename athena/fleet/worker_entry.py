@@ -38,6 +38,7 @@ class WorkerEntry:
         document = orjson.loads(raw)
         entry = cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
         for field in fields(entry):
+            # Not `isinstance`, for which true is a number of slots.
             if type(getattr(entry, field.name)) is not field.type:
                 raise TypeError(f"{field.name} has the wrong type")
         return entry

@@ -231,7 +231,9 @@ def _look_at_list(findings: Findings, key: str, what: str, owner: str) -> Steps[
 
 def _look_at_worker(findings: Findings, incarnation: str) -> Steps[None]:
     held = yield ("HKEYS", inflight_key(incarnation))
+    # A set, because each portion finds anew that the worker is not registered.
     seen: set[Difference] = set()
+    # At least one look: a worker that holds no jobs may have left a list of canceled ones.
     for ids in _portions([job_id.decode(errors="replace") for job_id in held] or [""]):
         seen.update(differences((yield held_command(incarnation, ids))))
     findings.differences += sorted(seen)

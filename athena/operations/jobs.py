@@ -131,6 +131,7 @@ def _submission_again(job_id: str, settings: Settings, request_id: str) -> Steps
         copied = yield ("COPY", payload_key(job_id), payload_key(new_id))
         if not copied:
             raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
+        # A copy has the TTL of the original, for which it would stay if it is never submitted.
         yield ("EXPIRE", payload_key(new_id), ORPHAN_TTL_S)
     return Submission(
         job_id=new_id,
@@ -139,6 +140,7 @@ def _submission_again(job_id: str, settings: Settings, request_id: str) -> Steps
         message=with_new_id(message, new_id),
         app_id=record.get(b"app_id", b"").decode(),
         request_id=request_id,
+        # In place of a body's hash: the same request_id for another job is a conflict.
         body_hash=f"retry-of-{job_id}" if request_id else "",
         gateway="",
         abandonable=False,
@@ -220,6 +222,7 @@ def requeue_dead(job_id: str, settings: Settings, request_id: str = "") -> Steps
         NotFoundError: there is no such dead letter, or somebody else was faster.
         AthenaError: as `retry_job`.
     """
+    # Before the letter is looked for: at a repetition it is gone.
     known = yield from _retried_before(job_id, request_id)
     if known:
         return known
@@ -236,6 +239,7 @@ def drop_dead(job_id: str) -> Steps[None]:
     """
     yield from _check_dead(job_id)
     yield ("UNLINK", message_key(job_id), payload_key(job_id))
+    # Off the list last: if this is broken off in between, the letter can be dropped again.
     yield ("ZREM", DEAD, job_id)
 
 

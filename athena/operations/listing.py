@@ -134,6 +134,7 @@ def _beginning(sections: list[_Section], index: int, now_ms: int | None = None) 
         return None
     section = sections[index]
     if section.kind == ENDED and index > 0 and sections[index - 1].kind == OPEN and now_ms is not None:
+        # A place itself is left out: from `now_ms` on, jobs would be missing that ended in this millisecond.
         return _Place(section, str(now_ms + 1))
     return _Place(section)
 

@@ -89,6 +89,7 @@ def forget_ability(service_id: str, force: bool = False) -> Steps[int]:
     args = (service_id, "1" if force else "0", FORGOTTEN_REASON, FORGOTTEN_TTL_MS)
     while True:
         word, open_jobs, messages = yield FORGET.call(known.get(service_id, ()), args)
+        # Each call tells how many were open before it, so the first tells of all.
         canceled = max(canceled, int(open_jobs))
         if word == b"forgotten":
             return canceled
@@ -186,6 +187,7 @@ def pause_queues(names: Iterable[str], pause: bool) -> Steps[list[str]]:
         NotFoundError: there is no such queue or ability.
     """
     verb, names = "1" if pause else "0", list(names)
+    # Unknown names are refused before anything is paused.
     yield from _find_queues(names)
     abilities = [name for name in names if "." not in name]
     if abilities:

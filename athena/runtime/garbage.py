@@ -8,6 +8,7 @@ YOUNG = 20_000
 
 def keep_what_is_loaded() -> None:
     """To be called once a process is ready: what it has loaded until now is not looked through again."""
+    # Garbage that is frozen is never found.
     gc.collect()
     gc.freeze()
 

@@ -5,6 +5,7 @@ import socket
 #: Variable that tells a gateway the file descriptor of its listening socket.
 LISTEN_FD = "ATHENA_LISTEN_FD"
 
+#: So many callers may wait in the kernel while one gateway follows another.
 BACKLOG = 2048
 
 
@@ -17,6 +18,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
+        # Else connections of the last server that linger (TIME_WAIT) keep the port from the next one.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(BACKLOG)

@@ -129,6 +129,7 @@ class Child(ABC):
         if self.is_stopping:
             return False
         if self.process is None:
+            # Who asks for it does not wait for the delay after earlier failures.
             self.phase, self.restart_at_s = Phase.DUE, 0.0
         else:
             self._ask(Phase.REPLACING)
@@ -221,8 +222,11 @@ class Child(ABC):
             pass_fds=tuple(self.inherited_fds()),
             stdin=subprocess.DEVNULL,
             stdout=self.stdout(),
+            # Ctrl-C in a terminal is for us alone, who end the children in their order.
             start_new_session=True,
             umask=self.umask,
+            # Not safe beside other threads, and the kernel sends the signal when the thread ends that spawned
+            # (prctl(2)): a supervisor has only one.
             preexec_fn=partial(_die_with_parent, self.orphan_signal),
         )
 

@@ -56,8 +56,10 @@ def volume_fault(found: os.stat_result, uid: int, groups: Collection[int]) -> st
         groups: ours.
     """
     if found.st_mode & stat.S_IWOTH:
+        # The system's temporary folder is root's and open to all as well; its sticky bit gives it away.
         is_empty_dir = found.st_uid == 0 and not found.st_mode & stat.S_ISVTX
         return "" if is_empty_dir else "belongs to another user, and everybody may write into it"
+    # Root may write anywhere, which says nothing of whom the folder was given to.
     if uid == 0 and not (found.st_mode & stat.S_IWGRP and found.st_gid in groups):
         return "belongs to another user"
     return ""
@@ -75,6 +77,7 @@ def check_own(folder: Path) -> None:
 
 def _close(folder: Path, found: os.stat_result, known: str) -> None:
     """Closes a folder of ours that others can enter, unless it is for other things too, such as a home."""
+    # A group may go on sharing it: what Redis makes in it is for its own user all the same.
     if not found.st_mode & OTHERS:
         return
     names = {path.name for path in folder.iterdir()} - {LOST}
@@ -83,11 +86,13 @@ def _close(folder: Path, found: os.stat_result, known: str) -> None:
             folder, f"is open to other users and holds other things; close it (chmod 700 {folder})"
         )
     folder.chmod(stat.S_IMODE(found.st_mode) & ~GROUP_AND_OTHERS)
+    # Looked at again: some file systems, such as shares of Windows, take a mode and keep their own.
     if folder.stat().st_mode & OTHERS:
         raise _refusal(folder, "is open to other users and cannot be closed")
 
 
 def _check_volume(folder: Path, found: os.stat_result) -> None:
+    # The effective group need not be among the others (getgroups(2)).
     fault = volume_fault(found, os.getuid(), {os.getegid(), *os.getgroups()})
     if not fault and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         fault = "belongs to another user, and we may not write into it"
@@ -99,6 +104,7 @@ def _close_files(folder: Path) -> None:
     """Closes what is ours in a folder that is not; a version without a umask may have made it."""
     for path in folder.iterdir():
         found = path.lstat()
+        # A link's own mode says nothing, and `chmod` would change the file that it leads to.
         is_open = found.st_mode & GROUP_AND_OTHERS and not stat.S_ISLNK(found.st_mode)
         if is_open and found.st_uid == os.getuid():
             path.chmod(stat.S_IMODE(found.st_mode) & ~GROUP_AND_OTHERS)

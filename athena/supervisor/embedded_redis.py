@@ -28,6 +28,7 @@ def memory_limit(settings: Settings) -> int:
 def server_command(server: RedisServer, data_dir: Path, limit_bytes: int = 0) -> list[str]:
     """Returns the command line of the embedded Redis; `limit_bytes` 0 is no limit of its memory."""
     options = {
+        # It has no password: who may open the socket may do everything.
         "port": "0",
         "unixsocket": str(socket_path(data_dir)),
         "unixsocketperm": "700",
@@ -38,8 +39,10 @@ def server_command(server: RedisServer, data_dir: Path, limit_bytes: int = 0) ->
         "auto-aof-rewrite-min-size": "512mb",
         # Of what a rewrite writes, results are base64 and pictures are compressed already.
         "rdbcompression": "no",
+        # The append-only file holds all; a snapshot would write it once more, from a fork.
         "save": "",
         "maxmemory": str(limit_bytes),
+        # Any other policy throws jobs away when memory is short.
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "logfile": str(data_dir / LOG_NAME),
@@ -48,6 +51,7 @@ def server_command(server: RedisServer, data_dir: Path, limit_bytes: int = 0) ->
     }
     command = [str(server.path)]
     for name, value in options.items():
+        # Only this one takes several words; the name of a folder may hold spaces.
         command += [f"--{name}", *(value.split(" ") if name.startswith("client") else [value])]
     return command
 
@@ -62,4 +66,5 @@ def prepare_folders(data_dir: Path) -> None:
     folder = socket_path(data_dir).parent
     if folder != data_dir:
         open_folder(folder, "redis.sock")
+        # It lies in the system's temporary folder, where anybody may have made it before us.
         check_own(folder)

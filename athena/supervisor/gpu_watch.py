@@ -68,6 +68,7 @@ class GpuWatch(Child):
         self._hear()
         if now_s - self._heard_s > max(PATIENCE_S, 5 * self._every_s) and not self.is_leaving:
             logger.error("the NVIDIA driver has not answered for %.0f s", now_s - self._heard_s)
+            # One that the driver holds in the kernel ends later: it is not told of at each tick until then.
             self._heard_s = now_s
             self.signal(signal.SIGKILL)
 
@@ -102,6 +103,7 @@ def inventory_command() -> Sequence[str]:
 
 def read_inventory(timeout_s: float = FIRST_LOOK_TIMEOUT_S) -> Inventory:
     """Returns the host's GPUs; whatever goes wrong is told in the inventory."""
+    # Not `subprocess.run`: after the time limit it waits for what it has killed, however long that is held.
     process = subprocess.Popen(
         inventory_command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -154,6 +154,7 @@ class FleetKeeper:
         """Sends what is due; called by the supervisor."""
         if now_s < self._due_s:
             return
+        # Set first, so that a Redis that is away is tried once a second and not at each tick.
         self._due_s = now_s + BEAT_S
         was_away, self._ticked_s = now_s - self._ticked_s > MAX_GAP_S, now_s
         try:
@@ -166,6 +167,7 @@ class FleetKeeper:
             self.in_contact_since_s = None
             logger.warning("no heartbeat: %s", error)
             return
+        # After a pause of our own the silence that we see in workers may be ours.
         if self.in_contact_since_s is None or was_away:
             self.in_contact_since_s = now_s
 
@@ -181,6 +183,7 @@ class FleetKeeper:
             beats(self._link.execute(beat_command(worker.incarnation for worker in alive))) if alive else []
         )
         heard = {worker.incarnation: beat for worker, beat in zip(alive, answers, strict=True)}
+        # Of all: one that is drained or does not start has no heartbeat, and can be ordered to restart.
         orders = self._orders([worker.node_name for worker in self._workers])
         for worker, order in zip(self._workers, orders, strict=True):
             worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)

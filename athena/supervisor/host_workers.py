@@ -93,6 +93,7 @@ class HostWorkers:
 
     def withdraw(self) -> None:
         """Tells that nobody looks after this host any more, from now on."""
+        # Ticks go on while the workers end, and would tell of the host again.
         self._published_s = float("inf")
         self._keeper.withdraw_hosts()
 
@@ -120,6 +121,7 @@ class HostWorkers:
             for refusal in self.plan.refusals:
                 self._keeper.tell_failure(refusal.service_id, refusal.reason)
         self._tell_problems(now_s)
+        # In this order: what is due takes the places of those who are gone.
         self._retire_followed()
         self._dismiss_gone()
         self._start_due()
@@ -138,6 +140,7 @@ class HostWorkers:
                 self._keeper.forget_failure(service_id)
 
     def _change(self, plan: Plan) -> None:
+        # Those who stay, too: if a successor's GPU is lost again, the worker that still serves is kept.
         left = {_seat(child.placement): child for child in (*self.children, *self._staying)}
         self._children, self._due = {}, []
         for placement in plan.workers:
@@ -210,6 +213,7 @@ class HostWorkers:
         reading = self._readings[placement.service_id]
         turn = self._turns[placement.service_id]
         child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix, turn)
+        # One ability that does not start leaves the others serving.
         child.is_optional = True
         return child
 

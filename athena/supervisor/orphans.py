@@ -63,6 +63,7 @@ class Orphans:
 
     def adopt(self) -> None:
         """From now on orphans come to this process."""
+        # Before any orphan comes, which would pass for one of them.
         self._strangers = frozenset(self._list())
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -76,6 +77,7 @@ class Orphans:
         Its number cannot belong to anybody else until then, nor can that of its process group.
         """
         assert child.process is not None
+        # Noted first: `tend` finds what it has left, and asks here whose that is.
         self._ended[child.process.pid] = child.birthmark
         _signal_group(child.process.pid, signal.SIGTERM)
         for orphan in self._found.values():
@@ -99,6 +101,7 @@ class Orphans:
         for pid in listed:
             if pid not in self._found:
                 self._found[pid] = Orphan(pid, now_s, self._origins(pid, running))
+        # One that is being buried was not waited for, so it is still among those that run.
         alive = {child.birthmark for pid, child in running.items() if pid not in self._ended}
         for orphan in list(self._found.values()):
             if orphan.pid not in listed or _reap(orphan.pid):
@@ -122,6 +125,7 @@ class Orphans:
                 return frozenset((mark,))
         for leader, child in running.items():
             if leader == session or child.birthmark.encode() in marks:
+                # What our own programs have started may stay until the supervisor ends.
                 return frozenset((child.birthmark,) if child.runs_foreign_code else ())
         # As in `bury`.
         return frozenset(self._ended.values()) or frozenset(
@@ -158,6 +162,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 def _reap(pid: int) -> bool:
     try:
+        # Never any child (-1): how those ended that we own, `Child.exit_status` asks.
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True

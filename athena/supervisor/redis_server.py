@@ -103,6 +103,7 @@ def note_server(data_dir: Path, server: RedisServer) -> None:
 
 
 def _fault(edition: Edition, data_dir: Path | None) -> str:
+    # The first Valkey was a Redis 7.2, so that all of them are new enough.
     if edition.product == "Redis" and edition.numbers < MIN_VERSION:
         return "is too old"
     writer = _writer(data_dir) if data_dir else None

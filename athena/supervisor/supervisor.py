@@ -50,6 +50,7 @@ class Supervisor:
 
     def __enter__(self) -> "Supervisor":
         self._orphans.adopt()
+        # A pipe that is full wakes us as well.
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop_signal)
@@ -61,6 +62,7 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # In this order: what the children leave behind when they end must still come to us.
         self.stop()
         self._orphans.release()
         signal.set_wakeup_fd(-1)
@@ -111,6 +113,7 @@ class Supervisor:
             Stop: a signal came.
         """
         while True:
+            # A copy: the GPU watch tells its readings here, and a new plan admits children.
             for child in list(self._children):
                 self._keep(child)
             self._restart.step()
@@ -136,6 +139,7 @@ class Supervisor:
     def _check_start(self, child: Child, deadline_s: float) -> None:
         if child.is_ready:
             return
+        # Looked at before the report, which is whole once the process has ended.
         returncode = child.exit_status() if child.process else None
         # Asked first, because a child that ends has often said why.
         if child.check_ready():
@@ -176,6 +180,7 @@ class Supervisor:
             self._say(f"{child.name} is ready{again}")
 
     def _bury(self, child: Child, returncode: int, now_s: float) -> None:
+        # Comes first: what the process has said last decides how its end counts.
         self._let_go(child, returncode, now_s)
         planned = child.planned_exit(returncode)
         if planned:
@@ -249,6 +254,7 @@ class Supervisor:
         self._restart.begin(self._children)
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
+        # Only counted: raised here, `Stop` would come in the middle of anything, a child's start for one.
         self._stop_signals += 1
 
 

@@ -156,6 +156,7 @@ class WorkerChild(Child):
         self._canceled_s = {}
         self._has_reported = False
         self._status_text = b""
+        # A new one for each process: its size is that of this ability, and calls of the last must not count.
         self._board.close()
         self._board = self._make_board()
         self._ability_fd = share(encode_ability(self.ability))
@@ -173,6 +174,7 @@ class WorkerChild(Child):
         if not report.ready:
             self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
             raise StartError(f"ability {self.ability.service_id}: {report.detail}")
+        # It serves what was read before; that the folder is broken is told until it is mended.
         if self._reading.problem:
             self._keeper.tell_failure(self.ability.service_id, self._reading.problem)
         else:
@@ -255,6 +257,7 @@ class WorkerChild(Child):
 
     def _note_breakage(self) -> None:
         """Reads what a process that has ended said last, and tells callers if it was broken."""
+        # The last whole line: a process that was killed may have left half of one behind it.
         line = self._status_text.rpartition(b"\n")[0].rpartition(b"\n")[2]
         report = WorkerReport.decode(line) if line else None
         if report is not None and report.is_broken:
@@ -308,6 +311,7 @@ class WorkerChild(Child):
         verdict = judge_calls(now_s, calls) or judge_canceled(
             now_s, calls, self._canceled_s, self.ability.limits.cancel_grace_s
         )
+        # One that is leaving takes nothing from its queues any more, so its silence there says nothing.
         if verdict is not None or self.is_leaving:
             return verdict
         if self.is_ready:
@@ -350,6 +354,7 @@ def device_environment(placement: Placement, environ: Mapping[str, str]) -> dict
         placement: where the process runs.
         environ: of the supervisor; numbers of threads that an operator has set there stay.
     """
+    # Also on the CPU, where it is empty: unset, or as our supervisor has it, it would show GPUs.
     variables = {"CUDA_VISIBLE_DEVICES": placement.gpu_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if placement.threads:
         threads = str(placement.threads)

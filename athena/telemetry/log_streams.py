@@ -34,10 +34,12 @@ class LogStream(io.FileIO):
             while left:
                 written = super().write(left)
                 if written is None:
+                    # The pipe is full and does not block: whoever shares it with us has set it so.
                     select.select((), (self,), ())
                 else:
                     left = left[written:]
         except OSError as error:
+            # Other errors may pass: a full disk has room again later.
             if error.errno in GONE:
                 write_nowhere(self.fileno())
         return size
@@ -53,6 +55,7 @@ class LogReaders:
         self._poll = select.poll()
         self._left = set(descriptors)
         for descriptor in descriptors:
+            # No event needs to be asked for: that the reader is gone is always told (poll(2)).
             self._poll.register(descriptor, 0)
 
     def look(self, timeout_s: float | None = 0) -> None:
@@ -105,6 +108,7 @@ def open_closed() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
+            # A new one gets the lowest free number, which is the one that was closed.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
@@ -120,6 +124,7 @@ def _is_at(stream: io.TextIOWrapper | None, descriptor: int) -> bool:
 def log_stream(descriptor: int, encoding: str = "utf-8") -> io.TextIOWrapper:
     """Returns a descriptor as a text stream that takes all that is written; it does not own it."""
     raw = LogStream(descriptor, "wb", closefd=False)
+    # Not by lines: one without an end, and the last before SIGKILL, would be lost.
     return io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\n", write_through=True)
 
 

@@ -24,6 +24,7 @@ class LogFormatter(logging.Formatter):
         """Returns a record as text; what follows its first line is indented, and looks like no record."""
         try:
             text = super().format(record)
+        # What a wrapper's objects raise when they are shown may be anything, `SystemExit` too.
         except BaseException as error:
             text = f"{record.levelname} {record.name}: this record cannot be shown ({class_name(error)})"
         return plain_lines(text, MAX_CHARS).replace("\n", "\n  ")
@@ -45,6 +46,7 @@ def configure_logs(level: str) -> None:
 
 def keep_own_logs() -> None:
     """Gives our records a way of their own, whatever a wrapper does to the root logger and `sys.stderr`."""
+    # A descriptor of its own, because a wrapper may close or redirect the standard one.
     handler = _handler(log_stream(os.dup(STDERR)))
     for logger in own_loggers():
         logger.handlers[:] = [handler]

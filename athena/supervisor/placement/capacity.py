@@ -82,6 +82,7 @@ class Room:
     def _lack_of_share(self, ability: Ability) -> str:
         share, claimed = ability.gpu.share, self.claimed
         others = [tenant for tenant in self.tenants if tenant.service_id != ability.service_id]
+        # Asked of those who claim nothing as well: they share any GPU but one that is another's alone.
         if any(tenant.gpu.share >= 1 for tenant in others):
             return "other workers have claimed it for themselves"
         if share and claimed + share > 1 + ROUNDING:

@@ -114,12 +114,14 @@ def _place_on_gpus(
     placed = _keep(rooms, hopeful, running)
     kept = {placement.service_id for placement in placed}
     cost, first = place_first_workers(rooms, [item for item in hopeful if item.service_id not in kept])
+    # Who moves loads its model anew: only if that gives somebody a GPU, or a worker at all.
     if placed and cost > (0, 0):
         other_rooms = [Room(device, former=_former(device, running)) for device in devices]
         other_cost, other_first = place_first_workers(other_rooms, hopeful)
         if other_cost < cost:
             rooms, placed, first = other_rooms, [], other_first
     placed += [_take_in(room, ability) for ability, room in first]
+    # For a host that was planned anew: those who still fit stay. Otherwise all are in their places already.
     placed += _keep(rooms, hopeful, running)
     return rooms, placed + _spread(rooms, hopeful)
 

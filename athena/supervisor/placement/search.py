@@ -65,6 +65,7 @@ class _Search:
     def go_on(self, index: int, cost: Cost) -> None:
         """Finds places for the abilities from `index` on, at the cost of those before that have none."""
         self._steps -= 1
+        # The first way is gone to its end at any cost, or there would be no plan when the steps are over.
         if self._is_found and (cost >= self.best_cost or self._steps < 0):
             return
         if index == len(self._order):
@@ -84,4 +85,5 @@ class _Search:
     def _rooms_for(self, ability: Ability) -> list[Room]:
         """Returns the rooms that are worth a try, one of each state."""
         ranked = sorted(fitting(self._rooms, ability), key=lambda room: rank(room, ability))
+        # Turned round twice: a dictionary keeps the last of one key, and that is to be the best room.
         return list({room.state: room for room in reversed(ranked)}.values())[::-1]
