@@ -309,6 +309,7 @@ def http_status_of(code: int) -> int:
     return _STATUS_BY_JOB_CODE.get(code, WrapperError.http_status)
 
 
+#: Only errors that end a job: others share these codes, with another status.
 _STATUS_BY_JOB_CODE = {
     error.code: error.http_status
     for error in (

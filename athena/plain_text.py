@@ -24,6 +24,7 @@ def plain_line(text: str, max_chars: int = MAX_CHARS) -> str:
     """Returns a text as one line; what cannot be shown is escaped, and what is too much is counted."""
     # Methods of `str` itself: a subclass may have others.
     size = str.__len__(text)
+    # More than is shown, as runs of blanks become one; not all, for it may be huge.
     head = str.__getitem__(text, slice(4 * max_chars))
     line = _IN_LINES.sub(_escaped, " ".join(head.split()))
     if size > 4 * max_chars or len(line) > max_chars:
@@ -48,12 +49,14 @@ def text_of(value: object) -> str:
     """Returns `str(value)` as one line, or what hindered it."""
     try:
         return plain_line(str(value), MAX_VALUE_CHARS)
+    # A wrapper's `__str__` may raise anything, SystemExit included.
     except BaseException as error:
         return f"{class_name(value)} whose text cannot be had ({class_name(error)})"
 
 
 def class_name(value: object) -> str:
     """Returns the name of a value's class."""
+    # `type`, because a class may say anything of its `__class__`.
     return plain_line(_class_name(type(value)), 200)
 
 

@@ -75,6 +75,7 @@ def _path_prefix(raw: str) -> str:
 
 def _seconds(raw: str) -> float:
     value = float(raw)
+    # So that `nan` is refused too: it is neither above 0 nor below it.
     if not 0 < value < float("inf"):
         raise ValueError("must be above 0")
     return value
@@ -94,6 +95,7 @@ class HostPattern:
     def allows(self, host: str, port: int, default_port: int) -> bool:
         """Whether the pattern fits a host and a port."""
         host = host.lower().rstrip(".")
+        # With its dot: `*.example.com` must not fit `badexample.com`.
         fits = host.endswith(self.name[1:]) if self.name.startswith("*.") else host == self.name
         return fits and port == (self.port or default_port)
 
@@ -324,6 +326,7 @@ def _read(item: Any, environ: Mapping[str, str]) -> Any:
     source = environ.get(variable + "_FILE")
     if raw is None and source:
         try:
+            # Editors end a file with a line break, which is no part of a secret.
             raw = Path(source).read_text().strip()
         except OSError as error:
             raise ConfigError(f"{variable}_FILE: cannot read {source}: {error.strerror}") from None

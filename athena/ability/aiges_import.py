@@ -167,6 +167,7 @@ def _param(key: str, schema: Any, is_listed: bool, place: str) -> ParamSpec:
             continue
         if name not in _KEYWORDS:
             raise _problem(f"{place}/{name}", "is a keyword that is not known here")
+        # To Python true is an int, and would pass for a length.
         if not isinstance(value, _KEYWORDS[name]) or (isinstance(value, bool) and name[:3] in ("min", "max")):
             raise _problem(f"{place}/{name}", f"has a value that cannot be used: {value!r}")
     default = given.get("defaultVal", given.get("default"))
@@ -199,6 +200,7 @@ def _json_type(given: Mapping[str, Any], place: str) -> str:
 
 
 def _enum(given: Mapping[str, Any], place: str) -> tuple[Any, ...]:
+    # `const` checks what was sent; only `constVal` takes its place.
     values = [given["const"]] if "const" in given else given.get("enum", given.get("enums", []))
     for value in values:
         if not isinstance(value, str | int | float | None):

@@ -59,6 +59,7 @@ class Finding:
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Returns findings without repetitions, the worst first, then by place."""
+    # As texts, notes would come before warnings.
     ranks = list(Severity)
     unique = dict.fromkeys(findings)
     return sorted(unique, key=lambda item: (ranks.index(item.severity), item.file, item.line))

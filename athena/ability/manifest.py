@@ -236,6 +236,7 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
         if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ConfigError(f"{file}: {name} must be a list of texts, got {value!r}")
+    # Times may have fractions although their defaults have none.
     is_whole = isinstance(default, int) and not name.endswith(("_s", "_ms"))
     number = int if is_whole else (int, float)
     if isinstance(value, number) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER:

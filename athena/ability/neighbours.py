@@ -66,6 +66,7 @@ def _imports(file: Path) -> Iterator[tuple[str, int]]:
     """Yields the absolute imports of a file, with their lines; none of one that cannot be read."""
     try:
         tree = ast.parse(file.read_bytes())
+    # MemoryError, too, is how Python's parser refuses what is nested too deeply.
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
@@ -79,6 +80,7 @@ def _files_of(folder: Path, module: str) -> list[Path]:
     """Returns the files in a folder that an import loads; none if it is not the folder's."""
     files = []
     for part in module.split("."):
+        # Python's import, too, prefers a package to a module of the same name.
         package = folder / part / "__init__.py"
         file = package if package.is_file() else folder / f"{part}.py"
         if not file.is_file():

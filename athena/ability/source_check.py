@@ -102,6 +102,7 @@ def _shape(path: Path, facts: SourceFacts) -> Iterator[Finding]:
             "derive a class Wrapper from athena.sdk.WrapperBase; `athena create` writes one",
             str(path),
         )
+    # A base class of the author's own may have the method; nobody looks for it here.
     inherits_more = any(base.rpartition(".")[2] not in ("WrapperBase", "object") for base in facts.bases)
     if facts.class_line and not names & ANSWERING and not inherits_more:
         yield Finding(

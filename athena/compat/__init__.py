@@ -30,6 +30,7 @@ class CompatFinder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Returns where a module of ours is; None for all others."""
+        # Python looks for the modules of a package in the package's own folder.
         if fullname not in NAMES:
             return None
         return importlib.machinery.PathFinder.find_spec(fullname, [str(FOLDER)], target)
@@ -52,6 +53,7 @@ def install_finder() -> None:
     if not any(isinstance(finder, CompatFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, CompatFinder())
         sys.meta_path.append(FallbackFinder())
+    # What was imported before would be found without asking any finder.
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in NAMES and not _is_ours(module):
             logger.warning("the module %s of %s is not used: wrappers run with ours", name, module.__file__)
@@ -59,4 +61,5 @@ def install_finder() -> None:
 
 
 def _is_ours(module: ModuleType) -> bool:
+    # The file of a folder that was imported without an `__init__.py` is None.
     return Path(getattr(module, "__file__", None) or "").is_relative_to(FOLDER)

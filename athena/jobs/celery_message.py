@@ -33,6 +33,7 @@ _HEADERS: dict[str, Any] = {
     "argsrepr": "<argsrepr>",
     "kwargsrepr": "{}",
     "origin": "athena",
+    # There is no result backend: a job's record is the one place of its state.
     "ignore_result": True,
     "replaced_task_nesting": 0,
     "stamped_headers": None,
@@ -51,6 +52,7 @@ def encode_message(message: JobMessage, queue: str) -> bytes:
     The body is plain UTF-8, not base64; kombu reads both. Headers come first, so that the take script finds
     the id without reading the body.
     """
+    # JSON within JSON: kombu carries a body as a text, to be decoded by its content type.
     body = orjson.dumps(orjson.dumps([[message.encode()], {}, _EMBED]).decode())
     job_id = b'"%s"' % message.job_id.encode()
     argsrepr = orjson.dumps(describe_inputs(message))
@@ -124,6 +126,7 @@ def with_new_id(message: bytes, job_id: str) -> bytes:
     headers, properties = document["headers"], document["properties"]
     headers["id"] = headers["root_id"] = job_id
     properties["correlation_id"] = properties["delivery_tag"] = job_id
+    # A task of another Celery client has no id in its body, which may be base64 as well.
     if headers.get("athena"):
         body = orjson.loads(document["body"])
         body[0][0]["id"] = job_id

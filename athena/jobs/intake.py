@@ -45,6 +45,7 @@ def prepare_job(
 
 
 def _less(asked: float | None, allowed: float) -> float:
+    # 0 where it is the ability's own: jobs whose messages name different limits share no batch.
     return float(asked) if asked is not None and asked < allowed else 0
 
 
@@ -54,6 +55,7 @@ def complete(given: Mapping[str, Any], specs: Iterable[ParamSpec]) -> Mapping[st
     if not rewriting:
         return given
     members = dict(given)
+    # The original framework's order, each step for all members: a later one sees what was filled in.
     members.update({spec.key: spec.const for spec in rewriting if spec.const is not None})
     for spec in rewriting:
         if spec.default is not None:

@@ -122,6 +122,7 @@ def _told_by_holder(
         case Started():
             return _started(life)
         case Finished(_, state):
+            # A short job tells its start with its end.
             return replace(_started(life), state=state)
         case Returned():
             return replace(_unstarted(life), state=JobState.QUEUED, holder="")
@@ -135,6 +136,7 @@ def _told_by_holder(
 
 def _take(life: Life, incarnation: str) -> Life:
     held = replace(life, holder=incarnation)
+    # Counted as begun before it can do harm: if the whole host dies, Redis knows that it ran.
     return _started(held) if life.runs_alone else held
 
 
@@ -145,6 +147,7 @@ def _started(life: Life) -> Life:
 
 
 def _unstarted(life: Life) -> Life:
+    # It may be counted: one that runs alone when it was taken, one that was spoiled when it began.
     return replace(life, attempts=life.attempts - (life.state is JobState.RUNNING))
 
 
@@ -156,6 +159,7 @@ def _again(life: Life, deaths: int = 0) -> Life:
 def _after_death(life: Life, event: WorkerDied) -> Life:
     ran = life.state is JobState.RUNNING if event.ran is None else event.ran
     if not ran:
+        # Redis hears of a start after 50 ms: if the host died too, it may have run all the same.
         suspected = life.runs_alone or event.ran is None
         return replace(life, state=JobState.QUEUED, holder="", runs_alone=suspected)
     if life.deaths + 1 >= event.max_attempts:

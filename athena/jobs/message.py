@@ -112,6 +112,7 @@ def check_version(document: Mapping[str, Any]) -> None:
         RequestError: none does.
     """
     version = document.get("v")
+    # `type`, not `isinstance`: to Python true is version 1.
     if type(version) is not int or not 0 < version <= MESSAGE_VERSION:
         text = (
             f"queue message version {version!r} is not known here; this worker reads up to {MESSAGE_VERSION}"
@@ -166,6 +167,7 @@ def make_message(
 
 
 def _join(inputs: list[InputValue]) -> bytes:
+    # A large input that is alone, the usual case, is not copied.
     return inputs[0].data if len(inputs) == 1 else b"".join(item.data for item in inputs)
 
 

@@ -49,4 +49,5 @@ def is_gpu_id(target: str) -> bool:
 def queues_of_targets(service_id: str, targets: Iterable[str]) -> list[str]:
     """Returns the queues of some targets, with all of their lanes."""
     names = (queue_name(service_id, target, lane) for target in targets for lane in (NORMAL, HIGH, LOW))
+    # A GPU has one queue for all lanes, which would be named three times.
     return list(dict.fromkeys(names))

@@ -68,6 +68,7 @@ class JobRecord:
 
         exec_ms = float(record.get(b"exec_ms") or 0)
         has_run = b"exec_ms" in record
+        # A job that told its start with its end has no `started_ms`, and no attempts if it was the first.
         began_ms = number(b"finished_ms") - int(exec_ms) if has_run else 0
 
         return cls(

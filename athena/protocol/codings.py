@@ -91,8 +91,10 @@ def _unpack_member(coding: str, rest: memoryview) -> Generator[bytes, None, memo
             piece = member.decompress(chunk, PIECE_BYTES)
         except zlib.error:
             raise ValueError(f"is not {coding} data") from None
+        # zlib may still hold data when its input is at an end: only nothing for nothing is too little.
         if not chunk and not piece and not member.eof:
             raise ValueError(f"is {coding} data that is cut off")
+        # What found no place in the piece, and what belongs to the next member, is read again.
         rest = rest[len(chunk) - len(member.unconsumed_tail) - len(member.unused_data) :]
         if piece:
             yield piece
@@ -108,6 +110,7 @@ def _gunzip(pointer: str, packed: bytes, limit_bytes: int, used_bytes: int) -> b
             if used_bytes + len(unpacked) > limit_bytes:
                 together = "with the inputs before it, " if used_bytes else ""
                 raise _problem(pointer, f"{together}has more than {limit_bytes} bytes when it is unpacked")
+    # The refusal above is no ValueError, so it passes.
     except ValueError as error:
         raise _problem(pointer, f"{error}; its `compress` says gzip") from None
     return bytes(unpacked)
@@ -125,6 +128,7 @@ def encode_output(key: str, type: int, data: bytes, attributes: Mapping[str, Any
             data = data.decode().encode(codec)
         except UnicodeError as error:
             raise OutputError(f"output {key!r} cannot be written in {codec}: {error}") from None
+    # Without the time of day in its head: the same output is always the same bytes.
     return gzip.compress(data, mtime=0) if attributes.get("compress") == GZIP else data
 
 

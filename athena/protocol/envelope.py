@@ -129,6 +129,7 @@ def _read_input(key: str, value: Mapping[str, Any], type: int) -> InputValue:
     name = DATA_FIELDS[type]
     text = value[name]
     try:
+        # Nearly all base64 is in one line. Without `validate`, what is no base64 would be skipped silently.
         data = pybase64.b64decode(text, validate=True)
     except ValueError:
         text, data = _decode_broken_lines(f"/payload/{key}/{name}", text)
@@ -187,6 +188,7 @@ def render_outputs(
             pointer = f"/parameter/{service_id}/{output.key}/format"
             warnings.append(Problem(pointer, f"the output is not JSON, so it is given as base64: {fault}"))
         field = DATA_FIELDS[output.type]
+        # Ours come last: a caller may have sent members of these names.
         rendered[output.key] = {**attributes, "seq": 0, "status": output.status, field: value}
     return orjson.dumps(rendered), warnings
 
@@ -196,6 +198,8 @@ def _render_data(data: bytes, format: Any) -> tuple[Any, str]:
     fault = ""
     if format == "json":
         try:
+            # A fragment goes into the answer unread, so what is no JSON would break all of it. It is not
+            # written anew: numbers and the order of members stay the wrapper's.
             orjson.loads(data)
             return orjson.Fragment(data), ""
         except orjson.JSONDecodeError as error:
@@ -219,5 +223,6 @@ def success_body(job_id: str, gpu_type: str, payload: bytes, warnings: str = "")
         header["warnings"] = orjson.Fragment(warnings)
     body: dict[str, Any] = {"header": header}
     if payload and payload != b"{}":
+        # The worker has rendered it: there are more of them than of gateways, which only copy.
         body["payload"] = orjson.Fragment(payload)
     return orjson.dumps(body)

@@ -50,6 +50,7 @@ class WholeNumber(fields.Integer):
                     f"must be written in digits beyond {EXACT}: a fraction or power is rounded"
                 )
             return int(value)
+        # To Python true is an int, and in JSON it is no number.
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValidationError(f"must be an integer, got {json_type(value)}")
         return value
@@ -61,6 +62,7 @@ class Decimal(fields.Float):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValidationError(f"must be a number, got {json_type(value)}")
+        # Not made a float: a whole number beyond 2^53 would be rounded.
         return value
 
 

@@ -128,6 +128,7 @@ class Interface:
     @cached_property
     def digest(self) -> str:
         """Tells apart interfaces that do not take the same requests: 16 hexadecimal digits."""
+        # Limits, GPU types and version are left out: when they change, jobs that wait still fit.
         told = [self.service_id, self.params, self.inputs, self.outputs, self.header_params]
         # Through JSON and back: a gateway has read what a worker has written.
         return blake2b(orjson.dumps(told, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
@@ -140,6 +141,7 @@ class Interface:
     def decode(cls, raw: bytes) -> "Interface":
         """Reads what `encode` wrote; members of a later version are ignored."""
         document = orjson.loads(raw)
+        # Checked here, where whoever reads the registry leaves an entry out: queues are named after these.
         if not all(isinstance(item, str) for item in (document["service_id"], *document["gpu_types"])):
             raise TypeError("service_id and gpu_types must be texts")
         return cls(
@@ -151,6 +153,7 @@ class Interface:
             outputs=tuple(_data(item) for item in document["outputs"]),
             gpu_types=tuple(document["gpu_types"]),
             fallback=document["fallback"],
+            # Earlier versions did not write all limits, and later ones may write more.
             limits=Limits(
                 **{
                     name: document["limits"][name]

@@ -89,6 +89,7 @@ def output_schema(spec: DataSpec) -> JsonSchema:
     """Returns the schema of an output: the data, and the attributes that the request gave."""
     attributes = {key: field_schema(field) for key, field in output_request_fields(spec).items()}
     rewritten = [member for member in spec.members or () if member.rewrites]
+    # The answer repeats what a value was rewritten to, which may be of any type.
     attributes.update({name: {} for member in rewritten for name in (member.key, member.replace_key) if name})
     return {
         "type": "object",
@@ -188,6 +189,7 @@ def _given(limits: Mapping[str, Any]) -> JsonSchema:
 
 def _or_null(schema: JsonSchema) -> JsonSchema:
     nullable = {**schema, "type": [schema["type"], "null"]}
+    # A value has to pass `type` and `enum`, so null must be in both.
     if "enum" in schema:
         nullable["enum"] = [*schema["enum"], None]
     return nullable

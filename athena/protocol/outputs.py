@@ -57,4 +57,5 @@ def content_type(field: str, attributes: Mapping[str, Any]) -> str:
     if field == "text":
         return f"text/plain; charset={_CHARSETS.get(encoding, 'utf-8')}"
     guessed, _ = mimetypes.guess_type(f"x.{encoding}", strict=False)
+    # No type begins with a slash, so `other` data is binary whatever its encoding is called.
     return guessed if guessed and guessed.startswith(_FAMILIES.get(field, "/")) else BINARY

@@ -81,6 +81,7 @@ def _validator_check(types: tuple[type, ...], validator: Any) -> Check:
         )
     if isinstance(validator, validate.OneOf):
         choices = frozenset(validator.choices)
+        # The type first: a list cannot be looked up in a set, and true would be found as 1.
         return lambda value: type(value) in types and value in choices
     if isinstance(validator, validate.Regexp):
         match: Any = validator.regex.match
@@ -108,6 +109,7 @@ def _range_check(types: tuple[type, ...], validator: validate.Range) -> Check:
 
 def _certain_numbers(types: tuple[type, ...]) -> tuple[float, float]:
     """Returns between which numbers a parser has rounded none, and any JSON writer writes all."""
+    # The last floats before 2^63, which are 1024 apart: from there on one may be a rounded whole number.
     return (-ROUNDED + 1024, ROUNDED - 1024) if float in types else (MIN_WHOLE, MAX_WHOLE)
 
 

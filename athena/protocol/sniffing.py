@@ -81,6 +81,7 @@ def _behind_tags(data: bytes) -> int:
             break
         length = 0
         for byte in data[start + 6 : start + 10]:
+            # Seven bits each: so no length looks like the beginning of a sound (ID3v2.4.0, 6.2).
             length = length << 7 | byte & 0x7F
         start += 10 + length + (10 if data[start + 5] & 0x10 else 0)
     return start
@@ -99,6 +100,7 @@ def encoding_warning(type: int, data: bytes, attributes: Mapping[str, str]) -> s
         return ""
     found = sniff(data)
     if named in _HEADLESS:
+        # Samples may begin like an MP3 or a bitmap by chance: these are told by two bytes.
         return f"begins like {found}, although its encoding is {named}" if found in ("wav", "flac") else ""
     expected = _EXPECTED.get(named)
     if expected is None or found == expected:

@@ -95,6 +95,7 @@ def build_envelope(
     """
     builder = _Builder(interface, base or {})
     given = list(uploads)
+    # Uploads first: by the inputs that are there `INPUT.ATTRIBUTE` is told from other names.
     for upload in given:
         builder.add_upload(upload)
     for name, value in fields:
@@ -125,6 +126,7 @@ class _Builder:
         type = self._interface.input_types.get(key, _TYPE_BY_FAMILY.get(family, 0))
         node = dict(_object(self._payload, key, f"/payload/{key}"))
         encoding = _encoding(type, upload)
+        # What the envelope says counts more than what was found out.
         if encoding:
             node.setdefault("encoding", encoding)
         node.setdefault("status", STATUS_ONCE)
@@ -155,6 +157,7 @@ class _Builder:
             self._parameter[key] = _typed(self._params.get(key), value)
 
     def _set_attribute(self, objects: dict[str, Any], key: str, attribute: str, value: str) -> None:
+        # Other scripts have digits too, which JSON has not; 15 of ours are exact in every parser.
         whole = attribute in _NUMBERS and value.isascii() and value.isdecimal() and len(value) < 16
         node = objects.get(key)
         if not isinstance(node, dict):
@@ -205,5 +208,6 @@ def _typed(spec: ParamSpec | None, value: str) -> Any:
         return value == "true"
     if spec.json_type in ("integer", "number") and _NUMBER.fullmatch(value.strip()):
         number = int(value) if _WHOLE.fullmatch(value.strip()) else float(value)
+        # `1e999` looks like a number and is read as infinity, which JSON cannot hold.
         return number if number < math.inf and number > -math.inf else value
     return value

@@ -134,6 +134,7 @@ def _blocks(raw: bytes) -> Iterator[bytes]:
             # What it escapes comes along.
             block = raw[start : start + BLOCK_BYTES + 1]
         start += len(block)
+        # Backslashes first: the quote behind an escaped backslash ends its text.
         yield block.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in block else block
 
 

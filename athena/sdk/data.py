@@ -18,6 +18,7 @@ def as_bytes(value: Any) -> bytes:
     if type(value) is bytes:
         return value
     if isinstance(value, str):
+        # A subclass of str may have an `encode` of its own, and may return anything.
         return str.encode(value)
     if isinstance(value, Bytes):
         return bytes(memoryview(value))

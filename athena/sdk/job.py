@@ -38,6 +38,7 @@ def cancelled(sid: str | None = None) -> bool:
         sid: the job; without it, all jobs of this thread's call must be canceled.
     """
     jobs = _jobs(sid)
+    # Of no jobs `all` is true, and outside of a job nothing is canceled.
     return bool(jobs) and all(job.is_canceled for job in jobs)
 
 

@@ -127,6 +127,7 @@ def _output_problems(item: Any, types: dict[str, int], is_stream: bool) -> Itera
     except TypeError as error:
         yield f"output {item.key!r}: {error}"
         return
+    # The length of a text may count its characters, as `ResponseData` itself does.
     if item.len not in (size, len(item.data)):
         yield f"output {item.key!r} has len {item.len}, but {size} bytes"
     if not is_stream and item.status != DataOnce:

@@ -27,12 +27,15 @@ def getFileLogger(
 
 def _logger(handler: logging.Handler, fmt: str, level: int | str, name: str) -> logging.Logger:
     logger = logging.getLogger(name)
+    # A wrapper that asks twice would get each line twice. `type`, not `isinstance`: a FileHandler is a
+    # StreamHandler too, and one logger may have both.
     for old in [item for item in logger.handlers if type(item) is type(handler)]:
         logger.removeHandler(old)
         old.close()
     handler.setFormatter(logging.Formatter(fmt))
     logger.addHandler(handler)
     logger.setLevel(level)
+    # The root logger's handler would write the line once more.
     logger.propagate = False
     return logger
 

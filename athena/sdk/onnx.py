@@ -231,6 +231,7 @@ def _load_cuda_libraries(runtime: Any) -> None:
     if hasattr(runtime, "preload_dlls"):
         try:
             runtime.preload_dlls()
+        # The system may have the libraries; if nobody has, opening the model says so.
         except Exception as error:
             logger.debug("CUDA's libraries were not loaded beforehand: %s", error)
 
@@ -239,6 +240,7 @@ def _try_cuda(runtime: Any, path: Path, options: Any, cuda: dict[str, str]) -> t
     """Returns the session on the GPU, or what came instead (None for nothing), and why."""
     try:
         session = _open(runtime, path, options, [(CUDA, cuda), CPU])
+    # A damaged file fails here as well; opening it for the CPU tells which it was.
     except ModelFileError as error:
         return None, f"CUDA cannot be used: {_first_line(error.__cause__ or error)}"
     if CUDA in session.get_providers():

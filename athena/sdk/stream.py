@@ -152,6 +152,7 @@ class SessionManager:
         """Gives a handle back, its session forgotten."""
         thread = self._threads.get(handle)
         if thread is not None:
+            # Emptied before it is idle: the next session may take it at once.
             thread.reset()
             with self._lock:
                 thread.is_idle = True

@@ -57,6 +57,7 @@ class WrapperBase:
     @property
     def session(self) -> SessionManager:
         """Made when it is first asked for."""
+        # Not in the constructor, which subclasses may not call; `setdefault` gives two threads the same one.
         manager: SessionManager = self.__dict__.setdefault("_session_manager", SessionManager())
         return manager
 

@@ -123,6 +123,7 @@ def parse_address(url: str, tls: RedisTls | None = None, sentinel_password: str 
         )
     if tls.key_file and not tls.cert_file:
         raise ConfigError("ATHENA_REDIS_KEY_FILE needs the certificate: set ATHENA_REDIS_CERT_FILE too")
+    # At the last @: people leave the one in their password as it is.
     login, _, hosts = parts.netloc.rpartition("@")
     username, _, password = login.partition(":")
     read = {"unix": _socket, "sentinel": _sentinels}.get(parts.scheme, _server)

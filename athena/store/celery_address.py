@@ -14,8 +14,10 @@ def celery_url(target: RedisAddress | str) -> str:
     if address.username or address.password:
         login = f"{quote(address.username, safe='')}:{quote(address.password, safe='')}@"
     if address.scheme == "unix":
+        # kombu takes the query of a socket for options of its own, and calls the database so.
         database = f"?virtual_host={address.database}" if address.database else ""
         return f"redis+socket://{login}{quote(os.fsencode(address.path))}{database}"
+    # kombu has no list of hosts: each sentinel is a URL of its own.
     return ";".join(
         f"{address.scheme}://{login}{bracketed(host)}:{port}/{address.database}"
         for host, port in address.hosts

@@ -24,6 +24,7 @@ def settings_fault(info: Mapping[str, Any]) -> str:
     Args:
         info: what the command INFO answers.
     """
+    # Valkey calls it `server_mode`.
     mode = info.get("redis_mode") or info.get("server_mode")
     if mode == "sentinel":
         return "this is a Sentinel, not a Redis: write sentinel://host:26379/<master name>"

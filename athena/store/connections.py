@@ -26,6 +26,7 @@ CONNECT_TIMEOUT_S = 3.0
 #: Sentinels answer from memory; one that does not answer soon is passed over.
 SENTINEL_TIMEOUT_S = 1.0
 
+#: A replica refuses writes, wakes who was blocked as it became one, and may refuse reads without its master.
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 
 
@@ -51,6 +52,7 @@ class _MasterOnly:
         except ResponseError as error:
             if not was_demoted(error):
                 raise
+            # redis-py keeps a connection that brought an error. A new one leads to the present master.
             self.disconnect()  # type: ignore[attr-defined]
             raise demoted_error() from error
 
@@ -82,6 +84,7 @@ class _Sentinels(Sentinel):
 
     def __init__(self, address: RedisAddress, timeout_s: float) -> None:
         limit_s = min(timeout_s, SENTINEL_TIMEOUT_S)
+        # A sentinel has neither databases nor the master's users, and a password of its own.
         options = {**_options(address, limit_s), "db": 0, "username": None}
         options["password"] = address.sentinel_password or None
         options["retry"] = Retry(NoBackoff(), 0)
@@ -90,6 +93,7 @@ class _Sentinels(Sentinel):
         self._lock = threading.Lock()
 
     def discover_master(self, service_name: str) -> Any:
+        # Inference threads share it: one would close the connections on which another one asks.
         with self._lock:
             try:
                 return super().discover_master(service_name)
@@ -101,6 +105,7 @@ class _Sentinels(Sentinel):
 
 
 def _no_master(address: RedisAddress, error: RedisError) -> RedisConnectionError:
+    # redis-py lists `<sentinel> - <error>`; the last error stands for all.
     reason = str(error).rpartition(" - ")[2] if " - " in str(error) else "they do not know it"
     if "AuthenticationError" in reason:
         reason = "they ask for a password, which ATHENA_SENTINEL_PASSWORD sets"
@@ -117,6 +122,7 @@ def _options(address: RedisAddress, timeout_s: float) -> dict[str, Any]:
         "socket_timeout": timeout_s,
         "socket_connect_timeout": min(timeout_s, CONNECT_TIMEOUT_S),
         "health_check_interval": 0,
+        # Answers are read as flat lists; with RESP3, some would be maps.
         "protocol": 2,
     }
     if address.scheme == "unix":
@@ -162,6 +168,7 @@ def pool_of(
     kind = _CLASSES[address.scheme]
     if mixin is not None:
         kind = type("Connection", (mixin, kind), {})
+    # redis-py would repeat a command whose reply was lost, and it may have been carried out.
     options = {**_options(address, timeout_s), "retry": Retry(NoBackoff(), 0), **more}
     if address.scheme != "sentinel":
         return ConnectionPool(connection_class=kind, **options)

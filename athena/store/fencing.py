@@ -68,6 +68,7 @@ def fence_command(incarnation: str, death: Death, silent_since_beat: int | None 
             int(death.dead_ttl_s * 1000),
             ExecTimeoutError.code,
             death.overrun_message,
+            # No names may mean that no job is to blame, or that nobody knows.
             "0" if death.blamed is None else "1",
             "" if silent_since_beat is None else silent_since_beat,
             *(death.blamed or ()),

@@ -60,6 +60,7 @@ def taken_jobs(reply: Any) -> list[TakenJob] | None:
     """Reads the answer of `take_command`; None means that the worker is fenced."""
     if reply is None:
         return None
+    # A flat list: Redis 6 writes each list within a list by a system call of its own.
     items = iter(reply)
     return [
         TakenJob(

@@ -28,6 +28,7 @@ class BlockingLink:
         except NoScriptError:
             script = script_of(command)
             assert script is not None
+            # Nothing was carried out, so this repeats nothing.
             self._exchange(("SCRIPT", "LOAD", script.source))
             return self._exchange(command)
 
@@ -45,6 +46,7 @@ class BlockingLink:
                 self._is_connected = True
             connection.send_command(*command, check_health=False)
             return connection.read_response(disable_decoding=True)
+        # An error is a reply that was read to its end: the connection is sound.
         except ResponseError:
             raise
         except BaseException:

@@ -164,6 +164,7 @@ def job_record(job_id: str, reply: Any) -> JobRecord | None:
     record = pairs(flat)
     position = 0
     if record.get(b"state") == b"queued" and not record.get(b"token"):
+        # A job that was put back keeps its number, which its queue has passed.
         position = max(1, int(record.get(b"seq") or 0) - int(given_out or 0))
     reason = (waits or b"").decode(errors="replace")
     return JobRecord.decode(job_id, record, result, position, is_paused is not None, reason)
@@ -221,6 +222,7 @@ def split_replies(data: bytes) -> list[Reply]:
             start += 4
             parts.append(data[start : start + size])
             start += size
+        # `inline` is a flag of its own: an empty payload may be one that was left out, or all there is.
         job_id, state, code, message, gpu_type, inline, payload = parts
         replies.append(
             Reply(

@@ -72,6 +72,7 @@ def openapi_document(interfaces: Iterable[Interface], url_prefix: str = "") -> d
 
 def error_classes() -> list[type[AthenaError]]:
     """Returns the errors that callers can meet, as `athena.errors` defines them."""
+    # ConfigError keeps a process from starting, so no caller meets it.
     return [
         item
         for item in vars(errors).values()
@@ -223,6 +224,7 @@ def _probe_paths() -> dict[str, Any]:
     alive = json_answer("Yes.", object_schema({"live": boolean}))
     document = json_answer("It.", {"type": "object"})
     ready = get_operation("isReady", "probes", "Whether requests can be queued and answered", readiness)
+    # Not the form of other errors: the checks say what is missing.
     ready["responses"]["503"] = readiness
     return {
         "/livez": {"get": get_operation("isAlive", "probes", "Whether it lives", alive)},
