@@ -13,7 +13,7 @@ from athena.settings import from_env
 from athena.store.address import RedisAddress, redis_address_of
 from athena.store.celery_address import celery_options, celery_url
 from athena.store.connections import tls_options
-from workers.consumer.publishers import OnceControl, OnceEvents
+from workers.consumer.publishers import HastyControl, HastyEvents
 
 
 class _LazyConfig:
@@ -60,7 +60,7 @@ class _LazyConfig:
 
 def make_app(**config: Any) -> Celery:
     """Returns an application that knows the one task."""
-    app = Celery("athena", set_as_current=False, events=OnceEvents, control=OnceControl)
+    app = Celery("athena", set_as_current=False, events=HastyEvents, control=HastyControl)
     app.config_from_object(_LazyConfig())
     if config:
         app.conf.update(config)

@@ -1,4 +1,4 @@
-"""What a worker publishes for Celery's tools: heartbeats, and answers to remote control; each once.
+"""What a worker publishes for Celery's tools: heartbeats and answers to remote control, without patience.
 
 Celery publishes both from the worker's loop, and kombu tries again for ever while Redis is away. Until it is
 back the loop does not turn: SIGTERM ends nothing, and a watchdog takes the worker for one that hangs. Tools
@@ -19,11 +19,12 @@ from athena.plain_text import one_line
 
 logger = logging.getLogger(__name__)
 
-#: For `kombu.Connection.ensure`.
-ONE_TRY = {"max_retries": 0}
+#: For `kombu.Connection.ensure`: one more try, at once. Answers leave over a connection that may still be to a
+#: master of before.
+TWO_TRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
-class OnceDispatcher(EventDispatcher):
+class HastyDispatcher(EventDispatcher):
     """Sends events; what cannot be sent is kept until Redis is back, as Celery does with those of tasks."""
 
     def _publish(
@@ -38,13 +39,13 @@ class OnceDispatcher(EventDispatcher):
         super()._publish(event, producer, routing_key, retry=False)
 
 
-class OnceEvents(Events):
+class HastyEvents(Events):
     """Celery's events, with that dispatcher."""
 
-    dispatcher_cls = OnceDispatcher
+    dispatcher_cls = HastyDispatcher
 
 
-class OnceMailbox(Mailbox):
+class HastyMailbox(Mailbox):
     """Answers remote control; whoever asked asks again when Redis is back."""
 
     def _publish_reply(
@@ -57,14 +58,14 @@ class OnceMailbox(Mailbox):
         producer: Any = None,
         **opts: Any,
     ) -> None:
-        opts.setdefault("retry_policy", ONE_TRY)
+        opts.setdefault("retry_policy", TWO_TRIES)
         try:
             super()._publish_reply(reply, exchange, routing_key, ticket, channel, producer, **opts)
         except OperationalError as error:
             logger.info("nobody hears an answer to remote control: %s", one_line(error))
 
 
-class OnceControl(Control):
+class HastyControl(Control):
     """Celery's remote control, with that mailbox."""
 
-    Mailbox = OnceMailbox
+    Mailbox = HastyMailbox
