@@ -33,6 +33,8 @@ need_command mmdebstrap mmdebstrap
 mmdebstrap --quiet --variant=minbase --include="$packages" --aptopt='Acquire::Check-Valid-Until "false"' \
     "$suite" "$root" http://deb.debian.org/debian
 git clone --quiet --no-hardlinks "$PWD" "$root/athena"
+# An installer writes it; a root has none.
+printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
 # Behind a proxy that is an authority of its own, the machine knows it.
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

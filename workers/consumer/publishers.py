@@ -19,8 +19,8 @@ from athena.plain_text import one_line
 
 logger = logging.getLogger(__name__)
 
-#: For `kombu.Connection.ensure`: one more try, at once. Answers leave over a connection that may still be to a
-#: master of before.
+#: For `kombu.Connection.ensure`: one more try, at once. Answers leave over a connection that may still be to
+#: a master of before.
 TWO_TRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
