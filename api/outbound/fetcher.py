@@ -77,6 +77,10 @@ class FetchPolicy:
         )
 
 
+#: So long one of several addresses of a host may take to answer before the next one is tried.
+NEXT_ADDRESS_S = 2.0
+
+
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to addresses that the policy allows, and to no others."""
 
@@ -99,10 +103,16 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             RefusedAddressError: one of its addresses is not allowed.
             httpcore.ConnectError: it has none, or cannot be reached.
         """
-        address = await self._resolve(host, port)
-        return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+        *others, last = await self._resolve(host, port)
+        # A name may lead to an address at which nobody listens, or to a network that does not work from here.
+        for address in others:
+            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._inner.connect_tcp(
+                    str(address), port, NEXT_ADDRESS_S, local_address, socket_options
+                )
+        return await self._inner.connect_tcp(str(last), port, timeout, local_address, socket_options)
 
-    async def _resolve(self, host: str, port: int) -> Address:
+    async def _resolve(self, host: str, port: int) -> list[Address]:
         resolve = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._resolvers, resolve)
@@ -112,7 +122,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         for address in addresses:
             if not self._policy.allows(address):
                 raise RefusedAddressError(f"the host {host!r} leads to an address that is not allowed")
-        return addresses[0]
+        return addresses
 
 
 class Turns:

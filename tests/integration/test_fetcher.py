@@ -325,3 +325,14 @@ def test_patterns_of_the_setting() -> None:
 def test_a_setting_that_is_no_host_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="ATHENA_FETCH_HOSTS"):
         from_env({"ATHENA_FETCH_HOSTS": value})
+
+
+def test_next_address_of_a_host_is_tried_when_nobody_listens_at_the_first(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both(host: str, at: int, **_: object) -> list[object]:
+        return [(0, 0, 0, "", (address, at)) for address in ("::1", "127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr("api.outbound.fetcher.socket.getaddrinfo", both)
+
+    assert fetch(f"http://localhost:{port}/file", [HostPattern("localhost", port)]) == b"data of /file"

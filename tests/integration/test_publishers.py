@@ -21,9 +21,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def app(server: Server) -> Celery:
+def app(server: Server) -> Iterator[Celery]:
     """The application of the workers, with that server."""
-    return make_app(broker_url=url_of(server), broker_transport_options={"socket_timeout": 1})
+    app = make_app(broker_url=url_of(server), broker_transport_options={"socket_timeout": 1})
+    yield app
+    # Answers leave over connections of the application's own.
+    app.amqp.producer_pool.force_close_all()
+    app.pool.force_close_all()
 
 
 @pytest.fixture
