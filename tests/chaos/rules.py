@@ -153,7 +153,10 @@ def ends_are_wanted(story: Story) -> Iterator[str]:
         states = {seen.state for seen in job.seen if seen.is_final}
         if job.end is not None and job.end["state"] in FINAL:
             states.add(job.end["state"])
-        cut_short = sum(run.ended_s is None for run in job.runs)
+        # A worker whose host is cut off counts as dead, though its run comes to an end.
+        cut_short = sum(
+            run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s) for run in job.runs
+        )
         for state in sorted(states - job.may):
             if state != "poisoned" or cut_short < story.settings["max_attempts"]:
                 yield f"{job.name}: {state}, but may only be {' or '.join(sorted(job.may))}"

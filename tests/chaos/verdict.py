@@ -56,22 +56,23 @@ class Runs:
 
     def __init__(self, ledger: Path) -> None:
         self._begun: dict[str, set[str]] = defaultdict(set)
-        self._ended: set[str] = set()
         for line in ledger.read_text().splitlines():
             word, tag, run, *_ = line.split(" ")
             if word == "begin":
                 self._begun[tag].add(run)
-            elif word == "end":
-                self._ended.add(run)
 
     @property
     def repeated(self) -> int:
         """How many jobs were begun more than once."""
         return sum(len(runs) > 1 for runs in self._begun.values())
 
-    def cut_short(self, tag: str) -> int:
-        """Returns how often a process ended while it ran a job."""
-        return len(self._begun[tag] - self._ended)
+    def begun(self, tag: str) -> int:
+        """Returns how often a job was begun.
+
+        Which of these its worker did not live to end is known to the history alone: one whose host was cut
+        off counts as dead, and comes to its end all the same (`rules.ends_are_wanted`).
+        """
+        return len(self._begun[tag])
 
 
 def open_jobs(client: redis.Redis) -> int:
@@ -99,7 +100,7 @@ def judge(client: redis.Redis, load: Load, ledger: Path, losses: Sequence[Loss] 
             if load.accepted[name] is not job and state != "unknown":
                 # Two jobs for one request.
                 faults["two results"] += 1
-            faults[fault_of(job, state, result, runs.cut_short(name), losses)] += 1
+            faults[fault_of(job, state, result, runs.begun(name), losses)] += 1
     return Verdict(
         jobs=len(jobs),
         lost=faults["lost"],
@@ -112,13 +113,13 @@ def judge(client: redis.Redis, load: Load, ledger: Path, losses: Sequence[Loss] 
     )
 
 
-def fault_of(job: Accepted, state: str, result: str, cut_short: int, losses: Iterable[Loss]) -> str:
+def fault_of(job: Accepted, state: str, result: str, begun: int, losses: Iterable[Loss]) -> str:
     """Returns what is to be said of the end of a job; "" if it is as it should be."""
     if state in ("unknown", "queued", "running"):
         is_excused = state == "unknown" and any(loss.covers(job.sent_s, job.heard_s) for loss in losses)
         return "gone with Redis" if is_excused else "lost"
     if state != ("poisoned" if job.is_poison else "succeeded"):
-        return "unlucky" if state == "poisoned" and cut_short >= MAX_ATTEMPTS else "wrong"
+        return "unlucky" if state == "poisoned" and begun >= MAX_ATTEMPTS else "wrong"
     others = [seen_s for seen, seen_s in job.results.items() if seen != result]
     if not others:
         return ""
