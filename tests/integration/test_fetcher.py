@@ -199,7 +199,8 @@ def test_a_slow_host_holds_up_nobody_who_wants_another_one(port: int) -> None:
         server = await asyncio.start_server(silent.take, "127.0.0.1", 0)
         slow_port = server.sockets[0].getsockname()[1]
         hosts = (HostPattern("127.0.0.1", slow_port), HostPattern("localhost", port))
-        fetcher = Fetcher(FetchPolicy(hosts, (ipaddress.ip_network("127.0.0.0/8"),)), 60)
+        networks = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
+        fetcher = Fetcher(FetchPolicy(hosts, networks), 60)
         urls = [f"http://127.0.0.1:{slow_port}/", f"http://localhost:{port}/to/http://127.0.0.1:{slow_port}/"]
         waiting = [
             asyncio.ensure_future(fetcher.fetch_all([Reference("a", "text", url)], LIMIT))
