@@ -63,11 +63,11 @@ PURGE = Script("purge", "clock", "keep", "settle", "abandon")
 PAUSE = Script("pause", "bell")
 FORGET = Script("forget", "clock", "keep", "settle", "abandon")
 LIST = Script("list", "clock")
-AUDIT_JOBS = Script("audit_jobs", "clock", "bell", "enroll")
-AUDIT_LISTS = Script("audit_lists")
-AUDIT_SUMS = Script("audit_sums")
-AUDIT_HELD = Script("audit_held")
-AUDIT_QUEUE = Script("audit_queue", "clock", "bell", "keep", "settle")
+AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
+AUDIT_LISTS = Script("audit/lists")
+AUDIT_SUMS = Script("audit/sums")
+AUDIT_HELD = Script("audit/held")
+AUDIT_QUEUE = Script("audit/queue", "clock", "bell", "keep", "settle")
 
 SCRIPTS = (
     SUBMIT,

@@ -53,7 +53,11 @@ from athena.store.submission import (
 
 FOLDER = Path(keys.__file__).parent / "lua"
 LIB = {path.stem: path.read_text() for path in (FOLDER / "lib").glob("*.lua")}
-SOURCES = {path.stem: path.read_text() for path in FOLDER.glob("*.lua")}
+SOURCES = {
+    path.relative_to(FOLDER).with_suffix("").as_posix(): path.read_text()
+    for path in FOLDER.rglob("*.lua")
+    if path.parent.name != "lib"
+}
 
 #: The functions that each part of lib defines.
 FUNCTIONS = {part: set(re.findall(r"^local function (\w+)", text, re.M)) for part, text in LIB.items()}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from athena.cli.secret_files import MAX_KEY_FILE, holds_private_key, is_secret_name
+from athena.ability.secret_files import MAX_KEY_FILE, holds_private_key, is_secret_name
 
 
 @pytest.mark.parametrize(
