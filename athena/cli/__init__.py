@@ -5,23 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from athena import __version__
-from athena.cli import (
-    abilities,
-    check,
-    create,
-    dead,
-    doctor,
-    example,
-    jobs,
-    pack,
-    parts,
-    plan,
-    queues,
-    run,
-    schema,
-    serve,
-    workers,
-)
+from athena.cli import parts, serve
+from athena.cli.author import check, create, example, pack, run, schema
+from athena.cli.operate import abilities, dead, doctor, jobs, plan, queues, workers
 from athena.errors import AthenaError
 from athena.telemetry.log_streams import open_log_streams
 

@@ -409,7 +409,7 @@ def doctor(capsys: pytest.CaptureFixture[str], redis_server: str, *options: str)
 def instant(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the command waited; it does not really."""
     waits: list[float] = []
-    monkeypatch.setattr("athena.cli.doctor.time.sleep", waits.append)
+    monkeypatch.setattr("athena.cli.operate.doctor.time.sleep", waits.append)
     return waits
 
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from athena import cli
 from athena.ability.aiges_import import import_document
-from athena.cli.schema import describe
+from athena.cli.author.schema import describe
 from athena.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 """`athena dead`: jobs whose workers died under them, as often as the ability allows."""
 
-from athena.cli.jobs import REQUEST_ID, own_request_id, print_jobs, show
-from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.cli.operate.jobs import REQUEST_ID, own_request_id, print_jobs, show
+from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
 from athena.operations.jobs import describe_job, drop_dead, list_dead, requeue_dead
 
 

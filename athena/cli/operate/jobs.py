@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from athena.cli.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
+from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
 from athena.errors import ConfigError, NotFoundError
 from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
 from athena.operations.queues import forget_ability, list_abilities, list_workers
 
 

@@ -16,7 +16,7 @@ from athena.ability.findings import Severity
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.secret_files import holds_private_key, is_secret_name
 from athena.ability.source_check import check_source
-from athena.cli.create import TEMPLATE
+from athena.cli.author.create import TEMPLATE
 from athena.errors import ConfigError
 
 #: What no archive holds, by name.

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from athena.cli.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
 from athena.operations.queues import QueueState, list_queues, pause_queues, purge_queues
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from athena.ability.manifest import load_ability
-from athena.cli.operator import print_table
+from athena.cli.operate.operator import print_table
 from athena.cli.serve import check_abilities, default_abilities
 from athena.devices.host import core_count
 from athena.devices.inventory import GpuDevice, Inventory, devices_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from athena.cli.operator import Desk, Subparsers, add_verb, print_table
+from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
 from athena.errors import StoreError
 from athena.operations.audit import look, look_again, wait_s
 from athena.operations.checkup import HEARTBEATS_S, Ailment, Disk, ailments, read

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from athena.ability.manifest import load_ability
-from athena.cli.operator import Desk, Subparsers, add_verb, print_table
+from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
 from athena.cli.parts import run_workers, settings_of
 from athena.cli.serve import check_abilities, default_abilities
 from athena.errors import ConfigError

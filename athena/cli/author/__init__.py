@@ -1,0 +1,9 @@
+"""What authors of wrappers type.
+
+check: whether a wrapper keeps its contract
+create: writes a new ability
+example: prints the example of an ability as a request
+pack: an ability as an archive
+run: runs a wrapper once, without a server
+schema: the interface as a document
+"""

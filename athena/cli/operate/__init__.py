@@ -1,0 +1,11 @@
+"""What operators type.
+
+abilities: forgets abilities
+dead: dead letters
+doctor: what is wrong with this installation
+jobs: jobs, one and many
+operator: what these commands share: their desk, verbs and tables
+plan: where workers would run on this host
+queues: queues, paused and resumed
+workers: runs this host's workers, and gives them orders
+"""
