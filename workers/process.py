@@ -30,7 +30,8 @@ from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
 from athena.store.keys import ABILITIES, WORKERS
 from athena.store.lease import ForeignLimits
-from athena.store.scripts import Command
+from athena.store.link import BlockingLink
+from athena.store.scripts import SCRIPTS, Command
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
 from workers.batching.batcher import Batcher, BatchOptions, Model
@@ -40,8 +41,8 @@ from workers.consumer.task_events import TaskBoard
 from workers.consumer.transport import register_transport, worker_broker_url
 from workers.lease.alarm import Alarm
 from workers.lease.exchange import WorkerSession
+from workers.lease.payloads import Payloads
 from workers.lease.recycling import Wear
-from workers.lease.store_link import StoreLink
 from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.runtime.guards import ignore_signal, install_guards
@@ -80,8 +81,9 @@ class WorkerProcess:
             )
         )
         self._address = redis_address_of(settings)
-        self._store = StoreLink(self._address, settings.redis_timeout_s)
-        self._inference = Inference(self._ability, self._store.payload)
+        self._store = BlockingLink(self._address, settings.redis_timeout_s, SCRIPTS)
+        payloads = Payloads(self._address, settings.redis_timeout_s)
+        self._inference = Inference(self._ability, payloads.read)
         self._app: Celery | None = None
         options = self._ability.worker
         self._board = ProgressBoard(launch.progress_fd, options.concurrency, options.max_batch)

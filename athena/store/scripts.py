@@ -98,10 +98,10 @@ SCRIPTS = (
 
 
 def script_of(command: Command) -> Script | None:
-    """Returns the script that a command runs, for loading it when Redis does not know it."""
+    """Returns the script of ours that a command runs, for loading it when Redis does not know it."""
     if command[0] != "EVALSHA":
         return None
-    return next(script for script in SCRIPTS if script.sha == command[1])
+    return next((script for script in SCRIPTS if script.sha == command[1]), None)
 
 
 def pairs(flat: list[bytes]) -> dict[bytes, bytes]:

@@ -24,11 +24,11 @@ from athena.store.lease import (
     take_command,
     taken_jobs,
 )
+from athena.store.link import BlockingLink
 from athena.store.submission import Submission, submit_command
 from benchmarks.harness import served
 from benchmarks.scale.stack import BODY, GATE, script_us
 from tests.chaos.redis_server import RedisServer
-from workers.lease.store_link import StoreLink
 
 QUEUE = queue_name("gate", "cpu")
 WORKER = WorkerEntry("bench", "gate.cpu.0@bench", "gate", "v1", "cpu", 64)
@@ -57,7 +57,7 @@ def measure(jobs: int, seconds: float) -> dict[str, object]:
 
 
 def _fill(server: RedisServer, jobs: int) -> dict[str, object]:
-    link, client = StoreLink(server.url, 60), server.client
+    link, client = BlockingLink(server.url, 60), server.client
     client.hset(WORKERS, WORKER.incarnation, WORKER.encode())
     _submit(link, PROBES)
     empty = _probe(link, client)
@@ -79,7 +79,7 @@ def _fill(server: RedisServer, jobs: int) -> dict[str, object]:
     }
 
 
-def _probe(link: StoreLink, client: "redis.Redis") -> dict[str, float]:
+def _probe(link: BlockingLink, client: "redis.Redis") -> dict[str, float]:
     """Returns the processor time that Redis spends on a script, in microseconds."""
     taken: list[tuple[str, str]] = []
 
@@ -111,7 +111,7 @@ def _script_us(client: "redis.Redis", do: Callable[[], None]) -> float:
     return script_us(client)[1]
 
 
-def _submit(link: StoreLink, jobs: int) -> None:
+def _submit(link: BlockingLink, jobs: int) -> None:
     for first in range(0, jobs, AT_ONCE):
         [verdicts] = link.run([submit_command(_jobs(min(AT_ONCE, jobs - first)))])
         if any(verdict != b"accepted" for verdict in verdicts):

@@ -16,10 +16,11 @@ from athena.store.checks import check_redis
 from athena.store.connections import client_of
 from athena.store.fencing import beat_command
 from athena.store.keys import FAILURES
+from athena.store.link import BlockingLink
 from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.redis_servers import SENTINEL_PASSWORD, SentinelSet, Server, sentinel_set
-from workers.lease.store_link import StoreLink
+from workers.lease.payloads import Payloads
 
 pytestmark = pytest.mark.redis
 
@@ -119,7 +120,8 @@ def test_gateway_finds_the_new_master(sentinels: SentinelSet, address: RedisAddr
 
 
 def test_worker_and_supervisor_find_the_new_master(sentinels: SentinelSet, address: RedisAddress) -> None:
-    link, keeper = StoreLink(address, TIMEOUT_S), FleetKeeper(address, from_env({}))
+    link, keeper = BlockingLink(address, TIMEOUT_S), FleetKeeper(address, from_env({}))
+    payloads = Payloads(address, TIMEOUT_S)
     assert link.run([("SET", "k", "before")]) == [b"OK"]
     keeper.tell_failure("before", "")
 
@@ -139,12 +141,13 @@ def test_worker_and_supervisor_find_the_new_master(sentinels: SentinelSet, addre
 
     wait_until(worker_writes, "the worker writes to the new master", 30)
     wait_until(supervisor_writes, "the supervisor writes to the new master", 30)
-    assert link.payload("nobody") is None
+    assert payloads.read("nobody") is None
     link.close()
+    payloads.close()
 
 
 def test_master_that_hangs_is_left(sentinels: SentinelSet, address: RedisAddress) -> None:
-    link = StoreLink(address, TIMEOUT_S)
+    link = BlockingLink(address, TIMEOUT_S)
     assert link.run([("PING",)]) == [b"PONG"]
     old = sentinels.master
 
@@ -166,7 +169,7 @@ def test_master_that_hangs_is_left(sentinels: SentinelSet, address: RedisAddress
 def test_script_that_a_replica_refuses_breaks_the_connection(sentinels: SentinelSet) -> None:
     """A master by its own address, which became a replica: redis:// behind a name that moves."""
     old = sentinels.master
-    link = StoreLink(f"redis://:p%40ss%2Fword@127.0.0.1:{old.port}/2", TIMEOUT_S)
+    link = BlockingLink(f"redis://:p%40ss%2Fword@127.0.0.1:{old.port}/2", TIMEOUT_S)
     link.run([("PING",)])
     demote(sentinels)
     wait_until(lambda: old.ask("ROLE")[0] == b"slave", "the old master is a replica", 30)
@@ -224,7 +227,7 @@ def test_replica_is_refused(sentinels: SentinelSet) -> None:
 def test_all_find_the_new_master_when_the_old_one_and_a_sentinel_die() -> None:
     with sentinel_set() as damaged:
         address = parse_address(damaged.url, sentinel_password=SENTINEL_PASSWORD)
-        link = StoreLink(address, TIMEOUT_S)
+        link = BlockingLink(address, TIMEOUT_S)
         assert link.run([("SET", "k", "before")]) == [b"OK"]
 
         async def scenario() -> None:

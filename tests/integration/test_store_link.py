@@ -1,4 +1,4 @@
-"""A worker's own connection to Redis."""
+"""The connection of programs that wait for each answer, and the inputs beside messages."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,11 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from athena.store.fencing import beat_command
+from athena.store.link import BlockingLink
 from athena.store.scripts import BEAT, READ
 from athena.store.submission import read_command
 from tests.conftest import wait_until
-from workers.lease.store_link import StoreLink
+from workers.lease.payloads import Payloads
 
 from .conftest import Store
 
@@ -18,26 +19,26 @@ pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def link(store: Store, redis_server: str) -> Iterator[StoreLink]:
-    link = StoreLink(redis_server, 0.3)
+def link(store: Store, redis_server: str) -> Iterator[BlockingLink]:
+    link = BlockingLink(redis_server, 0.3)
     yield link
     link.close()
 
 
-def test_replies_come_in_the_order_of_the_commands(link: StoreLink) -> None:
+def test_replies_come_in_the_order_of_the_commands(link: BlockingLink) -> None:
     replies = link.run([("SET", "a", b"\xff\x00"), ("GET", "a"), ("INCR", "n"), ("GET", "b")])
 
     assert replies == [b"OK", b"\xff\x00", 1, None]
 
 
-def test_refused_command_does_not_stop_the_others(link: StoreLink) -> None:
+def test_refused_command_does_not_stop_the_others(link: BlockingLink) -> None:
     replies = link.run([("SET", "a", "x"), ("INCR", "a"), ("GET", "a")])
 
     assert (replies[0], replies[2]) == (b"OK", b"x")
     assert isinstance(replies[1], ResponseError)
 
 
-def test_scripts_that_redis_does_not_know_are_loaded(link: StoreLink, store: Store) -> None:
+def test_scripts_that_redis_does_not_know_are_loaded(link: BlockingLink, store: Store) -> None:
     store.raw("SCRIPT", "FLUSH")
 
     replies = link.run([beat_command(["w1", "gone"]), ("PING",), read_command("nobody")])
@@ -46,7 +47,7 @@ def test_scripts_that_redis_does_not_know_are_loaded(link: StoreLink, store: Sto
     assert store.raw("HGET", "athena:beats", "w1") == b"1"
 
 
-def test_only_what_was_not_run_is_run_again(link: StoreLink, store: Store) -> None:
+def test_only_what_was_not_run_is_run_again(link: BlockingLink, store: Store) -> None:
     store.raw("SCRIPT", "FLUSH")
     store.raw("SCRIPT", "LOAD", BEAT.source)
 
@@ -56,13 +57,15 @@ def test_only_what_was_not_run_is_run_again(link: StoreLink, store: Store) -> No
     assert store.raw("SCRIPT", "EXISTS", READ.sha) == [1]
 
 
-def test_unknown_script_of_somebody_else_is_an_error(link: StoreLink) -> None:
+def test_unknown_script_of_somebody_else_is_an_error(link: BlockingLink) -> None:
     (reply,) = link.run([("EVALSHA", "0" * 40, 0)])
 
     assert isinstance(reply, NoScriptError)
 
 
-def test_broken_connection_is_an_error_and_the_next_call_has_a_new_one(link: StoreLink, store: Store) -> None:
+def test_broken_connection_is_an_error_and_the_next_call_has_a_new_one(
+    link: BlockingLink, store: Store
+) -> None:
     link.run([("PING",)])
     store.raw("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
@@ -73,7 +76,7 @@ def test_broken_connection_is_an_error_and_the_next_call_has_a_new_one(link: Sto
     assert not store.exists("a")
 
 
-def test_late_reply_is_not_taken_for_that_of_the_next_command(link: StoreLink, store: Store) -> None:
+def test_late_reply_is_not_taken_for_that_of_the_next_command(link: BlockingLink, store: Store) -> None:
     link.run([("PING",)])
     store.raw("CLIENT", "PAUSE", 500)
 
@@ -84,8 +87,38 @@ def test_late_reply_is_not_taken_for_that_of_the_next_command(link: StoreLink, s
     assert link.run([("SET", "b", "2"), ("GET", "b")]) == [b"OK", b"2"]
 
 
-def test_inputs_beside_a_message_are_fetched(link: StoreLink, store: Store) -> None:
-    store.put_payload("j1", b"\x00data")
+def test_scripts_of_a_link_are_loaded_before_they_are_used(store: Store, redis_server: str) -> None:
+    store.raw("SCRIPT", "FLUSH")
+    link = BlockingLink(redis_server, 0.3, (BEAT, READ))
 
-    assert link.payload("j1") == b"\x00data"
-    assert link.payload("j2") is None
+    link.run([("PING",)])
+
+    assert store.raw("SCRIPT", "EXISTS", BEAT.sha, READ.sha) == [1, 1]
+    link.close()
+
+
+def test_one_reply_is_returned_or_raised(link: BlockingLink, store: Store) -> None:
+    store.raw("SCRIPT", "FLUSH")
+
+    assert link.execute(beat_command(["w1"])) == [[b"1", []]]
+    with pytest.raises(NoScriptError):
+        link.execute(("EVALSHA", "0" * 40, 0))
+    assert link.execute(("PING",)) == b"PONG"
+
+
+def test_connection_that_was_broken_off_is_made_anew(link: BlockingLink, store: Store) -> None:
+    [first] = link.run([("CLIENT", "ID")])
+
+    link.break_off()
+
+    [second] = link.run([("CLIENT", "ID")])
+    assert second != first
+
+
+def test_inputs_beside_a_message_are_fetched(store: Store, redis_server: str) -> None:
+    store.put_payload("j1", b"\x00data")
+    payloads = Payloads(redis_server, 0.3)
+
+    assert payloads.read("j1") == b"\x00data"
+    assert payloads.read("j2") is None
+    payloads.close()

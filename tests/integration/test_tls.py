@@ -16,11 +16,12 @@ from athena.settings import from_env
 from athena.store.address import RedisAddress, RedisTls, parse_address
 from athena.store.checks import check_redis
 from athena.store.fencing import beat_command
+from athena.store.link import BlockingLink
 from athena.supervisor.heartbeat import FleetKeeper
 from tests.conftest import wait_until
 from tests.integration.test_redis_link import eventually
 from tests.redis_servers import Server, TlsProxy, tls_server
-from workers.lease.store_link import StoreLink
+from workers.lease.payloads import Payloads
 
 pytestmark = pytest.mark.redis
 
@@ -71,7 +72,7 @@ def test_gateway_and_worker_trust_nobody_else(tls: Tls) -> None:
 
     asyncio.run(scenario())
     with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-        StoreLink(tls.address("other"), TIMEOUT_S).run([("PING",)])
+        BlockingLink(tls.address("other"), TIMEOUT_S).run([("PING",)])
 
 
 def test_gateway_writes_and_hears_and_comes_back(tls: Tls) -> None:
@@ -116,10 +117,11 @@ def test_gateway_ends_without_the_farewell_of_the_other_side(tls: Tls) -> None:
 
 
 def test_worker_and_supervisor_write_and_come_back(tls: Tls) -> None:
-    link, keeper = StoreLink(tls.address(), TIMEOUT_S), FleetKeeper(tls.address(), from_env({}))
+    link, keeper = BlockingLink(tls.address(), TIMEOUT_S), FleetKeeper(tls.address(), from_env({}))
+    payloads = Payloads(tls.address(), TIMEOUT_S)
     assert link.run([("SET", "k", "1"), beat_command(["w"])]) == [b"OK", [[b"0", []]]]
     keeper.tell_failure("s", "")
-    assert link.payload("nobody") is None
+    assert payloads.read("nobody") is None
 
     tls.proxy.drop_all()
 
@@ -129,8 +131,9 @@ def test_worker_and_supervisor_write_and_come_back(tls: Tls) -> None:
         return False
 
     wait_until(is_back, "the worker is back")
-    assert link.payload("nobody") is None
+    assert payloads.read("nobody") is None
     link.close()
+    payloads.close()
 
 
 def test_link_without_trust_tells_the_caller(tls: Tls, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,13 +23,13 @@ from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.store.fencing import sweep_command
 from athena.store.lease import TakenJob
+from athena.store.link import BlockingLink
 from athena.store.submission import cancel_command
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchOptions, Model
 from workers.batching.jobs import BatchJob
 from workers.lease.exchange import WorkerSession
 from workers.lease.recycling import Wear
-from workers.lease.store_link import StoreLink
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Store
 
@@ -49,7 +49,7 @@ class Worker:
         self.ran: list[BatchJob] = []
         self.told: list[tuple[str, str]] = []
         self.has_ended = threading.Event()
-        self.link = StoreLink(redis_url, 5)
+        self.link = BlockingLink(redis_url, 5)
         self.board = ProgressBoard.create(1, 1)
         #: Why the process is broken; then each call fails, and so does the example.
         self.wrong = ""

@@ -16,13 +16,13 @@ from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.store.keys import bell_key
 from athena.store.lease import TakenJob
+from athena.store.link import BlockingLink
 from athena.store.scripts import Command
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchOptions, Model
 from workers.batching.jobs import BatchJob
 from workers.lease.exchange import WorkerSession
 from workers.lease.recycling import Wear
-from workers.lease.store_link import StoreLink
 
 from .conftest import ANY_QUEUE, FOREIGN, Store
 from .test_worker_session import SLOTS, Worker, ended, started, submit
@@ -183,7 +183,7 @@ class Flood:
         model = Model(lambda: None, lambda message: 0, self._run, lambda: None)
         options = BatchOptions(max_batch, 0, threads)
         self._batcher = Batcher(model, options, self._board, self._has_ended.set)
-        self._link = StoreLink(redis_url, 5)
+        self._link = BlockingLink(redis_url, 5)
         self._session = WorkerSession(
             WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", slots),
             self._link,

@@ -30,6 +30,7 @@ from athena.store.lease import (
     take_command,
     taken_jobs,
 )
+from athena.store.link import BlockingLink
 from athena.store.scripts import Command
 from workers.batching.batcher import Batcher
 from workers.batching.jobs import BatchJob
@@ -38,7 +39,6 @@ from workers.lease.held_jobs import Callback, HeldJob, HeldJobs
 from workers.lease.outbox import Outbox, Step, finish_parts, outcome_of, ticket
 from workers.lease.recycling import Wear
 from workers.lease.slots import Slots
-from workers.lease.store_link import StoreLink
 from workers.lease.take_order import TakeOrder
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class WorkerSession:
     def __init__(
         self,
         entry: WorkerEntry,
-        store: StoreLink,
+        store: BlockingLink,
         batcher: Batcher,
         read_foreign: Callable[[str, object], JobMessage],
         foreign: ForeignLimits,

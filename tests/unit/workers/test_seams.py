@@ -94,8 +94,13 @@ METHODS: list[tuple[str, Any, str, str]] = [
         "send_packed_command",
         "(self, command, check_health=True)",
     ),
-    ("lease/store_link.py", AbstractConnection, "send_packed_command", "(self, command, check_health=True)"),
-    ("lease/store_link.py", ConnectionPool, "make_connection", "(self) -> 'ConnectionInterface'"),
+    (
+        "../athena/store/link.py",
+        AbstractConnection,
+        "send_packed_command",
+        "(self, command, check_health=True)",
+    ),
+    ("../athena/store/link.py", ConnectionPool, "make_connection", "(self) -> 'ConnectionInterface'"),
 ]
 
 #: file of ours, owner or an instance, names that it must have
