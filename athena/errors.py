@@ -10,6 +10,7 @@ AthenaError
 │   ├── FetchError              400  10009  an input that the request names by URL cannot be had
 │   ├── RequestIdConflictError   409  10163  the request_id belongs to another body
 │   ├── AbilityInUseError        409  10163  a worker serves the ability, or it has jobs
+│   ├── KeyStateError            409  10163  the application is there already, or has as many keys as it may
 │   ├── JobStateError            409  10163  the job is not in a state that allows it
 │   ├── NewerMessageError        409  10163  the queue message is of a version that this worker does not read
 │   ├── ForbiddenError           403  10163  the request names a host or is of a page that is not allowed
@@ -18,7 +19,8 @@ AthenaError
 │   ├── HeadTooLargeError        431  10163  the request's head is over the limit
 │   ├── CodingError              501  10163  the transfer coding is not known
 │   └── HttpVersionError         505  10163  the version of HTTP is not served
-├── AdminTokenError              401  10405  the admin token is missing or wrong
+├── CredentialsError             401  10405  the key or the signature is missing or wrong
+├── ScopeError                   403  11200  the key is right, and does not open this
 ├── NotFoundError                404  10404  no such service, job or path
 │   └── ResultExpiredError       410  10404  the record is still there, its result is not
 ├── QueueFullError               429  10110  the ability's queue is at its limit (retryable)
@@ -137,6 +139,12 @@ class AbilityInUseError(RequestError):
     http_status = 409
 
 
+class KeyStateError(RequestError):
+    """The application is there already, or has as many live keys as it may."""
+
+    http_status = 409
+
+
 class JobStateError(RequestError):
     """The job's state does not allow what is asked, for example to try a job again that still runs."""
 
@@ -188,11 +196,18 @@ class HttpVersionError(RequestError):
     http_status = 505
 
 
-class AdminTokenError(AthenaError):
-    """The admin token is missing or wrong."""
+class CredentialsError(AthenaError):
+    """The key, the signature or the admin token is missing or wrong."""
 
     code = 10405
     http_status = 401
+
+
+class ScopeError(AthenaError):
+    """The key is right, and does not open what was asked for."""
+
+    code = 11200
+    http_status = 403
 
 
 class NotFoundError(AthenaError):

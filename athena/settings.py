@@ -17,7 +17,20 @@ from athena.errors import ConfigError
 PREFIX = "ATHENA_"
 
 #: What only gateways are to know; wrappers see the environment of their worker.
-ADMIN_VARIABLES = ("ATHENA_ADMIN_TOKEN", "ATHENA_ADMIN_TOKEN_FILE")
+ADMIN_VARIABLES = (
+    "ATHENA_ADMIN_TOKEN",
+    "ATHENA_ADMIN_TOKEN_FILE",
+    "ATHENA_SEAL_KEY",
+    "ATHENA_SEAL_KEY_FILE",
+)
+
+#: Shorter tokens can be guessed; 16 characters of chance cannot.
+MIN_TOKEN_CHARS = 16
+MIN_SEAL_KEY_CHARS = 32
+
+#: Values of `access` and `signatures`.
+OPEN, KEYS = "open", "keys"
+ANY_SIGNATURE, DIGEST_ONLY, NO_SIGNATURE = "any", "digest", "off"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -148,6 +161,41 @@ def _log_level(raw: str) -> str:
     return value
 
 
+def _admin_token(raw: str) -> str:
+    if raw and len(raw) < MIN_TOKEN_CHARS:
+        raise ValueError(
+            f"must have {MIN_TOKEN_CHARS} characters or more, such as `openssl rand -hex 16` gives"
+        )
+    return raw
+
+
+def _seal_key(raw: str) -> str:
+    if raw and len(raw) < MIN_SEAL_KEY_CHARS:
+        raise ValueError(
+            f"must have {MIN_SEAL_KEY_CHARS} characters or more, such as `openssl rand -base64 32` gives"
+        )
+    return raw
+
+
+def _access(raw: str) -> str:
+    if raw not in ("", OPEN, KEYS):
+        raise ValueError(f"must be {OPEN} or {KEYS}")
+    return raw
+
+
+def _signatures(raw: str) -> str:
+    if raw not in (ANY_SIGNATURE, DIGEST_ONLY, NO_SIGNATURE):
+        raise ValueError(f"must be {ANY_SIGNATURE}, {DIGEST_ONLY} or {NO_SIGNATURE}")
+    return raw
+
+
+def _pause(raw: str) -> float:
+    value = float(raw)
+    if not 0 <= value < float("inf"):
+        raise ValueError("must not be negative")
+    return value
+
+
 def _setting(default: str, parser: Callable[[str], Any], text: str, secret: bool = False) -> Any:
     return field(metadata={"default": default, "parser": parser, "help": text, "secret": secret})
 
@@ -236,7 +284,41 @@ class Settings:
     )
     dead_ttl_s: float = _setting("604800", _seconds, "how long a dead letter is kept, with its inputs")
     admin_token: str = _setting(
-        "", _text, "token that opens `/v1/admin`; empty: there is no such path", secret=True
+        "",
+        _admin_token,
+        "token that opens `/v1/admin`, of 16 characters or more; with keys it is an operator's; empty: "
+        "there is none, and without keys no such path",
+        secret=True,
+    )
+    access: str = _setting(
+        "",
+        _access,
+        "`keys`: every request needs a key (docs/security.md); `open`: none does; empty: `keys` where "
+        "ATHENA_KEYS_FILE is set",
+    )
+    keys_file: str = _setting(
+        "",
+        _file,
+        "file of applications and their keys (TOML), instead of those in Redis; read again when it changes",
+    )
+    seal_key: str = _setting(
+        "",
+        _seal_key,
+        "text of 32 characters or more that seals the secrets of signatures in Redis; the same for all "
+        "gateways and for `athena keys`; empty: keys in Redis have no such secrets",
+        secret=True,
+    )
+    signatures: str = _setting(
+        "any",
+        _signatures,
+        "which signed requests are taken: `any`; `digest`: only with a signed digest of the body; "
+        "`off`: none",
+    )
+    signature_repeat_s: float = _setting(
+        "5",
+        _pause,
+        "how long the same signature may come again: all requests that a caller sends to one path within one "
+        "second have the same; 0: never",
     )
     redis_timeout_s: float = _setting("5", _seconds, "how long to wait for an answer of Redis")
     load_timeout_s: float = _setting("300", _seconds, "how long wrapperInit and the example may take")
@@ -265,6 +347,11 @@ class Settings:
     )
     gpu_poll_s: float = _setting("2", _seconds, "how often a host's GPUs are looked at, and told of")
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether every request needs a key."""
+        return self.access == KEYS or (not self.access and bool(self.keys_file))
 
     def __repr__(self) -> str:
         shown = (

@@ -20,12 +20,20 @@ ROOMS: dict[str, frozenset[str]] = {
     "athena.sdk": frozenset(),
     "athena.settings": frozenset({"athena.devices"}),
     "athena.protocol": frozenset(),
+    "athena.access": frozenset({"athena.protocol"}),
     "athena.jobs": frozenset({"athena.devices", "athena.protocol"}),
     "athena.ability": frozenset({"athena.devices", "athena.protocol", "athena.sdk"}),
     "athena.store": frozenset({"athena.jobs", "athena.protocol", "athena.settings"}),
     "athena.fleet": frozenset({"athena.devices", "athena.jobs", "athena.protocol", "athena.store"}),
     "athena.operations": frozenset(
-        {"athena.fleet", "athena.jobs", "athena.protocol", "athena.settings", "athena.store"}
+        {
+            "athena.access",
+            "athena.fleet",
+            "athena.jobs",
+            "athena.protocol",
+            "athena.settings",
+            "athena.store",
+        }
     ),
     "athena.supervisor": frozenset(
         {
@@ -42,6 +50,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "athena.cli": frozenset(
         {
             "athena.ability",
+            "athena.access",
             "athena.devices",
             "athena.fleet",
             "athena.jobs",
@@ -57,6 +66,7 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "api": frozenset(
         {
+            "athena.access",
             "athena.devices",
             "athena.fleet",
             "athena.jobs",

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from api.gateway.gateway import Gateway
 from api.http.answers import json_response
 from api.views.jobs import job_filter, page_size
-from athena.errors import AdminTokenError
+from athena.errors import CredentialsError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.operations import jobs as job_operations
 from athena.operations import queues as fleet_operations
@@ -145,6 +145,6 @@ def blueprint(gateway: Gateway) -> Blueprint:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         # As bytes: of texts it takes only ASCII, and a header may hold anything.
         if not hmac.compare_digest(given.encode(), token.encode()):
-            raise AdminTokenError("send the admin token: Authorization: Bearer <token>")
+            raise CredentialsError("send the admin token: Authorization: Bearer <token>")
 
     return routes

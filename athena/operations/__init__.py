@@ -2,6 +2,7 @@
 
 audit: the books compared with the records
 checkup: what an operator can have wrong
+credentials: applications and their keys
 jobs: show, cancel, retry; dead letters
 listing: lists of jobs, page by page
 queues: queues, workers, hosts

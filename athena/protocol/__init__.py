@@ -12,6 +12,7 @@ paths: the parts of URLs that name abilities
 quick_check: a fast yes to ordinary requests
 references: inputs that a request names by URL
 schema: marshmallow schemas of the envelope
+signature: what signs a request, and how it is read
 sniffing: kinds of pictures and sounds, by their first bytes
 uploads: requests that come as files
 widths: limits on how wide and deep a request may be

@@ -31,6 +31,7 @@
 | `athena:failures` | hash | service_id -> why its last worker did not start or restart | one starts, mended |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | forgotten |
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
+| `athena:apps` | hash | app_id -> its scopes and keys (JSON); `""` -> their version | for ever |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
 Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the service_id.
@@ -44,6 +45,7 @@ FORGOTTEN = "athena:forgotten"
 HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
+APPS = "athena:apps"
 NONE = "athena:none"
 
 

@@ -63,6 +63,7 @@ PURGE = Script("purge", "clock", "keep", "settle", "abandon")
 PAUSE = Script("pause", "bell")
 FORGET = Script("forget", "clock", "keep", "settle", "abandon")
 LIST = Script("list", "clock")
+PUT_APP = Script("put_app")
 AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")
@@ -89,6 +90,7 @@ SCRIPTS = (
     PAUSE,
     FORGET,
     LIST,
+    PUT_APP,
     AUDIT_JOBS,
     AUDIT_LISTS,
     AUDIT_SUMS,

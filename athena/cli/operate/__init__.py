@@ -1,6 +1,7 @@
 """What operators type.
 
 abilities: forgets abilities
+credentials: applications and their keys
 dead: dead letters
 doctor: what is wrong with this installation
 jobs: jobs, one and many
