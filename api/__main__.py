@@ -30,6 +30,8 @@ def main() -> int:
     open_log_streams()
     try:
         settings = from_env(os.environ)
+        if settings.needs_keys:
+            raise ConfigError("ATHENA_ACCESS: keys are made, and not asked for yet")
         check_settings_of_redis(settings)
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)

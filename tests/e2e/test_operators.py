@@ -16,7 +16,7 @@ from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, example, fault
 
 pytestmark = pytest.mark.e2e
 
-TOKEN = "open sesame"
+TOKEN = "open sesame, please"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
