@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from api.fast_path.ordinary import FastPath
-from api.gateway.call import CALL, Call
+from api.gateway.call import CALL, Call, problem_of
+from api.gateway.gate import GONE, Visit
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import BriefFuture
 from api.http.asgi import Answer
@@ -14,7 +15,7 @@ from api.http.heads import Headers, is_json
 from api.http.patience import Doors
 from api.http.problems import problem_answer
 from api.http.request_body import ByteBudget, Disconnected
-from athena.errors import AthenaError, GatewayError, QueueFullError
+from athena.errors import GatewayError, QueueFullError
 from athena.store.submission import Reply
 
 #: Larger requests go to the application, which reads them piece by piece.
@@ -57,6 +58,8 @@ class DirectCaller:
         tasks: set["asyncio.Task[None]"],
     ) -> None:
         self.keep_alive = keep_alive
+        #: What the gate has noted of his request.
+        self.visit: Visit | None = None
         self._respond = respond
         self._tasks = tasks
         self._call: Call | None = None
@@ -101,6 +104,8 @@ class DirectCaller:
     def lose_caller(self) -> None:
         """The connection is lost."""
         self._is_lost = True
+        if self.visit is not None:
+            self.visit.leave(GONE)
         if self._gone is not None:
             self._gone.set()
 
@@ -149,11 +154,11 @@ class DirectProtocol(Connection):
     # The body so far of a request that may be answered directly.
     _body: bytearray | None = None
 
-    def begin_request(self) -> None:
-        """A head is whole."""
+    def take_request(self) -> None:
+        """The gate has let a request in."""
         way = self._way()
         if way == _NO:
-            super().begin_request()
+            super().take_request()
             return
         self._body = bytearray()
         if way == _AWAITED:
@@ -177,9 +182,9 @@ class DirectProtocol(Connection):
         keeps = self.parser.should_keep_alive()
         caller = DirectCaller(self.budget, keeps, self._respond, self.state.tasks)
         try:
-            call = self.fast_path.open_direct(self.url.decode("latin-1"), self.headers, len(raw))
-        except AthenaError as error:
-            self._answer(caller, problem_answer(error))
+            call = self.fast_path.open_direct(self.url.decode("latin-1"), self._visit, len(raw))
+        except Exception as error:
+            self._begin(caller).answer(problem_of(error))
             return
         if call is None:
             self._hand_on(raw, {})
@@ -195,9 +200,9 @@ class DirectProtocol(Connection):
         """Whether the caller is to open a new connection for his next request."""
         return self.is_leaving or self.gateway.is_draining
 
-    def _drop_unfinished(self) -> None:
+    def _drop_unfinished(self, status: int) -> None:
         self._body = None
-        super()._drop_unfinished()
+        super()._drop_unfinished(status)
 
     def _way(self) -> int:
         # An answer that waits for its turn, or until the caller takes others, needs an exchange.
@@ -217,19 +222,20 @@ class DirectProtocol(Connection):
         try:
             is_ready = call.prepare_ordinary(raw)
         except Exception as error:
-            self._answer(caller, call.refuse(error))
+            self._begin(caller).answer(call.refuse(error))
             return
-        if not (is_ready and caller.claim(len(raw), self._claimed_bytes)):
-            # The application says it where there is no room.
-            self._hand_on(raw, {CALL: call})
-            super().end_request()
+        if is_ready and caller.claim(len(raw), self._claimed_bytes):
+            self._begin(caller).start(call)
             return
-        self.running = caller
-        caller.start(call)
+        # The application says it where there is no room.
+        self._hand_on(raw, {CALL: call})
+        super().end_request()
 
-    def _answer(self, caller: DirectCaller, answer: Answer) -> None:
+    def _begin(self, caller: DirectCaller) -> DirectCaller:
+        """The request is the caller's from now on."""
+        caller.visit = self.take_visit()
         self.running = caller
-        caller.answer(answer)
+        return caller
 
     def _take_body(self) -> bytes:
         body, self._body = bytes(self._body or b""), None
@@ -293,6 +299,7 @@ def make_protocol(
     BoundProtocol.gateway = gateway
     BoundProtocol.fast_path = FastPath(gateway)
     BoundProtocol.budget = budget
+    BoundProtocol.gate = gateway.gate
     BoundProtocol.doors = Doors(max_connections)
     BoundProtocol.idle_s = gateway.settings.idle_s
     return BoundProtocol

@@ -6,6 +6,7 @@ judged or let through the gate twice. tests/e2e/test_fast_path.py holds the answ
 """
 
 from api.gateway.call import CALL, Ability, Call, handed_on, open_call, problem_of
+from api.gateway.gate import Visit, visit_of
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Submitter
 from api.gateway.waiting import UNWATCHED_S
@@ -52,7 +53,7 @@ class FastPath:
             scope[CALL] = call
             return None
 
-    def open_direct(self, path: str, headers: Headers, size_bytes: int) -> Call | None:
+    def open_direct(self, path: str, visit: Visit | None, size_bytes: int) -> Call | None:
         """Opens the call of a request that is to be answered directly.
 
         None where the ability is unknown, takes no such body, or waits for no more than a moment.
@@ -68,7 +69,7 @@ class FastPath:
         # The direct way's brief future would outlast such a wait.
         if size_bytes > most_bytes or limits.wait_s <= UNWATCHED_S:
             return None
-        return open_call(self._submitter, known, headers)
+        return open_call(self._submitter, known, visit)
 
     def knows(self, path: bytes) -> bool:
         """Whether a path names an ability in one of the two ordinary forms."""
@@ -78,7 +79,7 @@ class FastPath:
         if scope["method"] != "POST" or scope["query_string"] or not _is_plain_json(scope["headers"]):
             return None
         known = self._find(scope["path"])
-        return open_call(self._submitter, known, scope["headers"]) if known is not None else None
+        return open_call(self._submitter, known, visit_of(scope)) if known is not None else None
 
     def _find(self, path: str) -> Ability | None:
         return self._gateway.watch.schemas.get(_service_id(path))

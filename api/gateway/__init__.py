@@ -3,7 +3,7 @@
 answered: jobs that nobody asks for any more
 call: one caller's request, from its arrival to its answer
 errand: a job on its way into Redis and back
-gate: where requests can be refused or counted
+gate: where every request can be refused or counted
 gateway: what views need
 observer: what is watched in Redis
 redis_watch: how Redis is set

@@ -5,12 +5,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from api.gateway.errand import Errand
-from api.gateway.gate import Visit
+from api.gateway.gate import GONE, Visit
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.gateway.waiting import Caller
 from api.http.answers import accepted_answer, ended_answer
 from api.http.asgi import Answer, Scope
-from api.http.heads import Headers
 from api.http.json_body import JsonBody
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Disconnected
@@ -22,9 +21,6 @@ from athena.store.submission import Reply
 
 #: Where the ASGI scope holds the call of a request that another way has begun with.
 CALL = "athena.call"
-
-#: What is noted of a caller who went away before he was answered.
-GONE = 499
 
 #: An ability's interface, and the schema of its requests.
 Ability = tuple[Interface, RequestSchema]
@@ -73,11 +69,11 @@ class Call:
             self.close(status_of(error))
 
     def close(self, status: int) -> None:
-        """Notes how the request was answered; only the first time counts."""
+        """Notes how it was answered; only the first time counts."""
         visit, self._visit = self._visit, None
         self.body = None
         if visit is not None:
-            self._gateway.gate.leave(visit, status)
+            visit.close(self.interface.service_id, status)
 
     # How its job is made.
 
@@ -159,7 +155,7 @@ class Call:
         job, payload = self._submitter.prepare(self.interface, checked, identity, preference)
         self._gateway.check_room()
         if self._visit is not None:
-            self._gateway.gate.submit(self._visit, job)
+            self._visit.submit(job)
         self._preference = preference
         self._wait_s = self.interface.limits.wait_s if preference.wait_s is None else preference.wait_s
         self._errand = Errand(self._gateway, job, payload, self._wait_s)
@@ -230,14 +226,17 @@ class Call:
         )
 
 
-def open_call(submitter: Submitter, ability: Ability, headers: Headers) -> Call:
+def open_call(submitter: Submitter, ability: Ability, visit: Visit | None) -> Call:
     """Returns the call of a request; whoever opens it sees to it that it is closed, or hands it on.
 
     Raises:
         AthenaError: a rule of the gate refuses it.
     """
-    visit = submitter.gateway.gate.enter(ability[0].service_id, headers)
-    return Call(submitter, ability, visit)
+    call = Call(submitter, ability, visit)
+    if visit is not None:
+        with call:
+            visit.open(ability[0].service_id)
+    return call
 
 
 def handed_on(scope: Scope) -> Call | None:

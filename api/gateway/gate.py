@@ -1,103 +1,196 @@
-"""The one place where a request to run a job can be refused or counted, whichever way it came.
+"""The one place where a request can be refused or counted, whatever it asks for and whichever way it comes.
 
 Who may ask, how often, and how it went is for rules to say; without rules the gate is open.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from api.http.heads import Headers
+from api.http.problems import unexpected
 from athena.errors import AthenaError
 from athena.store.submission import Submission
 
 logger = logging.getLogger(__name__)
 
+#: Where the ASGI scope holds the visit of a request.
+VISIT = "athena.visit"
 
-@dataclass(slots=True, eq=False)
-class Visit:
-    """One request for one job, from the moment that its ability is known to its answer.
-
-    Attributes:
-        headers: of the HTTP request that it came in, with names in small letters.
-        began_s: when it came, by the gate's clock.
-    """
-
-    service_id: str
-    headers: Headers
-    began_s: float
+#: What is noted of a caller who went away before he was answered.
+GONE = 499
 
 
 class Rule:
     """What looks at requests as they come and go; this one lets all pass."""
 
-    def enter(self, visit: Visit) -> None:
-        """Called before the body is judged, and before anything that it names is fetched.
+    def enter(self, visit: "Visit") -> None:
+        """Called when a request's head is whole, before anything of its body is read or counted.
 
         Raises:
             AthenaError: the request is refused.
         """
 
-    def submit(self, visit: Visit, job: Submission) -> None:
-        """Called with the job of a valid request, before it goes to Redis.
+    def open(self, visit: "Visit", service_id: str) -> None:
+        """Called for each job that a request wants to run, before its body is judged or an input fetched.
+
+        Raises:
+            AthenaError: the job is refused; in a request for many jobs, it alone.
+        """
+
+    def submit(self, visit: "Visit", job: Submission) -> None:
+        """Called with each valid job, before it goes to Redis.
 
         Raises:
             AthenaError: the job is refused.
         """
 
-    def leave(self, visit: Visit, status: int, seconds: float) -> None:
-        """Called once for each request, also for one that another rule has refused; it must not raise.
+    def close(self, visit: "Visit", service_id: str, status: int, seconds: float) -> None:
+        """Called once for each `open`, also where a rule has refused it; it must not raise.
+
+        Args:
+            visit: the request.
+            service_id: the ability.
+            status: how the job is answered; 499 for a caller who went away before.
+            seconds: since the request came.
+        """
+
+    def leave(self, visit: "Visit", status: int, seconds: float) -> None:
+        """Called once for each `enter`, also where a rule has refused it; it must not raise.
+
+        Where the caller goes away, a job that is open is closed after it.
 
         Args:
             visit: the request.
             status: of the HTTP answer; 499 for a caller who went away before there was one.
-            seconds: how long it was here.
+            seconds: since the request came.
         """
+
+
+class Visit:
+    """One HTTP request, from its head to its answer.
+
+    Attributes:
+        method: as `POST`.
+        target: what the request line names, with its query, as it was sent.
+        headers: with names in small letters.
+        client: the address that it came from; "" for a Unix socket.
+        refusal: why it is not served.
+        fields: headers that its answer has beside its own, whatever it is.
+    """
+
+    __slots__ = (
+        "_began_s",
+        "_has_left",
+        "_now",
+        "_rules",
+        "client",
+        "fields",
+        "headers",
+        "method",
+        "refusal",
+        "target",
+    )
+
+    def __init__(
+        self,
+        rules: list[Rule],
+        now: Callable[[], float],
+        head: tuple[bytes, bytes, Headers],
+        client: str,
+    ) -> None:
+        method, self.target, self.headers = head
+        self.method = method.decode("latin-1")
+        self.client = client
+        self.refusal: AthenaError | None = None
+        self.fields: Headers = []
+        self._rules, self._now, self._began_s = rules, now, now()
+        self._has_left = False
+
+    def open(self, service_id: str) -> None:
+        """Lets a job of an ability be made; who calls this calls `close` as well.
+
+        Raises:
+            AthenaError: a rule refuses it.
+        """
+        for rule in self._rules:
+            rule.open(self, service_id)
+
+    def submit(self, job: Submission) -> None:
+        """Lets a job into its queue.
+
+        Raises:
+            AthenaError: a rule refuses it.
+        """
+        for rule in self._rules:
+            rule.submit(self, job)
+
+    def close(self, service_id: str, status: int) -> None:
+        """Tells the rules how a job was answered."""
+        seconds = self._now() - self._began_s
+        for rule in self._rules:
+            try:
+                rule.close(self, service_id, status, seconds)
+            except Exception:
+                # The answer stands, and the other rules count.
+                logger.exception("a job cannot be counted")
+
+    def leave(self, status: int) -> None:
+        """Tells the rules how the request was answered; only the first time counts."""
+        if self._has_left:
+            return
+        self._has_left = True
+        seconds = self._now() - self._began_s
+        for rule in self._rules:
+            try:
+                rule.leave(self, status, seconds)
+            except Exception:
+                logger.exception("a request cannot be counted")
 
 
 class Gate:
-    """All requests to run a job pass here.
+    """All requests pass here.
 
     Args:
-        rules: asked in their order.
         now: tells the time in seconds.
     """
 
-    def __init__(self, now: Callable[[], float], rules: Iterable[Rule] = ()) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._rules = tuple(rules)
+        self._rules: list[Rule] = []
 
-    def enter(self, service_id: str, headers: Headers) -> Visit | None:
-        """Lets a request in; returns what is noted of it, None where no rule wants to know.
+    def add(self, rule: Rule) -> None:
+        """Has a rule asked behind all others, from the next request on."""
+        self._rules = [*self._rules, rule]
 
-        Raises:
-            AthenaError: a rule refuses it.
+    def enter(
+        self, method: bytes, target: bytes, headers: Headers, transport: asyncio.BaseTransport
+    ) -> Visit | None:
+        """Lets a request in, or refuses it (`Visit.refusal`).
+
+        Returns:
+            What is noted of it, and has to leave; None where no rule wants to know.
         """
         if not self._rules:
             return None
-        visit = Visit(service_id, headers, self._now())
+        visit = Visit(self._rules, self._now, (method, target, headers), _client_of(transport))
         try:
             for rule in self._rules:
                 rule.enter(visit)
-        except AthenaError as refusal:
-            self.leave(visit, refusal.http_status)
-            raise
+        except Exception as error:
+            # A rule that fails lets nobody in.
+            visit.refusal = error if isinstance(error, AthenaError) else unexpected(error)
         return visit
 
-    def submit(self, visit: Visit, job: Submission) -> None:
-        """Lets a request's job in.
 
-        Raises:
-            AthenaError: a rule refuses it.
-        """
-        for rule in self._rules:
-            rule.submit(visit, job)
+def visit_of(scope: Mapping[str, Any]) -> Visit | None:
+    """Returns the visit of a request that the application answers; None where no rule wants to know."""
+    visit = scope.get(VISIT)
+    assert visit is None or isinstance(visit, Visit)
+    return visit
 
-    def leave(self, visit: Visit, status: int) -> None:
-        """Tells the rules how a request was answered."""
-        for rule in self._rules:
-            try:
-                rule.leave(visit, status, self._now() - visit.began_s)
-            except Exception:
-                # The answer stands, and the other rules count.
-                logger.exception("a request cannot be counted")
+
+def _client_of(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""

@@ -8,6 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
+from api.gateway.gate import GONE, VISIT, Gate, Visit
 from api.http.asgi import Answer
 from api.http.exchange import Exchange, scope_of
 from api.http.framing import BETWEEN, BODY, HEAD, Framing
@@ -38,6 +39,7 @@ class Connection(Framing):
 
     budget: ByteBudget
     doors: Doors
+    gate: Gate
     idle_s: float
 
     def __init__(
@@ -57,6 +59,8 @@ class Connection(Framing):
         self.waiting: list[Exchange] = []
         # The one whose body is being received.
         self._receiving: Exchange | None = None
+        # Of the request that is being received, until somebody answers it.
+        self._visit: Visit | None = None
         # What is wrong with what came after all these.
         self._last_words: Answer | None = None
         self._claimed_bytes = 0
@@ -94,7 +98,7 @@ class Connection(Framing):
         """Called when the connection is gone."""
         self.state.connections.discard(self)
         self._end_input()
-        self.waiting.clear()
+        self._lose_waiting()
         self._give_back()
         # Parser and connection hold each other, and the garbage collector looks rarely here.
         self._receiving, self.parser = None, None
@@ -118,7 +122,7 @@ class Connection(Framing):
     def eof_received(self) -> bool:
         """Called when the caller has ended his side; returns whether he may still wait for an answer."""
         if self.stage != BETWEEN:
-            self._drop_unfinished()
+            self._drop_unfinished(GONE)
         self._end_input()
         self._has_eof = True
         self.since_s = self.loop.time()
@@ -208,11 +212,21 @@ class Connection(Framing):
     # What the parser's side calls.
 
     def begin_request(self) -> None:
-        """A head is whole: the application gets the request, now or in its turn."""
+        """A head is whole: the gate lets the request in, or the caller hears in his turn why it does not."""
+        visit = self._visit = self.gate.enter(self.method, self.url, self.headers, self.transport)
+        if visit is not None and visit.refusal is not None:
+            self.hand_on({})
+        else:
+            self.take_request()
+
+    def take_request(self) -> None:
+        """The application gets the request, now or in its turn."""
         self.hand_on({})
 
     def hand_on(self, known: dict[str, Any]) -> None:
         """Hands the request to the application, with what is known of it beside its head.
+
+        One that the gate has refused goes no further than its exchange.
 
         Raises:
             AthenaError: its head cannot be understood.
@@ -223,7 +237,10 @@ class Connection(Framing):
         awaits = any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers)
         keep_alive = self.version != "1.0" and bool(self.parser.should_keep_alive())
         scope = scope_of(self.method, self.url, self.version, self.headers, self.transport) | known
-        exchange = self._receiving = Exchange(self, scope, keep_alive, awaits)
+        visit = self.take_visit()
+        if visit is not None:
+            scope[VISIT] = visit
+        exchange = self._receiving = Exchange(self, scope, keep_alive, awaits, visit)
         if self.running is None:
             self._start(exchange)
         else:
@@ -245,7 +262,8 @@ class Connection(Framing):
         # First: `_drop_unfinished` takes it back where the request has its answer already.
         self._last_words = problem_answer(error)
         if self.stage == BODY:
-            self._drop_unfinished()
+            self._drop_unfinished(error.http_status)
+        self._leave(error.http_status)
         self._end_input()
         if self.running is None:
             self._end()
@@ -262,17 +280,34 @@ class Connection(Framing):
         self.is_input_over = True
         self.held = None
         self.open_bytes = 0
+        self._leave(GONE)
 
-    def _drop_unfinished(self) -> None:
-        """Forgets the request whose body will not come to its end."""
+    def take_visit(self) -> Visit | None:
+        """Returns what the gate has noted of the request, and leaves it to whoever answers it."""
+        visit, self._visit = self._visit, None
+        return visit
+
+    def _leave(self, status: int) -> None:
+        visit = self.take_visit()
+        if visit is not None:
+            visit.leave(status)
+
+    def _lose_waiting(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for exchange in waiting:
+            exchange.lose_caller()
+
+    def _drop_unfinished(self, status: int) -> None:
+        """Forgets the request whose body will not come to its end; the status is what is noted of it."""
         exchange, self._receiving = self._receiving, None
         if exchange is None:
             return
         if exchange in self.waiting:
             self.waiting.remove(exchange)
+            exchange.lose_caller(status)
         elif exchange is self.running:
             self.running = None
-            exchange.lose_caller()
+            exchange.lose_caller(status)
         else:
             # It has its answer.
             self._last_words = None
@@ -304,6 +339,8 @@ class Connection(Framing):
             self._claimed_bytes += more
         except QueueFullError as error:
             # The refusal takes the place of what has come last.
+            for exchange in self.waiting[-1:]:
+                exchange.lose_caller(error.http_status)
             del self.waiting[-1:]
             self.refuse(error)
 
@@ -356,6 +393,10 @@ class Connection(Framing):
         is_last = not self.waiting and self.held is None and self._last_words is None
         closes = not call.keep_alive or (is_last and (self.must_leave() or self._has_eof))
         self._was_asked = not call.keep_alive and self.is_input_over
+        visit: Visit | None = call.visit
+        if visit is not None:
+            headers = [*headers, *visit.fields]
+            visit.leave(status)
         self._write(status, headers, body, closes)
         if closes:
             self._close()
@@ -411,7 +452,7 @@ class Connection(Framing):
     def _close(self) -> None:
         """Closes; where the caller may still be sending, once he has stopped."""
         self._end_input()
-        self.waiting.clear()
+        self._lose_waiting()
         self._give_back()
         # A caller who ended his side, or asked for the end, sends no more that could be left unread.
         if self._has_eof or (self._was_asked and self.stage == BETWEEN):

@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 import httptools
 
+from api.gateway.gate import GONE, Visit
 from api.http.heads import Headers
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Message
-from athena.errors import AthenaError, GatewayError, InternalError, RequestError
+from athena.errors import GatewayError, InternalError, RequestError
 
 #: More of a body is not read before the application asks for it.
 HIGH_WATER_BYTES = 65_536
@@ -46,11 +47,21 @@ class Exchange:
         scope: of ASGI.
         keep_alive: whether the caller may send more over his connection.
         awaits_continue: whether he waits for a word before he sends the body.
+        visit: what the gate has noted of the request.
     """
 
-    def __init__(self, line: Line, scope: dict[str, Any], keep_alive: bool, awaits_continue: bool) -> None:
+    def __init__(
+        self,
+        line: Line,
+        scope: dict[str, Any],
+        keep_alive: bool,
+        awaits_continue: bool,
+        visit: Visit | None = None,
+    ) -> None:
         self._line = line
         self._scope = scope
+        self.visit = visit
+        self._is_refused = visit is not None and visit.refusal is not None
         self._awaits_continue = awaits_continue
         self.keep_alive = keep_alive
         #: What has come of the body and was not asked for yet.
@@ -64,7 +75,7 @@ class Exchange:
 
     def add(self, body: bytes) -> None:
         """Takes a piece of the body; what comes after the answer is thrown away."""
-        if self._is_over:
+        if self._is_over or self._is_refused:
             return
         self._awaits_continue = False
         self.body += body
@@ -78,16 +89,21 @@ class Exchange:
         self._awaits_continue = False
         self._news.set()
 
-    def lose_caller(self) -> None:
-        """Nobody waits for the answer any more."""
+    def lose_caller(self, status: int = GONE) -> None:
+        """Nobody waits for the answer any more; the status is what is noted of the request."""
         self._is_over = True
         self._news.set()
+        if self.visit is not None:
+            self.visit.leave(status)
 
     async def run(self, app: Any) -> None:
         """Has the application answer; whatever becomes of it, there is an answer."""
-        error: AthenaError | None = None
+        error = self.visit.refusal if self.visit is not None else None
         try:
-            await app(self._scope, self.receive, self.send)
+            if error is None:
+                await app(self._scope, self.receive, self.send)
+            else:
+                await self._line.until_writable()
         except asyncio.CancelledError:
             error = GatewayError("the gateway ended before the request was answered", retry_after_s=1)
             raise
@@ -127,8 +143,9 @@ class Exchange:
             return
         self._is_over = True
         self._news.set()
+        is_unread = self._is_refused and not self._is_whole
         # A caller who was not told to send his body may or may not send it: nobody could tell what follows.
-        if self._awaits_continue or _CLOSE in headers:
+        if self._awaits_continue or is_unread or _CLOSE in headers:
             self.keep_alive = False
         # The connection writes this header itself, where it is needed.
         self._line.respond(self, status, [header for header in headers if header != _CLOSE], body)

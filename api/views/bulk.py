@@ -9,12 +9,12 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.gateway.call import Call, open_call
+from api.gateway.gate import Visit, visit_of
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Preference, Submitter
 from api.http.answers import job_url, json_response
 from api.http.asgi import BODY, SCOPE
 from api.http.forms import JSON, identity_of
-from api.http.heads import Headers
 from api.http.json_body import load_json, with_exact_numbers
 from api.http.problems import MAX_ERRORS, error_header
 from api.http.request_body import RequestBody
@@ -56,30 +56,30 @@ class Bulk:
         items = _items(load_json(raw))
         # Once for all of them: reading all of a request for each of a thousand jobs takes minutes.
         exact_items = cache(lambda: _items(json.loads(raw)))
-        headers: Headers = request.environ[SCOPE]["headers"]
+        visit = visit_of(request.environ[SCOPE])
         results: list[str | AthenaError] = []
         for start in range(0, len(items), AT_ONCE):
             numbered = enumerate(items[start : start + AT_ONCE], start)
-            some = (self._submit_one(headers, exact_items, *item) for item in numbered)
+            some = (self._submit_one(visit, exact_items, *item) for item in numbered)
             results += await asyncio.gather(*some)
         accepted = sum(isinstance(result, str) for result in results)
         header = {"code": 0, "message": f"accepted {accepted} of {len(results)}", "sid": ""}
         return json_response({"header": header, "jobs": self._rendered(results)})
 
     async def _submit_one(
-        self, headers: Headers, exact_items: ExactItems, number: int, item: Any
+        self, visit: Visit | None, exact_items: ExactItems, number: int, item: Any
     ) -> str | AthenaError:
         try:
-            with self._open(headers, item) as call:
+            with self._open(visit, item) as call:
                 return await self._accept(call, exact_items, number, item)
         except AthenaError as error:
             return error
 
-    def _open(self, headers: Headers, item: Any) -> Call:
+    def _open(self, visit: Visit | None, item: Any) -> Call:
         if not isinstance(item, dict) or not isinstance(item.get("service_id"), str):
             problem = Problem("/service_id", "must name the ability")
             raise RequestError("the job does not fit the schema", problems=(problem,))
-        return open_call(self._submitter, self._gateway.ability(item["service_id"]), headers)
+        return open_call(self._submitter, self._gateway.ability(item["service_id"]), visit)
 
     async def _accept(self, call: Call, exact_items: ExactItems, number: int, item: dict[str, Any]) -> str:
         envelope = _envelope(item)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, request
 
 from api.gateway.call import Call, handed_on, open_call
+from api.gateway.gate import visit_of
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.gateway.waiting import MAX_WAIT_S
@@ -74,7 +75,7 @@ class Runner:
             raise NotFoundError(
                 f"{service_id} is not served in version {version}, but in {interface.version}"
             )
-        return open_call(self._submitter, (interface, schema), scope["headers"])
+        return open_call(self._submitter, (interface, schema), visit_of(scope))
 
     async def _prepare(self, call: Call, body: RequestBody) -> None:
         raw = await body.read(call.limit_bytes)

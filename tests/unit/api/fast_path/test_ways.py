@@ -1,10 +1,7 @@
-"""Whichever way a request takes, it is parsed once, let through the gate once, and counted once."""
+"""Whichever way a request takes, its body is parsed once."""
 
 import json
 import re
-import socket
-import struct
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,15 +13,11 @@ import pytest
 import requests
 
 from api.fast_path.direct import MAX_BYTES
-from api.gateway.gate import Gate, Rule, Visit
 from api.http.asgi import AsgiServer, InlineFlask
-from athena.errors import ForbiddenError
 from athena.jobs.record import JobRecord
 from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.schema import build_envelope_schema
-from athena.store.submission import Submission
 from tests.callers import REQUEST, Knowing, post
-from tests.conftest import wait_until
 from tests.listener import Answered, Client, Listener, listening
 
 ROOT = Path(__file__).parents[4]
@@ -195,105 +188,3 @@ def test_schema_is_asked_once(listener: Listener, monkeypatch: pytest.MonkeyPatc
 
     assert asked(listener, post(with_header(status=4))).status == 400
     assert len(judged) == 1
-
-
-class Noting(Rule):
-    """Notes what it is told; refuses all where a step is named."""
-
-    def __init__(self, refuses: str = "") -> None:
-        self.told: list[tuple[Any, ...]] = []
-        self._refuses = refuses
-
-    def enter(self, visit: Visit) -> None:
-        self._note("enter", visit.service_id, dict(visit.headers)[b"host"])
-
-    def submit(self, visit: Visit, job: Submission) -> None:
-        self._note("submit", visit.service_id, job.app_id)
-
-    def leave(self, visit: Visit, status: int, seconds: float) -> None:
-        assert 0 <= seconds < 60
-        self.told.append(("leave", visit.service_id, status))
-
-    def _note(self, *told: Any) -> None:
-        self.told.append(told)
-        if told[0] == self._refuses:
-            raise ForbiddenError("not you")
-
-
-BULK = [{"service_id": "echo", **REQUEST}]
-UPLOAD = {"path": "/echo?app_id=demo", "content_type": "text/plain"}
-
-WAYS = {
-    "direct": post(),
-    "direct-invalid": post(with_header(status=4)),
-    "direct-too-long": post(LARGE, content_length="", transfer_encoding="chunked").replace(
-        json.dumps(LARGE).encode(),
-        b"%x\r\n%s\r\n0\r\n\r\n" % (len(json.dumps(LARGE)), json.dumps(LARGE).encode()),
-    ),
-    "application": post(**TO_APPLICATION),
-    "application-invalid": post(b"{", **TO_APPLICATION),
-    "flask": post(**TO_FLASK),
-    "flask-invalid": post(b"{", **TO_FLASK),
-    "async": post(prefer="respond-async"),
-    "upload": post(b"hi", **UPLOAD),
-    "bulk": post(BULK, "/v1/jobs"),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_every_way_leads_through_the_gate(way: str, listener: Listener) -> None:
-    rule = Noting()
-    listener.gateway.gate = Gate(time.monotonic, [rule])
-
-    answer = asked(listener, WAYS[way])
-
-    submitted = [] if "invalid" in way else [("submit", "echo", "demo")]
-    status = 202 if way == "bulk" else answer.status
-    assert rule.told == [("enter", "echo", b"x"), *submitted, ("leave", "echo", status)]
-    assert len(listener.gateway.submitted) == len(submitted)
-
-
-@pytest.mark.parametrize("step", ["enter", "submit"])
-@pytest.mark.parametrize("way", [way for way in WAYS if "invalid" not in way])
-def test_what_the_gate_refuses_is_answered_alike_on_every_way(
-    way: str, step: str, listener: Listener
-) -> None:
-    rule = Noting(refuses=step)
-    listener.gateway.gate = Gate(time.monotonic, [rule])
-
-    answer = asked(listener, WAYS[way])
-
-    document = answer.document["jobs"][0]["error"] if way == "bulk" else answer.document["header"]
-    assert (document["code"], document["message"]) == (ForbiddenError.code, "not you")
-    assert answer.status == (200 if way == "bulk" else 403)
-    assert [told[0] for told in rule.told] == ["enter", *(["submit"] if step == "submit" else []), "leave"]
-    assert rule.told[-1] == ("leave", "echo", 403)
-    assert listener.gateway.submitted == []
-    assert listener.budget.held_bytes == 0
-
-
-def test_caller_who_goes_away_is_counted(listener: Listener) -> None:
-    rule = Noting()
-    listener.gateway.gate = Gate(time.monotonic, [rule])
-    listener.gateway.ends_at_once = False
-
-    with Client(listener) as client:
-        client.send(post())
-        wait_until(lambda: listener.gateway.submitted, "the job is submitted")
-        # The connection is reset.
-        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    wait_until(lambda: len(rule.told) == 3, "the caller is counted")
-    assert rule.told[-1] == ("leave", "echo", 499)
-
-
-def test_rule_that_fails_to_count_changes_no_answer(
-    listener: Listener, caplog: pytest.LogCaptureFixture
-) -> None:
-    rule, broken = Noting(), Noting()
-    broken.leave = lambda visit, status, seconds: 1 / 0  # type: ignore[assignment,method-assign]
-    listener.gateway.gate = Gate(time.monotonic, [broken, rule])
-
-    assert asked(listener, post()).status == 200
-    assert rule.told[-1] == ("leave", "echo", 200)
-    assert [entry.message for entry in caplog.records] == ["a request cannot be counted"]

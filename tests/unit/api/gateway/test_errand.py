@@ -192,7 +192,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(gateway: Knowing, request_id: str | None = None, preference: Preference = NO_PREFERENCE) -> Errand:
     """Returns a job that is made."""
-    call = open_call(Submitter(gateway), gateway.ability("echo"), [])
+    call = open_call(Submitter(gateway), gateway.ability("echo"), None)
     header = {"app_id": "demo", "status": 3, "request_id": request_id}
     call.prepare({**REQUEST, "header": header}, b"", preference)
     return call.errand

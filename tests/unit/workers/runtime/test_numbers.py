@@ -162,7 +162,7 @@ def test_what_may_have_been_rounded_is_left_to_flask(name: str) -> None:
     gateway = Noting()
 
     def is_ordinary(service_id: str, number: int) -> bool:
-        call = open_call(Submitter(gateway), gateway.ability(service_id), [])
+        call = open_call(Submitter(gateway), gateway.ability(service_id), None)
         return call.prepare_ordinary(envelope(service_id, f'{{"{name}": {number}}}'))
 
     assert is_ordinary("echo", 5)
