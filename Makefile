@@ -24,7 +24,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-builds bench-choices chaos soak clients hostile house build clean stale
+.PHONY: bench-builds bench-choices chaos soak clients hostile docs house build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -108,6 +108,9 @@ chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 
 soak: $(VENV)/.dev  ## Ordinary load, and what each process takes: make soak MINUTES=60 RATE=170
 	@exec $(PYTHON) -m tests.soak --minutes $(MINUTES) --rate $(RATE) $(ARGS)
+
+docs: $(VENV)/.dev  ## Renew the pages that are written from the code
+	@exec $(PYTHON) -m tests.pages
 
 house: $(VENV)/.dev  ## Print the sizes of files and functions, comments, documentation
 	@exec $(PYTHON) -m tests.house

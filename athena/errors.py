@@ -37,7 +37,7 @@ AthenaError
 ├── ExpiredError                 504  10114  the job was not started in time (retryable)
 └── InternalError                500  11502  our own mistake; the log holds the traceback
 
-The numbers come from the ASF protocol (docs/protocol.md lists them all). `api/http/problems.py` is the only
+The numbers come from the ASF protocol (docs/errors.md lists them all). `api/http/problems.py` is the only
 place that turns an error into HTTP.
 """
 

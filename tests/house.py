@@ -160,7 +160,7 @@ def comment_lines(paths: Iterable[Path]) -> int:
 
 def doc_lines() -> int:
     """Returns the lines of documentation: README, CONTRIBUTING and docs/."""
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in pages)
 
 

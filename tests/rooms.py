@@ -7,6 +7,8 @@ from tests.house import ROOT
 
 BEGIN, END = "<!-- rooms: python -m tests.rooms writes this -->", "<!-- end of rooms -->"
 
+PAGE = ROOT / "docs" / "architecture.md"
+
 #: What every room may import: words without behaviour of their own; `athena` is the version.
 WORDS = frozenset({"athena", "athena.errors", "athena.plain_text"})
 
@@ -159,12 +161,16 @@ def imports_table() -> str:
     return "\n".join(rows)
 
 
-def main() -> None:
-    """Writes the rooms into docs/architecture.md, between its marks."""
-    path = ROOT / "docs" / "architecture.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+def page() -> str:
+    """Returns docs/architecture.md with the rooms as they are, between its marks."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{imports_table()}\n\n{listing()}\n\n{END}{after}", encoding="utf-8")
+    return f"{before}{BEGIN}\n\n{imports_table()}\n\n{listing()}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Writes the rooms into docs/architecture.md."""
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

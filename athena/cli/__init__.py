@@ -50,7 +50,13 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     open_log_streams()
-    options = make_parser().parse_args(argv)
+    parser = make_parser()
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments:
+        # Who types the name alone asks what there is.
+        parser.print_help()
+        return 0
+    options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)
         return status

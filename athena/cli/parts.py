@@ -31,7 +31,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     worker.add_argument("ability", metavar="DIR", type=Path, help="folder with a wrapper.py")
     worker.set_defaults(run=run_worker)
     flower = commands.add_parser("flower", help="run Flower alone")
-    flower.add_argument("--flower-port", help="port to listen on (default 5555)")
+    flower.add_argument("--flower-port", metavar="PORT", help="port to listen on (default 5555)")
     flower.set_defaults(run=run_flower)
     for parser in (api, worker, flower):
         parser.add_argument("--redis", metavar="URL", help="default: ATHENA_REDIS_URL")

@@ -60,7 +60,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--port", help="port of the gateway (default 30889)")
     parser.add_argument("--redis", metavar="URL", help="use this Redis instead of an own one")
     parser.add_argument("--data", metavar="DIR", help="data folder (default ./.athena)")
-    parser.add_argument("--flower-port", help="port of Flower (default 5555)")
+    parser.add_argument("--flower-port", metavar="PORT", help="port of Flower (default 5555)")
     parser.set_defaults(run=run)
 
 

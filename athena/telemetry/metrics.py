@@ -1,4 +1,4 @@
-"""All metrics: one table. docs/gpu.md shows it."""
+"""All metrics: one table. docs/metrics.md shows it."""
 
 from dataclasses import dataclass
 

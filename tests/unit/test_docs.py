@@ -1,7 +1,8 @@
 """The documents say what the code does."""
 
+import argparse
 import re
-import runpy
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from api.app import create_app
 from api.gateway.gateway import Gateway
 from athena import errors
 from athena.ability import manifest as ability
-from athena.cli import main
+from athena.cli import main, make_parser
 from athena.errors import AthenaError, ConfigError
 from athena.protocol.enums import JobState
 from athena.protocol.interface import Limits
@@ -19,10 +20,14 @@ from athena.settings import from_env, setting_table
 from athena.store import keys
 from athena.store.scripts import SCRIPTS
 from athena.telemetry.metrics import METRICS
+from tests.pages.ability import may_be_0
+from tests.pages.advice import ADVICE
+from tests.pages.commands import EXAMPLES, arguments, commands
+from tests.pages.list import PAGES
 from workers.runtime import dispatcher
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+EVERY_PAGE = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 
 #: Tables of ability.toml, beside the keys of `Ability` itself.
 TABLES = {
@@ -46,6 +51,12 @@ def rows(text: str) -> list[list[str]]:
     ]
 
 
+def anchors(path: Path) -> set[str]:
+    """Returns where links into a page may lead: its headings, as GitHub spells them."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def first_cells(text: str) -> set[str]:
     return {row[0].strip("`") for row in rows(text)}
 
@@ -59,21 +70,53 @@ def subclasses(cls: type[AthenaError]) -> list[type[AthenaError]]:
 ERRORS = subclasses(AthenaError)
 
 
-def test_settings_page_is_what_its_script_writes() -> None:
-    script = runpy.run_path(str(ROOT / "scripts/make_settings_doc.py"))
-
-    assert page("docs/settings.md") == script["render"](), "run python scripts/make_settings_doc.py"
+@pytest.mark.parametrize("name", list(PAGES))
+def test_page_is_as_the_code_is(name: str) -> None:
+    assert page(name) == PAGES[name](), "run make docs"
 
 
 def test_every_setting_is_on_the_settings_page() -> None:
     assert {row.variable for row in setting_table()} <= first_cells(page("docs/settings.md"))
 
 
-def test_every_key_of_ability_toml_is_on_the_settings_page() -> None:
-    keys = {f"{table}.{name}" for table, names in TABLES.items() for name in names}
-    keys |= {item.name for item in fields(ability.Ability)} - TABLES.keys() - {"path"}
+def test_every_key_of_ability_toml_is_on_its_page() -> None:
+    _, *sections = re.split(r"^## \[(\w+)\]$", page("docs/ability.md"), flags=re.MULTILINE)
+    shown = dict(zip(sections[::2], sections[1::2], strict=True))
 
-    assert keys <= first_cells(page("docs/settings.md"))
+    for table, names in TABLES.items():
+        assert set(names) <= first_cells(shown[table])
+    heads = {item.name for item in fields(ability.Ability)} - TABLES.keys() - {"path"}
+    assert heads <= first_cells(page("docs/ability.md"))
+
+
+def test_keys_that_may_not_be_0_are_told(tmp_path: Path) -> None:
+    assert not may_be_0("worker.slots", tmp_path)
+    assert may_be_0("worker.max_jobs", tmp_path)
+
+
+@pytest.mark.parametrize(("words", "parser"), [(words, parser) for words, _, parser in commands()])
+def test_argument_of_a_command_has_a_help(words: str, parser: argparse.ArgumentParser) -> None:
+    for action in arguments(parser):
+        assert action.help, (words, action.dest)
+
+
+@pytest.mark.parametrize(("words", "line"), EXAMPLES.items())
+def test_example_of_a_command_can_be_typed(words: str, line: str) -> None:
+    program, *typed = shlex.split(line)
+
+    assert program == "athena" and " ".join(typed).startswith(words)
+    assert make_parser().parse_args(typed).command == words.split()[0]
+
+
+def test_name_of_the_program_alone_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^    {words.split()[0]}\b", shown, re.MULTILINE) for words in EXAMPLES)
+
+
+def test_examples_are_of_commands_that_there_are() -> None:
+    assert EXAMPLES.keys() == {words for words, _, _ in commands()}
 
 
 def test_echo_shows_every_key_of_ability_toml() -> None:
@@ -87,13 +130,17 @@ def test_echo_shows_every_key_of_ability_toml() -> None:
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_error_is_described(error: type[AthenaError]) -> None:
-    described = {row[0]: row[1:4] for row in rows(page("docs/protocol.md")) if len(row) == 6}
+    text = page("docs/errors.md")
+    _, _, section = text.partition(f"\n## {error.__name__}\n")
 
-    retryable = "yes" if error.retryable else "no"
     # A ConfigError ends a process before it can answer anybody.
-    never = error is ConfigError
-    shown = ("none", "none") if never else (str(error.code), str(error.http_status))
-    assert described[f"`{error.__name__}`"] == [*shown, retryable]
+    facts = "" if error is ConfigError else f"HTTP {error.http_status}, code {error.code}"
+    assert section.lstrip().startswith(facts)
+    assert re.search(r"^- Usual cause: .+\.$\n^- What to do: .+\.$", section, re.MULTILINE)
+
+
+def test_advice_is_about_errors_that_there_are() -> None:
+    assert ADVICE.keys() == set(ERRORS)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
@@ -109,10 +156,10 @@ def test_error_is_in_the_tree_of_its_module(error: type[AthenaError]) -> None:
 
 def test_codes_of_the_wrapper_stages_are_described() -> None:
     constants = {name: value for name, value in vars(dispatcher).items() if name.isupper()}
-    codes = {str(value) for value in constants.values() if isinstance(value, int)}
+    codes = {str(value) for value in constants.values() if isinstance(value, int) and value > 10000}
 
     assert codes
-    assert codes <= first_cells(page("docs/protocol.md"))
+    assert codes <= first_cells(page("docs/errors.md"))
 
 
 def test_every_route_is_described() -> None:
@@ -165,18 +212,21 @@ def test_commands_in_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None
 def test_make_targets_in_the_pages_exist() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):.*##", page("Makefile"), re.MULTILINE))
 
-    for path in PAGES:
+    for path in EVERY_PAGE:
         text = path.read_text(encoding="utf-8")
         for target in re.findall(r"(?:`|^    )make ([a-z0-9-]+)", text, re.MULTILINE):
             assert target in targets, (path.name, target)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
-        if target.startswith(("http://", "https://", "#")):
+        if target.startswith(("http://", "https://")):
             continue
-        assert (path.parent / target.partition("#")[0]).exists(), target
+        file, _, anchor = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
 
 
 @pytest.mark.parametrize(
@@ -192,13 +242,21 @@ def test_files_that_a_page_names_exist(name: str) -> None:
         assert script in scripts
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page_names_no_path_of_a_developers_machine(path: Path) -> None:
     assert not re.search(r"(?<![\w.-])/(work|tmp|home|root)\b", path.read_text(encoding="utf-8"))
 
 
 def test_readme_is_short() -> None:
     assert len(page("README.md").splitlines()) <= 130
+
+
+def test_every_page_is_listed() -> None:
+    links = set(re.findall(r"\]\(([\w./-]+)\)", page("docs/README.md")))
+
+    assert {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")} <= links | {
+        "README.md"
+    }
 
 
 def test_both_readmes_show_the_same_client() -> None:
@@ -211,8 +269,16 @@ def test_both_readmes_show_the_same_client() -> None:
 
 
 def test_every_metric_is_described() -> None:
-    text = page("docs/gpu.md")
+    described = {row[0].strip("`"): row for row in rows(page("docs/metrics.md"))}
 
     for metric in METRICS:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        assert f"| `{metric.name}` | {labels} | {metric.help} |" in text
+        assert described[metric.name][2] == ", ".join(f"`{label}`" for label in metric.labels)
+        assert described[metric.name][3] == metric.help
+
+
+def test_queries_on_the_metrics_page_ask_for_metrics_that_there_are() -> None:
+    _, _, questions = page("docs/metrics.md").partition("## Questions")
+
+    asked = set(re.findall(r"athena_\w+", questions))
+    assert asked
+    assert asked <= {metric.name for metric in METRICS}

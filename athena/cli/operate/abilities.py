@@ -11,7 +11,7 @@ def add_commands(commands: Subparsers) -> None:
     group = add_group(commands, "abilities", "list abilities, or forget retired ones")
     add_verb(group, "ls", "list the abilities that were ever served here", ls)
     parser = add_verb(group, "rm", "forget abilities that are served no more", rm)
-    parser.add_argument("service_id", nargs="+")
+    parser.add_argument("service_id", metavar="NAME", nargs="+", help="the ability's service_id")
     parser.add_argument("--force", action="store_true", help="cancel their jobs; ignore their workers")
 
 

@@ -39,7 +39,7 @@ def add_commands(commands: Subparsers) -> None:
     )
     _add_scopes(add_verb(group, "scope", "change what an application may do; its keys stay", scope))
     rotated = add_verb(group, "rotate", "give an application a second key, and show it once", rotate)
-    rotated.add_argument("app_id")
+    rotated.add_argument("app_id", help="the app_id that its requests carry")
     _add_days(rotated)
     rotated.add_argument(
         "--overlap",
@@ -49,12 +49,19 @@ def add_commands(commands: Subparsers) -> None:
         help=f"how long the key before opens on (default {OVERLAP_S / _DAY_S:g})",
     )
     revoked = add_verb(group, "revoke", "take a key back, or all keys of an application", revoke)
-    revoked.add_argument("name", metavar="API_KEY|APP_ID")
+    revoked.add_argument(
+        "name", metavar="API_KEY|APP_ID", help="one key by its public name, or all of an application"
+    )
 
 
 def _add_scopes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app_id", help="the app_id that its requests carry")
-    parser.add_argument("--role", choices=[str(role) for role in Role], default=str(Role.CALLER))
+    parser.add_argument(
+        "--role",
+        choices=[str(role) for role in Role],
+        default=str(Role.CALLER),
+        help="what it may see and do (default caller)",
+    )
     parser.add_argument(
         "--ability",
         action="append",

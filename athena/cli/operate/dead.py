@@ -1,6 +1,6 @@
 """`athena dead`: jobs whose workers died under them, as often as the ability allows."""
 
-from athena.cli.operate.jobs import REQUEST_ID, own_request_id, print_jobs, show
+from athena.cli.operate.jobs import JOB_ID, REQUEST_ID, own_request_id, print_jobs, show
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
 from athena.operations.jobs import describe_job, drop_dead, list_dead, requeue_dead
 
@@ -10,12 +10,12 @@ def add_commands(commands: Subparsers) -> None:
     group = add_group(commands, "dead", "dead letters: list, show, requeue or drop them")
     listing = add_verb(group, "ls", "list dead letters, the latest first", ls)
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    add_verb(group, "show", "show a dead letter", show).add_argument("job_id")
+    add_verb(group, "show", "show a dead letter", show).add_argument("job_id", **JOB_ID)
     for name, text, verb in (
         ("requeue", "try dead letters again, as new jobs", requeue),
         ("drop", "drop dead letters and their inputs", drop),
     ):
-        add_verb(group, name, text, verb).add_argument("job_id", nargs="+")
+        add_verb(group, name, text, verb).add_argument("job_id", nargs="+", **JOB_ID)
     group.choices["requeue"].add_argument("--request-id", **REQUEST_ID)
 
 

@@ -19,6 +19,9 @@ REQUEST_ID: dict[str, Any] = {
     "help": "your own id of the new job: given again, it makes no other",
 }
 
+#: How a command asks for a job.
+JOB_ID: dict[str, Any] = {"metavar": "ID", "help": "a job's id: `header.sid` of its answer"}
+
 STATES = [str(state) for state in JobState]
 
 
@@ -30,12 +33,12 @@ def add_commands(commands: Subparsers) -> None:
     listing.add_argument("--state", default="", choices=STATES, help="in this state only")
     listing.add_argument("--app", default="", metavar="ID", help="of this app_id only")
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    add_verb(group, "show", "show all that is known of a job", show).add_argument("job_id")
+    add_verb(group, "show", "show all that is known of a job", show).add_argument("job_id", **JOB_ID)
     for name, text, verb in (
         ("cancel", "cancel jobs, queued or running", cancel),
         ("retry", "try jobs again that did not succeed, as new jobs", retry),
     ):
-        add_verb(group, name, text, verb).add_argument("job_id", nargs="+")
+        add_verb(group, name, text, verb).add_argument("job_id", nargs="+", **JOB_ID)
     group.choices["retry"].add_argument("--request-id", **REQUEST_ID)
 
 

@@ -1,0 +1,16 @@
+"""Which pages are written from the code, and by whom."""
+
+from collections.abc import Callable
+
+from tests import rooms
+from tests.pages import ability, commands, errors, metrics, settings
+
+#: Page -> what writes all of it.
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/ability.md": ability.render,
+    "docs/architecture.md": rooms.page,
+    "docs/cli.md": commands.render,
+    "docs/errors.md": errors.render,
+    "docs/metrics.md": metrics.render,
+    "docs/settings.md": settings.render,
+}
