@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.access.origin_guard import OriginGuard
 from api.fast_path.ordinary import FastPath
+from api.gateway.canaries import Canaries
 from api.gateway.gateway import Gateway
 from api.http.asgi import AsgiServer, InlineFlask
 from api.http.problems import problem_response, unexpected
@@ -29,10 +30,20 @@ def create_app(gateway: Gateway) -> InlineFlask:
 
 def create_server(gateway: Gateway, budget: ByteBudget) -> OriginGuard:
     """Returns the gateway as an ASGI application; `budget` bounds the bodies that it holds."""
+    canaries = Canaries(gateway)
+
+    async def start() -> None:
+        await gateway.start()
+        canaries.start()
+
+    async def close() -> None:
+        await canaries.close()
+        await gateway.close()
+
     server = AsgiServer(
         create_app(gateway),
-        gateway.start,
-        gateway.close,
+        start,
+        close,
         FastPath(gateway).answer,
         budget,
     )

@@ -2,6 +2,7 @@
 
 answered: jobs that nobody asks for any more
 call: one caller's request, from its arrival to its answer
+canaries: examples that are sent through the queue at intervals
 errand: a job on its way into Redis and back
 gate: where every request can be refused or counted
 gateway: what views need

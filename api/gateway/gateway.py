@@ -24,6 +24,7 @@ from athena.errors import (
     StoreError,
     UnservedError,
 )
+from athena.fleet.canary import CanaryBoard
 from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
 from athena.jobs.record import JobRecord
@@ -81,6 +82,7 @@ class Gateway:
             self._waiters.on_push,
             self._waiters.recheck,
         )
+        self.canaries = CanaryBoard()
         self.patience = Patience()
         self.is_draining = False
 
@@ -115,6 +117,7 @@ class Gateway:
             "replies": self._subscriber.is_connected,
             "registry": self.watch.has_looked,
             "abilities": self.watch.has_settled,
+            "canaries": self.canaries.is_sound,
             "not_draining": not self.is_draining,
         }
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from api.gateway.gateway import Gateway
 from api.http.answers import json_response
+from athena.fleet.canary import CANARY_FAILING
 from athena.operations.queues import known_queues, queue_waits
 from athena.protocol.interface import Interface
 
@@ -48,6 +49,14 @@ class Abilities:
         )
         return json_response(described)
 
+    def _canary(self, interface: Interface) -> dict[str, Any] | None:
+        report = self._gateway.canaries.report(interface.service_id)
+        return report.describe() if report is not None else None
+
+    def _reason(self, service_id: str) -> str | None:
+        failure = self._gateway.watch.fleet.failure_reason(service_id)
+        return failure or (CANARY_FAILING if service_id in self._gateway.canaries.failing else None)
+
     async def _summary(self, interface: Interface) -> dict[str, Any]:
         workers = self._gateway.watch.fleet.live_workers(time.monotonic(), interface.service_id)
         known = await self._gateway.operate(known_queues([interface]))
@@ -66,7 +75,8 @@ class Abilities:
             ],
             "failure": self._gateway.watch.fleet.failures.get(interface.service_id),
             "waiting": await self._gateway.operate(queue_waits(queues)),
-            "reason": self._gateway.watch.fleet.failure_reason(interface.service_id) or None,
+            "reason": self._reason(interface.service_id),
+            "canary": self._canary(interface),
             "queued": {queue: depth for queue, depth in zip(queues, depths, strict=True) if depth},
         }
 

@@ -1,7 +1,7 @@
 """`/metrics`: the fleet, as Prometheus reads it."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,9 +11,12 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from api.gateway.gateway import Gateway
 from api.views.workers import alive_workers, fresh_reports, told_workers
 from athena.devices.inventory import Gpu
+from athena.fleet.canary import CanaryReport
 from athena.fleet.host_report import BROKEN, HostReport
 from athena.operations.queues import AbilityLoad, WorkerState, list_hosts, list_queues, list_workers
 from athena.telemetry.metrics import (
+    CANARY_OK,
+    CANARY_SECONDS,
     GPU_HEALTHY,
     GPU_MEMORY_TOTAL,
     GPU_MEMORY_USED,
@@ -50,6 +53,7 @@ class Metrics:
             *gpu_samples(fresh_reports(reports)),
             *self._worker_samples(serving, reports),
             *_queue_samples(loads),
+            *_canary_samples(self._gateway.canaries.reports),
         ]
         registry = CollectorRegistry()
         registry.register(_Samples(samples))
@@ -113,6 +117,12 @@ def _queue_samples(loads: Iterable[AbilityLoad]) -> Iterator[Sample]:
     for load in loads:
         for queue in load.queues:
             yield Sample(QUEUE_JOBS, (load.service_id, queue.name), queue.jobs)
+
+
+def _canary_samples(reports: Mapping[str, CanaryReport]) -> Iterator[Sample]:
+    for service_id, report in reports.items():
+        yield Sample(CANARY_OK, (service_id,), int(not report.detail))
+        yield Sample(CANARY_SECONDS, (service_id,), report.took_ms / 1000)
 
 
 class _Samples:

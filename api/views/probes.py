@@ -21,7 +21,13 @@ def blueprint(gateway: Gateway) -> Blueprint:
         checks = gateway.checks()
         ready = all(checks.values())
         watch = gateway.watch
-        document = {"ready": ready, "checks": checks, "loading": watch.loading, "broken": watch.broken}
+        document = {
+            "ready": ready,
+            "checks": checks,
+            "loading": watch.loading,
+            "broken": watch.broken,
+            "canaries_failing": gateway.canaries.failing,
+        }
         response = json_response(document, 200 if ready else 503)
         if not ready:
             response.headers["Retry-After"] = str(LOADING_RETRY_S)

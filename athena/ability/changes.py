@@ -33,6 +33,7 @@ RENEWED = frozenset(
         "worker.max_jobs",
         "worker.max_memory_mb",
         "worker.max_failures",
+        "worker.canary_s",
         "resources.dir",
         "resources.max_loaded",
         "limits.max_body_bytes",

@@ -23,6 +23,9 @@ MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 #: More processes do not fit on any GPU.
 MAX_WORKERS_PER_GPU = 64
 
+#: Gateways look once a second.
+MIN_CANARY_S = 1.0
+
 #: By how much shares may seem to exceed a whole GPU: three times 1/3 may be a little more than 1.
 ROUNDING = 1e-9
 
@@ -58,6 +61,7 @@ class WorkerOptions:
     max_memory_mb: int = 0
     cpu_workers: int = 1
     max_failures: int = 3
+    canary_s: float = 0
 
 
 @dataclass(frozen=True)
@@ -262,6 +266,20 @@ def _check_gpu(file: Path, gpu: GpuOptions) -> None:
         )
 
 
+def _check_canary(file: Path, ability: Ability) -> None:
+    every_s = ability.worker.canary_s
+    if 0 < every_s < MIN_CANARY_S:
+        raise ConfigError(
+            f"{file}: worker.canary_s must be 0 or at least {MIN_CANARY_S:g}, got {every_s:g}: "
+            "canaries take the place of jobs"
+        )
+    if every_s and not ability.example_path.is_file():
+        raise ConfigError(
+            f"{file}: worker.canary_s sends the example at intervals, and {ability.example_path} "
+            "is not there; write one, or leave worker.canary_s out"
+        )
+
+
 def _check(file: Path, ability: Ability) -> None:
     worker = ability.worker
     _check_gpu(file, ability.gpu)
@@ -294,5 +312,6 @@ def _check(file: Path, ability: Ability) -> None:
             f"{file}: worker.slots must be at least twice worker.max_batch "
             f"({2 * worker.max_batch}), got {worker.slots}; fewer leave the model idle between batches"
         )
+    _check_canary(file, ability)
     if worker.concurrency > 1 and worker.max_batch > 1:
         raise ConfigError(f"{file}: worker.concurrency and worker.max_batch exclude each other")

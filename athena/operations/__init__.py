@@ -1,6 +1,7 @@
 """What callers and operators do with jobs, queues and workers: generators of commands.
 
 audit: the books compared with the records
+canaries: who sends an ability's example, and how it fared
 checkup: what an operator can have wrong
 credentials: applications and their keys
 jobs: show, cancel, retry; dead letters

@@ -4,6 +4,7 @@ codings: compression and text encodings of inputs and outputs
 enums: words of the contract
 envelope: from a request's JSON to inputs, from outputs to an answer's JSON
 fields: marshmallow fields that coerce nothing
+golden: whether an answer is the right one
 interface: what an ability accepts and answers
 json_schema: the interface as JSON Schema
 openapi: the interface as OpenAPI

@@ -82,6 +82,19 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """That gateways send the example at intervals, as a job like any other.
+
+    Attributes:
+        every_s: how often.
+        golden: the payload that its answer must have; None where any will do.
+    """
+
+    every_s: float
+    golden: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Interface:
     """All that a gateway needs to know about an ability.
 
@@ -90,6 +103,7 @@ class Interface:
         fallback: whether a request for another type may run on what is alive.
         example: a request that the ability answers, or None.
         header_params: members of the header that become parameters (see `Ability`).
+        canary: None where the example is not sent at intervals.
     """
 
     service_id: str
@@ -103,6 +117,7 @@ class Interface:
     limits: Limits
     example: dict[str, Any] | None = None
     header_params: tuple[str, ...] = ()
+    canary: Canary | None = None
 
     @property
     def is_permissive(self) -> bool:
@@ -163,7 +178,12 @@ class Interface:
             ),
             example=document.get("example"),
             header_params=tuple(document.get("header_params", ())),
+            canary=_canary(document.get("canary")),
         )
+
+
+def _canary(item: dict[str, Any] | None) -> Canary | None:
+    return Canary(float(item["every_s"]), item.get("golden")) if item else None
 
 
 def _param(item: dict[str, Any]) -> ParamSpec:

@@ -30,6 +30,8 @@
 | `athena:supervisor:<host>` | string | who names the workers of a host | 10 s after its end |
 | `athena:failures` | hash | service_id -> why its last worker did not start or restart | one starts, mended |
 | `athena:abilities` | hash | service_id -> its interface (JSON); outlives the workers | forgotten |
+| `athena:canaries` | hash | service_id -> how its last canary fared (JSON) | forgotten |
+| `athena:canary:<service_id>` | string | gateway that sent the last canary | the next one is due |
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
 | `athena:apps` | hash | app_id -> its scopes and keys (JSON); `""` -> their version | for ever |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
@@ -42,6 +44,7 @@ BEATS = "athena:beats"
 ABILITIES = "athena:abilities"
 FAILURES = "athena:failures"
 FORGOTTEN = "athena:forgotten"
+CANARIES = "athena:canaries"
 HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
@@ -78,6 +81,11 @@ def kind_of(key: str) -> tuple[str, str]:
 def supervisor_key(name: str) -> str:
     """Key of the claim on a host's name, with the suffix of its workers' names."""
     return f"athena:supervisor:{name}"
+
+
+def canary_key(service_id: str) -> str:
+    """Key of the claim on sending an ability's next canary."""
+    return f"athena:canary:{service_id}"
 
 
 def job_key(job_id: str) -> str:

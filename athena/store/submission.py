@@ -21,6 +21,9 @@ from athena.store.scripts import (
 #: How long inputs may lie beside a message that was not submitted yet.
 ORPHAN_TTL_S = 120
 
+#: `abandonable` of a job that is nobody's; 1 of one that only its caller knows.
+CANARY = 2
+
 
 class Submission(NamedTuple):
     """A job on its way into a queue.
@@ -28,6 +31,7 @@ class Submission(NamedTuple):
     Attributes:
         gateway: id of the gateway that waits for it, "" if none does.
         abandonable: whether it is canceled when nobody waits any more.
+        is_canary: whether it is nobody's, in no list, and nothing of it is kept. Then it is abandonable.
         claim: whether the inputs lie beside the message.
         bytes: size of message and inputs.
         max_open_bytes: for all open jobs of the ability together; a single job always fits.
@@ -53,6 +57,7 @@ class Submission(NamedTuple):
     record_ttl_s: float
     retry_of: str = ""
     home: str = ""
+    is_canary: bool = False
 
 
 class Verdict(NamedTuple):
@@ -137,7 +142,7 @@ def _own_fields(job: Submission) -> list[Arg]:
     if job.home:
         record += ["home", job.home]
     if job.abandonable:
-        record += ["abandonable", 1]
+        record += ["abandonable", CANARY if job.is_canary else 1]
     return record
 
 

@@ -39,6 +39,10 @@ WORKER_BROKEN = Metric(
     _WORKER,
     "1 if its last process was found broken and none serves in its place, else 0",
 )
+CANARY_OK = Metric(
+    "athena_canary_ok", ("service_id",), "1 if its last canary was answered as it must be, else 0"
+)
+CANARY_SECONDS = Metric("athena_canary_seconds", ("service_id",), "how long its last canary took")
 QUEUE_JOBS = Metric("athena_queue_jobs", ("service_id", "queue"), "jobs that wait in a queue")
 
 METRICS = (
@@ -53,5 +57,7 @@ METRICS = (
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
     WORKER_BROKEN,
+    CANARY_OK,
+    CANARY_SECONDS,
     QUEUE_JOBS,
 )

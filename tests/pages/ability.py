@@ -68,6 +68,8 @@ MEANING = {
     "worker.max_memory_mb": "with so much resident memory, the worker is replaced; 0 for no limit",
     "worker.max_failures": "after so many failed calls in a row, the example tells whether the process is "
     "broken; 0: only after errors that are known to stay",
+    "worker.canary_s": "so often one gateway sends the example through the queue, and readiness means that "
+    "it is answered; 0: never, else at least 1",
     "limits.max_body_bytes": "largest request body; a larger one gets 413",
     "limits.max_input_bytes": "all inputs of a job, once they are unpacked (`compress`); more fail the job",
     "limits.max_output_bytes": "all outputs of a job, before base64; more fail it; at most 268435456",

@@ -24,6 +24,7 @@ single GPU that has neither worker nor jobs. A queue of a type or of `any` is to
 SUBJECTS = {
     "athena_queue_": "Queues",
     "athena_worker_": "Workers",
+    "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",
     "athena_gpu_": "GPUs",
 }
 
@@ -36,6 +37,7 @@ QUESTIONS = """\
 | Are more workers needed? (above 1: jobs wait although all slots are taken) | `sum by (service_id) (athena_queue_jobs) / sum by (service_id) (athena_worker_slots)` |
 | Which ability has no live worker? | `sum by (service_id) (athena_worker_alive) == 0` |
 | Which worker cannot answer any more? | `athena_worker_broken == 1` |
+| Which ability does not answer its example? | `athena_canary_ok == 0` |
 | Which GPU is bad? | `athena_gpu_healthy == 0` |
 | Which GPU does nothing? | `avg_over_time(athena_gpu_utilization_ratio[10m]) < 0.05` |
 """

@@ -1,15 +1,11 @@
-"""The answer that an ability's example must get: `golden.json` beside it. Pure, but for the reading."""
+"""The answer that an ability's example must get: reads `golden.json` beside it."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from athena.errors import ConfigError
-
-#: Numbers that differ by less are the same: a model gives other last digits on another device.
-RELATIVE, ABSOLUTE = 0.01, 0.001
 
 
 def read_golden(path: Path) -> dict[str, Any] | None:
@@ -26,29 +22,3 @@ def read_golden(path: Path) -> dict[str, Any] | None:
         raise ConfigError(f"{path} cannot be read: {error}; mend it, or take it away") from None
     is_payload = isinstance(document, dict) and all(isinstance(item, dict) for item in document.values())
     return document if is_payload else None
-
-
-def difference(golden: Any, found: Any, pointer: str = "") -> str:
-    """Returns where an answer is another than the right one, as a JSON pointer; "" where they agree.
-
-    What the right answer does not name may be anything.
-    """
-    if isinstance(golden, dict) and isinstance(found, dict):
-        members = ((f"{pointer}/{key}", golden[key], found.get(key)) for key in golden)
-    elif isinstance(golden, list) and isinstance(found, list) and len(golden) == len(found):
-        pairs = enumerate(zip(golden, found, strict=True))
-        members = ((f"{pointer}/{index}", *pair) for index, pair in pairs)
-    else:
-        return "" if _is_same(golden, found) else pointer or "/"
-    return next(filter(None, (difference(right, given, place) for place, right, given in members)), "")
-
-
-def _is_same(golden: Any, found: Any) -> bool:
-    if _is_number(golden) and _is_number(found):
-        return math.isclose(golden, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    return type(golden) is type(found) and bool(golden == found)
-
-
-def _is_number(value: Any) -> bool:
-    # In Python a truth is a number as well.
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -26,6 +26,7 @@ from athena.plain_text import one_line, plain_line
 from athena.protocol.codings import decode_input
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
+from athena.protocol.golden import difference
 from athena.protocol.interface import Interface
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.protocol.sniffing import encoding_warning
@@ -35,7 +36,7 @@ from athena.sdk.results import set_sink
 from workers.batching.jobs import BatchJob
 from workers.runtime.async_results import AsyncResults
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
-from workers.runtime.golden import difference, read_golden
+from workers.runtime.golden import read_golden
 from workers.runtime.loader import declared_interface, load_wrapper
 from workers.runtime.recheck import Recheck
 from workers.runtime.resources import Resources

@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,8 @@ from athena.ability.manifest import Ability
 from athena.ability.neighbours import clashes
 from athena.compat import install_finder
 from athena.errors import ConfigError
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Canary, Interface
+from workers.runtime.golden import read_golden
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ def declared_interface(ability: Ability, wrapper: Any) -> Interface:
     Raises:
         ConfigError: the document cannot be used; the message names the place.
     """
-    interface = declare(ability, wrapper, read_example(ability))
+    interface = replace(declare(ability, wrapper, read_example(ability)), canary=_canary(ability))
     if not ability.schema_path.exists():
         return interface
     try:
@@ -97,6 +99,11 @@ def declared_interface(ability: Ability, wrapper: Any) -> Interface:
         return import_document(document).apply(interface)
     except ConfigError as error:
         raise ConfigError(f"{ability.schema_path}: {error.message}") from None
+
+
+def _canary(ability: Ability) -> Canary | None:
+    every_s = ability.worker.canary_s
+    return Canary(every_s, read_golden(ability.golden_path)) if every_s else None
 
 
 def read_example(ability: Ability) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ local function bury(job)
   local known = facts(job.id)
   settle(job.id, known, now, 'poisoned', '10109', text, '', '', job.message, 'deaths', job.deaths + 1, 'attempts',
     job.attempts, 'last_failure', reason)
+  if known.abandonable == CANARY then return end
   redis.call('PEXPIRE', key, math.max(dead_ttl_ms, tonumber(known.record_ttl_ms)))
   keep_inputs(DEAD, job.id, job.message, known.claim, known.bytes, dead_ttl_ms)
   redis.call('ZADD', DEAD, now, job.id)

@@ -41,6 +41,8 @@ end
 
 redis.call('HDEL', ABILITIES, service_id)
 redis.call('HDEL', FAILURES, service_id)
+redis.call('HDEL', 'athena:canaries', service_id)
+redis.call('UNLINK', 'athena:canary:' .. service_id)
 for queue in pairs(queues) do
   redis.call('UNLINK', queue, BELL .. queue, LINE .. queue)
 end

@@ -10,6 +10,9 @@
 local key, downwards, score, id = KEYS[1], ARGV[1] == '1', ARGV[2], ARGV[3]
 local wanted, look = tonumber(ARGV[4]), tonumber(ARGV[5])
 
+-- `abandonable` of a gateway's own jobs.
+local CANARY = '2'
+
 -- Redis orders members byte by byte, Lua texts by the locale.
 local function precedes(one, other)
   for i = 1, math.min(#one, #other) do
@@ -41,7 +44,7 @@ local function first_rank(count)
 end
 
 local function is_wanted(state, app_id, service_id, only_caller_knows)
-  return state and (ARGV[6] == '' or state == ARGV[6]) and (ARGV[7] == '' or app_id == ARGV[7])
+  return state and only_caller_knows ~= CANARY and (ARGV[6] == '' or state == ARGV[6]) and (ARGV[7] == '' or app_id == ARGV[7])
     and (ARGV[8] == '' or service_id == ARGV[8]) and (ARGV[9] ~= '1' or only_caller_knows)
 end
 

@@ -90,7 +90,7 @@ def test_folder_without_a_wrapper_is_refused(tmp_path: Path) -> None:
     ("toml", "expected"),
     [
         ("colour = 1", "unknown key 'colour'; known are config, description, "),
-        ("[worker]\nslot = 1", "unknown key worker.slot; known are concurrency, cpu_workers, "),
+        ("[worker]\nslot = 1", "unknown key worker.slot; known are canary_s, concurrency, "),
         ("[limits]\nmax_body = 1", "unknown key limits.max_body; known are "),
         ("worker = 3", "worker must be a table [worker]"),
         ("[worker]\nslots = 'many'", "worker.slots must be a whole number from 0 to 1e+12, got 'many'"),
@@ -151,3 +151,27 @@ def test_folder_name_that_is_no_service_id_is_refused(tmp_path: Path) -> None:
     (path / "wrapper.py").touch()
 
     assert "service_id 'my ability' must be" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("every_s", "has_example", "expected"),
+    [
+        ("0.5", True, "worker.canary_s must be 0 or at least 1, got 0.5"),
+        ("5", False, "worker.canary_s sends the example at intervals, and"),
+    ],
+)
+def test_canary_without_sense_is_refused(
+    tmp_path: Path, every_s: str, has_example: bool, expected: str
+) -> None:
+    path = folder(tmp_path, f"[worker]\ncanary_s = {every_s}")
+    if has_example:
+        (path / "example.json").write_text("{}")
+
+    assert refusal(path).startswith(f"{path / 'ability.toml'}: {expected}")
+
+
+def test_canary_is_read(tmp_path: Path) -> None:
+    path = folder(tmp_path, "[worker]\ncanary_s = 2.5")
+    (path / "example.json").write_text("{}")
+
+    assert load_ability(path).worker.canary_s == 2.5

@@ -32,6 +32,7 @@ max_jobs = 0
 max_memory_mb = 0
 cpu_workers = 1
 max_failures = 3
+canary_s = 0
 [resources]
 dir = "resources"
 max_loaded = 4
@@ -68,6 +69,7 @@ EDITS = {
     "worker.max_jobs": "max_jobs = 7",
     "worker.max_memory_mb": "max_memory_mb = 900",
     "worker.max_failures": "max_failures = 5",
+    "worker.canary_s": "canary_s = 5",
     "worker.cpu_workers": "cpu_workers = 2",
     "resources.dir": 'dir = "voices"',
     "resources.max_loaded": "max_loaded = 8",

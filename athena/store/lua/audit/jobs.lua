@@ -4,7 +4,7 @@
 -- Returns {five items per difference: job id, what, whose, what was found, what is right; two items per open job: id,
 -- queue}. A record that cannot be read is a difference too.
 
-local ABILITIES, REPAIRS, now = 'athena:abilities', ARGV[1] == '1', now_ms()
+local ABILITIES, CANARY, REPAIRS, now = 'athena:abilities', '2', ARGV[1] == '1', now_ms()
 local found, open = {}, {}
 
 local function note(...)
@@ -53,7 +53,8 @@ end
 
 -- Only the last part of a list's time is not looked at: who trims it does so by another clock than who keeps records.
 local function check_ended(id, known)
-  local is_private = known.abandonable and (known.state == 'succeeded' or known.state == 'canceled')
+  local is_private = known.abandonable == CANARY
+    or known.abandonable and (known.state == 'succeeded' or known.state == 'canceled')
   if is_private or now - known.finished_ms > known.ttl_ms * 0.9 then return end
   if redis.call('HEXISTS', ABILITIES, known.service_id) == 1 then
     must_list(id, 'ended', ENDED .. known.service_id, known.service_id, known.finished_ms)

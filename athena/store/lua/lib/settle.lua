@@ -6,6 +6,9 @@ local REPLY_LIMIT = 65536
 -- Inputs are kept of jobs that ended so.
 local RETRYABLE = {failed = true, timed_out = true, expired = true, poisoned = true}
 
+-- `abandonable` of an example that a gateway has sent: nobody tries it again, or asks for it.
+local CANARY = '2'
+
 -- What `close_books` writes at the end of the script: gateway -> frames; service_id -> ids and bytes of ended jobs;
 -- app_id -> those that are listed.
 local replies, books, apps = {}, {}, {}
@@ -104,9 +107,10 @@ end
 -- it still lies in the queue. The rest are more fields of the record.
 local function settle(id, known, now, state, code, text, gpu_type, result, queue_message, ...)
   local key = JOB .. id
-  if RETRYABLE[state] and state ~= 'poisoned' then
+  local is_kept = RETRYABLE[state] and known.abandonable ~= CANARY
+  if is_kept and state ~= 'poisoned' then
     keep_inputs(known.service_id, id, queue_message, known.claim, known.bytes, known.result_ttl_ms)
-  elseif known.claim and state ~= 'poisoned' then
+  elseif known.claim and not is_kept then
     redis.call('UNLINK', PAYLOAD .. id)
   end
   if code == '0' and text == '' then
@@ -121,7 +125,7 @@ local function settle(id, known, now, state, code, text, gpu_type, result, queue
   if known.request_key then
     redis.call('PEXPIRE', known.request_key, known.record_ttl_ms)
   end
-  if not known.abandonable or RETRYABLE[state] then
+  if not known.abandonable or is_kept then
     redis.call('ZADD', ENDED .. known.service_id, now, id)
     book_app(id, now, known)
   end

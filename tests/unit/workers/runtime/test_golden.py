@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from athena.errors import ConfigError
-from workers.runtime.golden import difference, read_golden
+from athena.protocol.golden import difference
+from workers.runtime.golden import read_golden
 
 SAME = [
     ({"text": {"text": "YQ=="}}, {"text": {"text": "YQ==", "seq": 0}, "more": {}}),
