@@ -40,9 +40,10 @@ from workers.consumer.event_budget import EventBudget
 from workers.consumer.task_events import TaskBoard
 from workers.consumer.transport import register_transport, worker_broker_url
 from workers.lease.alarm import Alarm
-from workers.lease.exchange import WorkerSession
+from workers.lease.arrivals import ForeignJobs
 from workers.lease.payloads import Payloads
 from workers.lease.recycling import Wear
+from workers.lease.session import LoopHooks, WorkerSession
 from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.runtime.guards import ignore_signal, install_guards
@@ -81,7 +82,7 @@ class WorkerProcess:
             )
         )
         self._address = redis_address_of(settings)
-        self._store = BlockingLink(self._address, settings.redis_timeout_s, SCRIPTS)
+        self._link = BlockingLink(self._address, settings.redis_timeout_s, SCRIPTS)
         payloads = Payloads(self._address, settings.redis_timeout_s)
         self._inference = Inference(self._ability, payloads.read)
         self._app: Celery | None = None
@@ -143,20 +144,15 @@ class WorkerProcess:
 
     def _session(self, entry: WorkerEntry) -> WorkerSession:
         settings, options = self._settings, self._ability.worker
-        foreign = ForeignLimits(
-            settings.result_ttl_s, settings.record_ttl_s, self._ability.limits.max_queue_s
-        )
-        wear = Wear(options.max_jobs, options.max_memory_mb)
+        limits = ForeignLimits(settings.result_ttl_s, settings.record_ttl_s, self._ability.limits.max_queue_s)
         return WorkerSession(
             entry,
-            self._store,
+            self._link,
             self._batcher,
-            self._inference.message_of,
-            foreign,
-            wear,
+            ForeignJobs(self._inference.message_of, limits),
+            Wear(options.max_jobs, options.max_memory_mb),
             options.max_batch * options.concurrency,
-            self._board.pulse,
-            Alarm(self._wake).set,
+            LoopHooks(self._board.pulse, Alarm(self._wake).set),
         )
 
     def _serve(self, session: WorkerSession) -> int:
@@ -219,7 +215,7 @@ class WorkerProcess:
         give_up_s = time.monotonic() + REGISTRY_PATIENCE_S
         while True:
             try:
-                replies = self._store.run(commands)
+                replies = self._link.run(commands)
             except RedisError:
                 if time.monotonic() > give_up_s:
                     raise
@@ -232,7 +228,7 @@ class WorkerProcess:
 
     def _deregister(self, entry: WorkerEntry) -> None:
         try:
-            self._store.run([("HDEL", WORKERS, entry.incarnation)])
+            self._link.run([("HDEL", WORKERS, entry.incarnation)])
         except RedisError as error:
             logger.warning("cannot sign off: %s", error)
 

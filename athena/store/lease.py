@@ -81,6 +81,35 @@ def start_command(gpu_type: str, worker: str, jobs: Iterable[tuple[str, str]]) -
     return START.call((), (gpu_type, worker, *(item for job in jobs for item in job)))
 
 
+def started_jobs(reply: Any) -> list[bool]:
+    """Reads the answer of `start_command`: whether each job is still its worker's to run."""
+    return [bool(is_ours) for is_ours in reply]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The outcome of a job stands."""
+
+
+@dataclass(frozen=True)
+class EndedElsewhere:
+    """The outcome came too late: the job has another, or another worker has it."""
+
+
+@dataclass(frozen=True)
+class FinishFailed:
+    """The outcome could not be written."""
+
+    reason: str
+
+
+FINISHED = Finished()
+ENDED_ELSEWHERE = EndedElsewhere()
+
+#: What Redis says of the outcome of one job.
+FinishVerdict = Finished | EndedElsewhere | FinishFailed
+
+
 def finish_command(
     incarnation: str, gpu_type: str, worker: str, jobs: Iterable[tuple[str, str, Outcome]]
 ) -> Command:
@@ -98,6 +127,23 @@ def finish_command(
             outcome.batch_size,
         )
     return FINISH.call((), args)
+
+
+def finished_jobs(reply: Any) -> list[FinishVerdict]:
+    """Reads the answer of `finish_command`: a verdict for each job."""
+    return [_finish_verdict(word) for word in reply]
+
+
+def _finish_verdict(word: int | bytes) -> FinishVerdict:
+    match word:
+        case 1:
+            return FINISHED
+        case 0:
+            return ENDED_ELSEWHERE
+        case bytes():
+            return FinishFailed(word.decode(errors="replace"))
+        case _:
+            return FinishFailed(f"the script answered {word!r}")
 
 
 def progress_command(jobs: Iterable[tuple[str, str, str]]) -> Command:

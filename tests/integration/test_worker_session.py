@@ -28,8 +28,9 @@ from athena.store.submission import cancel_command
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchOptions, Model
 from workers.batching.jobs import BatchJob
-from workers.lease.exchange import WorkerSession
+from workers.lease.arrivals import ForeignJobs
 from workers.lease.recycling import Wear
+from workers.lease.session import LoopHooks, WorkerSession
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, FOREIGN, Store
 
@@ -67,12 +68,10 @@ class Worker:
             ENTRY,
             self.link,
             self.batcher,
-            self._read_foreign,
-            FOREIGN,
+            ForeignJobs(self._read_foreign, FOREIGN),
             wear,
             1,
-            self.board.pulse,
-            self.wakes.append,
+            LoopHooks(self.board.pulse, self.wakes.append),
         )
         self.now_s = time.monotonic()
         self.batcher.start()

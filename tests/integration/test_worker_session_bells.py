@@ -9,7 +9,7 @@ from celery.exceptions import WorkerShutdown
 
 from athena.store.keys import bell_key
 from tests.conftest import wait_until
-from workers.lease.exchange import EX_FENCED
+from workers.lease.arrivals import EX_FENCED
 
 from .conftest import ANY_QUEUE, Store, submission
 from .test_worker_session import SLOTS, Worker, ended, started, submit

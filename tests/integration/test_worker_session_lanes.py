@@ -21,8 +21,9 @@ from athena.store.scripts import Command
 from tests.conftest import wait_until
 from workers.batching.batcher import Batcher, BatchOptions, Model
 from workers.batching.jobs import BatchJob
-from workers.lease.exchange import WorkerSession
+from workers.lease.arrivals import ForeignJobs
 from workers.lease.recycling import Wear
+from workers.lease.session import LoopHooks, WorkerSession
 
 from .conftest import ANY_QUEUE, FOREIGN, Store
 from .test_worker_session import SLOTS, Worker, ended, started, submit
@@ -188,12 +189,10 @@ class Flood:
             WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", slots),
             self._link,
             self._batcher,
-            lambda job_id, envelope: pytest.fail("no foreign job was sent"),
-            FOREIGN,
+            ForeignJobs(lambda job_id, envelope: pytest.fail("no foreign job was sent"), FOREIGN),
             Wear(max_jobs=0, max_memory_mb=0),
             max_batch * threads,
-            self._board.pulse,
-            lambda seconds: None,
+            LoopHooks(self._board.pulse, lambda seconds: None),
         )
         self._batcher.start()
 

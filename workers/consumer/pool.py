@@ -12,7 +12,7 @@ from kombu.serialization import loads
 from athena.errors import RequestError
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
-from workers.lease.exchange import WorkerSession
+from workers.lease.session import WorkerSession
 
 logger = logging.getLogger(__name__)
 

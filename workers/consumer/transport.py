@@ -29,7 +29,7 @@ from athena.store.connections import pool_of
 from athena.store.lease import TakenJob
 from athena.store.scripts import Command
 from workers.consumer.task_events import TaskBoard
-from workers.lease.exchange import WorkerSession
+from workers.lease.session import WorkerSession
 
 logger = logging.getLogger(__name__)
 

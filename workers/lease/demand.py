@@ -115,5 +115,6 @@ class Demand:
         self.hears_urgent_only = False
 
     def end(self) -> None:
-        """Wants nothing any more."""
+        """Wants nothing any more, and looks at no queue."""
         self.may_find_jobs = self.may_find_urgent = False
+        self.holds.clear()

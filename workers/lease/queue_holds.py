@@ -44,6 +44,10 @@ class QueueHolds(Container[str]):
         """Takes from a queue again."""
         self._holds.pop(queue, None)
 
+    def clear(self) -> None:
+        """Looks at no queue any more."""
+        self._holds.clear()
+
     def due(self, now_s: float) -> list[str]:
         """Returns the queues at whose heads it is time to look."""
         return [queue for queue, hold in self._holds.items() if now_s >= hold.due_s]

@@ -1,0 +1,307 @@
+"""The jobs that one worker process holds, as Celery's side of it sees them."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from celery.exceptions import WorkerShutdown
+from redis.exceptions import RedisError
+
+from athena.errors import AthenaError, CanceledError, ExpiredError, NewerMessageError
+from athena.fleet.launch import EX_BROKEN, EX_RECYCLED
+from athena.fleet.worker_entry import WorkerEntry
+from athena.store.link import BlockingLink
+from athena.store.scripts import Command
+from workers.batching.batcher import Batcher
+from workers.lease.agenda import Agenda
+from workers.lease.arrivals import Arrivals, Deliver, ForeignJobs
+from workers.lease.bells import Bells
+from workers.lease.demand import Demand
+from workers.lease.departures import Departures
+from workers.lease.exchange import Exchange
+from workers.lease.held_jobs import Callback, HeldJobs
+from workers.lease.outbox import Outbox
+from workers.lease.recycling import Wear
+from workers.lease.slots import Slots
+from workers.lease.steps import Takes
+from workers.lease.take_order import TakeOrder
+
+logger = logging.getLogger(__name__)
+
+#: Guesses of a call's end that differ by less are the same.
+WAKE_TOLERANCE_S = 0.001
+
+#: So often a worker that ends looks whether its last calls have ended, and tells again what was not heard.
+DRAIN_STEP_S = 0.1
+
+#: So long a broken process waits for calls that still go on in it.
+BROKEN_GRACE_S = 2.0
+
+
+class LoopHooks(NamedTuple):
+    """What a session does to the loop that gives it turns.
+
+    Attributes:
+        pulse: shows that it turns: the time, and that of the last contact with Redis.
+        wake_after: gives it a turn after so many seconds.
+    """
+
+    pulse: Callable[[float, float], None]
+    wake_after: Callable[[float], None]
+
+
+class WorkerSession:
+    """The jobs of one worker process."""
+
+    def __init__(
+        self,
+        entry: WorkerEntry,
+        link: BlockingLink,
+        batcher: Batcher,
+        foreign: ForeignJobs,
+        wear: Wear,
+        urgent_slots: int,
+        loop: LoopHooks,
+    ) -> None:
+        self.entry = entry
+        order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
+        self.demand = Demand(order, Slots(entry.slots, urgent_slots))
+        self._link = link
+        self._batcher = batcher
+        self._wear = wear
+        self._loop = loop
+        self._held = held = HeldJobs()
+        self._outbox = outbox = Outbox()
+        takes = Takes(entry.incarnation, foreign.limits)
+        self._bells = Bells(entry.incarnation, held, self.demand, takes)
+        agenda = Agenda(entry, held, outbox, self.demand, self._bells, takes)
+        self._arrivals = Arrivals(held, outbox, self.demand, batcher, foreign)
+        self._departures = Departures(held, outbox, batcher, wear)
+        self._exchange = Exchange(
+            link, held, outbox, agenda, self._arrivals, self._departures, loop.wake_after
+        )
+        self._wake_due_s = 0.0
+        self._now_s = 0.0
+        self._is_draining = False
+
+    @property
+    def own_bell(self) -> str:
+        """Key of the bell that only this worker hears."""
+        return self._bells.own
+
+    @property
+    def free_slots(self) -> int:
+        """How many more jobs of any lane may be taken."""
+        return self.demand.free(*self._held.open_counts())
+
+    def may_wait_for_bells(self, now_s: float) -> bool:
+        """Whether an idle or nearly idle worker may block until a bell rings.
+
+        A worker in the middle of a call leaves jobs, and their bells, to others. One that holds the jobs of
+        its next call waits for urgent ones alone.
+        """
+        if self._exchange.is_paused(now_s) or not self._may_take(now_s):
+            return False
+        demand, (held, held_urgent) = self.demand, self._held.open_counts()
+        if demand.free(held, held_urgent) > 0:
+            return not demand.may_find_jobs
+        return demand.free_urgent(held) > 0 and not demand.may_find_urgent and self._batcher.has_long_calls
+
+    def begin_to_wait(self) -> tuple[list[str], Command | None]:
+        """Returns the bells that a wait which begins now is to hear, and what Redis does when one has rung.
+
+        It takes the first jobs then: the bell need not come here, nor the take go there, before.
+        """
+        bells, take = self._bells.begin()
+        return bells, take.command if take is not None else None
+
+    def on_bell(self, now_s: float, bell: str | None, taken: Any, deliver: Deliver) -> None:
+        """A bell rang, or None did in time.
+
+        Args:
+            now_s: the time.
+            bell: its key.
+            taken: what Redis answered to the take of `begin_to_wait`, if there was one, or its refusal.
+            deliver: is given each job that was taken.
+
+        Raises:
+            WorkerShutdown: the worker was fenced.
+        """
+        self._now_s = now_s
+        is_late = self._until_refill_s(now_s) > 0
+        take = self._bells.end(bell is not None)
+        if take is not None and not isinstance(taken, Exception):
+            self._exchange.admit(now_s, take, taken, deliver, is_late)
+            return
+        if take is not None:
+            # The next turn takes, and loads the scripts that this Redis may not know.
+            logger.info("Redis did not take jobs with the bell: %s", taken)
+        # A take rings again where it leaves jobs; without one, that is left to this worker.
+        if bell is not None and is_late:
+            self._bells.miss(bell)
+
+    def on_wait_refused(self, now_s: float, error: Exception) -> None:
+        """Redis did not let this worker wait for bells; it is asked again a moment later."""
+        logger.error("Redis refused to let this worker wait for jobs: %s", error)
+        self._now_s = now_s
+        self._exchange.pause(now_s)
+
+    def turn(self, now_s: float, deliver: Deliver) -> None:
+        """Tells Redis what happened and takes new jobs; called on each turn of Celery's loop.
+
+        What came of jobs while they were taken, such as a refusal, is told at once, in a second exchange.
+
+        Raises:
+            redis.RedisError: the connection broke; what was to be told is told on a later turn.
+            WorkerShutdown: the worker was fenced, or is to be replaced.
+        """
+        # First, so that the loop shows that it turns also while its exchanges fail.
+        self._loop.pulse(now_s, self._exchange.contact_s)
+        self._batcher.end_overdue_check(now_s)
+        self._exchange_once(now_s, deliver)
+        while (self._outbox or self._must_look_for_urgent(now_s)) and not self._exchange.is_paused(now_s):
+            self._exchange_once(now_s, deliver)
+        self._retire_if_broken()
+        self._wake_for_refill(now_s)
+        demand = self.demand
+        if demand.hears_urgent_only and not demand.may_find_jobs and self.free_slots > 0:
+            # It would not hear of other jobs until its wait for urgent ones is over.
+            demand.hears_urgent_only = False
+            self._link.run(self._bells.ring_own())
+
+    def _exchange_once(self, now_s: float, deliver: Deliver) -> None:
+        self._now_s = now_s
+        self._departures.collect()
+        # A full worker asks for nothing, and must not be taken for deaf.
+        if not self.free_slots:
+            self._exchange.contact_s = now_s
+        if self._exchange.run(now_s, self._may_take(now_s), deliver):
+            self._retire_if_worn()
+
+    def _must_look_for_urgent(self, now_s: float) -> bool:
+        """Whether all slots were just filled with the high lane perhaps not empty."""
+        if self._is_draining or not self.demand.may_find_urgent:
+            return False
+        held, held_urgent = self._held.open_counts()
+        is_full = self.demand.free(held, held_urgent) <= 0 < self.demand.free_urgent(held)
+        return is_full and self._until_refill_s(now_s) <= 0
+
+    def _may_take(self, now_s: float) -> bool:
+        """Whether the inference threads can do with jobs."""
+        return self._until_refill_s(now_s) <= 0 and not self._batcher.is_in_doubt
+
+    def _until_refill_s(self, now_s: float) -> float:
+        return 0.0 if self._is_draining else self._batcher.until_refill_s(now_s)
+
+    def _wake_for_refill(self, now_s: float) -> None:
+        """Sees to it that this worker looks for jobs when its call is nearly over."""
+        due_s = now_s + self._until_refill_s(now_s)
+        if due_s > now_s and abs(due_s - self._wake_due_s) > WAKE_TOLERANCE_S:
+            self._wake_due_s = due_s
+            self._loop.wake_after(due_s - now_s)
+
+    def _retire_if_worn(self) -> None:
+        reason = self._wear.reason(self._now_s)
+        if reason and not self._is_draining:
+            logger.warning("this worker wants to be replaced: %s", reason)
+            raise WorkerShutdown(EX_RECYCLED)
+
+    def _retire_if_broken(self) -> None:
+        if self._batcher.breakage is not None and not self._is_draining:
+            raise WorkerShutdown(EX_BROKEN)
+
+    def accept(self, job_id: str, argument: Any, on_started: Callback, on_ended: Callback) -> None:
+        """Hands a job to the inference threads.
+
+        Args:
+            job_id: the task's id.
+            on_started: called when the job goes on for so long that its start is worth telling.
+            on_ended: called with the outcome when Redis has it.
+            argument: what the task's single argument is: our own message, or the envelope of a caller who
+                used send_task.
+        """
+        try:
+            self._arrivals.accept(job_id, argument, on_started, on_ended)
+        except NewerMessageError as error:
+            self.pass_up(job_id, error)
+
+    def pass_up(self, job_id: str, error: NewerMessageError) -> None:
+        """Gives a job back that only a newer worker can read, and leaves its queue alone for a while."""
+        self._arrivals.pass_up(self._now_s, job_id, error)
+
+    def refuse(self, job_id: str, error: AthenaError) -> None:
+        """Ends a job that cannot be run; one that an inference thread already has goes on."""
+        self._arrivals.refuse(job_id, error)
+
+    def on_acknowledged(self, job_id: str) -> None:
+        """Ends a job that Celery dropped without running it: it was revoked."""
+        self.refuse(job_id, CanceledError("canceled: the task was revoked"))
+
+    def on_expired(self, job_id: str) -> None:
+        """Ends a job whose task had an `expires` that has passed."""
+        self.refuse(job_id, ExpiredError("the task's time to start has passed"))
+
+    def on_connection_lost(self) -> None:
+        """Celery forgets the tasks that it has not handed to its pool: so must we."""
+        self._held.pop_undelivered()
+        self._link.break_off()
+        self._outbox.must_reconcile = True
+        # No answer comes any more that the comparison would have to wait for.
+        self._bells.awaited = None
+        self.demand.forget()
+
+    def drain(self, grace_s: float) -> None:
+        """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
+        self._is_draining = True
+        if self._batcher.breakage is not None:
+            grace_s = min(grace_s, BROKEN_GRACE_S)
+        until_s = time.monotonic() + grace_s
+        self._return_unstarted()
+        self.demand.end()
+        # What goes back goes now: others may run it while the last calls go on here.
+        self._tell_quietly()
+        self._let_go_of_bells()
+        if not self._see_out(until_s):
+            logger.error("an inference call did not end within %s s", grace_s)
+        if self._outbox:
+            untold = len(self._outbox)
+            logger.error("cannot tell Redis what became of %d jobs; they go back to their queues", untold)
+
+    def _return_unstarted(self) -> None:
+        for job in map(self._held.holder_of, self._batcher.close()):
+            if job is not None:
+                self._held.drop(job)
+                self._outbox.returned.append(job)
+        self._outbox.returned += self._held.pop_undelivered()
+
+    def _see_out(self, until_s: float) -> bool:
+        """Tells how the last calls end, until Redis has taken it; returns whether all of them ended."""
+        while True:
+            left_s = until_s - time.monotonic()
+            has_ended = self._batcher.join(max(0.0, min(DRAIN_STEP_S, left_s)))
+            self._tell_quietly()
+            if left_s <= 0 or (has_ended and not self._outbox):
+                return has_ended
+            # There is nothing to join any more, and Redis must not be asked without a pause.
+            if has_ended:
+                time.sleep(DRAIN_STEP_S)
+
+    def _let_go_of_bells(self) -> None:
+        """Ends the wait for bells, which nobody reads any more; the jobs that it brings along go back."""
+        try:
+            self._link.run(self._bells.ring_own())
+        except RedisError as error:
+            logger.warning("cannot end the wait for bells: %s", error)
+        if self._bells.awaited is not None:
+            # The bell has let the take run that waits behind it; the comparison returns its jobs.
+            self._bells.awaited = None
+            self._outbox.must_reconcile = True
+            self._tell_quietly()
+
+    def _tell_quietly(self) -> None:
+        try:
+            self.turn(time.monotonic(), lambda job: None)
+        except RedisError as error:
+            # The next attempt is made over a new connection.
+            logger.info("cannot tell Redis how the last jobs ended: %s", error)
