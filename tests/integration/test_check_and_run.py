@@ -275,6 +275,32 @@ def test_the_example_is_run_where_no_input_is_given(capsys: pytest.CaptureFixtur
     assert run(capsys, str(ECHO), "--param", "suffix=!")[1] == "text (text): hello!\n"
 
 
+def test_request_and_answer_are_kept_as_the_example(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ability(tmp_path / "kept", GOOD)
+
+    status, out, error = run(capsys, str(folder), "--input", "text=grüß", "--save-example")
+
+    assert (status, out) == (0, "result (text): grüß\n")
+    assert f"wrote {folder / 'golden.json'}" in error
+    assert run(capsys, str(folder))[1] == "result (text): grüß\n"
+    status, report = check(folder, capsys)
+    assert (status, report["findings"]) == (0, [])
+
+    (folder / "golden.json").write_text((folder / "golden.json").read_text().replace('"seq": 0', '"seq": 1'))
+    assert "not-golden" in {item["rule"] for item in check(folder, capsys)[1]["findings"]}
+
+
+def test_request_that_is_not_answered_is_no_example(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ability(tmp_path / "kept", GOOD.replace("response = Response()", "raise ValueError('too dark')"))
+
+    assert run(capsys, str(folder), "--input", "text=a", "--save-example")[0] == 1
+    assert not (folder / "example.json").exists()
+
+
 def test_a_request_may_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "request.json"
     path.write_text((ECHO / "example.json").read_text())

@@ -1,7 +1,8 @@
 """Answers one request: `python -m workers.tools.run_once DIR`, started by `athena run`.
 
 The request comes on standard input as JSON: `request`, an envelope, or `fields` and `inputs` to make one of;
-without any of them the ability's example is answered. The answer goes to standard output.
+without any of them the ability's example is answered. The answer goes to standard output, with the
+envelope as `request` in it where `tells_request` asks for that.
 """
 
 import sys
@@ -41,7 +42,10 @@ def _answer(ability: Ability, order: dict[str, Any]) -> bytes:
         return orjson.dumps({"refused": error.message})
     try:
         envelope = _envelope(rehearsal, order)
-        return _rendered(rehearsal.answer(envelope))
+        rendered = _rendered(rehearsal.answer(envelope))
+        if order.get("tells_request"):
+            return orjson.dumps({**orjson.loads(rendered), "request": envelope})
+        return rendered
     except AthenaError as error:
         problems = [{"pointer": item.pointer, "detail": item.detail} for item in error.problems]
         header = {"code": error.code, "message": error.message, "errors": problems}

@@ -52,6 +52,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="write an output's bytes to a file; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print the answer as the HTTP API gives it")
+    parser.add_argument(
+        "--save-example",
+        action="store_true",
+        help="keep the request as example.json and its answer as golden.json in DIR, if it was answered",
+    )
     parser.set_defaults(run=run)
 
 
@@ -65,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
     order = _order(options)
     targets = dict(_pair(item, "--output") for item in options.output)
     answer = _ask(ability.path, order, from_env(os.environ).load_timeout_s + ability.limits.max_exec_s)
+    request = answer.pop("request", None)
     if options.json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     elif answer["header"]["code"]:
@@ -75,12 +81,18 @@ def run(options: argparse.Namespace) -> int:
         _write(key, file, outputs)
     if not options.json:
         _print_outputs(answer, {key: item for key, item in outputs.items() if key not in targets})
-    return EX_FAILED if answer["header"]["code"] else 0
+    if answer["header"]["code"]:
+        return EX_FAILED
+    if options.save_example:
+        _save(ability.example_path, request)
+        _save(ability.golden_path, answer.get("payload") or {})
+    return 0
 
 
 def _order(options: argparse.Namespace) -> dict[str, Any]:
     """Returns what the process that runs the ability is told."""
     order: dict[str, Any] = {"fields": [_pair(item, "--param") for item in options.param], "inputs": []}
+    order["tells_request"] = options.save_example
     for item in options.input:
         key, value = _pair(item, "--input")
         data = _read(Path(value[1:])) if value.startswith("@") else value.encode()
@@ -142,6 +154,14 @@ def _write(key: str, file: str, outputs: dict[str, RenderedOutput | None]) -> No
         Path(file).write_bytes(output.data)
     except OSError as error:
         raise ConfigError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _save(path: Path, document: Any) -> None:
+    try:
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    print(f"athena: wrote {path}", file=sys.stderr)
 
 
 def _print_outputs(answer: dict[str, Any], outputs: dict[str, RenderedOutput | None]) -> None:
