@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import uvicorn
 from redis.exceptions import RedisError
@@ -15,6 +16,7 @@ from api.fast_path.direct import make_protocol
 from api.gateway.gateway import Gateway
 from api.http.request_body import ByteBudget
 from api.server import GatewayServer
+from athena.access.keys_file import read_keys_file
 from athena.errors import ConfigError
 from athena.runtime.listening import LISTEN_FD
 from athena.runtime.open_files import allow_open_files, for_callers
@@ -30,8 +32,8 @@ def main() -> int:
     open_log_streams()
     try:
         settings = from_env(os.environ)
-        if settings.needs_keys:
-            raise ConfigError("ATHENA_ACCESS: keys are made, and not asked for yet")
+        if settings.needs_keys and settings.keys_file:
+            read_keys_file(Path(settings.keys_file))
         check_settings_of_redis(settings)
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)

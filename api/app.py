@@ -6,6 +6,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from api.access.origin_guard import OriginGuard
+from api.access.permissions import check_permission
 from api.fast_path.ordinary import FastPath
 from api.gateway.canaries import Canaries
 from api.gateway.gateway import Gateway
@@ -24,6 +25,8 @@ def create_app(gateway: Gateway) -> InlineFlask:
     app.register_error_handler(AthenaError, problem_response)
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _unexpected)
+    if gateway.access is not None:
+        app.before_request(check_permission)
     _check_hooks(app)
     return app
 

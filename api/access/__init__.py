@@ -1,5 +1,14 @@
 """Who may call.
 
+access_rule: lets nobody in without a key, and nobody further than it leads
+authenticator: from a request's head to its caller
+digests: whether a body is the one that was signed
+key_book: the keys that a gateway knows
+key_watch: keeps that book up to date
 origin_guard: refuses before the application runs
 origins: names that are answered to, pages that may ask
+permissions: what each route needs
+proofs: what a head says of its signature
+refusals: log lines about callers who were refused
+replays: signatures that came before
 """

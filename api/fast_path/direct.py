@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from api.access.digests import check_body
 from api.fast_path.ordinary import FastPath
 from api.gateway.call import CALL, Call, problem_of
 from api.gateway.gate import GONE, Visit
@@ -182,6 +183,8 @@ class DirectProtocol(Connection):
         keeps = self.parser.should_keep_alive()
         caller = DirectCaller(self.budget, keeps, self._respond, self.state.tasks)
         try:
+            if self._visit is not None and self._visit.digest is not None:
+                check_body(raw, self._visit.digest)
             call = self.fast_path.open_direct(self.url.decode("latin-1"), self._visit, len(raw))
         except Exception as error:
             self._begin(caller).answer(problem_of(error))

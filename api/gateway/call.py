@@ -155,7 +155,7 @@ class Call:
         job, payload = self._submitter.prepare(self.interface, checked, identity, preference)
         self._gateway.check_room()
         if self._visit is not None:
-            self._visit.submit(job)
+            self._visit.submit(job, checked)
         self._preference = preference
         self._wait_s = self.interface.limits.wait_s if preference.wait_s is None else preference.wait_s
         self._errand = Errand(self._gateway, job, payload, self._wait_s)

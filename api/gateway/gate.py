@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api.access.key_book import Caller
 from api.http.heads import Headers
 from api.http.problems import unexpected
 from athena.errors import AthenaError
@@ -39,8 +40,8 @@ class Rule:
             AthenaError: the job is refused; in a request for many jobs, it alone.
         """
 
-    def submit(self, visit: "Visit", job: Submission) -> None:
-        """Called with each valid job, before it goes to Redis.
+    def submit(self, visit: "Visit", job: Submission, checked: Mapping[str, Any]) -> None:
+        """Called with each valid job and the envelope that it was made of, before it goes to Redis.
 
         Raises:
             AthenaError: the job is refused.
@@ -73,9 +74,12 @@ class Visit:
 
     Attributes:
         method: as `POST`.
-        target: what the request line names, with its query, as it was sent.
+        target: what the request line names, with its query, as it was sent; a rule may take away what is
+            not for the application.
         headers: with names in small letters.
         client: the address that it came from; "" for a Unix socket.
+        caller: who has sent it; None where no rule wants to know, or it needs nobody.
+        digest: the SHA-256 that its body must have, 32 bytes; None for any.
         refusal: why it is not served.
         fields: headers that its answer has beside its own, whatever it is.
     """
@@ -85,7 +89,9 @@ class Visit:
         "_has_left",
         "_now",
         "_rules",
+        "caller",
         "client",
+        "digest",
         "fields",
         "headers",
         "method",
@@ -103,6 +109,8 @@ class Visit:
         method, self.target, self.headers = head
         self.method = method.decode("latin-1")
         self.client = client
+        self.caller: Caller | None = None
+        self.digest: bytes | None = None
         self.refusal: AthenaError | None = None
         self.fields: Headers = []
         self._rules, self._now, self._began_s = rules, now, now()
@@ -117,14 +125,14 @@ class Visit:
         for rule in self._rules:
             rule.open(self, service_id)
 
-    def submit(self, job: Submission) -> None:
+    def submit(self, job: Submission, checked: Mapping[str, Any]) -> None:
         """Lets a job into its queue.
 
         Raises:
             AthenaError: a rule refuses it.
         """
         for rule in self._rules:
-            rule.submit(self, job)
+            rule.submit(self, job, checked)
 
     def close(self, service_id: str, status: int) -> None:
         """Tells the rules how a job was answered."""
@@ -189,6 +197,12 @@ def visit_of(scope: Mapping[str, Any]) -> Visit | None:
     visit = scope.get(VISIT)
     assert visit is None or isinstance(visit, Visit)
     return visit
+
+
+def caller_of(scope: Mapping[str, Any]) -> Caller | None:
+    """Returns who has sent a request; None where none needs a key, or this one needs none."""
+    visit = visit_of(scope)
+    return visit.caller if visit is not None else None
 
 
 def _client_of(transport: asyncio.BaseTransport) -> str:

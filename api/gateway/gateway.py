@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any, TypeVar
 
+from api.access.access_rule import Access
 from api.access.origins import make_origin_policy
 from api.gateway.answered import Answered
 from api.gateway.gate import Gate
@@ -68,6 +69,10 @@ class Gateway:
         self.gate = Gate(time.monotonic)
         address = redis_address_of(settings)
         self._link = RedisLink(address, settings.redis_timeout_s)
+        #: None where no request needs a key.
+        self.access = Access(settings, self._link) if settings.needs_keys else None
+        if self.access is not None:
+            self.gate.add(self.access.rule)
         self._submissions = Submissions(self._link)
         self._answered = Answered(self._link)
         self._redis_watch = RedisWatch(self._link)
@@ -89,6 +94,8 @@ class Gateway:
     async def start(self) -> None:
         """Connects to Redis and looks which abilities there are; goes on without Redis after a while."""
         await self._link.start()
+        if self.access is not None:
+            await self.access.start(self.settings.redis_timeout_s)
         await self._redis_watch.start()
         await self._payload_link.start()
         await self._waiters.start()
@@ -101,6 +108,8 @@ class Gateway:
     async def close(self) -> None:
         """Ends all connections."""
         self.watch.close()
+        if self.access is not None:
+            await self.access.close()
         self._answered.close()
         await self._redis_watch.close()
         await self._waiters.close()
@@ -112,6 +121,7 @@ class Gateway:
         """Returns what must hold before requests can be served."""
         return {
             "redis": self._link.is_connected,
+            "keys": self.access is None or self.access.book.is_known,
             "redis_settings": self._redis_watch.is_sound,
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
@@ -279,8 +289,10 @@ class Gateway:
                 retry_after_s=self.watch.retry_after_s(job.service_id, depth),
             )
         if verdict.word == "conflict":
+            # With keys, ids of jobs are told to those alone who may ask for them.
+            other = f"job {verdict.detail}" if self.access is None else "a job"
             return RequestIdConflictError(
-                f"request_id {job.request_id!r} belongs to job {verdict.detail}, whose body differs"
+                f"request_id {job.request_id!r} belongs to {other}, whose body differs"
             )
         if verdict.word == "failed":
             return StoreError(f"Redis refused the job: {verdict.detail}")

@@ -13,7 +13,8 @@ from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 
-from api.http.request_body import ByteBudget, Disconnected, Message, Receive, RequestBody
+from api.access.digests import BodyDigest
+from api.http.request_body import DIGEST, ByteBudget, Disconnected, Message, Receive, RequestBody
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,14 @@ class AsgiServer:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = RequestBody(receive, _content_length(scope), self._budget, _content_coding(scope))
+        digest: bytes | None = scope.get(DIGEST)
+        body = RequestBody(
+            receive,
+            _content_length(scope),
+            self._budget,
+            _content_coding(scope),
+            BodyDigest(digest) if digest else None,
+        )
         try:
             await self._answer(scope, body, send)
         except Disconnected:

@@ -24,7 +24,7 @@ from api.http.patience import (
     is_reset,
 )
 from api.http.problems import problem_answer
-from api.http.request_body import ByteBudget
+from api.http.request_body import DIGEST, ByteBudget
 from athena.errors import AthenaError, GatewayError, QueueFullError, SlowRequestError
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -214,6 +214,8 @@ class Connection(Framing):
     def begin_request(self) -> None:
         """A head is whole: the gate lets the request in, or the caller hears in his turn why it does not."""
         visit = self._visit = self.gate.enter(self.method, self.url, self.headers, self.transport)
+        if visit is not None:
+            self.url = visit.target
         if visit is not None and visit.refusal is not None:
             self.hand_on({})
         else:
@@ -239,7 +241,7 @@ class Connection(Framing):
         scope = scope_of(self.method, self.url, self.version, self.headers, self.transport) | known
         visit = self.take_visit()
         if visit is not None:
-            scope[VISIT] = visit
+            scope[VISIT], scope[DIGEST] = visit, visit.digest
         exchange = self._receiving = Exchange(self, scope, keep_alive, awaits, visit)
         if self.running is None:
             self._start(exchange)

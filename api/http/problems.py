@@ -8,7 +8,7 @@ from flask import Response
 
 from api.http.asgi import Answer
 from api.http.request_body import CODINGS
-from athena.errors import AthenaError, ContentCodingError, InternalError, Problem
+from athena.errors import AthenaError, ContentCodingError, CredentialsError, InternalError, Problem
 from athena.plain_text import MAX_CHARS, clipped
 
 logger = logging.getLogger(__name__)
@@ -56,11 +56,19 @@ def _cut(text: str) -> str:
     return clipped(text, TEXT_LENGTH)
 
 
+UNAUTHORIZED = CredentialsError.http_status
+
+#: How a caller may prove who they are (RFC 9110, 11.6.1).
+CHALLENGE = 'Bearer realm="athena", hmac realm="athena"'
+
+
 def problem_response(error: AthenaError, job_id: str = "") -> Response:
     """Returns the HTTP answer for an error."""
     response = Response(error_body(error, job_id), status=error.http_status, content_type=JSON)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if error.http_status == UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
     if isinstance(error, ContentCodingError):
         response.headers["Accept-Encoding"] = ", ".join(CODINGS)
     return response
@@ -68,9 +76,12 @@ def problem_response(error: AthenaError, job_id: str = "") -> Response:
 
 def problem_answer(error: AthenaError) -> Answer:
     """Returns the answer for an error, where Flask has no part in it."""
-    retry_after_s = error.retry_after_s
-    headers = ((b"retry-after", b"%d" % retry_after_s),) if retry_after_s is not None else ()
-    return Answer(error.http_status, error_body(error, ""), headers)
+    headers = []
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after_s))
+    if error.http_status == UNAUTHORIZED:
+        headers.append((b"www-authenticate", CHALLENGE.encode()))
+    return Answer(error.http_status, error_body(error, ""), tuple(headers))
 
 
 def unexpected(error: Exception) -> InternalError:

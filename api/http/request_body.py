@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from api.access.digests import BodyDigest
 from athena.errors import (
     AthenaError,
     BodyTooLargeError,
@@ -17,6 +18,9 @@ from athena.protocol.codings import unpack
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
+
+#: Where the ASGI scope holds the SHA-256 that a body must have.
+DIGEST = "athena.digest"
 
 #: How a body may be packed (RFC 9110, 8.4).
 CODINGS = ("gzip", "deflate")
@@ -67,15 +71,22 @@ class RequestBody:
         content_length: how long the caller says it is.
         budget: of all requests together.
         coding: what the caller says in `Content-Encoding`.
+        digest: what it has to be, as it comes over the wire; None for anything.
     """
 
     def __init__(
-        self, receive: Receive, content_length: int | None, budget: ByteBudget, coding: str = ""
+        self,
+        receive: Receive,
+        content_length: int | None,
+        budget: ByteBudget,
+        coding: str = "",
+        digest: BodyDigest | None = None,
     ) -> None:
         self._receive = receive
         self._content_length = content_length
         self._budget = budget
         self._coding = _SAME.get(coding, coding)
+        self._digest = digest
         self._claimed_bytes = 0
         self._data: bytes | None = None
         self._refusal: AthenaError | None = None
@@ -93,6 +104,7 @@ class RequestBody:
             BodyTooLargeError: it is over the limit, packed or unpacked; what is left of it was not read.
             ContentCodingError: it is packed in a way that is not known; nothing was read.
             RequestError: it is not packed as `Content-Encoding` says.
+            CredentialsError: it is not the one that was signed.
             QueueFullError: the gateway holds too many bytes of other requests.
             Disconnected: the caller went away while sending.
         """
@@ -152,6 +164,10 @@ class RequestBody:
             self.is_complete = not message.get("more_body", False)
             # As it comes, not as it was announced: who sends slowly must not keep others out.
             self._claim(len(part), limit_bytes)
+            if self._digest is not None:
+                self._digest.update(part)
+        if self._digest is not None:
+            self._digest.check()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _claim(self, size_bytes: int, limit_bytes: int) -> None:

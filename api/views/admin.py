@@ -1,11 +1,13 @@
-"""What operators do over HTTP: `/v1/admin`, there only when an admin token is set."""
+"""What operators do over HTTP: `/v1/admin`, there only when an admin token or a key is needed."""
 
 import hmac
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from flask import Blueprint, Response, request
 
+from api.access.refusals import RefusalLog
 from api.gateway.gateway import Gateway
 from api.http.answers import json_response
 from api.views.jobs import job_filter, page_size
@@ -114,10 +116,9 @@ class Admin:
 
 
 def blueprint(gateway: Gateway) -> Blueprint:
-    """Returns the routes; there are none without a token."""
+    """Returns the routes; there are none without a token or keys."""
     routes = Blueprint("admin", __name__, url_prefix="/v1/admin")
-    token = gateway.settings.admin_token
-    if not token:
+    if not gateway.settings.admin_token and gateway.access is None:
         return routes
     admin = Admin(gateway)
     listed: list[tuple[str, str, View]] = [
@@ -140,11 +141,21 @@ def blueprint(gateway: Gateway) -> Blueprint:
     for method, path, view in listed:
         routes.add_url_rule(path, view_func=view, methods=[method], endpoint=view.__name__)
 
-    @routes.before_request
+    if gateway.access is None:
+        routes.before_request(_token_check(gateway.settings.admin_token))
+    return routes
+
+
+def _token_check(token: str) -> Callable[[], None]:
+    """Returns what asks for the admin token, where no request needs a key."""
+    refusals = RefusalLog(time.monotonic)
+
     def check_token() -> None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         # As bytes: of texts it takes only ASCII, and a header may hold anything.
         if not hmac.compare_digest(given.encode(), token.encode()):
-            raise CredentialsError("send the admin token: Authorization: Bearer <token>")
+            error = CredentialsError("send the admin token: Authorization: Bearer <token>")
+            refusals.note(request.environ["REMOTE_ADDR"], f"{request.method} {request.path}", error.message)
+            raise error
 
-    return routes
+    return check_token

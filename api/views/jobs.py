@@ -3,14 +3,17 @@
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
+from api.access.key_book import Caller
+from api.gateway.gate import caller_of
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import reply_of
 from api.gateway.waiting import MAX_WAIT_S, wait_for_end
 from api.http.answers import accepted_response, ended_response, job_response, json_response, result_gone
-from api.http.asgi import BODY
+from api.http.asgi import BODY, SCOPE
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.jobs.celery_message import MAX_TASK_ID_BYTES
 from athena.jobs.record import JobRecord
@@ -44,6 +47,12 @@ class Jobs:
     async def index(self) -> Response:
         """Lists jobs, page by page."""
         wanted, limit = job_filter(request.args), page_size(request.args.get("limit"))
+        caller = self._caller()
+        if caller is not None and not caller.scopes.sees_all:
+            if not caller.sees(wanted.app_id or caller.app_id):
+                # What another application has is not there.
+                return json_response({"jobs": [], "cursor": None})
+            wanted = replace(wanted, app_id=caller.app_id)
         steps = list_jobs(wanted, limit, request.args.get("cursor", ""))
         page = await self._gateway.operate(steps)
         listed = [record.describe() for record in page.jobs]
@@ -58,6 +67,9 @@ class Jobs:
     async def retry(self, name: str) -> Response:
         """Tries a job again that did not succeed, as a new job."""
         record = await self._find(name)
+        caller = self._caller()
+        if caller is not None:
+            caller.scopes.check_ability(record.service_id)
         settings = self._gateway.settings
         steps = retry_job(record.job_id, settings, request.args.get("request_id", ""))
         new_id = await self._gateway.operate(steps)
@@ -85,15 +97,33 @@ class Jobs:
         return self._gateway.watch.fleet.why_queued(time.monotonic(), record)
 
     async def _find(self, name: str) -> JobRecord:
-        record = await self._gateway.read(name) if _JOB_ID.fullmatch(name) else None
+        """Returns a job by its id, or by its caller's; what a caller may not see is not there."""
+        record = self._seen(await self._gateway.read(name)) if _JOB_ID.fullmatch(name) else None
         if record is None:
-            query = request.args
-            record = await self._gateway.find(name, query.get("app_id", ""), query.get("service_id", ""))
+            record = await self._find_own(name)
         if record is None and len(name.encode()) <= MAX_TASK_ID_BYTES:
-            record = await self._gateway.read(name)
+            record = self._seen(await self._gateway.read(name))
         if record is None:
             raise NotFoundError(f"there is no job {name!r}, or its record has expired")
         return record
+
+    async def _find_own(self, request_id: str) -> JobRecord | None:
+        app_id, caller = request.args.get("app_id", ""), self._caller()
+        if caller is not None and not caller.scopes.sees_all:
+            # Other applications may use the same ids; that must not even be told as an error.
+            app_id = app_id or caller.app_id
+            if not caller.sees(app_id):
+                return None
+        found = await self._gateway.find(request_id, app_id, request.args.get("service_id", ""))
+        return self._seen(found)
+
+    def _seen(self, record: JobRecord | None) -> JobRecord | None:
+        caller = self._caller()
+        return record if record is None or caller is None or caller.sees(record.app_id) else None
+
+    def _caller(self) -> Caller | None:
+        """Returns who asks; None where no request needs a key."""
+        return caller_of(request.environ[SCOPE])
 
     async def _wait(self, record: JobRecord, wait_s: float) -> JobRecord:
         job_id = record.job_id

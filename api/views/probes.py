@@ -1,9 +1,13 @@
 """Whether this process lives, and whether it can serve."""
 
-from flask import Blueprint, Response
+from typing import Any
 
+from flask import Blueprint, Response, request
+
+from api.gateway.gate import caller_of
 from api.gateway.gateway import LOADING_RETRY_S, Gateway
 from api.http.answers import json_response
+from api.http.asgi import SCOPE
 
 
 def blueprint(gateway: Gateway) -> Blueprint:
@@ -21,13 +25,15 @@ def blueprint(gateway: Gateway) -> Blueprint:
         checks = gateway.checks()
         ready = all(checks.values())
         watch = gateway.watch
-        document = {
-            "ready": ready,
-            "checks": checks,
-            "loading": watch.loading,
-            "broken": watch.broken,
-            "canaries_failing": gateway.canaries.failing,
-        }
+        document: dict[str, Any] = {"ready": ready}
+        # Where keys are needed, strangers learn no more than their load balancer has to.
+        if gateway.access is None or caller_of(request.environ[SCOPE]) is not None:
+            document |= {
+                "checks": checks,
+                "loading": watch.loading,
+                "broken": watch.broken,
+                "canaries_failing": gateway.canaries.failing,
+            }
         response = json_response(document, 200 if ready else 503)
         if not ready:
             response.headers["Retry-After"] = str(LOADING_RETRY_S)

@@ -7,6 +7,9 @@ HIGH, NORMAL, LOW = "high", "normal", "low"
 #: `header.priority`, the lanes of each queue.
 LANES = (HIGH, NORMAL, LOW)
 
+#: `application_mode` of a job that shares its inference call with no other.
+EXCLUSIVE = "exclusive_gpu"
+
 
 class JobState(StrEnum):
     """Where a job is in its life."""

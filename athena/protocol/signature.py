@@ -22,7 +22,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
-from athena.errors import RequestError
+from athena.errors import CredentialsError
 
 #: Members of a query that carry a signature, and are no part of what is asked for.
 QUERY_MEMBERS = ("host", "date", "authorization")
@@ -69,21 +69,21 @@ def read_authorization(text: str) -> Signature:
     """Reads the members of an authorization, with or without `hmac` before them.
 
     Raises:
-        RequestError: it is none; the message says what is missing.
+        CredentialsError: it is none; the message says what is missing.
     """
     members = _members(text.removeprefix(f"{_SCHEME} ").strip())
     algorithm = members.get("algorithm", ALGORITHM)
     if algorithm.lower() != ALGORITHM:
-        raise RequestError(f"the signature's algorithm must be {ALGORITHM}")
+        raise CredentialsError(f"the signature's algorithm must be {ALGORITHM}")
     names = tuple(members.get("headers", "").lower().split())
     missing = [name for name in REQUIRED if name not in names]
     if missing or not set(names) <= {*REQUIRED, DIGEST} or len(set(names)) != len(names):
-        raise RequestError(
+        raise CredentialsError(
             f'a signature covers headers="{" ".join(REQUIRED)}", and {DIGEST} where it is sent'
         )
     api_key = members.get("api_key") or members.get("username", "")
     if not api_key:
-        raise RequestError("the authorization names no api_key")
+        raise CredentialsError("the authorization names no api_key")
     return Signature(api_key, names, _mac(members.get("signature", "")))
 
 
@@ -91,13 +91,13 @@ def read_query_authorization(text: str) -> Signature:
     """Reads the `authorization` of a query: the same members, in base64.
 
     Raises:
-        RequestError: it is none.
+        CredentialsError: it is none.
     """
     try:
         # A `+` that was not escaped in the query has become a blank.
         members = base64.b64decode(text.replace(" ", "+"), validate=True).decode("utf-8")
     except ValueError:
-        raise RequestError("authorization in the query must be base64") from None
+        raise CredentialsError("authorization in the query must be base64") from None
     return read_authorization(members)
 
 
@@ -113,7 +113,7 @@ def _members(text: str) -> dict[str, str]:
     else:
         if members:
             return members
-    raise RequestError('an authorization is: hmac api_key="…", algorithm="…", headers="…", signature="…"')
+    raise CredentialsError('an authorization is: hmac api_key="…", algorithm="…", headers="…", signature="…"')
 
 
 def _mac(text: str) -> bytes:
@@ -123,7 +123,7 @@ def _mac(text: str) -> bytes:
         mac = b""
     # A second spelling of the same bytes would be a second signature to whoever remembers them.
     if len(mac) != hashlib.sha256().digest_size or base64.b64encode(mac).decode() != text:
-        raise RequestError("signature must be the base64 of 32 bytes")
+        raise CredentialsError("signature must be the base64 of 32 bytes")
     return mac
 
 
@@ -192,14 +192,14 @@ def read_date(text: str) -> float:
     """Returns the time of a date as HTTP writes it (RFC 9110, 5.6.7), ending in `GMT` or `UTC`, in seconds.
 
     Raises:
-        RequestError: it is none.
+        CredentialsError: it is none.
     """
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, IndexError, TypeError):
         moment = None
     if moment is None or moment.utcoffset() not in (None, UTC.utcoffset(None)) or len(text) > 64:
-        raise RequestError("date must be like: Sun, 06 Nov 1994 08:49:37 GMT")
+        raise CredentialsError("date must be like: Sun, 06 Nov 1994 08:49:37 GMT")
     return moment.replace(tzinfo=UTC).timestamp()
 
 
@@ -212,7 +212,7 @@ def read_digest(text: str) -> bytes:
     """Returns the 32 bytes of a `Digest`.
 
     Raises:
-        RequestError: it is none of SHA-256.
+        CredentialsError: it is none of SHA-256.
     """
     scheme, _, value = text.partition("=")
     try:
@@ -220,7 +220,7 @@ def read_digest(text: str) -> bytes:
     except ValueError:
         digest = b""
     if scheme.lower() != _DIGEST_SCHEME or len(digest) != hashlib.sha256().digest_size:
-        raise RequestError("Digest must be SHA-256=<base64 of the body's hash>")
+        raise CredentialsError("Digest must be SHA-256=<base64 of the body's hash>")
     return digest
 
 

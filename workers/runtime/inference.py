@@ -24,7 +24,7 @@ from athena.jobs.message import JobMessage, input_bytes
 from athena.jobs.record import Outcome
 from athena.plain_text import one_line, plain_line
 from athena.protocol.codings import decode_input
-from athena.protocol.enums import JobState
+from athena.protocol.enums import EXCLUSIVE, JobState
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
 from athena.protocol.golden import difference
 from athena.protocol.interface import Interface
@@ -43,9 +43,6 @@ from workers.runtime.resources import Resources
 from workers.runtime.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
-
-#: `application_mode` of a job that shares its inference call with no other.
-EXCLUSIVE = "exclusive_gpu"
 
 #: Fetches the inputs that lie beside a job's message.
 ReadPayload = Callable[[str], bytes | None]

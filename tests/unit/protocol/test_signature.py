@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 
-from athena.errors import RequestError
+from athena.errors import CredentialsError
 from athena.protocol.signature import (
     Lines,
     digest_of,
@@ -75,7 +75,7 @@ def test_members_are_read_in_every_spelling(text: str) -> None:
     ],
 )
 def test_what_cannot_be_read_is_named(change: tuple[str, str], message: str) -> None:
-    with pytest.raises(RequestError, match=message):
+    with pytest.raises(CredentialsError, match=message):
         read_authorization(BLANKS.replace(*change))
 
 
@@ -84,7 +84,7 @@ def test_second_spelling_of_a_signature_is_refused() -> None:
     spelled = f"{MAC[:-2]}{chr(ord(MAC[-2]) + 1)}="
 
     assert base64.b64decode(spelled) == base64.b64decode(MAC)
-    with pytest.raises(RequestError, match="base64 of 32 bytes"):
+    with pytest.raises(CredentialsError, match="base64 of 32 bytes"):
         read_authorization(BLANKS.replace(MAC, spelled))
 
 
@@ -92,9 +92,9 @@ def test_query_form_is_read_where_a_plus_was_not_escaped() -> None:
     text = base64.b64encode(BLANKS.encode() + b" ").decode()
 
     assert read_query_authorization(text.replace("+", " ")).api_key == "AK1234"
-    with pytest.raises(RequestError, match="must be base64"):
+    with pytest.raises(CredentialsError, match="must be base64"):
         read_query_authorization("no base64!")
-    with pytest.raises(RequestError, match="must be base64"):
+    with pytest.raises(CredentialsError, match="must be base64"):
         read_query_authorization(base64.b64encode(b"\xff\xfe").decode())
 
 
@@ -138,7 +138,7 @@ def test_dates_are_read(text: str) -> None:
     "text", ["", "yesterday", "Sun, 06 Nov 1994 08:49:37 +0200", "Sun, 99 Nov 1994 08:49:37 GMT", "9" * 100]
 )
 def test_other_dates_are_refused(text: str) -> None:
-    with pytest.raises(RequestError, match="date must be like"):
+    with pytest.raises(CredentialsError, match="date must be like"):
         read_date(text)
 
 
@@ -147,7 +147,7 @@ def test_digest_is_that_of_the_standard() -> None:
     assert digest_of(b"") == "SHA-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     assert read_digest(digest_of(b"x").replace("SHA", "sha")) == hashlib.sha256(b"x").digest()
     for wrong in ("MD5=abcd", "SHA-256=", "SHA-256=abcd", "nothing"):
-        with pytest.raises(RequestError, match="Digest must be"):
+        with pytest.raises(CredentialsError, match="Digest must be"):
             read_digest(wrong)
 
 

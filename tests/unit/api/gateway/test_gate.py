@@ -43,7 +43,7 @@ class Noting(Rule):
     def open(self, visit: Visit, service_id: str) -> None:
         self._note("open", service_id)
 
-    def submit(self, visit: Visit, job: Submission) -> None:
+    def submit(self, visit: Visit, job: Submission, checked: Any) -> None:
         self._note("submit", job.app_id)
 
     def close(self, visit: Visit, service_id: str, status: int, seconds: float) -> None:

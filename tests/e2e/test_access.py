@@ -1,0 +1,341 @@
+"""With keys on: who may do what, on every way in, as docs/security.md says."""
+
+import base64
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from athena.protocol.signature import signed_headers, signed_url
+from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, example, faulty_request, serving, wait_until
+from tests.unit.test_docs import page, rows
+
+pytestmark = pytest.mark.e2e
+
+ADMIN_TOKEN = "the token of the operator"
+SEAL_KEY = "0123456789abcdef0123456789abcdef"
+KEYS_ON = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": SEAL_KEY, "ATHENA_ADMIN_TOKEN": ADMIN_TOKEN}
+
+STRANGERS = ("nobody", "wrong", "expired", "revoked")
+
+#: Columns of the table, and who stands for them.
+WHO = {
+    "stranger": STRANGERS,
+    "shop": ("shop",),
+    "another app": ("other",),
+    "viewer": ("viewer",),
+    "operator": ("operator", "admin"),
+}
+
+Send = Callable[["Site", dict[str, str]], requests.Response]
+
+
+@dataclass
+class Site:
+    """A gateway with keys, and jobs of `shop`."""
+
+    stack: Stack
+    keys: dict[str, dict[str, str]]
+    job_id: str = ""
+    failed_id: str = ""
+
+    def bearer(self, name: str) -> dict[str, str]:
+        if name == "nobody":
+            return {}
+        return {"Authorization": f"Bearer {self.keys[name]['key']}"}
+
+    def send(self, method: str, path: str, headers: dict[str, str], **options: Any) -> requests.Response:
+        return requests.request(method, self.stack.url + path, headers=headers, timeout=90, **options)
+
+    def get(self, name: str, path: str) -> requests.Response:
+        return self.send("GET", path, self.bearer(name))
+
+
+def athena_keys(stack: Stack, *words: str) -> Any:
+    """Runs a command of an operator; returns what it prints as JSON."""
+    command = [*ATHENA, "keys", *words, "--json", "--redis", stack.redis_url]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"ATHENA_SEAL_KEY": SEAL_KEY},
+    )
+    return json.loads(done.stdout)
+
+
+def request_of(app_id: str, text: bytes = b"hi", **header: Any) -> dict[str, Any]:
+    request: dict[str, Any] = example("echo")
+    request["header"] = {"app_id": app_id, "status": 3, **header}
+    request["payload"]["text"]["text"] = base64.b64encode(text).decode()
+    return request
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with serving(tmp_path_factory.mktemp("keys"), ECHO, FAULTY, **KEYS_ON) as stack:
+        keys = {name: athena_keys(stack, "create", name) for name in ("shop", "other", "revoked")}
+        for role in ("viewer", "operator"):
+            keys[role] = athena_keys(stack, "create", role, "--role", role)
+        keys["expired"] = athena_keys(stack, "create", "expired", "--days", "0.00001")
+        keys["wrong"] = {"key": keys["shop"]["key"][:-1] + "!"}
+        keys["admin"] = {"key": ADMIN_TOKEN}
+        athena_keys(stack, "revoke", "revoked")
+        made = Site(stack, keys)
+        wait_until(lambda: made.get("operator", "/v1/jobs").status_code == 200, 30, "keys are known")
+        wait_until(lambda: "revoked" in made.get("revoked", "/v1/jobs").text, 30, "the revocation is known")
+        wait_until(lambda: "expired" in made.get("expired", "/v1/jobs").text, 30, "the key has expired")
+        made.job_id = run_job(made, request_of("shop", request_id="order-1"), "echo")
+        failing = faulty_request(mode="raise")
+        failing["header"]["app_id"] = "shop"
+        made.failed_id = run_job(made, failing, "faulty")
+        yield made
+
+
+def run_job(site: Site, request: dict[str, Any], service_id: str) -> str:
+    headers = {**site.bearer("shop"), "Prefer": "respond-async"}
+    answer = site.send("POST", f"/{service_id}", headers, json=request)
+    assert answer.status_code == 202, answer.text
+    job_id: str = answer.json()["job"]["id"]
+    wait_until(
+        lambda: site.get("shop", f"/v1/jobs/{job_id}").json()["job"]["finished_ms"], 60, "the job has ended"
+    )
+    return job_id
+
+
+def posts(path: str, **options: Any) -> Send:
+    return lambda site, headers: site.send("POST", path, headers, **options)
+
+
+def prefers(site: Site, headers: dict[str, str]) -> requests.Response:
+    return site.send("POST", "/echo", {**headers, "Prefer": "respond-async"}, json=request_of("shop"))
+
+
+def uploads(site: Site, headers: dict[str, str]) -> requests.Response:
+    return site.send(
+        "POST", "/echo?app_id=shop", {**headers, "Content-Type": "text/plain"}, data=b"some text"
+    )
+
+
+def asks(method: str, path: str) -> Send:
+    """Returns a call whose path may name the job."""
+    return lambda site, headers: site.send(
+        method, path.format(id=site.job_id, failed_id=site.failed_id), headers
+    )
+
+
+#: How each row of the table is sent.
+CALLS: dict[str, Send] = {
+    "`run` a small body of JSON": posts("/echo", json=request_of("shop")),
+    "`run` a large one": posts("/v1/private/echo", json=request_of("shop", b"x" * 70_000)),
+    "`run` with `Prefer: respond-async`": prefers,
+    "`run` an upload": uploads,
+    "`POST /v1/jobs`": posts("/v1/jobs", json={"jobs": [{"service_id": "echo", **request_of("shop")}]}),
+    "`GET /v1/jobs`": asks("GET", "/v1/jobs"),
+    "`GET /v1/jobs/<id>`": asks("GET", "/v1/jobs/{id}"),
+    "`GET /v1/jobs/<request_id>`": asks("GET", "/v1/jobs/order-1"),
+    "`GET /v1/jobs/<id>/outputs/<key>`": asks("GET", "/v1/jobs/{id}/outputs/text"),
+    "`POST /v1/jobs/<id>/cancel`": asks("POST", "/v1/jobs/{id}/cancel"),
+    "`POST /v1/jobs/<id>/retry`": asks("POST", "/v1/jobs/{failed_id}/retry"),
+    "`GET /v1/abilities`": asks("GET", "/v1/abilities"),
+    "`GET /v1/abilities/<service_id>`": asks("GET", "/v1/abilities/echo"),
+    "`GET /openapi.json`": asks("GET", "/openapi.json"),
+    "`GET /v1/workers`": asks("GET", "/v1/workers"),
+    "`GET /metrics`": asks("GET", "/metrics"),
+    "`GET /v1/admin/jobs`": asks("GET", "/v1/admin/jobs"),
+    "`POST /v1/admin/jobs/<id>/cancel`": asks("POST", "/v1/admin/jobs/nobody/cancel"),
+    "`GET /readyz`": asks("GET", "/readyz"),
+    "`GET` a path that leads nowhere": asks("GET", "/v1/nowhere"),
+    "`POST` to an ability that is not there": posts("/nowhere", json=request_of("shop")),
+}
+
+
+def table() -> dict[str, dict[str, int]]:
+    """Returns the table of the page: call -> column -> status."""
+    listed = [row for row in rows(page("docs/security.md")) if len(row) == 1 + len(WHO)]
+    heads, _, *lines = listed
+    assert heads == ["call", *WHO]
+    return {call: dict(zip(WHO, map(int, statuses), strict=True)) for call, *statuses in lines}
+
+
+TABLE = table()
+
+CELLS = [
+    pytest.param(call, name, status, id=f"{call}-{name}")
+    for call, statuses in TABLE.items()
+    for column, status in statuses.items()
+    for name in WHO[column]
+]
+
+
+def test_every_row_of_the_table_is_tried() -> None:
+    assert list(TABLE) == list(CALLS)
+
+
+@pytest.mark.parametrize(("call", "name", "status"), CELLS)
+def test_answer_is_what_the_table_says(site: Site, call: str, name: str, status: int) -> None:
+    answer = CALLS[call](site, site.bearer(name))
+
+    assert answer.status_code == status, answer.text
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.json()["header"]["code"] == 10405
+        assert site.job_id not in answer.text
+
+
+def test_strangers_are_told_no_more_than_they_know(site: Site) -> None:
+    """Who holds a key that has ended is told so; a key that never was looks like a wrong one."""
+    messages = {name: site.get(name, "/v1/jobs").json()["header"]["message"] for name in STRANGERS}
+
+    assert messages["wrong"] == "there is no such key"
+    assert messages["revoked"] == f"the key {site.keys['revoked']['api_key']} was revoked"
+    assert messages["expired"] == f"the key {site.keys['expired']['api_key']} has expired"
+    assert "send a key" in messages["nobody"]
+    assert set(site.get("nobody", "/readyz").json()) == {"ready"}
+    assert "checks" in site.get("shop", "/readyz").json()
+
+
+def test_jobs_of_others_are_in_no_list(site: Site) -> None:
+    others = site.send(
+        "POST", "/echo", {**site.bearer("other"), "Prefer": "respond-async"}, json=request_of("other")
+    )
+    other_id = others.json()["job"]["id"]
+
+    def listed(name: str, query: str = "") -> set[str]:
+        return {job["app_id"] for job in site.get(name, f"/v1/jobs?limit=1000{query}").json()["jobs"]}
+
+    assert listed("shop") == {"shop"} == listed("shop", "&app_id=shop")
+    assert listed("other") == {"other"}
+    assert listed("shop", "&app_id=other") == set()
+    assert listed("viewer") >= {"shop", "other"}
+    assert site.get("shop", f"/v1/jobs/{other_id}").status_code == 404
+
+
+def test_request_ids_belong_to_their_application(site: Site) -> None:
+    """Both have an order-2; each finds its own, and is told of no second one."""
+    ids = {
+        name: site.send(
+            "POST", "/echo", site.bearer(name), json=request_of(name, name.encode(), request_id="order-2")
+        ).json()["header"]["sid"]
+        for name in ("shop", "other")
+    }
+
+    assert ids["shop"] != ids["other"]
+    for name, job_id in ids.items():
+        shown = site.get(name, "/v1/jobs/order-2")
+        assert shown.json()["job"]["id"] == job_id
+    assert site.get("shop", "/v1/jobs/order-2?app_id=other").status_code == 404
+    conflict = site.send(
+        "POST", "/echo", site.bearer("shop"), json=request_of("shop", b"x", request_id="order-2")
+    )
+    assert conflict.status_code == 409
+    assert not re.search(r"[0-9a-f]{32}", conflict.text)
+
+
+def test_app_id_has_to_be_that_of_the_key(site: Site) -> None:
+    answer = site.send("POST", "/echo", site.bearer("shop"), json=request_of("other"))
+
+    assert (answer.status_code, answer.json()["header"]["code"]) == (400, 10313)
+    bulk = {"jobs": [{"service_id": "echo", **request_of(app_id)} for app_id in ("other", "shop")]}
+    items = site.send("POST", "/v1/jobs", site.bearer("shop"), json=bulk).json()["jobs"]
+    assert [item.get("error", {}).get("code") for item in items] == [10313, None]
+
+
+def raw(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def statuses(site: Site, *requests_sent: bytes) -> list[int]:
+    """Sends requests over one connection at once; returns the statuses of all answers."""
+    with socket.create_connection(("127.0.0.1", site.stack.port), 60) as connection:
+        connection.sendall(b"".join(requests_sent))
+        connection.shutdown(socket.SHUT_WR)
+        answers = b""
+        while data := connection.recv(65536):
+            answers += data
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) (?!Continue)", answers)]
+
+
+@pytest.mark.parametrize("size", [2, 70_000], ids=["direct", "application"])
+@pytest.mark.parametrize("first", ["nobody", "wrong", "revoked", "shop", "other", "viewer", "operator"])
+def test_each_request_of_a_connection_has_its_own_caller(site: Site, first: str, size: int) -> None:
+    body = json.dumps(request_of("shop", b"x" * size)).encode()
+    column = {name: column for column, names in WHO.items() for name in names}
+
+    def run(name: str) -> bytes:
+        return raw("POST", "/echo", {"Content-Type": "application/json", **site.bearer(name)}, body)
+
+    def show(name: str) -> bytes:
+        return raw("GET", f"/v1/jobs/{site.job_id}", site.bearer(name))
+
+    for second in ("nobody", "wrong", "shop", "other", "viewer", "operator"):
+        expected = [TABLE["`run` a small body of JSON"][column[first]]]
+        expected.append(TABLE["`GET /v1/jobs/<id>`"][column[second]])
+        expected.append(TABLE["`run` a small body of JSON"][column[second]])
+        assert statuses(site, run(first), show(second), run(second)) == expected, second
+
+
+def test_scopes_limit_what_a_key_opens(site: Site) -> None:
+    limited = athena_keys(
+        site.stack, "create", "limited", "--ability", "faulty", "--ability", "echo", "--right", "run",
+        "--highest-lane", "normal", "--no-exclusive",
+    )  # fmt: skip
+    site.keys["limited"] = limited
+    wait_until(lambda: site.get("limited", "/v1/abilities").status_code == 200, 30, "the key is known")
+
+    def run(path: str = "/echo", **header: Any) -> requests.Response:
+        return site.send("POST", path, site.bearer("limited"), json=request_of("limited", **header))
+
+    assert run().status_code == 200
+    high = run(priority="high")
+    assert (high.status_code, high.json()["header"]["code"]) == (403, 11200)
+    exclusive = request_of("limited")
+    exclusive["parameter"] = {"echo": {"application_mode": "exclusive_gpu"}}
+    alone = site.send("POST", "/echo", site.bearer("limited"), json=exclusive)
+    assert (alone.status_code, alone.json()["header"]["code"]) == (403, 11200)
+    assert site.get("limited", "/v1/jobs").status_code == 403
+    athena_keys(site.stack, "scope", "limited", "--ability", "faulty")
+    wait_until(lambda: run().status_code == 403, 30, "the ability is taken away")
+    assert "may not run echo" in run().json()["header"]["message"]
+
+
+def test_rotation_and_revocation_are_known_within_a_second(site: Site) -> None:
+    site.keys["first"] = athena_keys(site.stack, "create", "turning")
+    wait_until(lambda: site.get("first", "/v1/jobs").status_code == 200, 30, "the key is known")
+    site.keys["second"] = athena_keys(site.stack, "rotate", "turning")
+
+    wait_until(lambda: site.get("second", "/v1/jobs").status_code == 200, 30, "the second key is known")
+    assert site.get("first", "/v1/jobs").status_code == 200
+    athena_keys(site.stack, "revoke", site.keys["first"]["api_key"])
+    wait_until(lambda: site.get("first", "/v1/jobs").status_code == 401, 30, "the first key is revoked")
+    assert site.get("second", "/v1/jobs").status_code == 200
+
+
+def test_signed_requests_take_the_same_ways(site: Site) -> None:
+    shop = site.keys["shop"]
+    body = json.dumps(request_of("shop")).encode()
+    url = f"{site.stack.url}/v1/private/echo"
+    json_type = {"Content-Type": "application/json"}
+
+    queried = signed_url(url, "POST", shop["api_key"], shop["api_secret"])
+    assert requests.post(queried, body, headers=json_type, timeout=60).status_code == 200
+    headers = signed_headers(url, "POST", body, shop["api_key"], shop["api_secret"])
+    assert requests.post(url, body, headers={**json_type, **headers}, timeout=60).status_code == 200
+    changed = requests.post(url, body + b" ", headers={**json_type, **headers}, timeout=60)
+    assert (changed.status_code, changed.json()["header"]["code"]) == (401, 10405)
+    listed = signed_url(f"{site.stack.url}/v1/jobs?limit=1", "GET", shop["api_key"], shop["api_secret"])
+    assert len(requests.get(listed, timeout=60).json()["jobs"]) == 1
+    old = signed_url(url, "POST", shop["api_key"], shop["api_secret"], now_s=time.time() - 400)
+    late = requests.post(old, body, headers=json_type, timeout=60)
+    assert late.status_code == 401 and "from the gateway's clock" in late.json()["header"]["message"]
