@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests import rooms
-from tests.pages import ability, commands, errors, metrics, settings
+from tests.pages import ability, commands, errors, metrics, sdk, settings
 
 #: Page -> what writes all of it.
 PAGES: dict[str, Callable[[], str]] = {
@@ -12,5 +12,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": commands.render,
     "docs/errors.md": errors.render,
     "docs/metrics.md": metrics.render,
+    "docs/sdk.md": sdk.render,
     "docs/settings.md": settings.render,
 }

@@ -1,0 +1,284 @@
+"""An example of each name of athena.sdk. They are run: `print(x)  # y` has to print y."""
+
+EXAMPLES = {
+    "WrapperBase": """\
+from athena.sdk import Response, ResponseData, StringBodyField, WrapperBase
+
+
+class UserRequest:
+    text = StringBodyField(key="text")
+
+
+class UserResponse:
+    result = StringBodyField(key="result")
+
+
+class Wrapper(WrapperBase):
+    requestCls = UserRequest()
+    responseCls = UserResponse()
+
+    def wrapperInit(self, config):
+        self.suffix = config.get("suffix", "!")  # [config] of ability.toml
+        return 0
+
+    def wrapperOnceExec(self, params, reqData, usrTag="", persId=0):
+        output = ResponseData(key="result")
+        output.setData(reqData.get("text").data + self.suffix.encode())
+        response = Response()
+        response.list = [output]
+        return response
+""",
+    "StringParamField": """\
+from athena.sdk import StringParamField
+
+
+class UserRequest:
+    language = StringParamField(key="language", enums=["en", "zh"], required=True)  # params["language"]
+""",
+    "IntegerParamField": """\
+from athena.sdk import IntegerParamField
+
+
+class UserRequest:
+    limit = IntegerParamField(key="limit", minimum=1, maximum=50)
+
+
+params = {"limit": "20"}  # what the wrapper gets: texts
+print(int(params.get("limit", "10")))  # 20
+""",
+    "NumberParamField": """\
+from athena.sdk import NumberParamField
+
+
+class UserRequest:
+    threshold = NumberParamField(key="threshold", minimum=0, maximum=1)
+
+
+params = {}  # what is not sent is not there: `value` is for tests alone
+print(float(params.get("threshold", "0.5")))  # 0.5
+""",
+    "BooleanParamField": """\
+from athena.sdk import BooleanParamField
+
+
+class UserRequest:
+    upper = BooleanParamField(key="upper", title="answer in capital letters")
+
+
+params = {"upper": "false"}  # a text, and true as such
+print(params.get("upper") == "true")  # False
+""",
+    "ParamField": """\
+from athena.sdk import ParamField, StringParamField
+
+print(issubclass(StringParamField, ParamField))  # True
+""",
+    "StringBodyField": """\
+from athena.sdk import StringBodyField
+
+
+class UserRequest:
+    text = StringBodyField(key="text", value=b"hello")  # `value`: for `athena check` without an example
+""",
+    "JsonBodyField": """\
+import json
+
+from athena.sdk import JsonBodyField, ResponseData
+
+
+class UserResponse:
+    boxes = JsonBodyField(key="boxes")
+
+
+output = ResponseData(key="boxes")
+output.setData(json.dumps([{"box": [0, 0, 8, 8]}]))
+print(output.len)  # 23
+""",
+    "ImageBodyField": """\
+from athena.sdk import ImageBodyField
+
+
+class UserRequest:
+    picture = ImageBodyField(key="picture", path="test.jpg")  # `path`: a file for tests
+""",
+    "AudioBodyField": """\
+from athena.sdk import AudioBodyField
+
+
+class UserRequest:
+    sound = AudioBodyField(key="sound", path="test.wav", encoding="wav")
+""",
+    "VideoBodyField": """\
+from athena.sdk import VideoBodyField
+
+
+class UserRequest:
+    film = VideoBodyField(key="film", path="test.mp4", encoding="mp4")
+""",
+    "OtherBodyField": """\
+from athena.sdk import OtherBodyField
+
+
+class UserResponse:
+    archive = OtherBodyField(key="archive", encoding="zip")
+""",
+    "PayloadField": """\
+from athena.sdk import ImageBodyField, PayloadField
+
+print(issubclass(ImageBodyField, PayloadField))  # True
+""",
+    "Field": """\
+from athena.sdk import StringBodyField
+
+print(StringBodyField(key="text").key)  # text
+""",
+    "DataListCls": """\
+from athena.sdk import DataListCls, DataListNode
+
+inputs = DataListCls([DataListNode("text", b"hello")])  # what `wrapperOnceExec` gets as `reqData`
+print(inputs.get("text").data)  # b'hello'
+print(inputs.get("picture"))  # None
+""",
+    "DataListNode": """\
+from athena.sdk import DataListNode
+
+node = DataListNode("picture", b"\\xff\\xd8", attributes={"encoding": "jpg"})
+print(node.len, node.attributes["encoding"])  # 2 jpg
+""",
+    "ResponseData": """\
+from athena.sdk import ResponseData
+
+output = ResponseData(key="result")
+output.setData("grüß")  # str, or bytes; a text is UTF-8
+print(output.len)  # 6
+""",
+    "Response": """\
+from athena.sdk import Response, ResponseData
+
+response = Response()
+response.list = [ResponseData("result", "done")]
+print(response.error_code)  # 0
+print(Response().response_err(7).error_code)  # 7
+""",
+    "job.cancelled": """\
+from athena.sdk import job
+
+for page in range(3):
+    if job.cancelled():  # nobody wants the answer any more
+        break
+print(page)  # 2
+""",
+    "job.progress": """\
+from athena.sdk import job
+
+pages = ["a", "b", "c"]
+for number, page in enumerate(pages, 1):
+    job.progress(number / len(pages))  # `GET /v1/jobs/<id>` shows it
+""",
+    "onnx.open_session": """\
+from athena.sdk import onnx
+
+model = onnx.open_session("model.onnx", warm_up=[{"pictures": (1, 64)}])
+print(model.outputs)  # ('scores',)
+""",
+    "onnx.OnnxSession": """\
+import numpy as np
+
+from athena.sdk import onnx
+
+model = onnx.open_session("model.onnx")  # an OnnxSession
+(scores,) = model.run({"pictures": np.zeros((2, 64), np.float32)})
+print(scores.shape)  # (2, 10)
+""",
+    "onnx.OnnxError": """\
+from athena.sdk import onnx
+
+model = onnx.open_session("model.onnx")
+try:
+    model.warm_up({"pixels": (1, 64)})
+except onnx.OnnxError as error:
+    print("pictures" in str(error))  # True
+""",
+    "onnx.ModelFileError": """\
+from athena.sdk import onnx
+
+try:
+    onnx.open_session("nothing.onnx")
+except onnx.ModelFileError as error:
+    print(error)  # model nothing.onnx is missing
+""",
+    "device.current": """\
+from athena.sdk import device
+
+place = device.current()  # for frameworks that place a model themselves
+print("cuda:0" if place.is_gpu else "cpu")  # cpu
+""",
+    "device.Device": """\
+from athena.sdk.device import Device
+
+print(Device(gpu_type="T4G16", gpu_id="GPU-1", memory_limit_mb=4096).is_gpu)  # True
+""",
+    "device.note_cpu": """\
+from athena.sdk import device
+
+if not device.current().is_gpu:
+    device.note_cpu()  # before wrapperInit returns
+print(device.is_on_cpu())  # True
+""",
+    "Broken": """\
+from athena.sdk import Broken
+
+
+def check_licence(is_valid):
+    if not is_valid:
+        raise Broken("the licence is lost")
+
+
+try:
+    check_licence(is_valid=False)
+except Broken as error:
+    print(error)  # the licence is lost
+""",
+    "callback": """\
+from athena.sdk import Response, ResponseData, callback
+
+response = Response()
+response.list = [ResponseData("result", "done")]
+print(callback(response, "the job's sid"))  # 0
+""",
+    "callback_metric": """\
+from athena.sdk import callback_metric
+
+print(callback_metric("the job's sid", "pages", 3))  # 0
+""",
+    "callback_trace": """\
+from athena.sdk import callback_trace
+
+print(callback_trace("the job's sid", "language", "en"))  # 0
+""",
+    "SessionCreateResponse": """\
+from athena.sdk import SessionCreateResponse
+
+created = SessionCreateResponse()
+created.handle = "session-1"
+print(created.error_code)  # 0
+""",
+    "SessionManager": """\
+from athena.sdk import SessionManager
+
+sessions = SessionManager()  # `self.session` of a wrapper
+print(sessions.get_idle_handle())  # None
+""",
+    "StreamHandleThread": """\
+from athena.sdk import StreamHandleThread
+
+
+class Recogniser(StreamHandleThread):
+    def init_model(self, handle):
+        self.words = []
+
+    def run(self):
+        while not self.is_stopping:
+            self.out_q.put(self.in_q.get())
+""",
+}
