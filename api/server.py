@@ -8,6 +8,7 @@ from typing import cast
 
 import uvicorn
 
+from api.background import BackgroundLoop
 from api.gateway.gateway import Gateway
 from api.http.connection import Connection
 
@@ -38,7 +39,7 @@ class GatewayServer(uvicorn.Server):
         self._gateway = gateway
         self._inherited = inherited
         self._drain: asyncio.Task[None] | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeper = BackgroundLoop("the look at connections", self._sweep, lambda: SWEEP_S)
 
     def serve_forever(self) -> None:
         """Serves until a signal comes."""
@@ -47,25 +48,22 @@ class GatewayServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, and to look after the connections."""
         await super().startup(sockets)
-        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        self._sweeper.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all connections."""
         await super().shutdown(sockets)
         # Last: uvicorn waits for connections of which the sweep ends those that linger or are stuck.
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        await self._sweeper.close()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            for connection in self._connections():
-                try:
-                    connection.tick(loop.time())
-                except Exception:
-                    # Nothing but the sweep ends slow connections: one of them must not end it.
-                    logger.exception("a connection cannot be looked after")
+        for connection in self._connections():
+            try:
+                connection.tick(loop.time())
+            except Exception:
+                # Nothing but the sweep ends slow connections: one of them must not keep the others.
+                logger.exception("a connection cannot be looked after")
 
     def _connections(self) -> list[Connection]:
         return list(cast(set[Connection], self.server_state.connections))

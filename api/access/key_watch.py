@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api.access.key_book import KeyBook, Opener
+from api.background import BackgroundLoop
 from api.redis.link import RedisLink
 from athena.access.apps import App, Key
 from athena.access.keys_file import read_keys_file
@@ -112,25 +113,17 @@ class KeyWatch:
         self._source = source
         self._on_change = on_change
         self._told = ""
-        self._task: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop("the look for keys", self.look, lambda: LOOK_S)
 
     async def start(self, timeout_s: float) -> None:
         """Begins to look, and waits for the first look; without Redis, not longer than the time given."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.look(), timeout_s)
-        self._task = asyncio.create_task(self._look_forever())
+        self._loop.start()
 
     async def close(self) -> None:
         """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _look_forever(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            await self.look()
+        await self._loop.close()
 
     async def look(self) -> None:
         """Looks once; whatever is wrong, what was known stays."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from api.background import BackgroundLoop
 from api.gateway.errand import Errand
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Preference, Prepared, Submitter
@@ -52,32 +53,28 @@ class Canaries:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._submitter = Submitter(gateway)
-        self._looks: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop("the look after canaries", self._look, lambda: LOOK_S)
         self._sent: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begins to look whose turn has come."""
-        self._looks = asyncio.create_task(self._look_forever())
+        self._loop.start()
 
     async def close(self) -> None:
         """Gives up those that are on their way."""
-        tasks = [task for task in (self._looks, *self._sent.values()) if task is not None]
+        await self._loop.close()
+        tasks = list(self._sent.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look_forever(self) -> None:
-        while True:
-            try:
-                await self._look()
-            except StoreError as error:
-                logger.debug("cannot look after canaries: %s", error)
-            except Exception:
-                # A mistake must not end it: this gateway would count as ready, or not, for ever.
-                logger.exception("cannot look after canaries")
-            await asyncio.sleep(LOOK_S)
-
     async def _look(self) -> None:
+        try:
+            await self._send_due()
+        except StoreError as error:
+            logger.debug("cannot look after canaries: %s", error)
+
+    async def _send_due(self) -> None:
         served = list(self._gateway.watch.schemas.values())
         wanted = [(interface, schema) for interface, schema in served if interface.canary is not None]
         raw = await self._gateway.operate(read_reports()) if wanted else {}

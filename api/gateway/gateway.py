@@ -10,8 +10,7 @@ from api.access.access_rule import Access
 from api.access.origins import make_origin_policy
 from api.gateway.answered import Answered
 from api.gateway.gate import Gate
-from api.gateway.observer import Watch
-from api.gateway.redis_watch import RedisWatch
+from api.gateway.observer import GatewayObserver
 from api.gateway.submissions import OnVerdict, Submissions
 from api.gateway.waiters import BriefFuture, Patience, Waiters, reply_of
 from api.outbound.fetcher import make_fetcher
@@ -29,7 +28,7 @@ from athena.fleet.canary import CanaryBoard
 from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
 from athena.jobs.record import JobRecord
-from athena.operations.steps import Steps
+from athena.operations.steps import Steps, run_steps_async
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
@@ -75,8 +74,7 @@ class Gateway:
             self.gate.add(self.access.rule)
         self._submissions = Submissions(self._link)
         self._answered = Answered(self._link)
-        self._redis_watch = RedisWatch(self._link)
-        self.watch = Watch(settings, self._link)
+        self.watch = GatewayObserver(settings, self._link)
         # Payloads go by a connection of their own, so that they do not hold up the small commands.
         self._payload_link = RedisLink(address, settings.redis_timeout_s)
         self._waiters = Waiters(self.recheck)
@@ -93,13 +91,12 @@ class Gateway:
 
     async def start(self) -> None:
         """Connects to Redis and looks which abilities there are; goes on without Redis after a while."""
-        await self._link.start()
+        self._link.start()
         if self.access is not None:
             await self.access.start(self.settings.redis_timeout_s)
-        await self._redis_watch.start()
-        await self._payload_link.start()
-        await self._waiters.start()
-        await self._subscriber.start()
+        self._payload_link.start()
+        self._waiters.start()
+        self._subscriber.start()
         await self.watch.start(self.settings.redis_timeout_s)
         # After the first look: the schemas that it has built are among what is kept.
         keep_what_is_loaded()
@@ -107,11 +104,10 @@ class Gateway:
 
     async def close(self) -> None:
         """Ends all connections."""
-        self.watch.close()
+        await self.watch.close()
         if self.access is not None:
             await self.access.close()
         self._answered.close()
-        await self._redis_watch.close()
         await self._waiters.close()
         await self._subscriber.close()
         await self._payload_link.close()
@@ -122,7 +118,7 @@ class Gateway:
         return {
             "redis": self._link.is_connected,
             "keys": self.access is None or self.access.book.is_known,
-            "redis_settings": self._redis_watch.is_sound,
+            "redis_settings": self.watch.has_sound_redis,
             "payloads": self._payload_link.is_connected,
             "replies": self._subscriber.is_connected,
             "registry": self.watch.has_looked,
@@ -263,17 +259,7 @@ class Gateway:
         Raises:
             StoreError: Redis cannot be reached or refuses a step.
         """
-        reply: Any = None
-        while True:
-            try:
-                step = steps.send(reply)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(step, list):
-                reply = await asyncio.gather(*map(self._link.execute, step))
-            else:
-                reply = await self._link.execute(step)
+        return await run_steps_async(steps, self._link.execute)
 
     def refusal(self, verdict: Verdict, job: Submission) -> AthenaError:
         """Returns why Redis has not taken a job: its queue is full, its request_id is taken, and others."""

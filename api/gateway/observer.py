@@ -1,4 +1,4 @@
-"""What a gateway watches in Redis: workers, abilities, their throughput, and how full Redis is.
+"""What a gateway knows of the fleet and of Redis, renewed each second.
 
 It also does the janitor's work, because a gateway is there when no worker is.
 """
@@ -6,35 +6,32 @@ It also does the janitor's work, because a gateway is there when no worker is.
 import asyncio
 import contextlib
 import logging
-import re
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+from api.background import BackgroundLoop
 from api.gateway.throughput import Throughput
 from api.redis.link import RedisLink
 from athena.errors import StoreError
-from athena.fleet.janitor import Janitor
-from athena.fleet.registry import readable
-from athena.fleet.view import HOSTS_S, WRITE_PROBE, FleetView
+from athena.fleet.view import HOSTS_S, FleetView
+from athena.operations.observe import Observer, Pace, Sighting
+from athena.operations.steps import run_steps_async
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
-from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS, load_key
-from athena.store.scripts import pairs
+from athena.store.checks import MEMORY_SHARE, memory_share, settings_fault
+from athena.store.keys import load_key
 
 logger = logging.getLogger(__name__)
 
 OBSERVE_S = 1.0
 
-REGISTRY = (WORKERS, BEATS, ABILITIES, FAILURES, FORGOTTEN)
-
-#: Above this share of its memory limit, Redis takes no new jobs, so that it can end those it has.
-MEMORY_SHARE = 0.9
+#: How often it is asked how Redis is set once that was right: a failover or an operator may change it.
+SETTINGS_S = 10.0
 
 
-class Watch:
-    """One gateway's picture of the rest, renewed each second.
+class GatewayObserver:
+    """One gateway's picture of the rest.
 
     Attributes:
         fleet: which workers are alive.
@@ -45,28 +42,42 @@ class Watch:
     """
 
     def __init__(self, settings: Settings, link: RedisLink) -> None:
-        self.fleet = FleetView(settings.unserved_grace_s, time.monotonic())
+        self._observer = Observer(settings, time.monotonic(), self._read_ability)
+        self.fleet: FleetView = self._observer.fleet
         self.schemas: dict[str, tuple[Interface, RequestSchema]] = {}
         self.memory_share = 0.0
         self.has_settled = False
         self._link = link
-        self._janitor = Janitor(self.fleet, settings.record_ttl_s, settings.dead_ttl_s)
-        self._raw_interfaces: dict[bytes, bytes] = {}
         self._throughputs: dict[str, Throughput] = {}
-        self._hosts_read_s = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        # What is wrong with how Redis is set; None while nobody knows.
+        self._settings_fault: str | None = None
+        self._loop = BackgroundLoop("the look at the fleet", self._try_to_look, self._pause_s)
         self._first_look = asyncio.Event()
 
     async def start(self, timeout_s: float) -> None:
-        """Begins to watch, and waits for the first look; without Redis, not longer than the time given."""
-        self._task = asyncio.create_task(self._observe_forever())
+        """Begins to look, and waits for the first time; without Redis, not longer than the time given."""
+        self._loop.start()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._first_look.wait(), timeout_s)
+
+    async def close(self) -> None:
+        """Stops."""
+        await self._loop.close()
 
     @property
     def has_looked(self) -> bool:
         """Whether it has read which abilities there are."""
         return self._first_look.is_set()
+
+    @property
+    def has_sound_redis(self) -> bool:
+        """Whether Redis is known to be set as it must be."""
+        return self._settings_fault == ""
+
+    @property
+    def is_redis_full(self) -> bool:
+        """Whether Redis is too near its memory limit for new jobs."""
+        return self.memory_share > MEMORY_SHARE
 
     @property
     def loading(self) -> list[str]:
@@ -78,68 +89,55 @@ class Watch:
         """The abilities of which every worker is broken."""
         return self.fleet.unserved_because_broken(time.monotonic())
 
-    def close(self) -> None:
-        """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-
     def retry_after_s(self, service_id: str, depth: int) -> int:
         """Returns when a full queue will have been worked off."""
         return self._throughputs.get(service_id, Throughput()).retry_after_s(depth)
 
-    @property
-    def is_redis_full(self) -> bool:
-        """Whether Redis is too near its memory limit for new jobs."""
-        return self.memory_share > MEMORY_SHARE
+    def _pause_s(self) -> float:
+        # Sooner while the next look may bring what callers wait for: an ability, a ready gateway.
+        return OBSERVE_S if self.schemas and self.has_settled else OBSERVE_S / 5
 
-    async def _observe_forever(self) -> None:
-        while True:
-            try:
-                await self._observe()
-            except StoreError as error:
-                logger.debug("cannot observe the fleet: %s", error)
-            except Exception:
-                # A mistake must not end it: nobody else here looks who lives, or does the janitor's work.
-                logger.exception("cannot read the registry")
-            # Sooner while the next look may bring what callers wait for: an ability, a ready gateway.
-            await asyncio.sleep(OBSERVE_S if self.schemas and self.has_settled else OBSERVE_S / 5)
+    async def _try_to_look(self) -> None:
+        try:
+            await self.look()
+        except StoreError as error:
+            # The link tells of a lost Redis.
+            logger.debug("cannot observe the fleet: %s", error)
 
-    async def _observe(self) -> None:
-        workers, beats, abilities, failures, forgotten, memory, takes_writes = await asyncio.gather(
-            *(self._link.execute(("HGETALL", key)) for key in REGISTRY),
-            self._link.execute(("INFO", "memory")),
-            # A Redis that refuses heartbeats still answers the others, and all workers would look silent.
-            self._takes_writes(),
-        )
+    async def look(self) -> None:
+        """Looks once.
+
+        Raises:
+            StoreError: Redis cannot be reached, or a key of the registry is of a wrong kind.
+        """
         now_s = time.monotonic()
-        self.fleet.observe(now_s, pairs(workers), pairs(beats), takes_writes)
-        self.fleet.observe_failures(time.time(), pairs(failures))
-        self.memory_share = memory_share(memory)
-        self._forget(pairs(forgotten).keys() - pairs(abilities).keys())
-        self._learn(pairs(abilities))
-        if not self.has_settled or now_s - self._hosts_read_s >= HOSTS_S:
-            self._hosts_read_s = now_s
-            self.fleet.observe_hosts(time.time(), pairs(await self._link.execute(("HGETALL", HOSTS))))
+        pace = Pace(
+            abilities_s=0,
+            hosts_s=HOSTS_S if self.has_settled else 0,
+            server_s=SETTINGS_S if self.has_sound_redis else 0,
+        )
+        steps = self._observer.look(now_s, time.time(), pace)
+        self._note(await run_steps_async(steps, self._link.execute))
+        await self._measure(now_s)
+
+    def _note(self, seen: Sighting) -> None:
+        for service_id in seen.forgotten:
+            self.schemas.pop(service_id, None)
+            self._throughputs.pop(service_id, None)
+        if seen.memory is not None:
+            self.memory_share = memory_share(seen.memory)
+        if seen.server is not None:
+            self._note_settings(seen.server)
         self.has_settled = self.has_settled or not self.loading
         self._first_look.set()
-        await self._measure(now_s)
-        if takes_writes:
-            await self._keep_house(now_s)
 
-    async def _keep_house(self, now_s: float) -> None:
-        for result in await asyncio.gather(
-            *map(self._link.execute, self._janitor.commands(now_s)), return_exceptions=True
-        ):
-            if isinstance(result, Exception):
-                logger.warning("the janitor was refused: %s", result)
-
-    async def _takes_writes(self) -> bool:
-        """Whether Redis takes writes, as supervisors' heartbeats are."""
-        try:
-            await self._link.execute(WRITE_PROBE)
-        except StoreError:
-            return False
-        return True
+    def _note_settings(self, info: Mapping[str, str]) -> None:
+        fault = settings_fault(info)
+        if fault and fault != self._settings_fault:
+            logger.error("not ready: %s", fault)
+        elif self._settings_fault and not fault:
+            logger.warning("Redis is set as it must be again")
+        self._settings_fault = fault
 
     async def _measure(self, now_s: float) -> None:
         service_ids = list(self.schemas)
@@ -149,32 +147,8 @@ class Watch:
         for service_id, count in zip(service_ids, counts, strict=True):
             self._throughputs.setdefault(service_id, Throughput()).observe(now_s, int(count or 0))
 
-    def _forget(self, service_ids: Iterable[bytes]) -> None:
-        """Knows abilities no more that an operator had forgotten; one that is only missing in Redis stays."""
-        for raw in service_ids:
-            if self._raw_interfaces.pop(raw, None) is not None:
-                service_id = raw.decode()
-                del self.schemas[service_id]
-                self.fleet.forget(service_id)
-                self._throughputs.pop(service_id, None)
-                logger.info("forgot %s", service_id)
-
-    def _learn(self, abilities: Mapping[bytes, bytes]) -> None:
-        changed = {key: raw for key, raw in abilities.items() if self._raw_interfaces.get(key) != raw}
-        for service_id, (interface, schema) in readable(changed, _read_ability):
-            self.schemas[service_id] = (interface, schema)
-            self.fleet.learn(interface)
-            self._raw_interfaces[service_id.encode()] = changed[service_id.encode()]
-            logger.info("learned the interface of %s", service_id)
-
-
-def _read_ability(raw: bytes) -> tuple[Interface, RequestSchema]:
-    interface = Interface.decode(raw)
-    return interface, build_envelope_schema(interface)
-
-
-def memory_share(info: Any) -> float:
-    """Returns how much of its memory limit Redis uses, from the answer of INFO; 0 without a limit."""
-    found = dict(re.findall(rb"(?m)^(used_memory|maxmemory):(\d+)\r?$", info))
-    limit = int(found.get(b"maxmemory", 0))
-    return int(found.get(b"used_memory", 0)) / limit if limit else 0.0
+    def _read_ability(self, raw: bytes) -> Interface:
+        """Reads an interface, and keeps the schema of its requests."""
+        interface = Interface.decode(raw)
+        self.schemas[interface.service_id] = (interface, build_envelope_schema(interface))
+        return interface

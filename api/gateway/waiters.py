@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from api.background import BackgroundLoop
 from athena.errors import StoreError
 from athena.jobs.record import JobRecord
 from athena.store.submission import Reply, split_replies
@@ -69,18 +70,18 @@ class Waiters:
         self._futures: dict[str, list[asyncio.Future[Any]]] = {}
         self._brief: deque[tuple[float, str, BriefFuture]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._rechecker: asyncio.Task[None] | None = None
+        # It waits for its turn itself.
+        self._loop = BackgroundLoop("the look at awaited jobs", self._recheck_in_turn, lambda: 0)
         self._recheck_now = asyncio.Event()
         self._unknown_since_s: dict[str, float] = {}
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begins to read awaited records again from time to time."""
-        self._rechecker = asyncio.create_task(self._recheck_forever())
+        self._loop.start()
 
     async def close(self) -> None:
         """Stops; who still waits is canceled with the server."""
-        if self._rechecker is not None:
-            self._rechecker.cancel()
+        await self._loop.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -154,20 +155,17 @@ class Waiters:
         """Reads all awaited records again soon; to be called when wake-ups may have been lost."""
         self._recheck_now.set()
 
-    async def _recheck_forever(self) -> None:
-        while True:
-            pause_s = RECHECK_S * random.uniform(0.8, 1.2)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._recheck_now.wait(), pause_s)
-            self._recheck_now.clear()
-            awaited = list(self._futures)
-            self._unknown_since_s = {
-                job_id: since_s
-                for job_id, since_s in self._unknown_since_s.items()
-                if job_id in self._futures
-            }
-            for first in range(0, len(awaited), RECHECKED_AT_ONCE):
-                await self._recheck_some(awaited[first : first + RECHECKED_AT_ONCE])
+    async def _recheck_in_turn(self) -> None:
+        pause_s = RECHECK_S * random.uniform(0.8, 1.2)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._recheck_now.wait(), pause_s)
+        self._recheck_now.clear()
+        awaited = list(self._futures)
+        self._unknown_since_s = {
+            job_id: since_s for job_id, since_s in self._unknown_since_s.items() if job_id in self._futures
+        }
+        for first in range(0, len(awaited), RECHECKED_AT_ONCE):
+            await self._recheck_some(awaited[first : first + RECHECKED_AT_ONCE])
 
     async def _recheck_some(self, job_ids: list[str]) -> None:
         # Those that ended meanwhile are not asked for.

@@ -11,6 +11,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
+from api.background import BackgroundLoop
 from api.redis.packing import pack_commands
 from api.redis.replies import RedisReplies
 from athena.errors import StoreError
@@ -43,18 +44,15 @@ class RedisLink:
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._flush_planned = False
         self._hooks: list[Callable[[], None]] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop("the connection to Redis", self._run, lambda: RECONNECT_S)
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begins to connect, and keeps connecting until `close`."""
-        self._runner = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def close(self) -> None:
         """Ends the connection; who still waits gets a StoreError."""
-        if self._runner is not None:
-            self._runner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._runner
+        await self._loop.close()
 
     @property
     def is_connected(self) -> bool:
@@ -122,14 +120,12 @@ class RedisLink:
             writer.writelines(packed)
 
     async def _run(self) -> None:
-        while True:
-            try:
-                await self._connect_and_read()
-            except (TimeoutError, RedisError, OSError) as error:
-                logger.warning("lost Redis: %s", error)
-            finally:
-                await self._drop()
-            await asyncio.sleep(RECONNECT_S)
+        try:
+            await self._connect_and_read()
+        except (TimeoutError, RedisError, OSError) as error:
+            logger.warning("lost Redis: %s", error)
+        finally:
+            self._drop()
 
     async def _connect_and_read(self) -> None:
         connection = self._connector.connection()
@@ -147,7 +143,7 @@ class RedisLink:
                 watchdog.cancel()
         finally:
             self._connection = None
-            # An error from here would hide the first one; if `_run` does not know it, the link would end.
+            # An error from here would hide the first one.
             with contextlib.suppress(Exception):
                 await connection.disconnect(nowait=True)
 
@@ -179,7 +175,7 @@ class RedisLink:
                 await connection.disconnect(nowait=True)
                 return
 
-    async def _drop(self) -> None:
+    def _drop(self) -> None:
         # Not kept for the next connection: their callers are told that they failed.
         self._outbox.clear()
         waiting, self._waiting = self._waiting, deque()
@@ -205,29 +201,24 @@ class Subscriber:
         self._channel = channel
         self._on_push = on_push
         self._on_connect = on_connect
-        self._runner: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop("the reply channel", self._run, lambda: RECONNECT_S)
         self.is_connected = False
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begins to listen, and keeps listening until `close`."""
-        self._runner = asyncio.create_task(self._run())
+        self._loop.start()
 
     async def close(self) -> None:
         """Stops listening."""
-        if self._runner is not None:
-            self._runner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._runner
+        await self._loop.close()
 
     async def _run(self) -> None:
-        while True:
-            try:
-                await self._connect_and_listen()
-            except (TimeoutError, RedisError, OSError) as error:
-                logger.warning("lost the reply channel: %s", error)
-            finally:
-                self.is_connected = False
-            await asyncio.sleep(RECONNECT_S)
+        try:
+            await self._connect_and_listen()
+        except (TimeoutError, RedisError, OSError) as error:
+            logger.warning("lost the reply channel: %s", error)
+        finally:
+            self.is_connected = False
 
     async def _connect_and_listen(self) -> None:
         connection = self._connector.connection()

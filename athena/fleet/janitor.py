@@ -4,9 +4,8 @@ Pure: it is fed with what Redis says and a monotonic clock, and says which comma
 every supervisor has one; what they do is idempotent, so they need not agree.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from athena.fleet.registry import readable
 from athena.fleet.view import FleetView
 from athena.jobs.queues import ANY, queues_of_targets
 from athena.protocol.interface import Interface, Limits
@@ -78,14 +77,3 @@ def queues_of(interface: Interface) -> list[str]:
 def max_attempts(interface: Interface | None) -> int:
     """Returns after how many deaths a job of an ability is poisoned."""
     return (interface.limits if interface is not None else Limits()).max_attempts
-
-
-def learn_interfaces(
-    fleet: FleetView, abilities: Mapping[bytes, bytes], forgotten: Mapping[bytes, bytes]
-) -> None:
-    """Takes in which abilities are registered, and which were forgotten and not registered again."""
-    # One that is only missing stays: Redis may have lost it, and its workers not have told of it again.
-    for service_id in forgotten.keys() - abilities.keys():
-        fleet.forget(service_id.decode(errors="replace"))
-    for _, interface in readable(abilities, Interface.decode):
-        fleet.learn(interface)

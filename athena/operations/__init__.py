@@ -6,6 +6,7 @@ checkup: what an operator can have wrong
 credentials: applications and their keys
 jobs: show, cancel, retry; dead letters
 listing: lists of jobs, page by page
+observe: what a gateway and a supervisor see, and the janitor's work
 queues: queues, workers, hosts
 steps: what a generator of commands is
 """

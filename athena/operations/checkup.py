@@ -13,15 +13,12 @@ from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.queues import AbilityLoad, list_hosts, list_queues
 from athena.operations.steps import Steps
-from athena.store.checks import read_info, settings_fault
+from athena.store.checks import MEMORY_SHARE, memory_share, read_info, settings_fault
 from athena.store.keys import BEATS, FAILURES, WORKERS
 from athena.store.scripts import pairs
 
 #: Clocks of hosts and of Redis may differ by so much before it is worth a line.
 MAX_SKEW_S = 5.0
-
-#: Above this share of its memory limit Redis takes no new jobs.
-MEMORY_SHARE = 0.9
 
 #: Less free space than this, as a share and in bytes, may end soon.
 MIN_FREE_SHARE, MIN_FREE_BYTES = 0.05, 2**30
@@ -119,8 +116,7 @@ def _of_redis(info: Mapping[str, str]) -> Iterator[Ailment]:
     for name in ("aof_last_write_status", "rdb_last_bgsave_status"):
         if info.get(name, "ok") != "ok":
             yield Ailment(f"Redis cannot write to its disk ({name})", "look into its log; free space")
-    limit = int(info.get("maxmemory", 0))
-    share = int(info.get("used_memory", 0)) / limit if limit else 0.0
+    share = memory_share(info)
     if share > MEMORY_SHARE:
         yield Ailment(
             f"Redis uses {share:.0%} of its memory limit, and new jobs are refused",

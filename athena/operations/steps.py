@@ -2,20 +2,42 @@
 
 Each is a generator: it yields a command and is sent its answer, or a list of commands that do not need each
 other and is sent the list of their answers, and returns its result. `run_steps` runs one over a blocking
-connection, `Gateway.operate` over the gateway's, where a list is one round trip.
+connection, `run_steps_async` over a gateway's, where a list is one round trip.
 """
 
-from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, NamedTuple, TypeVar
 
+from redis.exceptions import ResponseError
+
+from athena.errors import StoreError
 from athena.store.scripts import Command
 
 T = TypeVar("T")
-Steps = Generator[Command | list[Command], Any, T]
+
+
+class Attempt(NamedTuple):
+    """A command that Redis may refuse: the error is its answer then, and ends nothing."""
+
+    command: Command
+
+
+Step = Command | Attempt
+Steps = Generator[Step | list[Step], Any, T]
 
 
 def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
-    """Runs an operation to its end."""
+    """Runs an operation to its end; what `execute` raises ends it."""
+
+    def run(step: Step) -> Any:
+        if not isinstance(step, Attempt):
+            return execute(step)
+        try:
+            return execute(step.command)
+        except ResponseError as refusal:
+            return refusal
+
     reply: Any = None
     while True:
         try:
@@ -23,4 +45,25 @@ def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
         except StopIteration as stop:
             result: T = stop.value
             return result
-        reply = [execute(command) for command in step] if isinstance(step, list) else execute(step)
+        reply = [run(item) for item in step] if isinstance(step, list) else run(step)
+
+
+async def run_steps_async(steps: Steps[T], execute: Callable[[Command], Awaitable[Any]]) -> T:
+    """Runs an operation to its end; what `execute` raises ends it, refused attempts apart."""
+
+    async def run(step: Step) -> Any:
+        if not isinstance(step, Attempt):
+            return await execute(step)
+        try:
+            return await execute(step.command)
+        except StoreError as refusal:
+            return refusal
+
+    reply: Any = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        reply = await asyncio.gather(*map(run, step)) if isinstance(step, list) else await run(step)

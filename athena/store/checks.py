@@ -12,6 +12,9 @@ from athena.store.connections import client_of
 
 MIN_VERSION = (6, 2)
 
+#: Above this share of its memory limit, Redis gets no new jobs, so that it can end those it has.
+MEMORY_SHARE = 0.9
+
 CHECK_TIMEOUT_S = 5.0
 
 #: What OpenSSL says of certificates that are trusted and not made as they should be.
@@ -49,6 +52,12 @@ def read_info(raw: bytes) -> dict[str, str]:
     lines = raw.decode("utf-8", "replace").splitlines()
     pairs = (line.partition(":") for line in lines if not line.startswith("#"))
     return {name: value for name, colon, value in pairs if colon}
+
+
+def memory_share(info: Mapping[str, str]) -> float:
+    """Returns how much of its memory limit Redis uses, from the answer of INFO; 0 without a limit."""
+    limit = int(info.get("maxmemory", 0))
+    return int(info.get("used_memory", 0)) / limit if limit else 0.0
 
 
 def fault_at(target: RedisAddress | str, timeout_s: float = CHECK_TIMEOUT_S) -> str:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from redis.exceptions import RedisError, ResponseError
@@ -11,10 +11,11 @@ from redis.exceptions import RedisError, ResponseError
 from athena.devices.host import host_name
 from athena.errors import StoreError
 from athena.fleet.host_report import HostReport
-from athena.fleet.janitor import Janitor, learn_interfaces
 from athena.fleet.name_claim import NameClaim, this_process
 from athena.fleet.registry import readable
-from athena.fleet.view import HOSTS_S, MAX_GAP_S, WRITE_PROBE, Failure, FleetView
+from athena.fleet.view import HOSTS_S, MAX_GAP_S, Failure
+from athena.operations.observe import Observer, Pace
+from athena.operations.steps import run_steps
 from athena.settings import Settings
 from athena.store.address import RedisAddress
 from athena.store.fencing import (
@@ -25,9 +26,9 @@ from athena.store.fencing import (
     fence_command,
     fenced_jobs,
 )
-from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, ORDERS, WORKERS
+from athena.store.keys import FAILURES, HOSTS, ORDERS
 from athena.store.link import BlockingLink
-from athena.store.scripts import Command, pairs
+from athena.store.scripts import Command
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ REDIS_TIMEOUT_S = 2.0
 
 #: How often a supervisor looks for newly registered abilities.
 LEARN_S = 10.0
+
+PACE = Pace(abilities_s=LEARN_S, hosts_s=HOSTS_S)
 
 #: What a supervisor told that has been silent for so long is dropped.
 FORGET_HOST_S = 3600.0
@@ -70,8 +73,7 @@ class FleetKeeper:
     def __init__(self, target: RedisAddress | str, settings: Settings) -> None:
         self._link = BlockingLink(target, REDIS_TIMEOUT_S)
         self.dead_ttl_s = settings.dead_ttl_s
-        self._fleet = FleetView(settings.unserved_grace_s, time.monotonic())
-        self._janitor = Janitor(self._fleet, settings.record_ttl_s, settings.dead_ttl_s)
+        self._observer = Observer(settings, time.monotonic())
         self._claim = NameClaim(self._link.execute, host_name(), this_process())
         self._workers: list[Kept] = []
         self._fences: deque[Command] = deque()
@@ -79,7 +81,6 @@ class FleetKeeper:
         self._published: set[str] = set()
         self._due_s = 0.0
         self._ticked_s = float("-inf")
-        self._learned_s = self._hosts_read_s = float("-inf")
         #: Since when Redis answers every time; None while it does not.
         self.in_contact_since_s: float | None = None
 
@@ -202,40 +203,20 @@ class FleetKeeper:
         return [order.decode(errors="replace") if order else "" for order in found]
 
     def _keep_house(self, now_s: float) -> None:
-        workers, pulses = (self._link.execute(("HGETALL", key)) for key in (WORKERS, BEATS))
-        takes_writes = self._takes_writes()
-        self._fleet.observe(now_s, pairs(workers), pairs(pulses), takes_writes)
-        if now_s - self._learned_s >= LEARN_S:
-            self._learned_s = now_s
-            told = (pairs(self._link.execute(("HGETALL", key))) for key in (ABILITIES, FORGOTTEN))
-            learn_interfaces(self._fleet, *told)
-            self._forget_hosts(time.time())
-        if now_s - self._hosts_read_s >= HOSTS_S:
-            self._hosts_read_s = now_s
-            self._fleet.observe_hosts(time.time(), pairs(self._link.execute(("HGETALL", HOSTS))))
-        for command in self._janitor.commands(now_s) if takes_writes else ():
-            try:
-                self._link.execute(command)
-            except ResponseError as error:
-                logger.warning("the janitor was refused: %s", error)
+        wall_clock_s = time.time()
+        seen = run_steps(self._observer.look(now_s, wall_clock_s, PACE), self._link.execute)
+        if seen.reports is not None:
+            self._forget_hosts(seen.reports, wall_clock_s)
 
-    def _forget_hosts(self, wall_clock_s: float) -> None:
-        raw = pairs(self._link.execute(("HGETALL", HOSTS)))
+    def _forget_hosts(self, reports: Mapping[bytes, bytes], wall_clock_s: float) -> None:
         known = {
             name.encode()
-            for name, report in readable(raw, HostReport.decode)
+            for name, report in readable(reports, HostReport.decode)
             if report.age_s(wall_clock_s) <= FORGET_HOST_S
         }
         # What cannot be read goes too: whoever lives tells of itself again.
-        for name in raw.keys() - known:
+        for name in reports.keys() - known:
             self._link.execute(("HDEL", HOSTS, name))
-
-    def _takes_writes(self) -> bool:
-        try:
-            self._link.execute(WRITE_PROBE)
-        except ResponseError:
-            return False
-        return True
 
     def _send_fences(self) -> None:
         """Sends what is left; one that is refused is sent again, and keeps no other from being sent."""

@@ -67,7 +67,7 @@ def test_supervisor_sees_what_loads_elsewhere(redis_client: redis.Redis, redis_s
     keeper.on_tick(time.monotonic())
 
     later_s = time.monotonic() + REROUTE_AFTER_S
-    assert keeper._fleet.rerouting(later_s, echo).live == {"any", "A100G80", "GPU-1"}
+    assert keeper._observer.fleet.rerouting(later_s, echo).live == {"any", "A100G80", "GPU-1"}
 
 
 @pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", b"\xff", b'{"workers": ["loading"], "told_ms": 1}'])

@@ -691,7 +691,7 @@ def test_queues_are_listed_in_a_few_round_trips(store: Store, registered: Interf
     with contextlib.suppress(StopIteration):
         while True:
             step = steps.send(reply)
-            reply = list(map(store.run, step)) if isinstance(step, list) else store.run(step)
+            reply = list(map(store.run, step)) if isinstance(step, list) else store.run(step)  # type: ignore[arg-type]
             trips += 1
 
     assert trips <= 6

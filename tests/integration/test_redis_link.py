@@ -36,7 +36,7 @@ async def eventually(holds: Callable[[], object], what: str, timeout_s: float = 
 async def connected(redis_url: str, timeout_s: float = 30.0) -> AsyncIterator[RedisLink]:
     """A link that is connected."""
     link = RedisLink(redis_url, timeout_s)
-    await link.start()
+    link.start()
     try:
         await eventually(lambda: link.is_connected, "the link is connected")
         yield link
@@ -50,7 +50,7 @@ async def subscribed(
 ) -> AsyncIterator[Subscriber]:
     """A subscriber that listens on the channel `news`."""
     subscriber = Subscriber(redis_url, TIMEOUT_S, "news", on_push, on_connect)
-    await subscriber.start()
+    subscriber.start()
     try:
         await eventually(lambda: subscriber.is_connected, "the subscriber listens")
         yield subscriber
@@ -160,7 +160,7 @@ def test_caller_who_gives_up_does_not_shift_the_replies(redis_server: str, redis
 def test_link_without_redis_refuses_at_once(redis_server: str) -> None:
     async def scenario() -> str:
         link = RedisLink(redis_server + ".nowhere", 5)
-        await link.start()
+        link.start()
         message = await refused(link.execute(("PING",)))
         assert not link.is_connected
         await link.close()

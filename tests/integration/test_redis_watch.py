@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from api.gateway.redis_watch import RedisWatch
+from api.gateway.observer import GatewayObserver
 from athena.errors import ConfigError
+from athena.settings import from_env
 from athena.store.checks import check_redis
 from tests.integration.test_redis_link import connected, eventually
 from tests.redis_servers import free_port
@@ -34,13 +35,13 @@ def test_gateway_is_ready_once_the_policy_is_right(
 ) -> None:
     async def scenario() -> None:
         async with connected(redis_server) as link:
-            watch = RedisWatch(link)
-            await watch.start()
+            observer = GatewayObserver(from_env({}), link)
+            await observer.start(30)
             await eventually(lambda: "set it to noeviction" in caplog.text, "the log says what is wrong")
-            assert not watch.is_sound
+            assert not observer.has_sound_redis
             evicting.config_set("maxmemory-policy", "noeviction")
-            await eventually(lambda: watch.is_sound, "the change is seen")
-            await watch.close()
+            await eventually(lambda: observer.has_sound_redis, "the change is seen")
+            await observer.close()
 
     asyncio.run(scenario())
 

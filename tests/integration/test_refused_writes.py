@@ -198,7 +198,7 @@ def test_gateway_goes_on_to_hear_of_jobs_though_its_pings_are_refused(
 
     async def listen() -> None:
         subscriber = Subscriber(address(server), 0.2, "news", heard.append, lambda: connected.append(1))
-        await subscriber.start()
+        subscriber.start()
         try:
             await asyncio.to_thread(wait_until, lambda: connected, "the subscriber listens")
             refuse()

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from athena.operations.queues import purge_queues
 from athena.operations.steps import Steps, run_steps
 from athena.store.fencing import sweep_command
 from athena.store.keys import ABILITIES, message_key, payload_key
+from athena.store.scripts import Command
 
 from .conftest import ANY_QUEUE, CPU_QUEUE, Store, failed
 from .test_recovery import SETTINGS, interface, poison
@@ -41,8 +42,9 @@ def operate_together(store: Store, operations: Sequence[Steps[Any]]) -> list[Any
                 results[index] = error
                 del waiting[index]
             else:
+                commands = cast(Command | list[Command], step)
                 waiting[index] = (
-                    [store.run(command) for command in step] if isinstance(step, list) else store.run(step)
+                    list(map(store.run, commands)) if isinstance(commands, list) else store.run(commands)
                 )
     return results
 

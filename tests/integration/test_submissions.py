@@ -98,7 +98,7 @@ class Forgetful(RedisLink):
 def test_all_are_told_when_the_script_cannot_be_run(redis_server: str, redis_client: redis.Redis) -> None:
     async def scenario() -> list[Any]:
         link = Forgetful(redis_server, 5)
-        await link.start()
+        link.start()
         await eventually(lambda: link.is_connected, "the link is connected")
         redis_client.script_flush()
         verdicts = await submit_together(Submissions(link), 2)

@@ -82,8 +82,8 @@ def test_gateway_writes_and_hears_and_comes_back(tls: Tls) -> None:
     async def scenario() -> bytes:
         link = RedisLink(tls.address(), TIMEOUT_S)
         subscriber = Subscriber(tls.address(), TIMEOUT_S, "news", heard.append, lambda: None)
-        await link.start()
-        await subscriber.start()
+        link.start()
+        subscriber.start()
         await eventually(lambda: link.is_connected and subscriber.is_connected, "both are connected")
         await link.execute(("SET", "k", value))
         tls.proxy.drop_all()
@@ -103,8 +103,8 @@ def test_gateway_ends_without_the_farewell_of_the_other_side(tls: Tls) -> None:
     async def scenario(stack: ExitStack) -> None:
         link = RedisLink(tls.address(), TIMEOUT_S)
         subscriber = Subscriber(tls.address(), TIMEOUT_S, "news", lambda data: None, lambda: None)
-        await link.start()
-        await subscriber.start()
+        link.start()
+        subscriber.start()
         await eventually(lambda: link.is_connected and subscriber.is_connected, "both are connected")
         stack.enter_context(tls.proxy.stopped())
         await subscriber.close()
@@ -139,7 +139,7 @@ def test_worker_and_supervisor_write_and_come_back(tls: Tls) -> None:
 def test_link_without_trust_tells_the_caller(tls: Tls, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         link = RedisLink(tls.address("other"), TIMEOUT_S)
-        await link.start()
+        link.start()
         await eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in caplog.text, "the log says why")
         with pytest.raises(StoreError):
             await link.execute(("PING",))

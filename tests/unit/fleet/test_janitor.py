@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.fleet.janitor import THOROUGH_S, Janitor, learn_interfaces, max_attempts, queues_of
+from athena.fleet.janitor import THOROUGH_S, Janitor, max_attempts, queues_of
 from athena.fleet.view import FleetView
 from athena.fleet.worker_entry import WorkerEntry
 from athena.protocol.interface import Interface, Limits
@@ -14,7 +14,7 @@ ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16", "cpu"), True, Limits(ma
 @pytest.fixture
 def fleet() -> FleetView:
     fleet = FleetView(60, 0)
-    learn_interfaces(fleet, {b"echo": ECHO.encode()}, {})
+    fleet.learn(ECHO)
     return fleet
 
 
@@ -71,33 +71,6 @@ def test_beating_worker_is_left_alone(fleet: FleetView, janitor: Janitor) -> Non
 def test_unknown_ability_has_the_ordinary_limits() -> None:
     assert max_attempts(None) == Limits().max_attempts
     assert max_attempts(ECHO) == 5
-
-
-@pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", ECHO.encode().replace(b'"T4G16"', b"16")])
-def test_ability_that_cannot_be_read_hides_no_other(nonsense: bytes) -> None:
-    fleet = FleetView(60, 0)
-
-    learn_interfaces(fleet, {b"x": nonsense, b"echo": ECHO.encode(), b"y": nonsense}, {})
-
-    assert fleet.interfaces == {"echo": ECHO}
-
-
-def test_forgotten_ability_is_served_no_more_but_its_jobs_are_looked_after(
-    fleet: FleetView, janitor: Janitor
-) -> None:
-    learn_interfaces(fleet, {}, {b"echo": b"1", b"another": b"2"})
-
-    assert fleet.interfaces == {}
-    assert scripts(janitor.commands(10)) == ["sweep"]
-    learn_interfaces(fleet, {b"echo": ECHO.encode()}, {b"echo": b"1"})
-    assert fleet.swept == [ECHO]
-
-
-def test_ability_that_is_only_missing_is_kept(fleet: FleetView) -> None:
-    """Redis has lost what it held, and the workers have not told yet."""
-    learn_interfaces(fleet, {}, {})
-
-    assert fleet.interfaces == {"echo": ECHO}
 
 
 def test_queues_are_those_of_all_types_and_any() -> None:

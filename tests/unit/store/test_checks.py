@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from athena.errors import ConfigError
-from athena.store.checks import _remedy, check_redis, read_info, settings_fault
+from athena.store.checks import _remedy, check_redis, memory_share, read_info, settings_fault
 
 SOUND = {
     "redis_version": "6.2.14",
@@ -80,3 +80,15 @@ def test_certificate_that_is_refused_is_told_with_its_own_remedy(reason: str, re
     error = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {reason} (_ssl.c:1029)."
 
     assert remedy in _remedy(error)
+
+
+@pytest.mark.parametrize(
+    ("info", "share"),
+    [
+        (b"# Memory\r\nused_memory:90\r\nused_memory_rss:500\r\nmaxmemory:100\r\nmaxmemory_human:1\r\n", 0.9),
+        (b"used_memory:90\r\nmaxmemory:0\r\n", 0.0),
+        (b"", 0.0),
+    ],
+)
+def test_memory_share_is_read_from_the_answer_of_info(info: bytes, share: float) -> None:
+    assert memory_share(read_info(info)) == share

@@ -1,4 +1,4 @@
-"""What a gateway watches: abilities, workers and hosts, each as far as it can be read."""
+"""What a gateway sees: abilities, workers and hosts, each as far as it can be read."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.gateway.observer import Watch
+from api.gateway.observer import GatewayObserver
 from api.redis.link import RedisLink
 from athena.devices.inventory import Inventory
 from athena.errors import StoreError
@@ -45,28 +45,28 @@ def link() -> Link:
 
 
 @pytest.fixture
-def watch(link: Link) -> Watch:
-    return Watch(from_env({}), cast(RedisLink, link))
+def observer(link: Link) -> GatewayObserver:
+    return GatewayObserver(from_env({}), cast(RedisLink, link))
 
 
 @pytest.mark.parametrize("key", [ABILITIES, WORKERS, BEATS, FAILURES, HOSTS])
 @pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", b"\xff", ODD_PARAM])
 def test_entry_that_cannot_be_read_hides_no_other(
-    watch: Watch, link: Link, key: str, nonsense: bytes
+    observer: GatewayObserver, link: Link, key: str, nonsense: bytes
 ) -> None:
     link.hashes[ABILITIES] = {b"echo": ECHO.encode()}
     link.hashes[key] = {b"x": nonsense, **link.hashes.get(key, {})}
 
-    asyncio.run(watch._observe())
+    asyncio.run(observer.look())
 
-    assert list(watch.schemas) == ["echo"]
-    assert watch.has_looked
+    assert list(observer.schemas) == ["echo"]
+    assert observer.has_looked
     # The janitor's work is done too.
     assert link.scripts == 1
 
 
 def test_gateway_does_nothing_about_silence_while_redis_takes_no_writes(
-    watch: Watch, link: Link, monkeypatch: pytest.MonkeyPatch
+    observer: GatewayObserver, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", 4)
     link.hashes = {WORKERS: {b"w1": entry.encode()}, BEATS: {b"w1": b"1"}}
@@ -75,7 +75,7 @@ def test_gateway_does_nothing_about_silence_while_redis_takes_no_writes(
         link.scripts, link.takes_writes = 0, takes_writes
         for second in seconds:
             monkeypatch.setattr("api.gateway.observer.time.monotonic", lambda: float(second))  # noqa: B023
-            asyncio.run(watch._observe())
+            asyncio.run(observer.look())
         return link.scripts
 
     assert scripts_after(range(10), False) == 0
@@ -83,16 +83,16 @@ def test_gateway_does_nothing_about_silence_while_redis_takes_no_writes(
     assert scripts_after(range(14, 16), True) == 1
 
 
-def test_worker_that_loads_keeps_the_jobs_of_its_type(watch: Watch, link: Link) -> None:
+def test_worker_that_loads_keeps_the_jobs_of_its_type(observer: GatewayObserver, link: Link) -> None:
     told_ms = int(time.time() * 1000)
     worker = WorkerStatus("echo@host", "echo", "A100G80", "GPU-1", "loading")
     report = HostReport("host", told_ms, told_ms, Inventory(), (), (worker,))
     link.hashes[HOSTS] = {b"host:1": report.encode()}
 
-    asyncio.run(watch._observe())
+    asyncio.run(observer.look())
 
     later_s = time.monotonic() + REROUTE_AFTER_S
-    assert watch.fleet.rerouting(later_s, ECHO).live == {"any", "A100G80", "GPU-1"}
+    assert observer.fleet.rerouting(later_s, ECHO).live == {"any", "A100G80", "GPU-1"}
 
 
 def report(*states: tuple[str, str]) -> bytes:
@@ -102,10 +102,12 @@ def report(*states: tuple[str, str]) -> bytes:
     return HostReport("host", told_ms, told_ms, Inventory(), (), workers).encode()
 
 
-def test_gateway_has_settled_once_what_was_being_started_serves_or_fails(watch: Watch, link: Link) -> None:
+def test_gateway_has_settled_once_what_was_being_started_serves_or_fails(
+    observer: GatewayObserver, link: Link
+) -> None:
     def look() -> tuple[list[str], bool]:
-        asyncio.run(watch._observe())
-        return watch.loading, watch.has_settled
+        asyncio.run(observer.look())
+        return observer.loading, observer.has_settled
 
     link.hashes[HOSTS] = {b"host:1": report(("echo", "loading"), ("ocr", "loading"))}
     assert look() == (["echo", "ocr"], False)
@@ -122,7 +124,7 @@ def test_gateway_has_settled_once_what_was_being_started_serves_or_fails(watch: 
     assert look() == (["ocr"], True)
 
 
-def test_gateway_without_workers_has_settled(watch: Watch) -> None:
-    asyncio.run(watch._observe())
+def test_gateway_without_workers_has_settled(observer: GatewayObserver) -> None:
+    asyncio.run(observer.look())
 
-    assert watch.has_settled
+    assert observer.has_settled

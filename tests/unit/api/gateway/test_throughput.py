@@ -2,7 +2,6 @@
 
 import pytest
 
-from api.gateway.observer import memory_share
 from api.gateway.throughput import STANDSTILL_S, WINDOW_S, Throughput
 
 
@@ -47,15 +46,3 @@ def test_wait_is_the_depth_divided_by_the_rate(depth: int, seconds: int) -> None
 
 def test_standstill_is_said_to_last() -> None:
     assert Throughput().retry_after_s(1) == STANDSTILL_S
-
-
-@pytest.mark.parametrize(
-    ("info", "share"),
-    [
-        (b"# Memory\r\nused_memory:90\r\nused_memory_rss:500\r\nmaxmemory:100\r\nmaxmemory_human:1\r\n", 0.9),
-        (b"used_memory:90\r\nmaxmemory:0\r\n", 0.0),
-        (b"", 0.0),
-    ],
-)
-def test_memory_share_is_read_from_the_answer_of_info(info: bytes, share: float) -> None:
-    assert memory_share(info) == share

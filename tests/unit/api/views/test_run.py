@@ -297,7 +297,7 @@ def test_awaited_jobs_are_read_again(is_asked: bool, monkeypatch: pytest.MonkeyP
             raise StoreError("Redis is away")
 
         waiters = Waiters(read)
-        await waiters.start()
+        waiters.start()
         waiters.add("j0")
         future = waiters.add("j1")
         if is_asked:
@@ -330,7 +330,7 @@ def test_many_awaited_jobs_are_read_in_small_parts() -> None:
 
         done = asyncio.Event()
         waiters = Waiters(slow_read)
-        await waiters.start()
+        waiters.start()
         *_, last = (waiters.add(f"j{number}") for number in range(count))
         waiters.recheck()
         await asyncio.wait_for(done.wait(), 5)
@@ -358,7 +358,7 @@ def test_mistake_in_reading_one_job_is_logged_and_does_not_end_the_reading(
             raise StoreError("Redis is away") if rounds > 1 else ValueError("a mistake of ours")
 
         waiters = Waiters(read)
-        await waiters.start()
+        waiters.start()
         waiters.add("j1")
         waiters.recheck()
         await asyncio.wait_for(done.wait(), 5)
