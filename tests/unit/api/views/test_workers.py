@@ -45,7 +45,10 @@ class Site:
             ABILITIES: {b"ocr": OCR.encode()},
             HOSTS: {name.encode(): document for name, document in hosts.items()},
         }
-        gateway = SimpleNamespace(watch=SimpleNamespace(fleet=self.fleet), operate=self._operate)
+        canaries = SimpleNamespace(reports={})
+        gateway = SimpleNamespace(
+            watch=SimpleNamespace(fleet=self.fleet), operate=self._operate, canaries=canaries
+        )
         self._view = Workers(cast(Gateway, gateway))
         self._metrics = Metrics(cast(Gateway, gateway))
 
