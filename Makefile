@@ -8,6 +8,9 @@ SOURCES := setup.cfg pyproject.toml constraints.txt $(INSTALL)
 # Arguments for the command behind a target: make serve ARGS="--port 8000"
 ARGS ?=
 
+# Tests run side by side, a file at a time; `ARGS="-n 0 -s"` has them one by one, and shows what they print.
+PYTEST := $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
+
 # The revision that `make bench-builds` compares the present one with.
 OLD ?= HEAD~1
 
@@ -44,20 +47,20 @@ test: $(VENV)/.dev  ## Run all tests
 	@scripts/install-chromium.sh
 	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTEST) $(ARGS)
 
 test-unit: $(VENV)/.dev  ## Run the tests that start no other process
-	@exec $(PYTHON) -m pytest tests/unit $(ARGS)
+	@exec $(PYTEST) tests/unit $(ARGS)
 
 test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which they start
 	@scripts/install-cc.sh
-	@exec $(PYTHON) -m pytest tests/integration $(ARGS)
+	@exec $(PYTEST) tests/integration $(ARGS)
 
 test-e2e: $(VENV)/.dev  ## Run the tests that start the whole of Athena
 	@scripts/install-chromium.sh
 	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
-	@exec $(PYTHON) -m pytest tests/e2e $(ARGS)
+	@exec $(PYTEST) tests/e2e $(ARGS)
 
 check: $(VENV)/.dev  ## Check style and types
 	@$(PYTHON) -m ruff check

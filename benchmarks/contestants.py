@@ -18,8 +18,9 @@ import psutil
 from athena.store.address import socket_path
 from athena.supervisor.embedded_redis import server_command
 from athena.supervisor.redis_server import find_server
-from benchmarks.harness import ROOT, free_port, part_name, served
+from benchmarks.harness import ROOT, part_name, served
 from benchmarks.tasks import Task
+from tests.ports import free_port
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 20

@@ -15,7 +15,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.harness import Served, WrkResult, cpu_us_per_request, free_port, median_of, run_wrk, served
+from benchmarks.harness import Served, WrkResult, cpu_us_per_request, median_of, run_wrk, served
+from tests.ports import free_port
 
 BODY_BYTES = 1024
 

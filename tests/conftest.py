@@ -1,11 +1,13 @@
 """Fixtures for all tests: a real Redis server of the test run's own."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -14,6 +16,7 @@ from athena.store.address import socket_path
 from athena.supervisor.embedded_redis import prepare_folders, server_command
 from athena.supervisor.redis_server import find_server
 from tests.hangups import let_children_hear_hangups
+from tests.side_by_side import begin_with_the_longest, sendable, worker_count
 
 START_TIMEOUT_S = 60.0
 
@@ -63,3 +66,23 @@ def redis_client(redis_server: str) -> Iterator[redis.Redis]:
 def pytest_configure() -> None:
     """Called once, before anything is started."""
     let_children_hear_hangups()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Called for `-n auto`; None: by the variable of pytest-xdist."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    return worker_count(len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Called when all tests are known, in each process that runs some."""
+    if hasattr(config, "workerinput"):
+        begin_with_the_longest(items, Path(__file__).parent)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Called for each report on its way to the process that prints it."""
+    return sendable((yield))

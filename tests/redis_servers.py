@@ -17,18 +17,11 @@ import redis
 
 from athena.supervisor.redis_server import find_server
 from tests.conftest import wait_until
+from tests.ports import free_port
 
 MASTER = "main"
 PASSWORD = "p@ss/word"
 SENTINEL_PASSWORD = "guard"
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Server:

@@ -17,7 +17,8 @@ import psutil
 import redis
 
 from athena.store.address import socket_path
-from benchmarks.harness import ROOT, Served, free_port
+from benchmarks.harness import ROOT, Served
+from tests.ports import free_port
 
 GATE = ROOT / "benchmarks" / "abilities" / "gate"
 

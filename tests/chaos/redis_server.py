@@ -12,7 +12,8 @@ from pathlib import Path
 import redis
 
 from athena.supervisor.redis_server import find_server
-from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
+from tests.chaos.waiting import START_TIMEOUT_S, wait_for
+from tests.ports import free_port
 
 _PROBE = "chaos:probe"
 

@@ -17,7 +17,8 @@ from athena.ability.manifest import load_ability
 from tests.chaos.deaths import BOTH
 from tests.chaos.envelopes import LONG, envelope
 from tests.chaos.redis_server import RedisServer
-from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
+from tests.chaos.waiting import START_TIMEOUT_S, wait_for
+from tests.ports import free_port
 from tests.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,19 +1,10 @@
 """What all of chaos needs: ports, and conditions that come true in time."""
 
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 START_TIMEOUT_S = 120.0
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(holds: Callable[[], Any], timeout_s: float, what: str) -> float:

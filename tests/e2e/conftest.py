@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,20 +18,13 @@ import requests
 
 from athena.settings import from_env
 from athena.store.address import redis_url_of
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ATHENA = [sys.executable, "-P", "-m", "athena"]
 START_TIMEOUT_S = 180.0
 FAULTY = ROOT / "tests" / "abilities" / "faulty"
 ECHO = ROOT / "abilities" / "echo"
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
@@ -155,8 +147,8 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Both shipped abilities, on the ports that README names."""
-    running = Stack(tmp_path_factory.mktemp("stack"), 30889, 5555)
+    """Both shipped abilities; its tests leave it clean."""
+    running = Stack(tmp_path_factory.mktemp("stack"), free_port(), free_port())
     try:
         running.wait_ready()
         yield running

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.conftest import ROOT, Stack, free_port
+from tests.e2e.conftest import ROOT, Stack
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -18,8 +18,9 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.e2e.conftest import ROOT, Stack, free_port
+from tests.e2e.conftest import ROOT, Stack
 from tests.mutations import BODIES, document_of
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
@@ -15,6 +15,17 @@ from tests.e2e.conftest import ROOT, Stack
 pytestmark = pytest.mark.e2e
 
 READMES = ("README.md", "README.zh.md")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Both shipped abilities, on the ports that README names."""
+    running = Stack(tmp_path_factory.mktemp("readme"), 30889, 5555)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
 
 
 def blocks(readme: str, language: str) -> list[str]:

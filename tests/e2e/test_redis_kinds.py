@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.conftest import ATHENA, ROOT, Stack, example, free_port, wait_until
+from tests.e2e.conftest import ATHENA, ROOT, Stack, example, wait_until
+from tests.ports import free_port
 from tests.redis_servers import SENTINEL_PASSWORD, Server, TlsProxy, sentinel_set, tls_server
 
 pytestmark = pytest.mark.e2e

@@ -22,9 +22,9 @@ from tests.e2e.conftest import (
     example,
     faulty_answer,
     faulty_request,
-    free_port,
     wait_until,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

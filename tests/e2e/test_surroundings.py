@@ -17,11 +17,11 @@ from tests.e2e.conftest import (
     ROOT,
     Stack,
     example,
-    free_port,
     serving,
     tool_environment,
     wait_until,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Stack, free_port, wait_until
+from tests.e2e.conftest import ROOT, Stack, wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

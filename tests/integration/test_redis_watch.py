@@ -15,7 +15,7 @@ from athena.errors import ConfigError
 from athena.settings import from_env
 from athena.store.checks import check_redis
 from tests.integration.test_redis_link import connected, eventually
-from tests.redis_servers import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.redis
 

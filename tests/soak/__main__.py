@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 from tests.chaos.deaths import Deaths
-from tests.chaos.waiting import free_port, wait_for
+from tests.chaos.waiting import wait_for
+from tests.ports import free_port
 from tests.soak.load import Load
 from tests.soak.processes import Reading, read_processes
 from tests.soak.report import Report
