@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.figures import percentile
 from tests.e2e.conftest import ECHO, Stack, serving
-from tests.hostile.attacks import ATTACKS, BODY, Target
+from tests.hostile.attacks import ATTACKS, BODY, Target, large
 
 ATTACKERS = 2
 PAUSE_S = 0.02
@@ -79,6 +79,8 @@ def attack(stack: Stack, name: str, seconds: float) -> Figures:
     """Sends one kind for some seconds; an empty name attacks nobody."""
     print(f"  {name or 'nobody attacks'}", file=sys.stderr, flush=True)
     gateway = stack.child("api")
+    # Before the attackers are forked, so that they lose no time with it.
+    large()
     before = gateway.memory_info().rss
     sent = multiprocessing.Value("q", 0)
     caller = Caller(stack.port)

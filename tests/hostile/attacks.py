@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 #: What one attack may hold open, and how long an exchange may take.
@@ -81,32 +82,41 @@ def _wide(count: int) -> dict[str, int]:
     return {f"k{number}": number for number in range(count)}
 
 
-WIDE_LIST = _envelope(parameter={"echo": [0] * 2_500_000})
-WIDE_MEMBERS = _envelope(header={"app_id": "hostile", **_wide(300_000)})
-WIDE_PARAMETERS = _envelope(parameter={"echo": _wide(300_000)})
-WIDE_INPUTS = _envelope(payload={f"k{number}": {"text": 1} for number in range(200_000)})
-DEEP = b'{"header":' + b"[" * 1_000_000
-BULK = json.dumps({"jobs": [{"service_id": "echo", "header": 1}] * 150_000}).encode()
-BULK_WIDE = json.dumps({"jobs": [{"service_id": "echo", "parameter": {"echo": [0] * 50_000}}] * 20}).encode()
-FORM = (
-    b"".join(b'--b\r\nContent-Disposition: form-data; name="k%d"\r\n\r\nx\r\n' % n for n in range(60_000))
-    + b"--b--\r\n"
-)
 BODY = _envelope()
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 ORDINARY = HEAD % len(BODY)
-#: 20,000 requests at once over one connection.
-PIPELINE = (ORDINARY + BODY) * 20_000
+FORM = "multipart/form-data; boundary=b"
+
+
+@cache
+def large() -> dict[str, bytes]:
+    """Returns the large things that are sent; made once, by those who send them, as that takes seconds."""
+    bulk_wide = {"service_id": "echo", "parameter": {"echo": [0] * 50_000}}
+    field = b'--b\r\nContent-Disposition: form-data; name="k%d"\r\n\r\nx\r\n'
+    return {
+        "list": _envelope(parameter={"echo": [0] * 2_500_000}),
+        "members": _envelope(header={"app_id": "hostile", **_wide(300_000)}),
+        "parameters": _envelope(parameter={"echo": _wide(300_000)}),
+        "inputs": _envelope(payload={f"k{number}": {"text": 1} for number in range(200_000)}),
+        "deep": b'{"header":' + b"[" * 1_000_000,
+        "bulk": json.dumps({"jobs": [{"service_id": "echo", "header": 1}] * 150_000}).encode(),
+        "wide": json.dumps({"jobs": [bulk_wide] * 20}).encode(),
+        "form": b"".join(field % number for number in range(60_000)) + b"--b--\r\n",
+        # 20,000 requests at once over one connection.
+        "pipeline": (ORDINARY + BODY) * 20_000,
+        "begun": ((ORDINARY + BODY) * 20_000)[:2_000_000],
+    }
+
 
 ATTACKS: dict[str, Attack] = {
-    "a list of 2.5 million items": lambda target: _done(target.post(WIDE_LIST)),
-    "300,000 members of the header": lambda target: _done(target.post(WIDE_MEMBERS)),
-    "300,000 parameters": lambda target: _done(target.post(WIDE_PARAMETERS)),
-    "200,000 inputs": lambda target: _done(target.post(WIDE_INPUTS)),
-    "a million brackets": lambda target: _done(target.post(DEEP)),
-    "150,000 jobs in one request": lambda target: _done(target.post(BULK, "/v1/jobs")),
-    "20 jobs with 50,000 parameters each": lambda target: _done(target.post(BULK_WIDE, "/v1/jobs")),
-    "60,000 form fields": lambda target: _done(target.post(FORM, kind="multipart/form-data; boundary=b")),
+    "a list of 2.5 million items": lambda target: _done(target.post(large()["list"])),
+    "300,000 members of the header": lambda target: _done(target.post(large()["members"])),
+    "300,000 parameters": lambda target: _done(target.post(large()["parameters"])),
+    "200,000 inputs": lambda target: _done(target.post(large()["inputs"])),
+    "a million brackets": lambda target: _done(target.post(large()["deep"])),
+    "150,000 jobs in one request": lambda target: _done(target.post(large()["bulk"], "/v1/jobs")),
+    "20 jobs with 50,000 parameters each": lambda target: _done(target.post(large()["wide"], "/v1/jobs")),
+    "60,000 form fields": lambda target: _done(target.post(large()["form"], kind=FORM)),
     "a header line of 60 MB": lambda target: _done(
         target.send(b"GET / HTTP/1.1\r\nHost: x\r\nX: ", *[PIECE] * 900)
     ),
@@ -117,8 +127,8 @@ ATTACKS: dict[str, Attack] = {
     "half heads": lambda target: target.hold(b"POST /echo HTTP/1.1\r\nHost: x\r\nX-Fi"),
     "half bodies": lambda target: target.hold(ORDINARY + BODY[:10]),
     "silent connections": lambda target: target.hold(b""),
-    "20,000 requests at once, no answer read": lambda target: target.hold(PIPELINE[:2_000_000], 16),
-    "20,000 requests at once": lambda target: _done(target.send(PIPELINE)),
+    "20,000 requests at once, no answer read": lambda target: target.hold(large()["begun"], 16),
+    "20,000 requests at once": lambda target: _done(target.send(large()["pipeline"])),
 }
 
 
