@@ -1,12 +1,10 @@
 """Modules beside a wrapper whose names are taken."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from athena.ability.neighbours import LOADED, clashes
+from athena.ability.neighbours import clashes
 
 
 @pytest.fixture
@@ -46,16 +44,3 @@ def test_an_import_that_could_mean_two_modules_is_found(folder: Path, source: st
     (folder / "wrapper.py").write_text(source)
 
     assert [f"{item.module}:{item.line}" for item in clashes(folder / "wrapper.py")] == found
-
-
-def test_all_that_a_worker_loads_is_known() -> None:
-    script = (
-        "import sys, workers.process, workers.consumer.pool, workers.consumer.consumer, celery.apps.worker\n"
-        "print(*{name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names))"
-    )
-
-    listed = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
-
-    loaded = {name for name in listed.stdout.split() if not name.startswith("_") and name.islower()}
-    # The second is a file of Debian's.
-    assert loaded - LOADED <= {"cython_runtime", "sitecustomize"}
