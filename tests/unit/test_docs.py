@@ -243,6 +243,19 @@ def test_files_that_a_page_names_exist(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_that_a_page_names_exist(path: Path) -> None:
+    sources = list(ROOT.glob("tests/**/*.py"))
+    known = {source.name for source in sources}
+    known |= {source.relative_to(ROOT).as_posix() for source in sources}
+    for source in sources:
+        known.update(re.findall(r"def (test_\w+)", source.read_text(encoding="utf-8")))
+
+    named = re.findall(r"`((?:tests/[\w/]*/)?test_\w+(?:\.py)?)`", path.read_text(encoding="utf-8"))
+
+    assert set(named) <= known
+
+
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page_names_no_path_of_a_developers_machine(path: Path) -> None:
     assert not re.search(r"(?<![\w.-])/(work|tmp|home|root)\b", path.read_text(encoding="utf-8"))
 
