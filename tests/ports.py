@@ -24,7 +24,7 @@ def free_port() -> int:
     for step in range(count):
         port = FIRST + (begin + step) % count
         claim = _claim(port)
-        if claim is not None and _is_free(port):
+        if claim is not None and is_free(port):
             _claims.append(claim)
             return port
         if claim is not None:
@@ -43,7 +43,8 @@ def _claim(port: int) -> socket.socket | None:
     return claim
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", port))

@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.e2e.conftest import ROOT, Stack
+from tests.e2e.conftest import ROOT, START_TIMEOUT_S, Stack, wait_until
+from tests.ports import is_free
 
 pytestmark = pytest.mark.e2e
 
@@ -20,6 +21,8 @@ READMES = ("README.md", "README.zh.md")
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Both shipped abilities, on the ports that README names."""
+    # Another checkout's tests may be at it.
+    wait_until(lambda: is_free(30889) and is_free(5555), START_TIMEOUT_S, "README's ports are free")
     running = Stack(tmp_path_factory.mktemp("readme"), 30889, 5555)
     try:
         running.wait_ready()
