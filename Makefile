@@ -8,7 +8,8 @@ SOURCES := setup.cfg pyproject.toml constraints.txt $(INSTALL)
 # Arguments for the command behind a target: make serve ARGS="--port 8000"
 ARGS ?=
 
-# Tests run side by side, a file at a time; `ARGS="-n 0 -s"` has them one by one, and shows what they print.
+# Tests run side by side, a file at a time: `auto` is one process more than there are cores, `logical` one for each.
+# `ARGS="-n 0 -s"` runs them one by one, and shows what they print.
 PYTEST := $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
 
 # The revision that `make bench-builds` compares the present one with.
@@ -50,7 +51,7 @@ test: $(VENV)/.dev  ## Run all tests
 	@exec $(PYTEST) $(ARGS)
 
 test-unit: $(VENV)/.dev  ## Run the tests that start no other process
-	@exec $(PYTEST) tests/unit $(ARGS)
+	@exec $(PYTEST) -n logical tests/unit $(ARGS)
 
 test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which they start
 	@scripts/install-cc.sh

@@ -69,11 +69,11 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """Called for `-n auto`; None: by the variable of pytest-xdist."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Called for `-n auto` and `-n logical`; None: by the variable of pytest-xdist."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
-    return worker_count(len(os.sched_getaffinity(0)))
+    return worker_count(len(os.sched_getaffinity(0)), waiting=config.option.numprocesses == "auto")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,9 +12,9 @@ MOST_WORKERS = 8
 LONGEST_FIRST = ("e2e", "integration")
 
 
-def worker_count(cores: int) -> int:
-    """Returns how many processes run tests: one more than there are cores, as tests of stacks mostly wait."""
-    return min(cores + 1, MOST_WORKERS)
+def worker_count(cores: int, waiting: bool) -> int:
+    """Returns how many processes run tests: one more than there are cores where tests mostly wait."""
+    return min(cores + waiting, MOST_WORKERS)
 
 
 def begin_with_the_longest(items: list[pytest.Item], tests: Path) -> None:

@@ -37,9 +37,11 @@ def test_longest_files_begin_and_stay_as_they_are() -> None:
     ]
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 2), (2, 3), (64, 8)])
-def test_workers_by_cores(cores: int, workers: int) -> None:
-    assert worker_count(cores) == workers
+@pytest.mark.parametrize(
+    ("cores", "waiting", "workers"), [(1, True, 2), (1, False, 1), (2, True, 3), (2, False, 2), (64, True, 8)]
+)
+def test_workers_by_cores(cores: int, waiting: bool, workers: int) -> None:
+    assert worker_count(cores, waiting) == workers
 
 
 def test_report_with_hostile_text_can_be_sent() -> None:
