@@ -18,7 +18,7 @@ import requests
 
 from athena.settings import from_env
 from athena.store.address import redis_url_of
-from tests.ports import free_port
+from tests.ports import free_port as free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ATHENA = [sys.executable, "-P", "-m", "athena"]
