@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from redis.exceptions import RedisError
 
+from api.access.exposure import exposures
 from api.app import create_server
 from api.fast_path.direct import make_protocol
 from api.gateway.gateway import Gateway
@@ -18,6 +19,7 @@ from api.http.request_body import ByteBudget
 from api.server import GatewayServer
 from athena.access.keys_file import read_keys_file
 from athena.errors import ConfigError
+from athena.runtime.certificate import Certificate, load_certificate
 from athena.runtime.listening import LISTEN_FD
 from athena.runtime.open_files import allow_open_files, for_callers
 from athena.settings import Settings, from_env
@@ -25,6 +27,8 @@ from athena.store.address import redis_address_of
 from athena.store.checks import fault_at
 from athena.telemetry.log_streams import open_log_streams
 from athena.telemetry.logs import configure_logs
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -34,14 +38,17 @@ def main() -> int:
         settings = from_env(os.environ)
         if settings.needs_keys and settings.keys_file:
             read_keys_file(Path(settings.keys_file))
+        certificate = load_certificate(settings.tls_cert_file, settings.tls_key_file)
         check_settings_of_redis(settings)
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)
         return 2
     configure_logs(settings.log_level)
     files = allow_open_files()
+    for exposure in exposures(settings, asks_for_keys=settings.needs_keys):
+        logger.warning("%s", exposure)
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
-    make_server(settings, files, inherited_socket(os.environ)).serve_forever()
+    make_server(settings, files, inherited_socket(os.environ), certificate).serve_forever()
     return 0
 
 
@@ -67,27 +74,33 @@ def inherited_socket(environ: Mapping[str, str]) -> socket.socket | None:
     return socket.socket(fileno=int(number)) if number else None
 
 
-def make_server(settings: Settings, files: int, inherited: socket.socket | None = None) -> GatewayServer:
+def make_server(
+    settings: Settings,
+    files: int,
+    inherited: socket.socket | None = None,
+    certificate: Certificate | None = None,
+) -> GatewayServer:
     """Returns the HTTP server, not started yet; it may have so many files and connections open."""
     gateway, budget = Gateway(settings), ByteBudget(settings.max_held_bytes)
+    protocol = make_protocol(gateway, budget, min(settings.max_connections, for_callers(files)))
     config = uvicorn.Config(
         create_server(gateway, budget),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=make_protocol(gateway, budget, min(settings.max_connections, for_callers(files))),
+        http=protocol,
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
         date_header=False,
-        # Nothing here asks who the caller is, or by which scheme he came.
+        # `ProxyView` does that, by what this gateway's operator has set.
         proxy_headers=False,
         # From the end of `DRAIN_S` on: 2 s more than callers wait.
         timeout_graceful_shutdown=math.ceil(settings.grace_s),
     )
-    return GatewayServer(config, gateway, inherited)
+    return GatewayServer(config, gateway, inherited, certificate)
 
 
 if __name__ == "__main__":

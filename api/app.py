@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.access.origin_guard import OriginGuard
 from api.access.permissions import check_permission
+from api.access.proxies import ProxyView
 from api.fast_path.ordinary import FastPath
 from api.gateway.canaries import Canaries
 from api.gateway.gateway import Gateway
@@ -31,7 +32,7 @@ def create_app(gateway: Gateway) -> InlineFlask:
     return app
 
 
-def create_server(gateway: Gateway, budget: ByteBudget) -> OriginGuard:
+def create_server(gateway: Gateway, budget: ByteBudget) -> ProxyView:
     """Returns the gateway as an ASGI application; `budget` bounds the bodies that it holds."""
     canaries = Canaries(gateway)
 
@@ -50,7 +51,7 @@ def create_server(gateway: Gateway, budget: ByteBudget) -> OriginGuard:
         FastPath(gateway).answer,
         budget,
     )
-    return OriginGuard(server, gateway.origins)
+    return ProxyView(OriginGuard(server, gateway.origins), gateway.proxies)
 
 
 def _http_problem(error: HTTPException) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 from types import FrameType
 from typing import cast
 
@@ -11,6 +12,9 @@ import uvicorn
 from api.background import BackgroundLoop
 from api.gateway.gateway import Gateway
 from api.http.connection import Connection
+from api.http.secure_listener import SecureListener
+from athena.runtime.certificate import Certificate
+from athena.runtime.listening import listen
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +36,18 @@ class GatewayServer(uvicorn.Server):
     Args:
         gateway: what it serves.
         inherited: the listening socket of a supervisor, which keeps it while one gateway follows another.
+        certificate: what it shows its callers, looked at once a second.
     """
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway, inherited: socket.socket | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        gateway: Gateway,
+        inherited: socket.socket | None,
+        certificate: Certificate | None = None,
+    ) -> None:
         super().__init__(config)
+        self._certificate = certificate
         self._gateway = gateway
         self._inherited = inherited
         self._drain: asyncio.Task[None] | None = None
@@ -43,12 +55,31 @@ class GatewayServer(uvicorn.Server):
 
     def serve_forever(self) -> None:
         """Serves until a signal comes."""
+        if self._certificate is not None:
+            # It accepts none itself.
+            self.run(sockets=[])
+            return
         self.run(sockets=[self._inherited] if self._inherited else None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen, and to look after the connections."""
         await super().startup(sockets)
+        if self._certificate is not None:
+            self._listen(self._certificate)
         self._sweeper.start()
+
+    def _listen(self, certificate: Certificate) -> None:
+        config = self.config
+        try:
+            listening = self._inherited or listen(config.host, config.port)
+        except OSError as error:
+            # As uvicorn does where it listens itself.
+            logger.error("cannot listen on %s:%d: %s", config.host, config.port, error)
+            sys.exit(1)
+        protocol = cast(type[Connection], config.http_protocol_class)
+        listener = SecureListener(listening, protocol, config, self.server_state, certificate)
+        listener.start()
+        self.servers = [cast(asyncio.Server, listener)]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all connections."""
@@ -58,6 +89,8 @@ class GatewayServer(uvicorn.Server):
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._certificate is not None:
+            self._certificate.renew()
         for connection in self._connections():
             try:
                 connection.tick(loop.time())

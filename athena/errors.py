@@ -24,6 +24,7 @@ AthenaError
 ├── NotFoundError                404  10404  no such service, job or path
 │   └── ResultExpiredError       410  10404  the record is still there, its result is not
 ├── QueueFullError               429  10110  the ability's queue is at its limit (retryable)
+├── QuotaError                   429  11203  the caller has as much as one caller may have (retryable)
 ├── UnservedError                503  10225  no worker serves the ability (retryable)
 ├── GatewayError                 503  10222  the gateway is ending, or full (retryable)
 ├── StoreError                   503  10250  Redis cannot be reached or refuses writes (retryable)
@@ -227,6 +228,14 @@ class QueueFullError(AthenaError):
     """The ability's queue holds as many jobs as it may."""
 
     code = 10110
+    http_status = 429
+    retryable = True
+
+
+class QuotaError(AthenaError):
+    """The caller's address or app has as much as it may have; the message names the limit."""
+
+    code = 11203
     http_status = 429
     retryable = True
 

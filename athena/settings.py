@@ -54,6 +54,11 @@ def _file(raw: str) -> str:
     return str(path)
 
 
+def _file_name(raw: str) -> str:
+    """Returns the absolute name of a file that only the gateway has to be able to read."""
+    return str(Path(raw).expanduser().absolute()) if raw else ""
+
+
 def _positive_int(raw: str) -> int:
     value = int(raw)
     if value <= 0:
@@ -266,6 +271,25 @@ class Settings:
         _positive_int,
         "connections that a gateway takes, as far as the limit of open files allows; for more, those are "
         "closed that have been silent longest",
+    )
+    max_connections_per_address: int = _setting(
+        "0",
+        _count,
+        "connections that one address may have, of IPv6 one /64; 0: a quarter of all, and this machine's own "
+        "have no limit",
+    )
+    tls_cert_file: str = _setting(
+        "",
+        _file_name,
+        "certificate that the gateway shows its callers: it speaks TLS then; PEM, with those that lead to "
+        "its authority; read again when it changes",
+    )
+    tls_key_file: str = _setting("", _file_name, "its key, without a passphrase")
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "",
+        _networks,
+        "addresses of proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by "
+        "commas: `10.0.0.7`, `10.0.0.0/24`; empty: nobody's",
     )
     idle_s: float = _setting(
         "120",

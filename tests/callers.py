@@ -26,8 +26,8 @@ FAILED = Reply("", JobState.FAILED, 10909, "ValueError", "cpu", b"")
 class Knowing(Gateway):
     """A gateway without Redis that knows one ability."""
 
-    def __init__(self, wait_s: float = 60) -> None:
-        super().__init__(from_env({"ATHENA_REDIS_URL": "redis://127.0.0.1:1/0"}))
+    def __init__(self, wait_s: float = 60, **environment: str) -> None:
+        super().__init__(from_env({"ATHENA_REDIS_URL": "redis://127.0.0.1:1/0", **environment}))
         limits = Limits(wait_s=wait_s, max_body_bytes=20_000)
         interface = Interface("echo", "v1", "", (), (DataSpec("text", 0),), (), ("cpu",), True, limits)
         self.watch._first_look.set()

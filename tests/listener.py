@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 import uvloop
@@ -17,6 +17,8 @@ from api.app import create_server
 from api.fast_path.direct import make_protocol
 from api.http.connection import Connection
 from api.http.request_body import ByteBudget
+from api.http.secure_listener import SecureListener
+from athena.runtime.certificate import Certificate
 from tests.callers import Knowing
 
 TIMEOUT_S = 30.0
@@ -25,7 +27,13 @@ TIMEOUT_S = 30.0
 class Listener:
     """The protocol on uvloop in a thread of its own, with the application behind it."""
 
-    def __init__(self, gateway: Knowing, budget_bytes: int, max_connections: int) -> None:
+    def __init__(
+        self,
+        gateway: Knowing,
+        budget_bytes: int,
+        max_connections: int,
+        certificate: Certificate | None = None,
+    ) -> None:
         self.gateway = gateway
         self.budget = ByteBudget(budget_bytes)
         self.state = ServerState()
@@ -36,6 +44,7 @@ class Listener:
         config = uvicorn.Config(app, interface="asgi3", ws="none", lifespan="off", proxy_headers=False)
         config.load()
         protocol = make_protocol(gateway, self.budget, max_connections)
+        self._config, self._protocol, self._certificate = config, protocol, certificate
         self._factory = lambda: protocol(config, self.state, {}, self.loop)
         self._thread = threading.Thread(target=self.loop.run_forever)
 
@@ -44,7 +53,13 @@ class Listener:
         self.run(self._listen)
 
     async def _listen(self) -> None:
-        self._server = await self.loop.create_server(self._factory, sock=self._socket)
+        if self._certificate is None:
+            self._server: Any = await self.loop.create_server(self._factory, sock=self._socket)
+            return
+        self._server = SecureListener(
+            self._socket, self._protocol, self._config, self.state, self._certificate
+        )
+        self._server.start()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Calls a function on the loop; returns what it does."""
@@ -81,8 +96,9 @@ class Listener:
 
     async def _end(self) -> None:
         self._server.close()
+        self._socket.close()
         for connection in self.connections:
-            connection.transport.abort()
+            connection.close_silent()
         for task in list(self.state.tasks):
             task.cancel()
         while self.state.connections or self.state.tasks:
@@ -90,9 +106,14 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(gateway: Knowing, budget_bytes: int = 10**8, max_connections: int = 1000) -> Iterator[Listener]:
+def listening(
+    gateway: Knowing,
+    budget_bytes: int = 10**8,
+    max_connections: int = 1000,
+    certificate: Certificate | None = None,
+) -> Iterator[Listener]:
     """Serves until the block ends."""
-    listener = Listener(gateway, budget_bytes, max_connections)
+    listener = Listener(gateway, budget_bytes, max_connections, certificate)
     listener.start()
     try:
         yield listener
@@ -124,7 +145,7 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", listener.port), TIMEOUT_S)
         self._read = b""
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

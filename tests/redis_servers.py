@@ -179,17 +179,22 @@ def make_certificates(folder: Path) -> None:
                 f"{name}.pem",
             ),
         )
+    issue_certificate(folder, "server")
+
+
+def issue_certificate(folder: Path, name: str, names: str = "DNS:localhost") -> None:
+    """Makes `<name>.pem` and `<name>.key`, signed by the first authority of `make_certificates`."""
     identifiers = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
-    (folder / "extensions").write_text(f"subjectAltName=DNS:localhost\n{identifiers}")
+    (folder / "extensions").write_text(f"subjectAltName={names}\n{identifiers}")
     _openssl(
         folder,
-        *("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
-        *("-keyout", "server.key", "-out", "server.csr"),
+        *("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"),
+        *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
     )
     _openssl(
         folder,
-        *("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
-        *("-days", "2", "-extfile", "extensions", "-out", "server.pem"),
+        *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
+        *("-days", "2", "-extfile", "extensions", "-out", f"{name}.pem"),
     )
 
 

@@ -134,10 +134,11 @@ def make_origin_policy(settings: Settings) -> OriginPolicy:
     Without a list of hosts, a gateway that only its own machine reaches answers to that machine's names. Any
     other one is deployed under a name that nobody knows here, and answers to all.
     """
-    hosts = settings.allowed_hosts or (() if _is_loopback(settings.host) else (ANY_HOST,))
+    hosts = settings.allowed_hosts or (() if is_loopback(settings.host) else (ANY_HOST,))
     name = socket.gethostname().lower()
     return OriginPolicy(hosts, settings.allowed_origins, (name, settings.host.lower()))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only its own machine reaches an address."""
     return host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

@@ -10,6 +10,7 @@ from api.gateway.call import CALL, Call, problem_of
 from api.gateway.gate import GONE, Visit
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import BriefFuture
+from api.http.address_limit import make_address_limit
 from api.http.asgi import Answer
 from api.http.connection import Connection
 from api.http.heads import Headers, is_json
@@ -303,6 +304,10 @@ def make_protocol(
     BoundProtocol.fast_path = FastPath(gateway)
     BoundProtocol.budget = budget
     BoundProtocol.gate = gateway.gate
-    BoundProtocol.doors = Doors(max_connections)
-    BoundProtocol.idle_s = gateway.settings.idle_s
+    settings = gateway.settings
+    limit = make_address_limit(
+        settings.max_connections_per_address, max_connections, settings.trusted_proxies
+    )
+    BoundProtocol.doors = Doors(max_connections, limit)
+    BoundProtocol.idle_s = settings.idle_s
     return BoundProtocol

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.access.key_book import Caller
+from api.access.proxies import Proxies
 from api.http.heads import Headers
+from api.http.patience import peer_of
 from api.http.problems import unexpected
 from athena.errors import AthenaError
 from athena.store.submission import Submission
@@ -162,9 +164,11 @@ class Gate:
 
     Args:
         now: tells the time in seconds.
+        proxies: whose word counts about where a request came from.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], proxies: Proxies | None = None) -> None:
+        self._proxies = proxies or Proxies(())
         self._now = now
         self._rules: list[Rule] = []
 
@@ -182,7 +186,8 @@ class Gate:
         """
         if not self._rules:
             return None
-        visit = Visit(self._rules, self._now, (method, target, headers), _client_of(transport))
+        client = self._proxies.caller(peer_of(transport), headers)
+        visit = Visit(self._rules, self._now, (method, target, headers), client)
         try:
             for rule in self._rules:
                 rule.enter(visit)
@@ -203,8 +208,3 @@ def caller_of(scope: Mapping[str, Any]) -> Caller | None:
     """Returns who has sent a request; None where none needs a key, or this one needs none."""
     visit = visit_of(scope)
     return visit.caller if visit is not None else None
-
-
-def _client_of(transport: asyncio.BaseTransport) -> str:
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else ""

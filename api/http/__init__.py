@@ -1,5 +1,6 @@
 """HTTP itself: connections, heads, bodies, answers.
 
+address_limit: how many connections one address may have
 answers: answers that several views give
 asgi: Flask on the event loop
 connection: one connection
@@ -11,4 +12,5 @@ json_body: a body of JSON
 patience: how long connections may take, how many there may be
 problems: from an error to an answer
 request_body: the bytes of a body
+secure_listener: connections that begin with TLS
 """

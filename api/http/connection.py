@@ -12,20 +12,22 @@ from api.gateway.gate import GONE, VISIT, Gate, Visit
 from api.http.asgi import Answer
 from api.http.exchange import Exchange, scope_of
 from api.http.framing import BETWEEN, BODY, HEAD, Framing
-from api.http.heads import Headers, fault_of
+from api.http.heads import BROWSER_RULES, Headers, fault_of
 from api.http.patience import (
     HALF_CLOSED_S,
     HEAD_S,
     LINGER_BYTES,
     LINGER_S,
     WRITE_S,
+    Admission,
     Doors,
     is_body_late,
     is_reset,
+    peer_of,
 )
 from api.http.problems import problem_answer
 from api.http.request_body import DIGEST, ByteBudget
-from athena.errors import AthenaError, GatewayError, QueueFullError, SlowRequestError
+from athena.errors import AthenaError, GatewayError, QueueFullError, QuotaError, SlowRequestError
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -72,11 +74,14 @@ class Connection(Framing):
         self._has_eof = False
         self._was_asked = False
         self.has_been_served = False
+        self.origin = ""
         #: When what is happening now began: silence, a head, a body, the end.
         self.since_s = 0.0
         self._stage_noted: tuple[int, Headers] | None = None
         self._received_bytes = 0
         self._stuck: tuple[int, float] = (0, 0.0)
+        # Over TLS asyncio ends both sides at once.
+        self._can_half_close = True
 
     # What the loop calls.
 
@@ -85,18 +90,17 @@ class Connection(Framing):
         self.transport = transport
         self.since_s = self.loop.time()
         others = self.state.connections
-        is_admitted = self.doors.admit(others)  # type: ignore[arg-type]
+        self._can_half_close = transport.can_write_eof()
+        admission = self.doors.admit(self, peer_of(transport), others)  # type: ignore[arg-type]
         others.add(self)  # type: ignore[arg-type]
-        if not is_admitted:
-            self._say(
-                problem_answer(GatewayError("the gateway has no room for more callers", retry_after_s=1))
-            )
+        if admission is not Admission.ADMITTED:
+            self._say(problem_answer(_turned_away(admission)))
             self._end_input()
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called when the connection is gone."""
-        self.state.connections.discard(self)
+        self._depart()
         self._end_input()
         self._lose_waiting()
         self._give_back()
@@ -126,7 +130,7 @@ class Connection(Framing):
         self._end_input()
         self._has_eof = True
         self.since_s = self.loop.time()
-        return self.running is not None and not self._is_lingering
+        return self.running is not None and not self._is_lingering and self._can_half_close
 
     def pause_writing(self) -> None:
         """Called when the caller does not take what is written."""
@@ -161,8 +165,12 @@ class Connection(Framing):
         """Ends a connection that is silent."""
         self._end_input()
         # At once: the loop tells of the loss only after the new one was counted.
-        self.state.connections.discard(self)
+        self._depart()
         self.transport.abort()
+
+    def _depart(self) -> None:
+        self.state.connections.discard(self)
+        self.doors.leave(self)
 
     def tick(self, now_s: float) -> None:
         """Ends what takes too long."""
@@ -449,18 +457,29 @@ class Connection(Framing):
         lines = [b"%s: %s\r\n" % header for header in headers]
         if closes:
             lines.append(b"connection: close\r\n")
-        self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+        self.transport.write(b"".join((STATUS_LINE[status], *lines, BROWSER_RULES, b"\r\n", body)))
 
     def _close(self) -> None:
         """Closes; where the caller may still be sending, once he has stopped."""
         self._end_input()
         self._lose_waiting()
         self._give_back()
-        # A caller who ended his side, or asked for the end, sends no more that could be left unread.
-        if self._has_eof or (self._was_asked and self.stage == BETWEEN):
+        # A caller who ended his side, or asked for the end, sends no more that could be left unread. Over TLS
+        # no other sign of the end can be given, and one who waits for it would wait as long as this lingers.
+        if self._has_eof or (self.stage == BETWEEN and (self._was_asked or not self._can_half_close)):
             self.transport.close()
             return
         self._is_lingering = True
         self.since_s, self._received_bytes = self.loop.time(), 0
-        self.transport.write_eof()
+        if self._can_half_close:
+            self.transport.write_eof()
         self.resume_reading()
+
+
+def _turned_away(admission: Admission) -> AthenaError:
+    if admission is Admission.CROWD:
+        return QuotaError(
+            "this address has as many connections as one may have (ATHENA_MAX_CONNECTIONS_PER_ADDRESS)",
+            retry_after_s=1,
+        )
+    return GatewayError("the gateway has no room for more callers", retry_after_s=1)

@@ -166,7 +166,7 @@ def scope_of(
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": version,
         "method": method.decode("ascii"),
-        "scheme": "http",
+        "scheme": "http" if info("sslcontext") is None else "https",
         "path": urllib.parse.unquote(path) if "%" in path else path,
         "query_string": query,
         "headers": headers,

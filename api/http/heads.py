@@ -13,6 +13,16 @@ _LINE_BYTES, _HEADER_BYTES = len(b"  HTTP/1.1\r\n"), len(b": \r\n")
 #: Headers that offer another protocol (RFC 9110, 7.8; the settings are those of RFC 7540).
 _OFFER = frozenset((b"upgrade", b"http2-settings"))
 
+#: What browsers may do with an answer, which holds what some caller has sent: not guess its kind, run or
+#: frame nothing of it, keep it in no cache, and tell nobody where it came from. No Strict-Transport-Security:
+#: it would hold for all ports of the host, Flower's too.
+BROWSER_RULES = (
+    b"x-content-type-options: nosniff\r\n"
+    b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+    b"referrer-policy: no-referrer\r\n"
+    b"cache-control: no-store\r\n"
+)
+
 _JSON = b"application/json"
 _JSON_FORMS = frozenset((_JSON, b"application/json;charset=utf-8", b'application/json;charset="utf-8"'))
 

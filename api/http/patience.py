@@ -5,7 +5,10 @@ import heapq
 import logging
 import socket
 from collections.abc import Collection
+from enum import Enum, auto
 from typing import Protocol
+
+from api.http.address_limit import AddressLimit
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,9 @@ HALF_CLOSED_S = 1.0
 #: What Linux calls a connection that the other side has reset (its tcp_states.h).
 TCP_CLOSE = 7
 
+#: Between two lines in the log about addresses with too many connections.
+COMPLAINT_S = 60.0
+
 #: Connections that are closed at a time to make room for new ones: a part of all.
 EVICTED = 1 / 64
 
@@ -46,16 +52,24 @@ def is_reset(transport: asyncio.Transport) -> bool:
     return state[0] == TCP_CLOSE
 
 
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """Returns the address at the other end; "" for a socket of this machine."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
 class Guest(Protocol):
     """A connection, as far as it may be closed to make room.
 
     Attributes:
         since_s: when what it does now has begun.
         has_been_served: whether a request of it was ever answered.
+        origin: under which name its address is counted.
     """
 
     since_s: float
     has_been_served: bool
+    origin: str
 
     @property
     def is_silent(self) -> bool:
@@ -65,19 +79,49 @@ class Guest(Protocol):
         """Closes it."""
 
 
+class Admission(Enum):
+    """Whether a connection comes in."""
+
+    ADMITTED = auto()
+    #: All have as many as there may be, and none is silent.
+    FULL = auto()
+    #: Its address has as many as it may have.
+    CROWD = auto()
+
+
 class Doors:
     """Lets in as many connections as there may be; those that have been silent longest go for new ones.
 
     So strangers who open connections and say nothing can take neither the descriptors that the gateway needs
-    for itself, nor the places of callers who do send requests.
+    for itself, nor the places of callers who do send requests. Who sends requests over each of them gets no
+    further than the limit of one address.
     """
 
-    def __init__(self, max_connections: int) -> None:
+    def __init__(self, max_connections: int, limit: AddressLimit | None = None) -> None:
         self._max = max_connections
+        self._limit = limit or AddressLimit(max_connections)
         self._is_crowded = False
+        self._complained_s = float("-inf")
 
-    def admit(self, guests: Collection[Guest]) -> bool:
-        """Whether one more may come in beside these."""
+    def admit(self, guest: Guest, peer: str, guests: Collection[Guest]) -> Admission:
+        """Tells whether a new connection may come in beside the others; who does is to `leave`."""
+        guest.origin = self._limit.key_of(peer)
+        if not self._limit.enter(guest.origin):
+            self._complain_of(guest)
+            guest.origin = ""
+            return Admission.CROWD
+        if self._has_room(guests):
+            return Admission.ADMITTED
+        self._limit.leave(guest.origin)
+        guest.origin = ""
+        return Admission.FULL
+
+    def leave(self, guest: Guest) -> None:
+        """A connection is gone; only the first time counts."""
+        self._limit.leave(guest.origin)
+        guest.origin = ""
+
+    def _has_room(self, guests: Collection[Guest]) -> bool:
         if len(guests) < self._max:
             # Not over with the first free place, or each caller at the limit would get a line.
             self._is_crowded = self._is_crowded and len(guests) > 0.9 * self._max
@@ -90,6 +134,17 @@ class Doors:
         for guest in leaving:
             guest.close_silent()
         return bool(leaving)
+
+    def _complain_of(self, guest: Guest) -> None:
+        """One line a minute, or the log would be what is attacked."""
+        if guest.since_s - self._complained_s >= COMPLAINT_S:
+            self._complained_s = guest.since_s
+            logger.warning(
+                "%s has %d connections, as many as one address may have "
+                "(ATHENA_MAX_CONNECTIONS_PER_ADDRESS, ATHENA_TRUSTED_PROXIES); more are refused",
+                guest.origin,
+                self._limit.limit,
+            )
 
     def _complain(self) -> None:
         """One line for each time that it gets crowded."""

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.devices.host import host_name
 from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
+from athena.runtime.certificate import load_certificate
 from athena.runtime.listening import LISTEN_FD, listen
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
 from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
@@ -81,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     configure_logs("WARNING")
     abilities = [load_ability(path) for path in options.ability or default_abilities()]
     check_abilities(abilities)
+    # Before anything starts: the gateway itself would say it last, when all workers have loaded.
+    load_certificate(settings.tls_cert_file, settings.tls_key_file)
     check_port(settings.host, settings.port, "--port")
     if settings.flower_port:
         check_port(settings.flower_host, settings.flower_port, "--flower-port")
@@ -194,6 +198,7 @@ class GatewayChild(Child):
     def __init__(self, settings: Settings) -> None:
         super().__init__("gateway", grace_s=settings.grace_s + 5)
         self._address = (connect_host(settings.host), settings.port)
+        self._is_secure = bool(settings.tls_cert_file)
         self._listening = listen(settings.host, settings.port)
 
     def environment(self) -> Mapping[str, str]:
@@ -210,7 +215,7 @@ class GatewayChild(Child):
 
     def check_ready(self) -> bool:
         """Whether it can serve."""
-        return self.process is not None and _answers(self._address, "/readyz")
+        return self.process is not None and _answers(self._address, "/readyz", self._is_secure)
 
 
 class FlowerChild(Child):
@@ -334,8 +339,13 @@ def _open_lock(path: Path) -> TextIO:
         raise ConfigError(f"cannot use {path}: {error.strerror}; choose another folder with --data") from None
 
 
-def _answers(address: tuple[str, int], path: str) -> bool:
+def _answers(address: tuple[str, int], path: str, is_secure: bool) -> bool:
     connection = http.client.HTTPConnection(*address, timeout=2)
+    if is_secure:
+        # Our own child behind our own socket, under an address that its certificate need not name.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(*address, timeout=2, context=context)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200
@@ -346,7 +356,7 @@ def _answers(address: tuple[str, int], path: str) -> bool:
 
 
 def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -> None:
-    base = _url(settings.host, settings.port)
+    base = _url(settings.host, settings.port, bool(settings.tls_cert_file))
     say(f"ready after {took_s:.1f} s")
     for ability in abilities:
         print(f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
@@ -361,9 +371,9 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
         print(f"  {curl_command(base, example)}\n", flush=True)
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, is_secure: bool = False) -> str:
     """Returns where a server that listens on an address is reached from here."""
-    return f"http://{bracketed(connect_host(host))}:{port}"
+    return f"{'https' if is_secure else 'http'}://{bracketed(connect_host(host))}:{port}"
 
 
 def curl_command(base: str, ability: Ability) -> str:
@@ -371,7 +381,9 @@ def curl_command(base: str, ability: Ability) -> str:
     path = ability.example_path
     with_cwd = os.path.relpath(path)
     shown = with_cwd if not with_cwd.startswith("..") else str(path)
+    # The certificate names the gateway as others reach it.
+    trust = " --insecure" if base.startswith("https:") else ""
     return (
-        f"curl -s {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
+        f"curl -s{trust} {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
         f"-d @{shlex.quote(shown)}"
     )

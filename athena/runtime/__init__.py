@@ -1,5 +1,6 @@
 """What each process sets first.
 
+certificate: what a gateway shows its callers, and its renewal
 garbage: when Python looks for cycles
 listening: the socket that a supervisor holds for its gateway
 open_files: how many files may be open

@@ -111,6 +111,11 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
         "holds `ATHENA_MAX_HELD_BYTES`.",
         "wait as `Retry-After` says and send again; add workers, or raise the limit.",
     ),
+    e.QuotaError: Advice(
+        "the caller's address has `ATHENA_MAX_CONNECTIONS_PER_ADDRESS` connections, or its app has used one of its quotas up.",
+        "the message names the limit; wait as `Retry-After` says, close connections that are not needed, or have the "
+        "operator raise it.",
+    ),
     e.UnservedError: Advice(
         "the ability's workers did not start, are gone, or none has the GPU type that the ability insists on.",
         "the message says why; `athena workers ls` and `athena doctor` show more.",

@@ -20,6 +20,7 @@ from athena.errors import (
     PoisonedError,
     Problem,
     QueueFullError,
+    QuotaError,
     RequestError,
     StoreError,
     UnservedError,
@@ -70,7 +71,8 @@ def test_subclass_with_the_code_of_its_base_has_another_status(error: type[Athen
 
 
 def test_only_what_may_pass_by_itself_is_retryable() -> None:
-    expected = {GatewayError, QueueFullError, UnservedError, StoreError, WaitTimeoutError, ExpiredError}
+    full = {QueueFullError, QuotaError}
+    expected = {*full, GatewayError, UnservedError, StoreError, WaitTimeoutError, ExpiredError}
 
     assert {error for error in CLASSES if error.retryable} == expected
 

@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from api.fast_path.direct import MAX_BYTES, DirectProtocol, make_protocol
 from api.gateway import errand as errands
 from api.gateway import waiters as waiters_module
+from api.http.heads import BROWSER_RULES
 from api.http.request_body import ByteBudget
 from tests.callers import FAILED, REQUEST, Knowing, post
 
@@ -31,6 +32,9 @@ class Wire(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.is_closed
+
+    def can_write_eof(self) -> bool:
+        return True
 
     def close(self) -> None:
         self.is_closed = True
@@ -121,8 +125,8 @@ def test_ordinary_request_is_answered_when_its_job_ends(path: str) -> None:
         await settled()
         header = {"code": 0, "message": "success", "sid": job_id, "gpu_type": "cpu"}
         body = json.dumps({"header": header, "payload": {"text": {}}}, separators=(",", ":")).encode()
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
-        assert caller.wire.sent == head + body
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+        assert caller.wire.sent == head + BROWSER_RULES + b"\r\n" + body
         assert (caller.gateway.forgotten, caller.gateway.left) == ([job_id], [])
 
     caller = play(scenario)
