@@ -99,23 +99,31 @@ class WrkResult:
             raise SystemExit(f"requests failed:\n{output}")
 
 
-def run_wrk(url: str, body: bytes, clients: int, seconds: float) -> WrkResult:
-    """Sends a request over and over, over kept-alive connections; whole seconds are what wrk knows."""
+def run_wrk(url: str, body: bytes, clients: int, seconds: float, script: str = "") -> WrkResult:
+    """Sends a request over and over, over kept-alive connections; whole seconds are what wrk knows.
+
+    Args:
+        url: where to.
+        body: of each request.
+        clients: connections.
+        seconds: how long.
+        script: more lines of Lua, for requests that differ.
+    """
     wrk = shutil.which("wrk")
     if wrk is None:
         raise SystemExit("no wrk: run scripts/install-wrk.sh")
     with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
         (Path(folder) / "body").write_bytes(body)
-        script = Path(folder) / "post.lua"
-        script.write_text(
+        program = Path(folder) / "post.lua"
+        program.write_text(
             'wrk.method = "POST"\n'
             'wrk.headers["Content-Type"] = "application/json"\n'
             f'local file = io.open("{folder}/body")\n'
             'wrk.body = file:read("*a")\n'
-            "file:close()\n"
+            "file:close()\n" + script
         )
         command = [wrk, "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--latency"]
-        command += ["--timeout", "60s", "-s", str(script), url]
+        command += ["--timeout", "60s", "-s", str(program), url]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return WrkResult(done.stdout)
 

@@ -1,0 +1,167 @@
+"""What keys cost: `make bench-access`.
+
+Two stacks of the present build run at the same time, one open, one with keys. Each round measures them in an
+order that is drawn anew, with 64 clients and requests of 1 KB that do nothing: without a key; with a bearer
+key; with signatures in the query, which change each second as a client's clock does; and with signed digests,
+where each request has a body and a signature of its own. What counts is the ratio of processor time within a
+round.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from athena.protocol.signature import signed_headers, signed_url
+from benchmarks.harness import ROOT, Served, cpu_us_per_request, run_wrk, served
+from benchmarks.noop import request_body
+
+SEAL_KEY = "a seal of the benchmark, not secret"
+KEYS_ON = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": SEAL_KEY}
+APP_ID = "bench"
+
+#: More requests a second than any machine here answers.
+MAX_RATE = 4000
+
+#: Before the first request of a run, and after its last one.
+SPARE_S = 10
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the application."""
+
+    token: str
+    api_key: str
+    secret: str
+
+
+def make_key(athena: Served) -> Key:
+    """Makes the application, as an operator does."""
+    command = [sys.executable, "-P", "-m", "athena", "keys", "create", APP_ID, "--json", "--data"]
+    done = subprocess.run(
+        [*command, str(athena.data_dir)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        env={"ATHENA_SEAL_KEY": SEAL_KEY},
+    )
+    made = json.loads(done.stdout)
+    return Key(made["key"], made["api_key"], made["api_secret"])
+
+
+def open_script(url: str, body: bytes, key: Key, seconds: int) -> str:
+    """Returns nothing more: requests without a key."""
+    return ""
+
+
+def bearer_script(url: str, body: bytes, key: Key, seconds: int) -> str:
+    """Returns what sends the key itself."""
+    return f'wrk.headers["Authorization"] = "Bearer {key.token}"\n'
+
+
+def query_script(url: str, body: bytes, key: Key, seconds: int) -> str:
+    """Returns what signs with the date of each second."""
+    first_s = int(time.time()) - 1
+    signed = [
+        signed_url(url, "POST", key.api_key, key.secret, first_s + number)
+        for number in range(seconds + SPARE_S)
+    ]
+    paths = ", ".join(json.dumps(one[one.index("/", len("http://")) :]) for one in signed)
+    return (
+        f"local paths = {{{paths}}}\n"
+        f"request = function() return wrk.format(nil, paths[os.time() - {first_s - 1}]) end\n"
+    )
+
+
+def digest_script(url: str, body: bytes, key: Key, seconds: int) -> str:
+    """Returns what signs each body; each is another one."""
+    lines = ["local all = {}"]
+    document = json.loads(body)
+    for number in range(MAX_RATE * seconds):
+        document["header"]["uid"] = f"{number:011d}"
+        own = json.dumps(document).encode()
+        headers = signed_headers(url, "POST", own, key.api_key, key.secret)
+        del headers["Host"]
+        members = ", ".join(f"[{json.dumps(name)}] = {json.dumps(text)}" for name, text in headers.items())
+        lines.append(f"all[{number}] = {{{json.dumps(own.decode())}, {{{members}}}}}")
+    return "\n".join(
+        [
+            *lines,
+            "local at = -1",
+            "request = function()",
+            "  at = at + 1",
+            '  all[at][2]["Content-Type"] = "application/json"',
+            "  return wrk.format(nil, nil, all[at][2], all[at][1])",
+            "end",
+            "",
+        ]
+    )
+
+
+#: How requests are sent, and whether to the stack with keys.
+FORMS: dict[str, tuple[bool, Callable[[str, bytes, Key, int], str]]] = {
+    "open": (False, open_script),
+    "bearer": (True, bearer_script),
+    "signed": (True, query_script),
+    "digest": (True, digest_script),
+}
+
+
+def measure(athena: Served, script: str, clients: int, seconds: int) -> dict[str, float]:
+    """Returns the rate, and the processor time of a request in each part, in microseconds."""
+    before = athena.cpu_s()
+    result = run_wrk(f"{athena.url}/echo", request_body(), clients, seconds, script)
+    cpu_us = cpu_us_per_request(before, athena.cpu_s(), result.requests)
+    return {"rate": result.rate, "p99_ms": result.p99_ms, "cpu_us": sum(cpu_us.values()), **cpu_us}
+
+
+def table(rounds: Sequence[dict[str, dict[str, float]]], clients: int) -> str:
+    """Returns medians, and ratios to the open stack of the same round."""
+    lines = [f"no-op, {clients} clients, median of {len(rounds)} rounds; ratios within a round"]
+    for form in FORMS:
+        cpu_us, gateway_us, rate = (
+            median(one[form][name] for one in rounds) for name in ("cpu_us", "gateway", "rate")
+        )
+        ratios = sorted(one[form]["cpu_us"] / one["open"]["cpu_us"] for one in rounds)
+        lines.append(
+            f"  {form:<7} {rate:7.0f} requests/s  {cpu_us:6.0f} µs a request (gateway {gateway_us:4.0f})"
+            f"  {median(ratios):.3f} x ({ratios[0]:.3f} to {ratios[-1]:.3f})"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures and prints a table, or JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="print the rounds as JSON")
+    options = parser.parse_args()
+    draw = random.Random(7)
+    with served("echo") as without, served("echo", **KEYS_ON) as closed:
+        key = make_key(closed)
+        # Within this time the gateway has heard of the key.
+        time.sleep(2)
+        rounds = []
+        for number in range(options.rounds + 1):
+            figures = {}
+            for form in draw.sample(list(FORMS), len(FORMS)):
+                has_keys, script = FORMS[form]
+                athena = closed if has_keys else without
+                lines = script(f"{athena.url}/echo", request_body(), key, options.seconds)
+                figures[form] = measure(athena, lines, options.clients, options.seconds)
+            # The first one warms up.
+            if number:
+                rounds.append(figures)
+    print(json.dumps(rounds, indent=2) if options.json else table(rounds, options.clients))
+
+
+if __name__ == "__main__":
+    main()
