@@ -273,10 +273,26 @@ class WaitTimeoutError(AthenaError):
 
 
 class WrapperError(AthenaError):
-    """The wrapper reported, raised or returned something wrong; `code` says in which stage."""
+    """The wrapper reported, raised or returned something wrong; `code` says in which stage.
+
+    Attributes:
+        kinds: by what `[retry]` of its ability may name it: the exception with all its bases, or its code.
+    """
 
     code = 10909
     http_status = 502
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        problems: tuple[Problem, ...] = (),
+        retry_after_s: int | None = None,
+        kinds: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(message, code=code, problems=problems, retry_after_s=retry_after_s)
+        self.kinds = kinds
 
 
 class OutputError(WrapperError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from api.gateway.gateway import Gateway
@@ -23,9 +23,11 @@ from athena.telemetry.metrics import (
     GPU_POWER,
     GPU_TEMPERATURE,
     GPU_UTILIZATION,
+    JOB_RETRIES,
     METRICS,
     QUEUE_JOBS,
     WORKER_ALIVE,
+    WORKER_BREAKS,
     WORKER_BROKEN,
     WORKER_MODEL_LOADED,
     WORKER_SLOTS,
@@ -117,6 +119,8 @@ def _queue_samples(loads: Iterable[AbilityLoad]) -> Iterator[Sample]:
     for load in loads:
         for queue in load.queues:
             yield Sample(QUEUE_JOBS, (load.service_id, queue.name), queue.jobs)
+        yield Sample(WORKER_BREAKS, (load.service_id,), load.breaks)
+        yield Sample(JOB_RETRIES, (load.service_id,), load.retries)
 
 
 def _canary_samples(reports: Mapping[str, CanaryReport]) -> Iterator[Sample]:
@@ -133,9 +137,10 @@ class _Samples:
         for sample in samples:
             self._by_metric[sample.metric].append(sample)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         for metric, samples in self._by_metric.items():
-            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+            kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            family = kind(metric.name, metric.help, labels=metric.labels)
             for sample in samples:
                 family.add_metric(sample.labels, sample.value)
             yield family

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from athena.ability.manifest import Ability, GpuOptions, ResourceOptions, WorkerOptions
+from athena.ability.manifest import Ability, GpuOptions, ResourceOptions, RetryOptions, WorkerOptions
 from athena.protocol.interface import Limits
 
 
@@ -19,6 +19,8 @@ def decode_ability(raw: bytes) -> Ability:
     """Reads what `encode_ability` wrote."""
     document: dict[str, Any] = orjson.loads(raw)
     gpu = document["gpu"]
+    # A supervisor of before hands none over.
+    retry = document.get("retry", {"errors": ()})
     return Ability(
         **{
             **document,
@@ -26,6 +28,7 @@ def decode_ability(raw: bytes) -> Ability:
             "gpu": GpuOptions(**{**gpu, "types": tuple(gpu["types"])}),
             "worker": WorkerOptions(**document["worker"]),
             "limits": Limits(**document["limits"]),
+            "retry": RetryOptions(**{**retry, "errors": tuple(retry["errors"])}),
             "resources": ResourceOptions(**document["resources"]),
             "header_params": tuple(document["header_params"]),
         }

@@ -1,5 +1,6 @@
 """An ability: the folder of a `wrapper.py`, and what its `ability.toml` says about running it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -22,6 +23,9 @@ MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 
 #: More processes do not fit on any GPU.
 MAX_WORKERS_PER_GPU = 64
+
+#: An exception, with its module or without, or a code.
+ERROR_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*|-?[0-9]{1,18}")
 
 #: Gateways look once a second.
 MIN_CANARY_S = 1.0
@@ -65,6 +69,23 @@ class WorkerOptions:
 
 
 @dataclass(frozen=True)
+class RetryOptions:
+    """Table `[retry]`: which failures of a job are tried again.
+
+    Attributes:
+        errors: names of exceptions, or codes that the wrapper returns; none: nothing is tried again.
+        max_runs: so many runs of a job at most, the first and those that ended otherwise included.
+        backoff_s: how long the second run waits; each later one twice as long.
+        max_backoff_s: no run waits longer.
+    """
+
+    errors: tuple[str, ...] = ()
+    max_runs: int = 3
+    backoff_s: float = 1
+    max_backoff_s: float = 60
+
+
+@dataclass(frozen=True)
 class ResourceOptions:
     """Table `[resources]`: where personalised resources are, and how many are loaded at once."""
 
@@ -95,6 +116,7 @@ class Ability:
     gpu: GpuOptions = GpuOptions()
     worker: WorkerOptions = WorkerOptions()
     limits: Limits = Limits()
+    retry: RetryOptions = RetryOptions()
     resources: ResourceOptions = ResourceOptions()
     config: dict[str, str] = field(default_factory=dict)
     header_params: tuple[str, ...] = ()
@@ -154,6 +176,7 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         "gpu",
         "worker",
         "limits",
+        "retry",
         "resources",
         "config",
         "schema",
@@ -177,6 +200,7 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         gpu=_table(file, "gpu", GpuOptions, document),
         worker=_table(file, "worker", WorkerOptions, document),
         limits=_table(file, "limits", Limits, document),
+        retry=_table(file, "retry", RetryOptions, document),
         resources=_table(file, "resources", ResourceOptions, document),
         config={**upstream.config, **dict(flat_texts(config))},
         header_params=_names(file, "header_params", document, upstream.header_params),
@@ -237,7 +261,12 @@ def _like(file: Path, name: str, value: Any, default: Any) -> Any:
             return value
         raise ConfigError(f"{file}: {name} must be a text, got {value!r}")
     if isinstance(default, tuple):
-        if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        # An empty list says something only where it is the default.
+        if (
+            isinstance(value, list)
+            and (value or not default)
+            and all(isinstance(item, str) for item in value)
+        ):
             return tuple(value)
         raise ConfigError(f"{file}: {name} must be a list of texts, got {value!r}")
     # Times may have fractions although their defaults have none.
@@ -280,6 +309,25 @@ def _check_canary(file: Path, ability: Ability) -> None:
         )
 
 
+def _check_retry(file: Path, retry: RetryOptions) -> None:
+    for name in retry.errors:
+        if not ERROR_NAME.fullmatch(name):
+            raise ConfigError(
+                f"{file}: retry.errors: {name!r} is neither the name of an exception, such as "
+                '"TimeoutError" or "httpx.ConnectError", nor a code of the wrapper, such as "1234"'
+            )
+    if retry.max_runs < 2:
+        raise ConfigError(
+            f"{file}: retry.max_runs counts the first run too, so it must be at least 2, "
+            f"got {retry.max_runs}; leave retry.errors out to try nothing again"
+        )
+    if retry.max_backoff_s < retry.backoff_s:
+        raise ConfigError(
+            f"{file}: retry.max_backoff_s must not be below retry.backoff_s ({retry.backoff_s:g}), "
+            f"got {retry.max_backoff_s:g}"
+        )
+
+
 def _check(file: Path, ability: Ability) -> None:
     worker = ability.worker
     _check_gpu(file, ability.gpu)
@@ -313,5 +361,6 @@ def _check(file: Path, ability: Ability) -> None:
             f"({2 * worker.max_batch}), got {worker.slots}; fewer leave the model idle between batches"
         )
     _check_canary(file, ability)
+    _check_retry(file, ability.retry)
     if worker.concurrency > 1 and worker.max_batch > 1:
         raise ConfigError(f"{file}: worker.concurrency and worker.max_batch exclude each other")

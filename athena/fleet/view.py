@@ -217,6 +217,8 @@ class FleetView:
             return f"queue_paused: an operator has paused {record.queue}"
         if record.queue_waits:
             return record.queue_waits
+        if record.retry_ms:
+            return f"waiting_to_retry: attempt {record.attempts} failed: {record.last_failure}"
         again = f" (it is tried again: {record.last_failure})" if record.last_failure else ""
         queue = QueueName.parse(record.queue)
         service_id, target = queue.service_id, queue.target

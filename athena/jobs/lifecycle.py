@@ -46,6 +46,13 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Retried:
+    """The worker that has it told that its call failed, and its ability wants it tried again."""
+
+    incarnation: str
+
+
+@dataclass(frozen=True)
 class Returned:
     """The worker that has it gave it back unstarted."""
 
@@ -95,7 +102,7 @@ class Overdue:
     """Its time to start has passed."""
 
 
-Event = Taken | Started | Finished | Returned | Spoiled | WorkerDied | Overran | Canceled | Overdue
+Event = Taken | Started | Finished | Retried | Returned | Spoiled | WorkerDied | Overran | Canceled | Overdue
 
 
 def advance(life: Life, event: Event) -> Life:
@@ -116,7 +123,7 @@ def advance(life: Life, event: Event) -> Life:
 
 
 def _told_by_holder(
-    life: Life, event: Started | Finished | Returned | Spoiled | WorkerDied | Overran
+    life: Life, event: Started | Finished | Retried | Returned | Spoiled | WorkerDied | Overran
 ) -> Life:
     match event:
         case Started():
@@ -124,6 +131,8 @@ def _told_by_holder(
         case Finished(_, state):
             # A short job tells its start with its end.
             return replace(_started(life), state=state)
+        case Retried():
+            return replace(_started(life), state=JobState.QUEUED, holder="")
         case Returned():
             return replace(_unstarted(life), state=JobState.QUEUED, holder="")
         case Spoiled():

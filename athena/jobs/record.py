@@ -19,6 +19,7 @@ class JobRecord:
         position: about how many jobs are before it in its queue, itself included; 0 when it does not queue.
         is_held: whether a worker has taken it, though it may not run yet.
         is_paused: whether its queue is.
+        retry_ms: when it is tried again after a failure; 0 if it is not.
         queue_waits: why its queue waits for other workers than those that looked at it; "" if it does not.
     """
 
@@ -47,6 +48,7 @@ class JobRecord:
     is_held: bool = False
     is_paused: bool = False
     queue_waits: str = ""
+    retry_ms: int = 0
 
     @classmethod
     def decode(
@@ -97,6 +99,7 @@ class JobRecord:
             is_held=bool(record.get(b"token")),
             is_paused=is_paused,
             queue_waits=queue_waits,
+            retry_ms=number(b"retry_ms") if record.get(b"state") == b"queued" else 0,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -115,6 +118,7 @@ class JobRecord:
             "attempts": self.attempts,
             "deaths": self.deaths,
             "last_failure": self.last_failure or None,
+            "retry_at_ms": self.retry_ms or None,
             "progress": self.progress,
             "queued_ms": self.queued_ms,
             "started_ms": self.started_ms or None,
@@ -133,6 +137,7 @@ class Outcome(NamedTuple):
         message: text for the caller; when succeeded, warnings as JSON (`envelope.render_warnings`).
         exec_ms: how long the inference call took that the job was part of.
         batch_size: how many jobs shared that call; 0 for a job that was ended without being started.
+        retry_after_s: when a failed job is tried again; None if it is not.
     """
 
     state: JobState
@@ -141,3 +146,4 @@ class Outcome(NamedTuple):
     message: str = ""
     exec_ms: float = 0.0
     batch_size: int = 1
+    retry_after_s: float | None = None

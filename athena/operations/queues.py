@@ -27,7 +27,7 @@ from athena.store.keys import (
     open_key,
     queues_key,
 )
-from athena.store.scripts import FORGET, PAUSE, PURGE, pairs
+from athena.store.scripts import FORGET, PAUSE, PURGE, RECALL, pairs
 
 #: How many messages one purge script removes: Redis serves nobody else meanwhile.
 PURGE_AT_ONCE = 500
@@ -55,12 +55,19 @@ class QueueState:
 
 @dataclass(frozen=True)
 class AbilityLoad:
-    """What the open jobs of an ability amount to."""
+    """What the open jobs of an ability amount to.
+
+    Attributes:
+        retries: how many failed runs were followed by another one, since the ability is known.
+        breaks: how many of its worker processes were found broken.
+    """
 
     service_id: str
     open_jobs: int
     open_bytes: int
     queues: tuple[QueueState, ...]
+    retries: int = 0
+    breaks: int = 0
 
 
 def list_abilities() -> Steps[list[Interface]]:
@@ -137,7 +144,7 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
     jobs = yield [("LLEN", queue) for queue in names]
     lines = yield [("HMGET", line_key(queue), "paused", "waits") for queue in names]
     open_jobs = yield [("ZCARD", open_key(service_id)) for service_id in known]
-    open_bytes = yield [("HGET", load_key(service_id), "bytes") for service_id in known]
+    books = yield [("HMGET", load_key(service_id), "bytes", "retries", "breaks") for service_id in known]
     waits = yield from _still_waiting({name: text for name, (_, text) in zip(names, lines, strict=True)})
     states = {
         name: QueueState(name, count, bool(is_paused), waits.get(name, ""))
@@ -147,10 +154,12 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
         AbilityLoad(
             service_id,
             count,
-            int(size or 0),
+            int(open_bytes or 0),
             tuple(states[name] for name in known[service_id] if all_lanes or _is_of_interest(states[name])),
+            int(retries or 0),
+            int(breaks or 0),
         )
-        for service_id, count, size in zip(known, open_jobs, open_bytes, strict=True)
+        for service_id, count, (open_bytes, retries, breaks) in zip(known, open_jobs, books, strict=True)
     ]
 
 
@@ -205,7 +214,11 @@ def purge_queues(names: Iterable[str]) -> Steps[int]:
         NotFoundError: there is no such queue or ability.
     """
     canceled = 0
-    for queue in (yield from _find_queues(names)):
+    queues = yield from _find_queues(names)
+    # Jobs that are to be tried again lie in no queue; without this they would come back after the purge.
+    while (yield RECALL.call(sorted({QueueName.parse(queue).service_id for queue in queues}))):
+        continue
+    for queue in queues:
         # What comes in meanwhile is not purged, or this might never end.
         left = yield ("LLEN", queue)
         while left > 0:

@@ -18,9 +18,10 @@
 | `athena:ended:<service_id>` | sorted set | final jobs that can be asked for, by their end | record TTL |
 | `athena:app_open:<app_id>` | sorted set | the same of an app, but those only their callers know | final |
 | `athena:app_ended:<app_id>` | sorted set | final jobs of an app, by their end | record TTL |
-| `athena:load:<service_id>` | hash | bytes of open jobs, number that ran, bytes kept | for ever |
+| `athena:load:<service_id>` | hash | bytes of open jobs and kept inputs; numbers of events | for ever |
 | `athena:kept:<service_id>` | list | sizes and ids of failed jobs whose inputs are kept | pushed out |
 | `athena:dead` | sorted set | dead letters: poisoned jobs, by their end | their TTL, tried again, dropped |
+| `athena:later:<service_id>` | sorted set | messages of jobs to be tried again, by when | the sweep after |
 | `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
 | `athena:canceled:<incarnation>` | set | held jobs that were canceled | let go of, as from the hash |
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
@@ -68,6 +69,7 @@ TYPES = {
     "inflight": "hash",
     "canceled": "set",
     "queues": "set",
+    "later": "zset",
     "line": "hash",
 }
 
@@ -124,7 +126,7 @@ def message_key(job_id: str) -> str:
 
 
 def load_key(service_id: str) -> str:
-    """Key of the books of an ability: fields `bytes`, `ended`, `kept_bytes`."""
+    """Key of the books of an ability: fields `bytes`, `ended`, `kept_bytes`, `retries`, `breaks`."""
     return f"athena:load:{service_id}"
 
 
@@ -161,6 +163,11 @@ def app_open_key(app_id: str) -> str:
 def app_ended_key(app_id: str) -> str:
     """Key of an app's final jobs that can be asked for."""
     return f"athena:app_ended:{app_id}"
+
+
+def later_key(service_id: str) -> str:
+    """Key of the messages of an ability's jobs that are tried again."""
+    return f"athena:later:{service_id}"
 
 
 def canceled_key(incarnation: str) -> str:

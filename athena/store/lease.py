@@ -30,6 +30,11 @@ class TakenJob(NamedTuple):
     start_within_s: float = float("inf")
     is_suspect: bool = False
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt its next start is, from 1 on."""
+        return int(self.token.partition(".")[0])
+
 
 class Draw(NamedTuple):
     """A queue that jobs are taken from; `limit` is the most that are taken, 0 for no limit of its own."""
@@ -119,7 +124,7 @@ def finish_command(
         args += (
             job_id,
             token,
-            str(outcome.state),
+            _told_state(outcome),
             outcome.code,
             outcome.message,
             outcome.payload,
@@ -144,6 +149,12 @@ def _finish_verdict(word: int | bytes) -> FinishVerdict:
             return FinishFailed(word.decode(errors="replace"))
         case _:
             return FinishFailed(f"the script answered {word!r}")
+
+
+def _told_state(outcome: Outcome) -> str:
+    if outcome.retry_after_s is None:
+        return str(outcome.state)
+    return f"retry {int(outcome.retry_after_s * 1000)}"
 
 
 def progress_command(jobs: Iterable[tuple[str, str, str]]) -> Command:

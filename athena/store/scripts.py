@@ -49,7 +49,7 @@ REQUEUE = Script("requeue", "clock", "bell", "enroll", "waiting", "admission")
 TAKE = Script("take", "clock", "bell", "keep", "settle")
 START = Script("start", "clock")
 PROGRESS = Script("progress")
-FINISH = Script("finish", "clock", "keep", "settle")
+FINISH = Script("finish", "clock", "keep", "settle", "later")
 GIVE_BACK = Script("give_back", "bell", "enroll", "put_back")
 ACQUIT = Script("acquit", "clock", "bell", "enroll", "put_back")
 RECONCILE = Script("reconcile", "bell", "enroll", "put_back")
@@ -58,7 +58,8 @@ BEAT = Script("beat")
 READ = Script("read", "clock", "waiting", "keep", "settle")
 LEAVE = Script("leave", "clock", "keep", "settle", "abandon")
 CANCEL = Script("cancel", "clock", "keep", "settle", "abandon")
-SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "settle")
+SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "settle", "recall")
+RECALL = Script("recall", "bell", "enroll", "keep", "recall")
 PURGE = Script("purge", "clock", "keep", "settle", "abandon")
 PAUSE = Script("pause", "bell")
 FORGET = Script("forget", "clock", "keep", "settle", "abandon")
@@ -86,6 +87,7 @@ SCRIPTS = (
     LEAVE,
     CANCEL,
     SWEEP,
+    RECALL,
     PURGE,
     PAUSE,
     FORGET,

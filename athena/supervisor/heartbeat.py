@@ -26,7 +26,7 @@ from athena.store.fencing import (
     fence_command,
     fenced_jobs,
 )
-from athena.store.keys import FAILURES, HOSTS, ORDERS
+from athena.store.keys import FAILURES, HOSTS, ORDERS, load_key
 from athena.store.link import BlockingLink
 from athena.store.scripts import Command
 
@@ -138,6 +138,10 @@ class FleetKeeper:
     def tell_failure(self, service_id: str, detail: str, is_broken: bool = False) -> None:
         """Lets gateways know why an ability has no worker, and whether its process broke while it served."""
         self._note(("HSET", FAILURES, service_id, Failure(detail, time.time(), is_broken).encode()))
+
+    def count_break(self, service_id: str) -> None:
+        """Counts a process that was found broken."""
+        self._note(("HINCRBY", load_key(service_id), "breaks", 1))
 
     def forget_failure(self, service_id: str) -> None:
         """Lets gateways know that it has one now."""

@@ -264,6 +264,7 @@ class WorkerChild(Child):
             self._breakage, self._was_broken = report, True
             logger.error("%s was broken; its jobs run again: %s", self.name, report.detail)
             self._keeper.tell_failure(self.ability.service_id, report.detail, is_broken=True)
+            self._keeper.count_break(self.ability.service_id)
 
     def _read_ability(self) -> None:
         problem = self._reading.renew()

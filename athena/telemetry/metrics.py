@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as Prometheus knows it; all of ours are gauges."""
+    """A metric as Prometheus knows it: a gauge, or a counter, whose name ends with `_total`."""
 
     name: str
     labels: tuple[str, ...]
     help: str
+
+    @property
+    def kind(self) -> str:
+        """What Prometheus calls it."""
+        return "counter" if self.name.endswith("_total") else "gauge"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,12 @@ CANARY_OK = Metric(
     "athena_canary_ok", ("service_id",), "1 if its last canary was answered as it must be, else 0"
 )
 CANARY_SECONDS = Metric("athena_canary_seconds", ("service_id",), "how long its last canary took")
+WORKER_BREAKS = Metric(
+    "athena_worker_breaks_total", ("service_id",), "worker processes that were found broken and replaced"
+)
+JOB_RETRIES = Metric(
+    "athena_job_retries_total", ("service_id",), "failed runs after which a job is tried again ([retry])"
+)
 QUEUE_JOBS = Metric("athena_queue_jobs", ("service_id", "queue"), "jobs that wait in a queue")
 
 METRICS = (
@@ -57,6 +68,8 @@ METRICS = (
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
     WORKER_BROKEN,
+    WORKER_BREAKS,
+    JOB_RETRIES,
     CANARY_OK,
     CANARY_SECONDS,
     QUEUE_JOBS,

@@ -15,7 +15,7 @@ from athena.jobs.record import JobRecord, Outcome
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue
 from athena.store.fencing import Death, fence_command, fenced_jobs
-from athena.store.keys import WORKERS, payload_key, reply_channel
+from athena.store.keys import WORKERS, later_key, payload_key, reply_channel
 from athena.store.lease import (
     Draw,
     ForeignLimits,
@@ -168,6 +168,11 @@ class Store:
     def queued(self, queue: str = ANY_QUEUE) -> list[str]:
         """Returns the ids in a queue, the one that is taken next first."""
         messages = reversed(self.raw("LRANGE", queue, 0, -1))
+        return [message.split(b'"id":"')[1].split(b'"')[0].decode() for message in messages]
+
+    def put_off(self) -> list[str]:
+        """Returns the ids of jobs that are tried again later, the next one first."""
+        messages = self.raw("ZRANGE", later_key("echo"), 0, -1)
         return [message.split(b'"id":"')[1].split(b'"')[0].decode() for message in messages]
 
     def pttl(self, key: str) -> int:

@@ -16,6 +16,7 @@ from athena.jobs.lifecycle import (
     Life,
     Overdue,
     Overran,
+    Retried,
     Returned,
     Spoiled,
     Started,
@@ -29,7 +30,7 @@ from athena.operations.steps import run_steps
 from athena.protocol.enums import JobState
 from athena.store import keys
 from athena.store.fencing import sweep_command
-from athena.store.keys import inflight_key, job_key, open_key
+from athena.store.keys import inflight_key, job_key, later_key, open_key
 from athena.store.lease import TakenJob
 from athena.store.scripts import pairs
 
@@ -140,6 +141,28 @@ class LifeMachine(RuleBasedStateMachine):
             assert self.store.finish(job.job_id, job.token, outcome, incarnation) == int(stands)
             if stands:
                 self._happen(job.job_id, Finished(incarnation, state))
+
+    @rule(pick=picks, delay_s=st.sampled_from((0, 30)))
+    def fail_for_now(self, pick: int, delay_s: float) -> None:
+        """A worker, perhaps a dead one, tells of a failure that is to be tried again."""
+        if self.taken:
+            incarnation, job = self.taken[-1 - pick % len(self.taken)]
+            life = self.lives.get(job.job_id)
+            holds = self._holds(incarnation, job)
+            # Its state is told as failed where it is over, so one that has failed so stands.
+            was_so = life is not None and life.state is JobState.FAILED and self._is_valid(job)
+            outcome = Outcome(JobState.FAILED, code=1, message="away", exec_ms=1, retry_after_s=delay_s)
+            assert self.store.finish(job.job_id, job.token, outcome, incarnation) == int(holds or was_so)
+            if holds:
+                self._happen(job.job_id, Retried(incarnation))
+
+    @rule()
+    def wait_for_retries(self) -> None:
+        """What was put off comes back."""
+        for message in self.store.raw("ZRANGE", later_key("echo"), 0, -1):
+            self.store.raw("ZADD", later_key("echo"), 1, message)
+        self.store.run(sweep_command("echo", [ANY_QUEUE, CPU_QUEUE], 86400, 60, False))
+        assert self.store.put_off() == []
 
     @rule(worker=workers, picks=st.sets(picks, max_size=3))
     def give_back(self, worker: str, picks: set[int]) -> None:
@@ -300,7 +323,7 @@ class LifeMachine(RuleBasedStateMachine):
         """A job that is not final lies in one queue once, or one worker holds it."""
         if not hasattr(self, "lives"):
             return
-        queued = [*self.store.queued(CPU_QUEUE), *self.store.queued(ANY_QUEUE)]
+        queued = [*self.store.queued(CPU_QUEUE), *self.store.queued(ANY_QUEUE), *self.store.put_off()]
         assert set(queued) <= set(self.lives)
         waiting = [job_id for job_id in queued if not self.lives[job_id].state.is_final]
         unheld = [

@@ -29,6 +29,7 @@ SUBJECTS = {
     "gpu": "On what it may run; [gpu.md](gpu.md) tells how GPUs are given out",
     "worker": "How one worker process runs jobs",
     "limits": "What callers may ask for, and how long things may take",
+    "retry": "Failures that are tried again ([wrappers.md](wrappers.md#failures-that-are-tried-again))",
     "resources": "Personalised resources ([wrappers.md](wrappers.md#personalised-resources))",
 }
 
@@ -80,6 +81,10 @@ MEANING = {
     "limits.max_queue_s": "a job that was not started by then expires",
     "limits.max_exec_s": "an inference call that takes longer is ended with its process",
     "limits.wait_s": "how long a synchronous call waits; then 504",
+    "retry.errors": "failures after which a job is tried again: names of exceptions, and codes of the wrapper",
+    "retry.max_runs": "so many runs of a job at most, the first included",
+    "retry.backoff_s": "how long the second run waits; each later one twice as long",
+    "retry.max_backoff_s": "no run waits longer than this",
     "header_params": "members of the header that the wrapper gets as parameters too; also `headerPass` of "
     "`aiges.toml`",
     "resources.dir": "folder of personalised resources, in the ability's own",

@@ -23,6 +23,7 @@ single GPU that has neither worker nor jobs. A queue of a type or of `any` is to
 #: Beginning of a metric's name -> what it is about.
 SUBJECTS = {
     "athena_queue_": "Queues",
+    "athena_job_": "Jobs",
     "athena_worker_": "Workers",
     "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",
     "athena_gpu_": "GPUs",
@@ -37,6 +38,7 @@ QUESTIONS = """\
 | Are more workers needed? (above 1: jobs wait although all slots are taken) | `sum by (service_id) (athena_queue_jobs) / sum by (service_id) (athena_worker_slots)` |
 | Which ability has no live worker? | `sum by (service_id) (athena_worker_alive) == 0` |
 | Which worker cannot answer any more? | `athena_worker_broken == 1` |
+| Which ability breaks its processes? | `sum by (service_id) (increase(athena_worker_breaks_total[1h])) > 0` |
 | Which ability does not answer its example? | `athena_canary_ok == 0` |
 | Which GPU is bad? | `athena_gpu_healthy == 0` |
 | Which GPU does nothing? | `avg_over_time(athena_gpu_utilization_ratio[10m]) < 0.05` |
@@ -57,8 +59,5 @@ def _sections() -> list[str]:
 
 
 def _table(metrics: list[Metric]) -> str:
-    rows = (
-        (code(item.name), getattr(item, "kind", "gauge"), ", ".join(map(code, item.labels)), item.help)
-        for item in metrics
-    )
+    rows = ((code(item.name), item.kind, ", ".join(map(code, item.labels)), item.help) for item in metrics)
     return table(("metric", "kind", "labels", "meaning"), rows)

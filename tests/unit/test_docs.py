@@ -34,6 +34,7 @@ TABLES = {
     "gpu": [item.name for item in fields(ability.GpuOptions)],
     "worker": [item.name for item in fields(ability.WorkerOptions)],
     "limits": [item.name for item in fields(Limits)],
+    "retry": [item.name for item in fields(ability.RetryOptions)],
     "resources": [item.name for item in fields(ability.ResourceOptions)],
 }
 

@@ -165,7 +165,13 @@ def _work(job: HeldJob, message: JobMessage) -> BatchJob:
     # Redis says how much time is left, not until when: its clock is not this host's.
     start_by_s = job.taken_s + taken.start_within_s
     return BatchJob(
-        taken.job_id, message, taken.runs_alone, start_by_s, job.is_urgent, is_suspect=taken.is_suspect
+        taken.job_id,
+        message,
+        taken.runs_alone,
+        start_by_s,
+        job.is_urgent,
+        is_suspect=taken.is_suspect,
+        attempt=taken.attempt,
     )
 
 

@@ -12,6 +12,7 @@ loader: finds the wrapper and what it declares
 once_call: one way for wrappers of all generations
 recheck: jobs queued under another interface
 resources: personalised resources
+retry_policy: which failures are tried again, and when
 streams: sessions
 surroundings: what all jobs of a process share
 symptoms: errors that are known to stay

@@ -13,6 +13,7 @@ from workers.runtime.binding import Binding
 from workers.runtime.event_loops import called_plainly
 from workers.runtime.forks import end_fork
 from workers.runtime.once_call import EXEC_FAILED, make_once_call, own_method
+from workers.runtime.retry_policy import kinds_of
 from workers.runtime.streams import Stream, StreamMethods
 from workers.runtime.symptoms import symptom_in, symptom_of
 
@@ -135,7 +136,7 @@ class Dispatcher:
             end_fork(error)
             self.symptom = symptom_of(error) or self.symptom
             logger.exception("job %s: wrapperOnceExec raised", given.job_id)
-            raise WrapperError(one_line(error), code=EXEC_FAILED) from None
+            raise _raised(error) from None
         return self.read_response(response, "wrapperOnceExec")
 
     def batch(self, jobs: Sequence[OnceArguments]) -> list[BatchItem]:
@@ -164,7 +165,7 @@ class Dispatcher:
             if issubclass(type(error), AthenaError):
                 return [cast(AthenaError, error)]
             logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
-            return [WrapperError(one_line(error), code=EXEC_FAILED)]
+            return [_raised(error)]
         return [self._read_item(response) for response in items]
 
     def open_stream(self, params: dict[str, str], sid: str, resource: Any = 0) -> Stream:
@@ -199,7 +200,7 @@ class Dispatcher:
             code = response.error_code
             text = f"{self.error_text(code)};code={text_of(code)}"
             self.symptom = symptom_in(text) or self.symptom
-            raise WrapperError(text, code=EXEC_FAILED)
+            raise WrapperError(text, code=EXEC_FAILED, kinds=frozenset({text_of(code)}))
         items = response.list or ()
         if not isinstance(items, list | tuple):
             raise OutputError(f"the list of the response is a {class_name(items)} instead of a list")
@@ -223,7 +224,7 @@ class Dispatcher:
     def _read_item(self, response: Any) -> BatchItem:
         if issubclass(type(response), BaseException):
             self.symptom = symptom_of(response) or self.symptom
-            return WrapperError(one_line(response), code=EXEC_FAILED)
+            return _raised(response)
         try:
             return self.read_response(response, "wrapperBatchExec")
         except AthenaError as error:
@@ -251,6 +252,10 @@ class Dispatcher:
             raise OutputError(f"output {key!r} cannot be written as UTF-8: {error}") from None
         except TypeError as error:
             raise OutputError(f"output {key!r}: {error}") from None
+
+
+def _raised(error: BaseException) -> WrapperError:
+    return WrapperError(one_line(error), code=EXEC_FAILED, kinds=kinds_of(error))
 
 
 def _bind(wrapper: Any, name: str, order: tuple[str, ...]) -> Callable[..., Any] | None:

@@ -40,6 +40,7 @@ from workers.runtime.golden import read_golden
 from workers.runtime.loader import declared_interface, load_wrapper
 from workers.runtime.recheck import Recheck
 from workers.runtime.resources import Resources
+from workers.runtime.retry_policy import RetryPolicy
 from workers.runtime.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Inference:
         self._recheck: Recheck | None = None
         self._resources: Resources | None = None
         self._surroundings: Surroundings | None = None
+        self._retry = RetryPolicy(ability.retry)
         self._golden: dict[str, Any] | None = None
 
     @property
@@ -162,8 +164,8 @@ class Inference:
         """
         with job.running(batch):
             if len(batch) == 1:
-                return [self.run_one(batch[0].message)]
-            return self._run_together([item.message for item in batch])
+                return [self.run_one(batch[0].message, batch[0].attempt)]
+            return self._run_together(batch)
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -171,8 +173,8 @@ class Inference:
         assert self._dispatcher is not None
         return self._dispatcher
 
-    def run_one(self, message: JobMessage) -> Outcome:
-        """Runs one job."""
+    def run_one(self, message: JobMessage, attempt: int = 0) -> Outcome:
+        """Runs one job; `attempt` is 0 for one that is never tried again."""
         timer = self._timer(1)
         try:
             with self._resource(message) as resource:
@@ -180,38 +182,38 @@ class Inference:
                 outputs = self.dispatcher.once(arguments)
             return timer.succeeded(outputs, message, arguments.warnings)
         except AthenaError as error:
-            return timer.failed(error)
+            return timer.failed(error, attempt)
         except BaseException:
             return timer.failed(_unexpected(message))
 
-    def _run_together(self, messages: list[JobMessage]) -> list[Outcome]:
+    def _run_together(self, batch: list[BatchJob]) -> list[Outcome]:
         """Runs jobs in one call; one that cannot even be put into it does not keep the others from it."""
-        timer = self._timer(len(messages))
+        timer = self._timer(len(batch))
         outcomes: dict[str, Outcome] = {}
-        ready: list[JobMessage] = []
+        ready: list[BatchJob] = []
         arguments: list[OnceArguments] = []
-        for message in messages:
+        for item in batch:
             try:
-                arguments.append(self._arguments(message, 0))
-                ready.append(message)
+                arguments.append(self._arguments(item.message, 0))
+                ready.append(item)
             except AthenaError as error:
-                outcomes[message.job_id] = timer.failed(error)
+                outcomes[item.job_id] = timer.failed(error)
             except BaseException:
-                outcomes[message.job_id] = timer.failed(_unexpected(message))
-        items = self.dispatcher.batch(arguments) if arguments else []
-        for message, given, item in zip(ready, arguments, items, strict=True):
+                outcomes[item.job_id] = timer.failed(_unexpected(item.message))
+        answers = self.dispatcher.batch(arguments) if arguments else []
+        for item, given, answer in zip(ready, arguments, answers, strict=True):
             try:
-                outcomes[message.job_id] = (
-                    timer.failed(item)
-                    if isinstance(item, AthenaError)
-                    else timer.succeeded(item, message, given.warnings)
+                outcomes[item.job_id] = (
+                    timer.failed(answer, item.attempt)
+                    if isinstance(answer, AthenaError)
+                    else timer.succeeded(answer, item.message, given.warnings)
                 )
             except BaseException:
-                outcomes[message.job_id] = timer.failed(_unexpected(message))
-        return [outcomes[message.job_id] for message in messages]
+                outcomes[item.job_id] = timer.failed(_unexpected(item.message))
+        return [outcomes[item.job_id] for item in batch]
 
     def _timer(self, batch_size: int) -> "_Timer":
-        return _Timer(batch_size, self._ability.limits.max_output_bytes)
+        return _Timer(batch_size, self._ability.limits.max_output_bytes, self._retry)
 
     def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
         assert self._recheck is not None
@@ -330,9 +332,10 @@ def _unexpected(message: JobMessage) -> InternalError:
 class _Timer:
     """Makes the outcomes of the jobs of one inference call."""
 
-    def __init__(self, batch_size: int, limit_bytes: int) -> None:
+    def __init__(self, batch_size: int, limit_bytes: int, retry: RetryPolicy) -> None:
         self._batch_size = batch_size
         self._limit_bytes = limit_bytes
+        self._retry = retry
         self._started_s = time.monotonic()
 
     def succeeded(
@@ -356,7 +359,7 @@ class _Timer:
             batch_size=self._batch_size,
         )
 
-    def failed(self, error: AthenaError) -> Outcome:
+    def failed(self, error: AthenaError, attempt: int = 0) -> Outcome:
         state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED
         return Outcome(
             state,
@@ -365,6 +368,7 @@ class _Timer:
             message=plain_line(describe(error)),
             exec_ms=self._elapsed_ms,
             batch_size=self._batch_size,
+            retry_after_s=self._retry.delay_s(error, attempt) if state is JobState.FAILED else None,
         )
 
     @property

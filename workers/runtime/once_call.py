@@ -83,7 +83,8 @@ def _asynchronous(
             response = expected.wait()
         if response.error_code:
             code = response.error_code
-            raise WrapperError(f"{error_text(code)};code={text_of(code)}", code=ASYNC_FAILED)
+            text = text_of(code)
+            raise WrapperError(f"{error_text(code)};code={text}", code=ASYNC_FAILED, kinds=frozenset({text}))
         return response
 
     return run

@@ -68,6 +68,7 @@ def job_schema() -> JsonSchema:
         "attempts": INTEGER,
         "deaths": {**INTEGER, "description": "How many worker processes died under it."},
         "last_failure": {**NO_TEXT_YET, "description": "Why its last attempt came to nothing."},
+        "retry_at_ms": {**TIME, "description": "When it is tried again after a failure."},
         "progress": {**NO_NUMBER_YET, "description": "From 0 to 1, if the wrapper tells it."},
         "queued_ms": {"type": "integer", "description": "Milliseconds since 1970."},
         "started_ms": TIME,

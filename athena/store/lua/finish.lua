@@ -1,11 +1,20 @@
 -- Ends jobs: result, final state and the wake-up of those who wait, for each job whose token is current.
 --
 -- ARGV  1 incarnation   2 gpu type   3 worker name   4… per job: id, token, state, code, message, result, exec
---       milliseconds, batch size (0: never started)
+--       milliseconds, batch size (0: never started). A state 'retry MS' is a failure that the ability wants tried again
+--       after so many milliseconds; a failure like any other if its time to start is over by then.
 -- Returns one verdict per job: 1 the outcome stands, 0 it came too late; or an error text
 
 local PER_JOB = 8
 local inflight, now, verdicts, ended = INFLIGHT .. ARGV[1], string.format('%d', now_ms()), {}, {}
+
+-- Returns whether the job is tried again.
+local function try_again(i, known)
+  local delay_ms = string.match(ARGV[i + 2], '^retry (%d+)$')
+  if not delay_ms then return false end
+  local id, attempt = ARGV[i], string.match(ARGV[i + 1], '^%d+')
+  return put_off(id, known, now, delay_ms, attempt, ARGV[i + 4], redis.call('HGET', inflight, id))
+end
 
 local function finish(i)
   local id, token, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -18,6 +27,12 @@ local function finish(i)
     -- Its worker has heard of a cancel, or need not any more: a set that only grew would be read twice a second.
     redis.call('SREM', CANCELED .. ARGV[1], id)
     return known.state == state and 1 or 0
+  end
+  if try_again(i, known) then
+    ended[#ended + 1] = id
+    return 1
+  elseif not FINAL[state] then
+    state = 'failed'
   end
   -- Only what failed is kept, so only then is the message needed.
   local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''

@@ -1,6 +1,6 @@
 -- What must happen to an ability's jobs without anybody asking: overdue ones expire, books stay true, and jobs move
 -- whose GPU type has lost its last worker, or that another Celery client sent with a priority; queues of GPUs that are
--- gone are forgotten. Idempotent.
+-- gone are forgotten; jobs that were put off come back. Idempotent.
 --
 -- KEYS  queues of the ability; others are known by QUEUES
 -- ARGV  1 service_id   2 milliseconds that ended jobs are listed   3 milliseconds that dead letters are listed
@@ -19,7 +19,7 @@ local open, listed = OPEN .. service_id, redis.call('SMEMBERS', QUEUES .. servic
 
 -- Most abilities have no jobs most of the time: one look at all their keys, where the rest takes one for each.
 local function is_idle()
-  local keys = {open}
+  local keys = {open, LATER .. service_id}
   for _, names in ipairs({KEYS, listed}) do
     for _, queue in ipairs(names) do
       keys[#keys + 1] = queue
@@ -50,6 +50,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now, 'LIMIT', 0, L
   end
 end
 close_books(false)
+
+for _, message in ipairs(redis.call('ZRANGEBYSCORE', LATER .. service_id, '-inf', now, 'LIMIT', 0, LIMIT)) do
+  recall(service_id, message)
+end
 
 local queues = {}
 for _, queue in ipairs(KEYS) do

@@ -61,6 +61,9 @@ class Keeper(FleetKeeper):
     def tell_failure(self, service_id: str, detail: str, is_broken: bool = False) -> None:
         self.failures[service_id] = detail
 
+    def count_break(self, service_id: str) -> None:
+        pass
+
     def forget_failure(self, service_id: str) -> None:
         self.failures.pop(service_id, None)
 

@@ -59,6 +59,9 @@ class Keeper(FleetKeeper):
     def tell_failure(self, service_id: str, detail: str, is_broken: bool = False) -> None:
         self.notes.append(f"broken: {detail}" if is_broken else detail)
 
+    def count_break(self, service_id: str) -> None:
+        self.notes.append(f"one more break of {service_id}")
+
     def forget_failure(self, service_id: str) -> None:
         self.notes.append("serves")
 
@@ -359,7 +362,7 @@ def test_process_that_was_broken_tells_why_and_which_job_broke_it(
 
     ((_, death),) = keeper.buried
     assert (death.reason, death.blamed, death.is_broken) == ("no licence", ("j1",), True)
-    assert keeper.notes == ["serves", "broken: no licence"]
+    assert keeper.notes == ["serves", "broken: no licence", "one more break of echo"]
     assert worker.planned_exit(EX_BROKEN) == ""
     assert worker.died_at_work
 
@@ -383,7 +386,12 @@ def test_worker_stays_broken_until_another_process_serves(
 
     assert (then, worker.state().state) == ("broken", "serving")
     assert (last_death.is_broken, last_death.blamed) == (False, ())
-    assert keeper.notes == ["broken: no licence", "broken: the example fails", "serves"]
+    assert keeper.notes == [
+        "broken: no licence",
+        "one more break of echo",
+        "broken: the example fails",
+        "serves",
+    ]
 
 
 def test_process_that_died_idle_has_nobody_to_blame(keeper: Keeper, started: list[Script]) -> None:

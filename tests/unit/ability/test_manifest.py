@@ -175,3 +175,26 @@ def test_canary_is_read(tmp_path: Path) -> None:
     (path / "example.json").write_text("{}")
 
     assert load_ability(path).worker.canary_s == 2.5
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('errors = ["Time out"]', "retry.errors: 'Time out' is neither the name of an exception"),
+        ('errors = ["12.5"]', "retry.errors: '12.5' is neither"),
+        ("errors = [1234]", "retry.errors must be a list of texts"),
+        ("max_runs = 1", "retry.max_runs counts the first run too, so it must be at least 2, got 1"),
+        ("backoff_s = 90", "retry.max_backoff_s must not be below retry.backoff_s (90), got 60"),
+    ],
+)
+def test_retry_without_sense_is_refused(tmp_path: Path, table: str, expected: str) -> None:
+    path = folder(tmp_path, f"[retry]\n{table}")
+
+    assert refusal(path).startswith(f"{path / 'ability.toml'}: {expected}")
+
+
+def test_retry_is_read(tmp_path: Path) -> None:
+    path = folder(tmp_path, '[retry]\nerrors = ["TimeoutError", "httpx.ConnectError", "-7"]\nbackoff_s = 0.5')
+
+    assert load_ability(path).retry.errors == ("TimeoutError", "httpx.ConnectError", "-7")
+    assert load_ability(path).retry.backoff_s == 0.5

@@ -33,6 +33,11 @@ max_memory_mb = 0
 cpu_workers = 1
 max_failures = 3
 canary_s = 0
+[retry]
+errors = []
+max_runs = 3
+backoff_s = 1
+max_backoff_s = 60
 [resources]
 dir = "resources"
 max_loaded = 4
@@ -71,6 +76,10 @@ EDITS = {
     "worker.max_failures": "max_failures = 5",
     "worker.canary_s": "canary_s = 5",
     "worker.cpu_workers": "cpu_workers = 2",
+    "retry.errors": 'errors = ["TimeoutError"]',
+    "retry.max_runs": "max_runs = 5",
+    "retry.backoff_s": "backoff_s = 2.5",
+    "retry.max_backoff_s": "max_backoff_s = 90",
     "resources.dir": 'dir = "voices"',
     "resources.max_loaded": "max_loaded = 8",
     "limits.max_body_bytes": "max_body_bytes = 2000",
@@ -94,7 +103,7 @@ class Folder:
         self.toml = path / "ability.toml"
         self.wrapper = path / "wrapper.py"
         self.wrapper.write_text("class Wrapper: pass\n")
-        for name in ("a.json", "b.json"):
+        for name in ("a.json", "b.json", "example.json"):
             (path / name).write_text("{}")
         self.toml.write_text(BEFORE)
         self.before = load_ability(path)
@@ -143,7 +152,7 @@ def test_edit_that_concerns_the_plan_is_refused_as_a_whole(folder: Folder, key: 
     [
         ("[worker\n", r"ability.toml: .*line 1"),
         ("x = 1", r"ability.toml: unknown key 'x'; known are config, "),
-        ("[worker]\nbatch = 8", r"ability.toml: unknown key worker.batch; known are concurrency, "),
+        ("[worker]\nbatch = 8", r"ability.toml: unknown key worker.batch; known are canary_s, "),
         ("[worker]\nmax_batch = 'a'", r"ability.toml: worker.max_batch must be a whole number"),
         ("[worker]\nmax_batch = 8\nslots = 8", r"at least twice worker.max_batch \(16\), got 8"),
     ],

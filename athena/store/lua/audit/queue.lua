@@ -25,6 +25,13 @@ for first = 0, is_too_long and -1 or length - 1, AT_ONCE do
   end
 end
 
+-- They lie elsewhere until they are tried again.
+local later = {}
+local service_id = string.match(queue, '^[^.]*')
+for _, message in ipairs(redis.call('ZRANGE', LATER .. service_id, 0, ARGV[2])) do
+  later[string.match(message, '"id": ?"([^"]+)"') or ''] = true
+end
+
 local function repair(id, known)
   if not queued[id] and not is_too_long then
     settle(id, known, now_ms(), 'failed', '11502', TEXT, '', '', '')
@@ -37,6 +44,7 @@ end
 
 local function check(id)
   local known = facts(id)
+  if later[id] then return end
   if not known.state or FINAL[known.state] or redis.call('HGET', JOB .. id, 'queue') ~= queue then return end
   local worker = holder(known.token)
   if not worker and (queued[id] or is_too_long) then return end

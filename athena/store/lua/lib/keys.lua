@@ -5,6 +5,7 @@ local BELL, REPLY, LINE = 'athena:bell:', 'athena:reply:', 'athena:line:'
 local OPEN, ENDED, LOAD, KEPT, DEAD = 'athena:open:', 'athena:ended:', 'athena:load:', 'athena:kept:', 'athena:dead'
 local QUEUES = 'athena:queues:'
 local APP_OPEN, APP_ENDED = 'athena:app_open:', 'athena:app_ended:'
+local LATER = 'athena:later:'
 local WORKERS, BEATS = 'athena:workers', 'athena:beats'
 
 local FINAL = {succeeded = true, failed = true, canceled = true, expired = true, timed_out = true, poisoned = true}
