@@ -59,7 +59,7 @@ max_exec_s = 5
 """
 
 
-OPERATOR = {"Authorization": "Bearer secret"}
+OPERATOR = {"Authorization": "Bearer a-token-of-operators"}
 
 
 def coded(text: str) -> str:
@@ -102,7 +102,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parrot]:
     example["header"]["request_id"] = "the-example"
     (folder / "example.json").write_text(json.dumps(example))
     (folder / "golden.json").write_text(json.dumps({"text": {"text": coded("canary")}}))
-    with serving(home, folder, ATHENA_ADMIN_TOKEN="secret") as stack:
+    with serving(home, folder, ATHENA_ADMIN_TOKEN="a-token-of-operators") as stack:
         yield Parrot(stack, folder)
 
 
