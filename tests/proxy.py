@@ -41,6 +41,11 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether it misbehaves."""
+        return self._mode is not Mode.PASS
+
     def break_down(self, mode: Mode) -> None:
         """Misbehaves from now on, on old connections and new ones."""
         self._mode = mode

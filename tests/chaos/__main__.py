@@ -25,6 +25,7 @@ from tests.chaos.director import Director
 from tests.chaos.families import Offspring, offspring
 from tests.chaos.faults import Faults
 from tests.chaos.history import History
+from tests.chaos.keeper import Keeper
 from tests.chaos.limits import END_S, tell_limits
 from tests.chaos.load import Crowd, Load
 from tests.chaos.notes import Notes
@@ -103,10 +104,13 @@ def _run(folder: Path, history: History, plan: list[Planned], options: argparse.
     try:
         stage.start()
         deaths = Deaths({host.name: host.log_path for host in (stage.near, stage.far)})
+        keeper = Keeper(stage.hosts, deaths.lose_supervisor)
         deaths.start()
+        keeper.start()
         try:
             report = _break_things(stage, deaths, history, plan, options)
         finally:
+            keeper.stop()
             deaths.stop()
     finally:
         left = _orphans(stage)

@@ -36,6 +36,9 @@ _OVERDUE = re.compile(
 _REFUSED = re.compile(r" ERROR .*? athena\.supervisor\.\w+: ability (\S+): ")
 _FENCED_STATUS = "exit status 70"
 
+#: Of a supervisor that says why it cannot start: Redis refuses, or no worker became ready.
+_REFUSED_STATUS = "exit status 78"
+
 
 @dataclass(frozen=True)
 class End:
@@ -43,7 +46,7 @@ class End:
 
     Attributes:
         host: whose supervisor.
-        child: worker or gateway.
+        child: worker or gateway, or the supervisor itself.
         how: its exit status or signal; `FENCED` if it was shut out, `NOT_STARTED` if it had served nobody
             yet, why it was killed if a watchdog did it.
         at_s: when that was read, on the monotonic clock.
@@ -168,8 +171,14 @@ class Deaths:
         self.expected.append(one)
 
     def expect_failing_starts(self, hosts: Iterable[str]) -> None:
-        """Says that workers that are just being started cannot register; they are started again."""
-        self.expect(hosts, "worker", NOT_STARTED, count=STARTS)
+        """Says that workers and supervisors that are just being started cannot register; they start again."""
+        for child in ("worker", "supervisor"):
+            self.expect(hosts, child, NOT_STARTED, count=STARTS)
+
+    def lose_supervisor(self, host: str, how: str) -> None:
+        """A supervisor has ended by itself."""
+        how = NOT_STARTED if how == _REFUSED_STATUS else how
+        self.ends.append(End(host, "supervisor", how, time.monotonic()))
 
     def count(self, workers: int) -> None:
         """Says that the fault has ended workers whose supervisor cannot tell it any more."""

@@ -72,27 +72,29 @@ class Director:
         self._history.note("hosts", workers=self._stage.pids())
         hosts = {"severs": sorted(trait.severs), "stops": sorted(trait.stops)}
         self._history.note("fault", fault=name, number=planned.number, **hosts)
-        told = self._told(planned)
-        self._history.note("mended", number=planned.number)
+        told, is_whole = self._told(planned)
+        if is_whole:
+            # What was never whole again may shut workers out until the run's end.
+            self._history.note("mended", number=planned.number)
         # One write: others tell of theirs at the same time.
         sys.stderr.write(f"  {time.strftime('%H:%M:%S')}  {name}: {told}\n")
         with self._changed:
             self._going_on.remove(planned)
             self._changed.notify_all()
 
-    def _told(self, planned: Planned) -> str:
-        """Makes a fault; returns what is to be said of it."""
+    def _told(self, planned: Planned) -> tuple[str, bool]:
+        """Makes a fault; returns what is to be said of it, and whether all is whole."""
         try:
             took_s = self._faults.run(planned.name, planned.seed)
         except TimeoutError as error:
             self.outcomes.stuck.append(f"{planned.name}: {error}")
-            return str(error)
+            return str(error), False
         except psutil.NoSuchProcess as error:
             self.outcomes.missed.append(planned.name)
-            return f"missed: process {error.pid} had ended before"
+            return f"missed: process {error.pid} had ended before", True
         except Exception as error:
             # A thread's exception would be told to nobody, and the run would pass without the fault.
             self.outcomes.stuck.append(f"{planned.name}: {error!r}")
-            return repr(error)
+            return repr(error), False
         self.outcomes.recoveries_s[planned.name].append(took_s)
-        return f"{took_s:.2f} s"
+        return f"{took_s:.2f} s", True

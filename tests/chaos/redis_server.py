@@ -5,7 +5,7 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class RedisServer:
         for name, value in options.items():
             self._command += [f"--{name}", value]
         self.client = redis.Redis.from_url(self.url, protocol=2, socket_timeout=5)
+        #: Whether a fault goes on, from its beginning until the server serves as it should.
+        self.is_broken = False
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> None:
@@ -58,6 +60,7 @@ class RedisServer:
         # Python ignores SIGXFSZ, and so must a server whose disk is full.
         self.process = subprocess.Popen(self._command, restore_signals=False)
         wait_for(self.answers, START_TIMEOUT_S, "Redis answers")
+        self.is_broken = False
 
     def answers(self) -> bool:
         """Whether it is there; not while it reads its file."""
@@ -68,11 +71,13 @@ class RedisServer:
 
     def kill(self) -> None:
         """Ends it without a word."""
+        self.is_broken = True
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
         """Ends it in order."""
+        self.is_broken = True
         self.process.terminate()
         self.process.wait()
 
@@ -85,19 +90,15 @@ class RedisServer:
     def frozen(self) -> Iterator[None]:
         """Lets it do nothing: connections stay, and nothing is answered."""
         self.process.send_signal(signal.SIGSTOP)
-        try:
+        with self._mended(lambda: self.process.send_signal(signal.SIGCONT)):
             yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
 
     @contextlib.contextmanager
     def without_replicas(self) -> Iterator[None]:
         """Lets it answer questions and refuse writes, as a master does that has lost its replicas."""
         self.client.config_set("min-replicas-to-write", 1)
-        try:
+        with self._mended(lambda: self.client.config_set("min-replicas-to-write", 0)):
             yield
-        finally:
-            self.client.config_set("min-replicas-to-write", 0)
 
     @contextlib.contextmanager
     def full(self) -> Iterator[None]:
@@ -109,13 +110,25 @@ class RedisServer:
         self.client.config_set("appendfsync", "everysec")
         _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (self._file().stat().st_size, hard))
-        try:
-            wait_for(lambda: not self.takes_writes(), START_TIMEOUT_S, "Redis refuses writes")
-            yield
-        finally:
+
+        def empty() -> None:
             resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
             wait_for(self.takes_writes, START_TIMEOUT_S, "Redis takes writes")
             self.client.config_set("appendfsync", self._appendfsync)
+
+        with self._mended(empty):
+            wait_for(lambda: not self.takes_writes(), START_TIMEOUT_S, "Redis refuses writes")
+            yield
+
+    @contextlib.contextmanager
+    def _mended(self, mend: Callable[[], object]) -> Iterator[None]:
+        """Counts as broken for the time of a block, and is mended after it."""
+        self.is_broken = True
+        try:
+            yield
+        finally:
+            mend()
+            self.is_broken = False
 
     def takes_writes(self) -> bool:
         """Whether it takes writes."""

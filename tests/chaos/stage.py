@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 import requests
 
 from athena.ability.manifest import load_ability
+from athena.supervisor.child import describe_exit
 from tests.chaos.deaths import BOTH
 from tests.chaos.envelopes import LONG, envelope
 from tests.chaos.redis_server import RedisServer
@@ -46,10 +48,30 @@ class Host:
         self.log_path = folder / f"{name}.log"
         self._arguments = arguments
         self._environment = {**os.environ, **environment}
+        self._lock = threading.Lock()
+        self._is_wanted = False
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> None:
         """Starts the supervisor."""
+        with self._lock:
+            self._is_wanted = True
+            self._spawn()
+
+    def revive(self) -> None:
+        """Starts the supervisor again if it has ended and nobody wanted that."""
+        with self._lock:
+            if self._is_wanted and self.process.poll() is not None:
+                self._spawn()
+
+    @property
+    def end(self) -> str:
+        """How the supervisor ended though nobody wanted that; "" while it lives or is not wanted."""
+        with self._lock:
+            status = self.process.poll() if self._is_wanted else None
+        return "" if status is None else describe_exit(status)
+
+    def _spawn(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*ATHENA, *self._arguments],
@@ -59,6 +81,10 @@ class Host:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._is_wanted = False
 
     def children(self, word: str) -> list[psutil.Process]:
         """Returns the supervisor's own children with a word in their command line."""
@@ -83,6 +109,7 @@ class Host:
 
     def kill(self) -> list[str]:
         """Ends all at once, as when the machine dies; returns the incarnations of its workers."""
+        self._give_up()
         incarnations, doomed = self.incarnations(), self.everything()
         for process in doomed:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -92,6 +119,7 @@ class Host:
 
     def stop(self) -> int:
         """Ends it in order."""
+        self._give_up()
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(90)
@@ -171,6 +199,16 @@ class Stage:
         for host in (self.near, self.far, self.gateway):
             host.start()
         wait_for(self.is_up, START_TIMEOUT_S, "two workers of each ability serve through two gateways")
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """All of them."""
+        return self.near, self.far, self.gateway
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a fault keeps some host from Redis right now."""
+        return self.redis.is_broken or self.proxy.is_broken
 
     def pids(self) -> dict[str, list[int]]:
         """Returns the numbers of the worker processes of each host."""

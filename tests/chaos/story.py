@@ -134,8 +134,9 @@ class Story:
 
     @property
     def last_mended_s(self) -> float:
-        """When the last fault was whole again."""
-        return max((span.until_s for span in self.spans), default=0.0)
+        """When the last fault was whole again; of those that never were, their beginnings count."""
+        ends_s = (span.from_s if span.until_s == float("inf") else span.until_s for span in self.spans)
+        return max(ends_s, default=0.0)
 
 
 class Reader:

@@ -145,6 +145,22 @@ def test_ends_that_no_supervisor_tells_are_counted_by_the_fault(tmp_path: Path) 
     assert deaths.attribute() == ({"host killed": {"worker": 2}}, [])
 
 
+@pytest.mark.parametrize(("how", "is_explained"), [("exit status 78", True), ("exit status 1", False)])
+def test_supervisor_that_says_why_it_cannot_start_is_told_from_one_that_crashed(
+    tmp_path: Path, how: str, is_explained: bool
+) -> None:
+    path = tmp_path / "far.log"
+    path.touch()
+    deaths = Deaths({"far": path})
+    with deaths.during("redis frozen"):
+        deaths.expect_failing_starts(("far",))
+        deaths.lose_supervisor("far", how)
+    caused, unexplained = deaths.attribute()
+
+    assert (caused == {"redis frozen": {"start": 1}}) == is_explained
+    assert [one.how for one in unexplained] == ([] if is_explained else [how])
+
+
 # what is excused
 
 LOSS = Loss(from_s=10, until_s=11)

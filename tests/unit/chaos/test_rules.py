@@ -226,6 +226,30 @@ def test_second_run_is_excused_only_by_a_cut_of_a_host_that_ran_it() -> None:
     }
 
 
+@pytest.mark.parametrize(("host", "is_excused"), [("cut", True), ("whole", False)])
+def test_run_of_a_host_that_was_cut_off_counts_as_a_death(host: str, is_excused: bool) -> None:
+    def cut_off(forge: Forge) -> None:
+        poison_too_soon(forge)
+        line_of(forge.lines, "hosts")["workers"] = {host: [13], "third": [10, 11, 12]}
+        # Its host is cut off in the second of two runs that came to their end, and another is not.
+        forge.note(10, "fault", fault="black hole", number=3, severs=["cut"])
+        forge.run(11.1, 11.4, "twice", "r41", 13)
+        forge.run(11.5, 11.8, "twice", "r42", 13)
+        forge.note(12, "mended", number=3)
+
+    assert ("ends_are_wanted" not in broken_rules(spoiled(cut_off))) == is_excused
+
+
+def test_fault_that_was_never_whole_again_explains_what_came_of_it() -> None:
+    def never_whole(forge: Forge) -> None:
+        forge.lines.remove(line_of(forge.lines, "mended", number=2))
+        forge.want(48, "long")
+        forge.run(49, 49.5, "long", "r40", 11)
+        forge.run(50, 50.5, "long", "r41", 11)
+
+    assert broken_rules(spoiled(never_whole)) == {}
+
+
 def test_canceled_job_may_be_begun_while_its_worker_is_being_told() -> None:
     assert broken_rules(spoiled(lambda forge: forge.run(8.9, 9, "gone", "r30"))) == {}
     assert "nothing_runs_after_its_end" in broken_rules(
