@@ -13,6 +13,11 @@ class Mode(Enum):
     PASS = "pass"
     BLACK_HOLE = "black hole"
     DROP_REPLIES = "drop replies"
+    SLOW = "slow"
+
+
+#: How much later everything arrives on a slow link, in each direction.
+SLOW_S = 0.1
 
 
 class Proxy:
@@ -22,11 +27,14 @@ class Proxy:
     asked is carried out. `heal` closes the connections that suffered: what was lost cannot be made good.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, host: str = "127.0.0.1") -> None:
         self.port = 0
+        self.host = host
         self._target_port = target_port
         self._mode = Mode.PASS
         self._writers: set[asyncio.StreamWriter] = set()
+        self._callers: set[asyncio.StreamWriter] = set()
+        self._forgotten: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -64,13 +72,26 @@ class Proxy:
         finally:
             self.heal()
 
+    def forget(self) -> None:
+        """Leaves all connections half open: the server's ends are closed, the callers' hear of nothing.
+
+        So does a router that has lost its table, or a server's machine that was switched off and on again.
+        New connections are served.
+        """
+        self._loop.call_soon_threadsafe(self._forget)
+
     def _cut(self) -> None:
         for writer in self._writers:
             writer.close()
 
+    def _forget(self) -> None:
+        self._forgotten |= self._callers
+        for writer in self._writers - self._callers:
+            writer.close()
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, self.host, 0))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -87,25 +108,31 @@ class Proxy:
             writer.close()
             return
         self._writers |= {writer, far_writer}
+        self._callers.add(writer)
         await asyncio.gather(
-            self._forward(reader, far_writer, is_reply=False),
-            self._forward(far_reader, writer, is_reply=True),
+            self._forward(reader, far_writer, caller=writer),
+            self._forward(far_reader, writer, caller=writer),
             return_exceptions=True,
         )
         for end in (writer, far_writer):
-            self._writers.discard(end)
+            for ends in (self._writers, self._callers, self._forgotten):
+                ends.discard(end)
             end.close()
 
     async def _forward(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_reply: bool
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: asyncio.StreamWriter
     ) -> None:
         try:
             while data := await reader.read(65536):
-                if self._mode is Mode.BLACK_HOLE or (self._mode is Mode.DROP_REPLIES and is_reply):
+                is_lost = self._mode is Mode.DROP_REPLIES and writer is caller
+                if self._mode is Mode.BLACK_HOLE or is_lost or caller in self._forgotten:
                     continue
+                if self._mode is Mode.SLOW:
+                    await asyncio.sleep(SLOW_S)
                 writer.write(data)
                 await writer.drain()
         except OSError:
             pass
         finally:
-            writer.close()
+            if writer not in self._forgotten:
+                writer.close()

@@ -28,7 +28,9 @@ from tests.chaos.history import History
 from tests.chaos.keeper import Keeper
 from tests.chaos.limits import END_S, tell_limits
 from tests.chaos.load import Crowd, Load
+from tests.chaos.needs import missing
 from tests.chaos.notes import Notes
+from tests.chaos.redis_server import ALWAYS, EVERYSEC
 from tests.chaos.report import Report
 from tests.chaos.rules import complaints
 from tests.chaos.schedule import Planned, schedule
@@ -36,6 +38,7 @@ from tests.chaos.snapshot import tell_end
 from tests.chaos.stage import Stage, both_ledgers
 from tests.chaos.traits import TRAITS
 from tests.chaos.verdict import judge, open_jobs
+from tests.chaos.versions import python_of
 from tests.chaos.waiting import wait_for
 from tests.hangups import let_children_hear_hangups
 
@@ -79,7 +82,20 @@ def _options() -> argparse.Namespace:
         "--pause", type=float, default=5, help="seconds between the begins of faults, at most"
     )
     parser.add_argument("--overlap", type=int, default=3, help="how many faults may go on at once")
-    parser.add_argument("--only", metavar="WORD", default="", help="faults whose names hold this word")
+    parser.add_argument(
+        "--only", metavar="WORDS", default="", help="faults whose names hold one of these words, by commas"
+    )
+    parser.add_argument("--faults", metavar="N", type=int, help="end after so many faults")
+    parser.add_argument(
+        "--appendfsync", choices=(EVERYSEC, ALWAYS), default=EVERYSEC, help="how Redis is set (everysec)"
+    )
+    parser.add_argument(
+        "--beside",
+        metavar="REVISION",
+        action="append",
+        default=[],
+        help="mix this version in; may be repeated",
+    )
     parser.add_argument("--list", action="store_true", help="print which fault would be made when, and end")
     parser.add_argument("--history", metavar="FILE", type=Path, help="write down each call and answer here")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="work in this folder, and leave it there")
@@ -92,14 +108,23 @@ def _options() -> argparse.Namespace:
 
 
 def _plan(options: argparse.Namespace) -> list[Planned]:
-    traits = {name: trait for name, trait in TRAITS.items() if options.only in name}
+    words = options.only.split(",")
+    traits = {name: trait for name, trait in TRAITS.items() if any(word in name for word in words)}
     if not traits:
         raise SystemExit(f"--only {options.only}: no fault has such a name; there are {', '.join(TRAITS)}")
-    return schedule(options.seed, traits, options.minutes * 60, options.pause, options.overlap)
+    lacks = missing(bool(options.beside))
+    left_out = {name: lacks[trait.needs] for name, trait in traits.items() if trait.needs in lacks}
+    for name, why in left_out.items():
+        print(f"athena: not made: {name}: {why}", file=sys.stderr)
+    traits = {name: trait for name, trait in traits.items() if name not in left_out}
+    if not traits:
+        raise SystemExit("none of these faults can be made here")
+    plan = schedule(options.seed, traits, options.minutes * 60, options.pause, options.overlap)
+    return plan[: options.faults]
 
 
 def _run(folder: Path, history: History, plan: list[Planned], options: argparse.Namespace) -> Report:
-    stage = Stage(folder, both_ledgers(folder))
+    stage = Stage(folder, both_ledgers(folder), options.appendfsync, list(map(python_of, options.beside)))
     tell_limits(stage, history, options.seed)
     try:
         stage.start()
@@ -131,12 +156,15 @@ def _break_things(
     load.start()
     try:
         outcomes = Director(stage, faults, history, options.overlap).follow(plan)
-        time.sleep(max(0.0, began_s + options.minutes * 60 - time.monotonic()))
+        if options.faults is None:
+            time.sleep(max(0.0, began_s + options.minutes * 60 - time.monotonic()))
     finally:
         load.stop()
     took_s = time.monotonic() - began_s
     for loss in faults.redis.losses:
         history.note("loss", **asdict(loss))
+    for step in faults.redis.steps:
+        history.note("step", **asdict(step))
     with suppress(TimeoutError):
         wait_for(lambda: open_jobs(stage.redis.client) == 0, END_S, "all jobs have ended")
     left_open = open_jobs(stage.redis.client)

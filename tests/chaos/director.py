@@ -70,7 +70,7 @@ class Director:
     def _make(self, planned: Planned) -> None:
         name, trait = planned.name, TRAITS[planned.name]
         self._history.note("hosts", workers=self._stage.pids())
-        hosts = {"severs": sorted(trait.severs), "stops": sorted(trait.stops)}
+        hosts = {word: sorted(getattr(trait, word)) for word in ("severs", "stops", "mutes")}
         self._history.note("fault", fault=name, number=planned.number, **hosts)
         told, is_whole = self._told(planned)
         if is_whole:

@@ -8,25 +8,27 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psutil
 import redis
 
 from tests.chaos.deaths import BOTH, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, Deaths
-from tests.chaos.envelopes import LONG, envelope
+from tests.chaos.envelopes import LONG, SERVICES, envelope
 from tests.chaos.families import offspring
 from tests.chaos.load import LONG_S, Load
+from tests.chaos.machine_faults import MachineFaults
+from tests.chaos.network_faults import NetworkFaults
+from tests.chaos.recovery import Recovery
 from tests.chaos.redis_faults import RedisFaults
 from tests.chaos.stage import Host, Stage, incarnation_of
 from tests.chaos.verdict import MAX_ATTEMPTS
-from tests.chaos.waiting import wait_for
 from tests.proxy import Mode
 
 #: Longer than an observer waits until it takes a silent worker for dead.
 SILENCE_S = 7.0
 
-RECOVERY_LIMIT_S = 60.0
+#: The limit of a call that does not keep it.
+OVERRUN_S = 1.0
 
 Fault = Callable[[random.Random], float]
 
@@ -41,7 +43,10 @@ class Faults:
         self._stage = stage
         self._load = load
         self._deaths = deaths
-        self.redis = RedisFaults(stage, load, deaths)
+        self._recovery = Recovery(stage, load)
+        self.redis = RedisFaults(stage, deaths, self._recovery)
+        self._network = NetworkFaults(stage, deaths, self._recovery)
+        self._machines = MachineFaults(stage, deaths, self._recovery, self.redis)
 
     def all(self) -> dict[str, Fault]:
         """Returns the faults by their names."""
@@ -59,6 +64,9 @@ class Faults:
             "connections cut, long calls": self.cut_connections,
             "poison": self.poison,
             "all replaced (SIGHUP)": self.replace_all,
+            "call overruns": self.overrun,
+            **self._network.all(),
+            **self._machines.all(),
             **self.redis.all(),
         }
 
@@ -74,7 +82,7 @@ class Faults:
         worker = self._worker(host, dice)
         incarnation = incarnation_of(worker)
         worker.kill()
-        return self._until(lambda: self._is_passed_on(incarnation), "its jobs are passed on")
+        return self._recovery.until_passed_on([incarnation])
 
     def kill_family(self, dice: random.Random) -> float:
         """kill -9 of a worker whose wrapper has started processes: they go with it."""
@@ -84,14 +92,15 @@ class Faults:
         def children() -> list[int]:
             return [child.worker_pid for child in offspring(self._stage.ledger_path, tag) if child.lives]
 
-        self._until(children, "a wrapper has started processes")
+        self._recovery.until(children, "a wrapper has started processes")
         pid = children()[0]
         self._deaths.expect(BOTH, "worker", KILLED)
         worker = psutil.Process(pid)
         incarnation = incarnation_of(worker)
         worker.kill()
-        return self._until(
-            lambda: self._is_passed_on(incarnation) and pid not in children(), "its processes have ended, too"
+        return self._recovery.until(
+            lambda: self._recovery.is_passed_on(incarnation) and pid not in children(),
+            "its processes have ended, too",
         )
 
     def kill_host(self, dice: random.Random) -> float:
@@ -99,17 +108,17 @@ class Faults:
         incarnations = self._stage.far.kill()
         self._deaths.count(len(incarnations))
         try:
-            return self._until(lambda: all(map(self._is_passed_on, incarnations)), "its jobs are passed on")
+            return self._recovery.until_passed_on(incarnations)
         finally:
             self._stage.far.start()
-            self._until(lambda: self._stage.far.children("workers"), "the host is back")
+            self._recovery.until(lambda: self._stage.far.children("workers"), "the host is back")
 
     def kill_gateway(self, dice: random.Random) -> float:
         """kill -9 of a gateway that a supervisor restarts."""
         self._deaths.expect(NEAR, "gateway", KILLED)
         for process in self._stage.near.children("api"):
             process.kill()
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "the gateway answers")
+        return self._recovery.until_answered(self._stage.urls[0])
 
     def stop_worker(self, dice: random.Random) -> float:
         """SIGTERM of a worker, which finishes what it runs."""
@@ -119,14 +128,14 @@ class Faults:
         worker = self._worker(host, dice)
         incarnation = incarnation_of(worker)
         worker.terminate()
-        return self._until(lambda: self._is_passed_on(incarnation), "its jobs are passed on")
+        return self._recovery.until_passed_on([incarnation])
 
     def stop_gateway(self, dice: random.Random) -> float:
         """SIGTERM of the gateway alone and another after it, under calls that outlast its time of grace."""
         with self._long_calls(self._stage.urls[1]):
             self._stage.gateway.stop()
         self._stage.gateway.start()
-        return self._until(lambda: self._load.call(self._stage.urls[1], 5), "the gateway answers")
+        return self._recovery.until_answered(self._stage.urls[1])
 
     def freeze_worker(self, dice: random.Random) -> float:
         """SIGSTOP of a worker that serves and whose supervisor lives: it is not taken for dead."""
@@ -136,16 +145,16 @@ class Faults:
             serving[:] = self._serving_nearby()
             return bool(serving)
 
-        self._until(is_any, "a worker serves")
+        self._recovery.until(is_any, "a worker serves")
         self._freeze([dice.choice(serving)])
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        return self._recovery.until_answered()
 
     def freeze_host(self, dice: random.Random) -> float:
         """SIGSTOP of a whole host, until others have passed its jobs on; it comes back as a zombie."""
         self._deaths.expect(FAR, "worker", FENCED, count=len(self._stage.services))
         self._deaths.expect_failing_starts(FAR)
         self._freeze(self._stage.far.everything())
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        return self._recovery.until_answered()
 
     def black_hole(self, dice: random.Random) -> float:
         """A host's packets vanish for a while."""
@@ -153,14 +162,14 @@ class Faults:
         self._deaths.expect_failing_starts(FAR)
         with self._stage.proxy.broken(Mode.BLACK_HOLE):
             time.sleep(SILENCE_S)
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        return self._recovery.until_answered()
 
     def lose_replies(self, dice: random.Random) -> float:
         """What a host asks of Redis is carried out, and it never hears of it."""
         self._deaths.expect_failing_starts(FAR)
         with self._stage.proxy.broken(Mode.DROP_REPLIES):
             time.sleep(dice.uniform(0.2, 3))
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        return self._recovery.until_answered()
 
     def cut_connections(self, dice: random.Random) -> float:
         """All connections to Redis break, as often as a job may be tried, while long calls go on."""
@@ -170,31 +179,33 @@ class Faults:
                 self._stage.proxy.heal()
                 self._stage.redis.cut()
                 time.sleep(dice.uniform(0.5, 1.5))
-        return self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        return self._recovery.until_answered()
 
     def poison(self, dice: random.Random) -> float:
         """An input that kills each worker that runs it."""
         self._deaths.expect(BOTH, "worker", DIED, count=MAX_ATTEMPTS)
         job_id = self._load.queue(f"poison-{uuid.uuid4().hex}", is_poison=True, mode="die")
+        return self._recovery.until_job_is("poisoned", job_id)
 
-        def is_dead() -> bool:
-            with contextlib.suppress(redis.RedisError):
-                return self._stage.redis.client.hget(f"athena:job:{job_id}", "state") == b"poisoned"
-            return False
-
-        return self._until(is_dead, "the poison is a dead letter")
+    def overrun(self, dice: random.Random) -> float:
+        """A call that goes on past its limit: its process is ended, and those beside it run again."""
+        reason = f"a call ran longer than {OVERRUN_S:g} s (max_exec_s); its process was ended"
+        # Those that ran beside it run alone the next time; the call itself, too, if it had mates.
+        self._deaths.expect(BOTH, "worker", reason, count=MAX_ATTEMPTS)
+        job_id = self._load.queue_overrun(dice.choice(SERVICES), OVERRUN_S)
+        return self._recovery.until_job_is("timed_out", job_id)
 
     def replace_all(self, dice: random.Random) -> float:
         """A rolling restart of a host."""
         before = {one.pid for one in self._stage.near.children("workers")}
         self._stage.near.process.send_signal(signal.SIGHUP)
-        took_s = self._until(lambda: self._load.call(self._stage.urls[0], 5), "jobs run again")
+        took_s = self._recovery.until_answered()
 
         def are_replaced() -> bool:
             return not before & {one.pid for one in self._stage.near.children("workers")}
 
         # Faults that may not go on beside it must not meet its last worker.
-        self._until(are_replaced, "all workers are new")
+        self._recovery.until(are_replaced, "all workers are new")
         return took_s
 
     @contextmanager
@@ -213,7 +224,7 @@ class Faults:
             thread.join()
 
     def _worker(self, host: Host, dice: random.Random) -> psutil.Process:
-        self._until(lambda: host.children("workers"), "there is a worker")
+        self._recovery.until(lambda: host.children("workers"), "there is a worker")
         return dice.choice(host.children("workers"))
 
     def _serving_nearby(self) -> list[psutil.Process]:
@@ -236,15 +247,3 @@ class Faults:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
-
-    def _is_passed_on(self, incarnation: str) -> bool:
-        client = self._stage.redis.client
-        try:
-            known = client.hexists("athena:workers", incarnation)
-            return not known and not client.exists(f"athena:inflight:{incarnation}")
-        except redis.RedisError:
-            return False
-
-    def _until(self, holds: Callable[[], Any], what: str) -> float:
-        """Waits until all is whole; not counting what another fault takes that keeps hosts from Redis."""
-        return wait_for(holds, RECOVERY_LIMIT_S, what, lambda: self._stage.is_broken)

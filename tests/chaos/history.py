@@ -8,8 +8,9 @@ Each line holds `at`, seconds on the monotonic clock, which all processes of one
 | `want` | a caller, first of all for a job | `job` (its name), `may` (how it may end), `digest` |
 | `call` | a caller, before each request | `call` (its number), `job`, `do`, `to` (the gateway) |
 | `answer` | the same, answered or cut off | `call`, `status`, `code`, `id`, `state`, `result` |
-| `fault`, `mended` | the run | `fault`, `number`; `severs`, `stops`: hosts whose workers are shut out, end |
+| `fault`, `mended` | the run | `fault`, `number`; hosts that it `severs`, `stops`, `mutes` (`traits.py`) |
 | `loss` | the run | `from_s`, `until_s`: writes in between are gone from Redis |
+| `step` | the run | `when_s`, `by_s`: Redis' clock was set forward or back |
 | `hosts` | the run, at each fault and at the end | `workers`: process ids by host |
 | `run` | the run, from what the ability wrote | `job`, `run`, `pid`, `began_s`, `ended_s` or null |
 | `final` | the run, when all has ended | a job's record: `job`, `id`, `state`, `result` |

@@ -20,6 +20,9 @@ from tests.chaos.surface import Surface
 #: How long a caller waits who wants to know whether a gateway answers at all.
 PROBE_S = 5.0
 
+#: How long a call goes on that should end much earlier.
+OVERRUN_S = 30.0
+
 BULK = 15
 MAX_BULK = 500
 
@@ -151,6 +154,17 @@ class Load:
         with Caller(self._urls, self.notes) as caller:
             answer = caller.insist("run", [request_id], f"/{service}", json=body, headers=headers)
         return self._note(request_id, answer.told[0].job_id, answer.sent_s, is_poison=is_poison)
+
+    def queue_overrun(self, service: str, limit_s: float) -> str:
+        """Queues a job that goes on past its limit; returns its id."""
+        name = f"overrun-{uuid.uuid4().hex}"
+        self.notes.want(name, "timed_out")
+        body = envelope(name, service, seconds=OVERRUN_S)
+        body["header"]["max_exec_s"] = limit_s
+        with Caller(self._urls, self.notes) as caller:
+            headers = {"Prefer": "respond-async"}
+            answer = caller.insist("run", [name], f"/{service}", json=body, headers=headers)
+        return answer.told[0].job_id
 
     def submit(self, count: int, **params: Any) -> list[str]:
         """Queues jobs; returns their request_ids."""

@@ -12,10 +12,15 @@ from pathlib import Path
 import redis
 
 from athena.supervisor.redis_server import find_server
+from tests.chaos.clock import Clock, find_faketime
+from tests.chaos.disk import environment, is_possible
+from tests.chaos.power import Disk, Keep, nothing
 from tests.chaos.waiting import START_TIMEOUT_S, wait_for
 from tests.ports import free_port
 
 _PROBE = "chaos:probe"
+
+EVERYSEC, ALWAYS = "everysec", "always"
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,17 @@ class Loss:
 
 
 class RedisServer:
-    """A Redis that loses nothing that it has acknowledged, and can be killed and started again."""
+    """A Redis with an append-only file, which can be killed and started again."""
 
-    def __init__(self, folder: Path, appendfsync: str = "always") -> None:
+    def __init__(self, folder: Path, appendfsync: str = EVERYSEC) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._folder = folder
         self._appendfsync = appendfsync
+        library = find_faketime()
+        #: None where this machine cannot do it.
+        self.disk = Disk(folder) if is_possible() else None
+        self.clock = Clock(folder, library) if library else None
         options = {
             "port": str(self.port),
             "dir": str(folder),
@@ -57,8 +66,11 @@ class RedisServer:
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
+        command = self._command
+        for part in (self.clock, self.disk):
+            command = part.command(command) if part else command
         # Python ignores SIGXFSZ, and so must a server whose disk is full.
-        self.process = subprocess.Popen(self._command, restore_signals=False)
+        self.process = subprocess.Popen(command, env=environment(), restore_signals=False)
         wait_for(self.answers, START_TIMEOUT_S, "Redis answers")
         self.is_broken = False
 
@@ -130,12 +142,31 @@ class RedisServer:
             mend()
             self.is_broken = False
 
+    @contextlib.contextmanager
+    def slow_disk(self, seconds: float) -> Iterator[None]:
+        """Lets each flush take so much longer."""
+        assert self.disk is not None
+        with self._mended(lambda: None), self.disk.slow(seconds):
+            yield
+
     def takes_writes(self) -> bool:
         """Whether it takes writes."""
         try:
             return bool(self.client.set(_PROBE, 1, px=1))
         except redis.RedisError:
             return False
+
+    def lose_power(self, keep: Keep = nothing) -> Loss | None:
+        """Ends it as when its machine loses power; returns what is gone, though it was acknowledged.
+
+        Args:
+            keep: how many of the bytes that were not flushed are there all the same.
+        """
+        assert self.disk is not None
+        self.kill()
+        from_s = self.disk.lose_unflushed(self._file(), keep)
+        # Each write was flushed before it was acknowledged.
+        return None if self._appendfsync == ALWAYS else Loss(from_s, time.monotonic())
 
     def lose(self, seconds: float) -> Loss:
         """Kills it, and starts it with the state that it had some seconds before."""

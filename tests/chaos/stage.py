@@ -18,14 +18,14 @@ from athena.ability.manifest import load_ability
 from athena.supervisor.child import describe_exit
 from tests.chaos.deaths import BOTH
 from tests.chaos.envelopes import LONG, envelope
-from tests.chaos.redis_server import RedisServer
+from tests.chaos.island import Island, why_not
+from tests.chaos.redis_server import EVERYSEC, RedisServer
 from tests.chaos.waiting import START_TIMEOUT_S, wait_for
 from tests.ports import free_port
 from tests.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = ROOT / "tests" / "abilities" / "ledger"
-ATHENA = [sys.executable, "-P", "-m", "athena"]
 
 #: How long a record is kept: longer than a run, so that none may be missing.
 RECORD_TTL_S = 86400.0
@@ -43,8 +43,18 @@ GRACE_S = 5
 class Host:
     """A supervisor and its children, as one machine."""
 
-    def __init__(self, name: str, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        arguments: list[str],
+        environment: dict[str, str],
+        island: Island | None = None,
+    ) -> None:
         self.name = name
+        #: Of the version that is started.
+        self.python = sys.executable
+        self._island = island
         self.log_path = folder / f"{name}.log"
         self._arguments = arguments
         self._environment = {**os.environ, **environment}
@@ -72,9 +82,10 @@ class Host:
         return "" if status is None else describe_exit(status)
 
     def _spawn(self) -> None:
+        command = [self.python, "-P", "-m", "athena", *self._arguments]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*ATHENA, *self._arguments],
+                self._island.command(command) if self._island else command,
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
@@ -116,6 +127,12 @@ class Host:
                 process.kill()
         self.process.wait()
         return incarnations
+
+    def kill_supervisor(self) -> None:
+        """Ends the supervisor alone."""
+        self._give_up()
+        self.process.kill()
+        self.process.wait()
 
     def stop(self) -> int:
         """Ends it in order."""
@@ -162,13 +179,30 @@ def incarnation_of(process: psutil.Process) -> str:
 
 
 class Stage:
-    """Everything, wired up. Host `far` reaches Redis through a proxy."""
+    """Everything, wired up. Host `far` reaches Redis through a proxy, and has a network of its own if it can.
 
-    def __init__(self, folder: Path, abilities: Sequence[Path] = (LEDGER,), **settings: str) -> None:
+    Args:
+        folder: where all files are.
+        abilities: what is served.
+        appendfsync: how often Redis flushes what it writes down.
+        pythons: the interpreters of other versions.
+        settings: of all processes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        abilities: Sequence[Path] = (LEDGER,),
+        appendfsync: str = EVERYSEC,
+        pythons: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         self.ledger_path = folder / "ledger"
         self.ledger_path.touch()
-        self.redis = RedisServer(folder)
-        self.proxy = Proxy(self.redis.port)
+        self.redis = RedisServer(folder, appendfsync)
+        self.island = None if why_not() else Island()
+        self.proxy = Proxy(self.redis.port, self.island.gateway if self.island else "127.0.0.1")
+        self.pythons = (sys.executable, *pythons)
         self.ports = (free_port(), free_port())
         self.urls = tuple(f"http://127.0.0.1:{port}" for port in self.ports)
         shared = {
@@ -190,10 +224,11 @@ class Stage:
     def start(self) -> None:
         """Starts all and waits until two workers of each ability serve through two gateways."""
         self.redis.start()
+        if self.island:
+            self.island.start()
         self.proxy.start()
-        far_url = f"redis://127.0.0.1:{self.proxy.port}"
-        far = ["workers", *self._abilities, "--redis", far_url]
-        self.far = Host("far", self._folder, far, self._shared)
+        far = ["workers", *self._abilities, "--redis", f"redis://{self.proxy.host}:{self.proxy.port}"]
+        self.far = Host("far", self._folder, far, self._shared, self.island)
         gateway = ["api", "--port", str(self.ports[1]), "--redis", self.redis.url]
         self.gateway = Host("gateway", self._folder, gateway, self._shared)
         for host in (self.near, self.far, self.gateway):
@@ -208,7 +243,8 @@ class Stage:
     @property
     def is_broken(self) -> bool:
         """Whether a fault keeps some host from Redis right now."""
-        return self.redis.is_broken or self.proxy.is_broken
+        is_cut_off = self.island is not None and self.island.is_cut_off
+        return self.redis.is_broken or self.proxy.is_broken or is_cut_off
 
     def pids(self) -> dict[str, list[int]]:
         """Returns the numbers of the worker processes of each host."""
@@ -250,4 +286,6 @@ class Stage:
         for host in (self.gateway, self.far, self.near):
             host.stop()
         self.proxy.stop()
+        if self.island:
+            self.island.stop()
         self.redis.kill()

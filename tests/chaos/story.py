@@ -83,12 +83,14 @@ class Span:
     Attributes:
         severs: hosts whose workers may have been shut out meanwhile.
         stops: hosts whose workers were told to end.
+        mutes: hosts whose workers nobody heard.
     """
 
     fault: str
     from_s: float
     severs: frozenset[str] = frozenset()
     stops: frozenset[str] = frozenset()
+    mutes: frozenset[str] = frozenset()
     until_s: float = float("inf")
 
     def overlaps(self, from_s: float, until_s: float) -> bool:
@@ -105,6 +107,7 @@ class Story:
     retried: dict[str, list[str]] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     losses: list[tuple[float, float]] = field(default_factory=list)
+    steps: list[tuple[float, float]] = field(default_factory=list)
     hosts: dict[int, str] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
     snapshot: dict[str, Any] | None = None
@@ -112,6 +115,10 @@ class Story:
     def is_excused(self, sent_s: float, heard_s: float) -> bool:
         """Whether Redis may have lost what was written between a request and its answer."""
         return any(sent_s <= until_s and heard_s >= from_s for from_s, until_s in self.losses)
+
+    def wrong_by_s(self, from_s: float, span_s: float) -> float:
+        """Returns how wrong a time may be that Redis' clock measured, from a moment on."""
+        return sum(abs(by_s) for at_s, by_s in self.steps if -ON_ITS_WAY_S <= at_s - from_s <= span_s)
 
     def is_severed(self, pid: int, from_s: float, until_s: float) -> bool:
         """Whether a worker may have been shut out in a time; where its host is not known, any may be it."""
@@ -130,6 +137,21 @@ class Story:
             and run.began_s <= span.until_s
             and run.ended_s >= span.from_s + self.settings["grace_s"]
             for span in self.spans
+        )
+
+    def is_untold(self, run: Run, until_s: float) -> bool:
+        """Whether the worker of a run had to end, before a time, while nobody heard what came of it."""
+        host = self.hosts.get(run.pid)
+        if run.ended_s is None:
+            return False
+        ends = [span for span in self.spans if span.stops and (host is None or host in span.stops)]
+        return any(
+            end.overlaps(run.began_s, until_s)
+            and mute.overlaps(run.ended_s, until_s)
+            and mute.overlaps(end.from_s, end.until_s)
+            for end in ends
+            for mute in self.spans
+            if mute.mutes and (host is None or host in mute.mutes)
         )
 
     @property
@@ -202,14 +224,17 @@ class Reader:
         self._job(call["job"]).seen.append(seen)
 
     def _take_fault(self, line: Mapping[str, Any]) -> None:
-        severs, stops = frozenset(line["severs"]), frozenset(line.get("stops", ()))
-        self._open[line["number"]] = Span(line["fault"], line["at"], severs, stops)
+        severs, stops, mutes = (frozenset(line.get(word, ())) for word in ("severs", "stops", "mutes"))
+        self._open[line["number"]] = Span(line["fault"], line["at"], severs, stops, mutes)
 
     def _take_mended(self, line: Mapping[str, Any]) -> None:
         self.story.spans.append(replace(self._open.pop(line["number"]), until_s=line["at"]))
 
     def _take_loss(self, line: Mapping[str, Any]) -> None:
         self.story.losses.append((line["from_s"], line["until_s"]))
+
+    def _take_step(self, line: Mapping[str, Any]) -> None:
+        self.story.steps.append((line["when_s"], line["by_s"]))
 
     def _take_hosts(self, line: Mapping[str, Any]) -> None:
         for host, pids in line["workers"].items():

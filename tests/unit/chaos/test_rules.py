@@ -269,6 +269,35 @@ def test_stopped_worker_gives_back_only_what_outlasts_its_grace(ended_s: float, 
     assert ("runs_have_reasons" not in broken_rules(spoiled(stop))) == is_given_back
 
 
+@pytest.mark.parametrize(
+    ("host", "from_s", "is_excused"), [("near", 48, True), ("far", 48, False), ("near", 57.5, False)]
+)
+def test_stopped_worker_takes_its_results_along_only_if_nobody_hears_it(
+    host: str, from_s: float, is_excused: bool
+) -> None:
+    def stop(forge: Forge) -> None:
+        forge.want(48, "short")
+        forge.note(50, "fault", fault="worker stopped", number=3, severs=[], stops=["near"])
+        forge.note(from_s, "fault", fault="redis frozen", number=4, severs=[], mutes=[host])
+        forge.note(56, "mended", number=3)
+        forge.note(58, "mended", number=4)
+        forge.run(49, 49.1, "short", "r40", 10)
+        forge.run(57, 58, "short", "r41", 11)
+
+    assert ("runs_have_reasons" not in broken_rules(spoiled(stop))) == is_excused
+
+
+@pytest.mark.parametrize(("when_s", "by_s", "is_excused"), [(40, 90, True), (40, 20, False), (0, 90, False)])
+def test_job_may_take_longer_by_a_clock_that_was_stepped(
+    when_s: float, by_s: float, is_excused: bool
+) -> None:
+    def step(forge: Forge) -> None:
+        line_of(forge.lines, "final", job="twice")["took_s"] = 200.0
+        forge.note(60, "step", when_s=when_s, by_s=by_s)
+
+    assert ("ends_once" not in broken_rules(spoiled(step))) == is_excused
+
+
 def test_fault_excuses_a_slow_call() -> None:
     def slow(forge: Forge) -> None:
         lost_wake_up(forge)

@@ -1,0 +1,16 @@
+"""What some faults need that not every machine or run has, and why it is not there."""
+
+from tests.chaos import clock, disk, island
+
+DISK, CLOCK, ISLAND, VERSIONS = "disk", "clock", "island", "versions"
+
+
+def missing(has_versions: bool) -> dict[str, str]:
+    """Returns what is not there, and why; what is there is not in it."""
+    found = {
+        DISK: "" if disk.is_possible() else "the kernel lets nobody watch system calls (seccomp)",
+        CLOCK: "" if clock.find_faketime() else "libfaketime is not installed (Debian's package faketime)",
+        ISLAND: island.why_not(),
+        VERSIONS: "" if has_versions else "no other version was named (--beside)",
+    }
+    return {need: why for need, why in found.items() if why}
