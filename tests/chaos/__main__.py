@@ -30,10 +30,11 @@ from tests.chaos.limits import END_S, tell_limits
 from tests.chaos.load import Crowd, Load
 from tests.chaos.needs import missing
 from tests.chaos.notes import Notes
-from tests.chaos.redis_server import ALWAYS, EVERYSEC
+from tests.chaos.redis_server import ALWAYS, EVERYSEC, RedisServer
 from tests.chaos.report import Report
 from tests.chaos.rules import complaints
 from tests.chaos.schedule import Planned, schedule
+from tests.chaos.sentinels import SentinelRedis
 from tests.chaos.snapshot import tell_end
 from tests.chaos.stage import Stage, both_ledgers
 from tests.chaos.traits import TRAITS
@@ -41,6 +42,8 @@ from tests.chaos.verdict import judge, open_jobs
 from tests.chaos.versions import python_of
 from tests.chaos.waiting import wait_for
 from tests.hangups import let_children_hear_hangups
+
+ONE, SENTINEL, MIN_REPLICAS = "one", "sentinel", "min-replicas"
 
 CROWD = Crowd(short=5, middle=2, long=2, private=1, bulk=1, surface=4)
 
@@ -90,6 +93,12 @@ def _options() -> argparse.Namespace:
         "--appendfsync", choices=(EVERYSEC, ALWAYS), default=EVERYSEC, help="how Redis is set (everysec)"
     )
     parser.add_argument(
+        "--redis",
+        choices=(ONE, SENTINEL, MIN_REPLICAS),
+        default=ONE,
+        help="one server, a master and a replica with sentinels, or those with min-replicas-to-write",
+    )
+    parser.add_argument(
         "--beside",
         metavar="REVISION",
         action="append",
@@ -112,7 +121,7 @@ def _plan(options: argparse.Namespace) -> list[Planned]:
     traits = {name: trait for name, trait in TRAITS.items() if any(word in name for word in words)}
     if not traits:
         raise SystemExit(f"--only {options.only}: no fault has such a name; there are {', '.join(TRAITS)}")
-    lacks = missing(bool(options.beside))
+    lacks = missing(bool(options.beside), options.redis != ONE)
     left_out = {name: lacks[trait.needs] for name, trait in traits.items() if trait.needs in lacks}
     for name, why in left_out.items():
         print(f"athena: not made: {name}: {why}", file=sys.stderr)
@@ -124,7 +133,8 @@ def _plan(options: argparse.Namespace) -> list[Planned]:
 
 
 def _run(folder: Path, history: History, plan: list[Planned], options: argparse.Namespace) -> Report:
-    stage = Stage(folder, both_ledgers(folder), options.appendfsync, list(map(python_of, options.beside)))
+    pythons = list(map(python_of, options.beside))
+    stage = Stage(folder, both_ledgers(folder), _redis(folder, options), pythons)
     tell_limits(stage, history, options.seed)
     try:
         stage.start()
@@ -147,10 +157,19 @@ def _run(folder: Path, history: History, plan: list[Planned], options: argparse.
     return report
 
 
+def _redis(folder: Path, options: argparse.Namespace) -> RedisServer | SentinelRedis:
+    if options.redis == ONE:
+        return RedisServer(folder, options.appendfsync)
+    replicas = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "10")
+    return SentinelRedis(folder, *(replicas if options.redis == MIN_REPLICAS else ()))
+
+
 def _break_things(
     stage: Stage, deaths: Deaths, history: History, plan: list[Planned], options: argparse.Namespace
 ) -> Report:
-    load = Load(stage.urls, CROWD, notes=Notes(history), redis_url=stage.redis.url)
+    # Celery spells the address of sentinels in another way, which its clients would have to know.
+    celery_url = stage.redis.url if options.redis == ONE else ""
+    load = Load(stage.urls, CROWD, notes=Notes(history), redis_url=celery_url)
     faults = Faults(stage, load, deaths)
     began_s = time.monotonic()
     load.start()

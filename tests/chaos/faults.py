@@ -14,6 +14,7 @@ import redis
 
 from tests.chaos.deaths import BOTH, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, Deaths
 from tests.chaos.envelopes import LONG, SERVICES, envelope
+from tests.chaos.failover_faults import FailoverFaults
 from tests.chaos.families import offspring
 from tests.chaos.load import LONG_S, Load
 from tests.chaos.machine_faults import MachineFaults
@@ -46,6 +47,7 @@ class Faults:
         self._recovery = Recovery(stage, load)
         self.redis = RedisFaults(stage, deaths, self._recovery)
         self._network = NetworkFaults(stage, deaths, self._recovery)
+        self._failover = FailoverFaults(stage, deaths, self._recovery, self.redis)
         self._machines = MachineFaults(stage, deaths, self._recovery, self.redis)
 
     def all(self) -> dict[str, Fault]:
@@ -67,6 +69,7 @@ class Faults:
             "call overruns": self.overrun,
             **self._network.all(),
             **self._machines.all(),
+            **self._failover.all(),
             **self.redis.all(),
         }
 
@@ -177,7 +180,7 @@ class Faults:
         with self._long_calls(dice.choice(self._stage.urls)):
             for _ in range(MAX_ATTEMPTS):
                 self._stage.proxy.heal()
-                self._stage.redis.cut()
+                self._stage.one_redis.cut()
                 time.sleep(dice.uniform(0.5, 1.5))
         return self._recovery.until_answered()
 

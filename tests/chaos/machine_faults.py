@@ -36,14 +36,14 @@ class MachineFaults:
         self._deaths.expect_failing_starts(BOTH)
         near = self._stage.near
         incarnations, orphans = near.incarnations(), near.everything()[1:]
-        self._stage.redis.kill()
+        self._stage.one_redis.kill()
         near.kill_supervisor()
         self._deaths.count(len(incarnations))
         try:
             self._recovery.until(lambda: not any(map(_lives, orphans)), "nothing outlives its supervisor")
             time.sleep(dice.uniform(0, 1))
         finally:
-            self._stage.redis.start()
+            self._stage.one_redis.start()
             near.start()
         return max(self._recovery.until_passed_on(incarnations), self._recovery.until_all_run(near))
 
@@ -51,10 +51,10 @@ class MachineFaults:
         """A machine with Redis, a gateway and workers loses its power, and is switched on again."""
         self._deaths.expect_failing_starts(BOTH)
         near = self._stage.near
-        loss = self._stage.redis.lose_power(lambda size: dice.randint(0, size))
+        loss = self._stage.one_redis.lose_power(lambda size: dice.randint(0, size))
         incarnations = near.kill()
         self._deaths.count(len(incarnations))
-        self._stage.redis.start()
+        self._stage.one_redis.start()
         self._redis.note_loss(loss)
         near.start()
         return max(self._recovery.until_passed_on(incarnations), self._recovery.until_all_run(near))

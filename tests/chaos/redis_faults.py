@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.chaos.deaths import BOTH, FENCED, Deaths
 from tests.chaos.recovery import Recovery
-from tests.chaos.redis_server import Loss
+from tests.chaos.redis_server import Loss, RedisServer
 from tests.chaos.stage import Stage
 
 #: Longer than an observer waits until it takes a silent worker for dead.
@@ -43,11 +43,14 @@ class RedisFaults:
 
     def __init__(self, stage: Stage, deaths: Deaths, recovery: Recovery) -> None:
         self._stage = stage
-        self._redis = stage.redis
         self._deaths = deaths
         self._recovery = recovery
         self.losses: list[Loss] = []
         self.steps: list[ClockStep] = []
+
+    @property
+    def _redis(self) -> RedisServer:
+        return self._stage.one_redis
 
     def all(self) -> dict[str, Callable[[random.Random], float]]:
         """Returns the faults by their names."""
@@ -146,7 +149,7 @@ class RedisFaults:
         """
         if loss is None:
             return
-        known = set(self._redis.client.hkeys("athena:workers"))
+        known = set(self._stage.redis.client.hkeys("athena:workers"))
         for host in (self._stage.near, self._stage.far):
             strangers = {name.encode() for name in host.incarnations()} - known
             if strangers:

@@ -19,7 +19,8 @@ from athena.supervisor.child import describe_exit
 from tests.chaos.deaths import BOTH
 from tests.chaos.envelopes import LONG, envelope
 from tests.chaos.island import Island, why_not
-from tests.chaos.redis_server import EVERYSEC, RedisServer
+from tests.chaos.redis_server import RedisServer
+from tests.chaos.sentinels import SentinelRedis
 from tests.chaos.waiting import START_TIMEOUT_S, wait_for
 from tests.ports import free_port
 from tests.proxy import Proxy
@@ -184,7 +185,7 @@ class Stage:
     Args:
         folder: where all files are.
         abilities: what is served.
-        appendfsync: how often Redis flushes what it writes down.
+        redis: a server as it is shipped, if it is not given.
         pythons: the interpreters of other versions.
         settings: of all processes.
     """
@@ -193,14 +194,15 @@ class Stage:
         self,
         folder: Path,
         abilities: Sequence[Path] = (LEDGER,),
-        appendfsync: str = EVERYSEC,
+        redis: RedisServer | SentinelRedis | None = None,
         pythons: Sequence[str] = (),
         **settings: str,
     ) -> None:
         self.ledger_path = folder / "ledger"
         self.ledger_path.touch()
-        self.redis = RedisServer(folder, appendfsync)
-        self.island = None if why_not() else Island()
+        self.redis = redis or RedisServer(folder)
+        # Sentinels name addresses of this machine.
+        self.island = None if why_not() or not self.redis.port else Island()
         self.proxy = Proxy(self.redis.port, self.island.gateway if self.island else "127.0.0.1")
         self.pythons = (sys.executable, *pythons)
         self.ports = (free_port(), free_port())
@@ -227,7 +229,8 @@ class Stage:
         if self.island:
             self.island.start()
         self.proxy.start()
-        far = ["workers", *self._abilities, "--redis", f"redis://{self.proxy.host}:{self.proxy.port}"]
+        far_url = f"redis://{self.proxy.host}:{self.proxy.port}" if self.redis.port else self.redis.url
+        far = ["workers", *self._abilities, "--redis", far_url]
         self.far = Host("far", self._folder, far, self._shared, self.island)
         gateway = ["api", "--port", str(self.ports[1]), "--redis", self.redis.url]
         self.gateway = Host("gateway", self._folder, gateway, self._shared)
@@ -245,6 +248,12 @@ class Stage:
         """Whether a fault keeps some host from Redis right now."""
         is_cut_off = self.island is not None and self.island.is_cut_off
         return self.redis.is_broken or self.proxy.is_broken or is_cut_off
+
+    @property
+    def one_redis(self) -> RedisServer:
+        """The server, where it is one."""
+        assert isinstance(self.redis, RedisServer)
+        return self.redis
 
     def pids(self) -> dict[str, list[int]]:
         """Returns the numbers of the worker processes of each host."""

@@ -29,6 +29,9 @@ MATES = 6
 #: How long a task may lie in its queue until its job is known.
 FOUND_S = 60.0
 
+#: How long processes go on that a job has started: to their own end, or to that of their worker.
+CHILDREN_S = (0.2, 1.0, 1.0, 5.0, 60.0)
+
 ASYNC = {"Prefer": "respond-async"}
 LANES = ("high", "normal", "low")
 
@@ -52,6 +55,7 @@ class Surface:
             self.upload,
             self.send_form,
             self.send_bad_mate,
+            self.start_children,
         ]
         if redis_url:
             self._episodes.append(self.send_task)
@@ -153,6 +157,11 @@ class Surface:
             time.sleep(0.1)
         for name in modes:
             self._follow(caller, name, dice)
+
+    def start_children(self, caller: Caller, dice: random.Random) -> None:
+        """Queues a job that starts processes, which go on when it has ended, and end with its worker."""
+        name = self._queue(caller, dice, mode="family", child_s=dice.choice(CHILDREN_S))
+        self._follow(caller, name, dice)
 
     def send_task(self, caller: Caller, dice: random.Random) -> None:
         """Sends a task with Celery, past the gateways, and finds its job by the task's id.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.chaos.needs import CLOCK, DISK, ISLAND, VERSIONS
+from tests.chaos.needs import CLOCK, DISK, ISLAND, ONE_SERVER, SENTINELS, VERSIONS
 
 NEAR, FAR = "near", "far"
 
@@ -57,29 +57,31 @@ TRAITS = {
     # A worker that is frozen while it is replaced is killed, and one alone is not to be taken for dead.
     "worker frozen, then back": _trait(8, NEAR_HOST, severs=(NEAR,)),
     "host frozen, then back": _trait(8, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,)),
-    "network black hole": _trait(8, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,)),
-    "replies lost": _trait(4, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,)),
-    "connections cut, long calls": _trait(10, REDIS, LINK, GATEWAYS, mutes=BOTH),
+    "network black hole": _trait(8, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,), needs=ONE_SERVER),
+    "replies lost": _trait(4, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,), needs=ONE_SERVER),
+    "connections cut, long calls": _trait(10, REDIS, LINK, GATEWAYS, mutes=BOTH, needs=ONE_SERVER),
     "poison": _trait(6, MEMORY, severs=BOTH),
     "all replaced (SIGHUP)": _trait(15, NEAR_HOST, GATEWAYS, stops=(NEAR,)),
     "call overruns": _trait(6, MEMORY, severs=BOTH),
-    "connections half open": _trait(8, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,)),
-    "link slow": _trait(9, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,)),
+    "connections half open": _trait(8, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,), needs=ONE_SERVER),
+    "link slow": _trait(9, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,), needs=ONE_SERVER),
     "host cut off": _trait(10, FAR_HOST, LINK, severs=(FAR,), mutes=(FAR,), needs=ISLAND),
     "host and redis lose power": _trait(15, *_WHOLE_NEAR, severs=BOTH, mutes=BOTH, needs=DISK),
-    "supervisor and redis killed": _trait(15, *_WHOLE_NEAR, severs=BOTH, mutes=BOTH),
+    "supervisor and redis killed": _trait(15, *_WHOLE_NEAR, severs=BOTH, mutes=BOTH, needs=ONE_SERVER),
     "host of another version": _trait(20, FAR_HOST, LINK, stops=(FAR,), needs=VERSIONS),
     "near host of another version": _trait(25, NEAR_HOST, GATEWAYS, stops=(NEAR,), needs=VERSIONS),
     "gateway of another version": _trait(8, GATEWAYS, needs=VERSIONS),
-    "redis killed": _trait(3, REDIS, mutes=BOTH),
-    "redis restarted": _trait(3, REDIS, mutes=BOTH),
-    "redis frozen": _trait(8, REDIS, mutes=BOTH),
-    "redis without replicas": _trait(8, REDIS, mutes=BOTH),
-    "redis' disk full": _trait(9, REDIS, mutes=BOTH),
+    "master loses power": _trait(15, REDIS, MEMORY, severs=BOTH, mutes=BOTH, needs=SENTINELS),
+    "master cut off": _trait(15, REDIS, MEMORY, severs=BOTH, mutes=BOTH, needs=SENTINELS),
+    "redis killed": _trait(3, REDIS, mutes=BOTH, needs=ONE_SERVER),
+    "redis restarted": _trait(3, REDIS, mutes=BOTH, needs=ONE_SERVER),
+    "redis frozen": _trait(8, REDIS, mutes=BOTH, needs=ONE_SERVER),
+    "redis without replicas": _trait(8, REDIS, mutes=BOTH, needs=ONE_SERVER),
+    "redis' disk full": _trait(9, REDIS, mutes=BOTH, needs=ONE_SERVER),
     "redis' disk slow": _trait(8, REDIS, mutes=BOTH, needs=DISK),
     "redis' clock stepped": _trait(8, REDIS, needs=CLOCK),
     # Who became known in the time that is lost is none any more, and ends.
-    "redis back a second": _trait(4, REDIS, MEMORY, severs=BOTH, mutes=BOTH),
+    "redis back a second": _trait(4, REDIS, MEMORY, severs=BOTH, mutes=BOTH, needs=ONE_SERVER),
     "redis loses power": _trait(4, REDIS, MEMORY, severs=BOTH, mutes=BOTH, needs=DISK),
     "redis' file torn": _trait(4, REDIS, MEMORY, severs=BOTH, mutes=BOTH, needs=DISK),
 }

@@ -27,6 +27,7 @@ class UserRequest:
 
     mode = StringParamField(key="mode")
     seconds = NumberParamField(key="seconds", maximum=3600)
+    child_s = NumberParamField(key="child_s", maximum=3600)
     tag = StringParamField(key="tag")
     text = StringBodyField(key="text")
 
@@ -66,7 +67,7 @@ class Wrapper(WrapperBase):
         run, tag, mode = uuid.uuid4().hex, params.get("tag", ""), params.get("mode", "")
         self._write("begin", tag, run)
         if mode == "family":
-            self._start_children(tag)
+            self._start_children(tag, float(params.get("child_s", CHILD_S)))
         self._act(mode, float(params.get("seconds", 0)))
         self._write("end", tag, run)
         if mode == "fail":
@@ -82,10 +83,10 @@ class Wrapper(WrapperBase):
         """Adds a line, with the time on the clock that all processes of a machine share."""
         os.write(self._file, f"{word} {tag} {run} {os.getpid()} {time.monotonic():.6f}\n".encode())
 
-    def _start_children(self, tag: str) -> None:
+    def _start_children(self, tag: str, seconds: float) -> None:
         """Starts a program and a copy of this process, and leaves them alone."""
-        program = subprocess.Popen(["sleep", str(CHILD_S)])
-        copy = multiprocessing.get_context("fork").Process(target=time.sleep, args=(CHILD_S,))
+        program = subprocess.Popen(["sleep", str(seconds)])
+        copy = multiprocessing.get_context("fork").Process(target=time.sleep, args=(seconds,))
         copy.start()
         for pid in (program.pid, copy.pid):
             # Numbers of processes come again, but not with the same start.
