@@ -84,7 +84,8 @@ class SentinelRedis:
         self.url = f"sentinel://{hosts}/{_MASTER}/0"
         self.port = 0
         addresses = [("127.0.0.1", port) for port in self._ports]
-        self._watch: Any = Sentinel(addresses, socket_timeout=2, protocol=2)  # type: ignore[no-untyped-call]
+        sentinel: Any = Sentinel  # redis-py says nothing of its types.
+        self._watch = sentinel(addresses, socket_timeout=2, protocol=2)
         self.client: redis.Redis = self._watch.master_for(_MASTER, socket_timeout=5, protocol=2)
         self.is_broken = False
 
