@@ -28,7 +28,7 @@ from tests.chaos.history import History
 from tests.chaos.keeper import Keeper
 from tests.chaos.limits import END_S, tell_limits
 from tests.chaos.load import Crowd, Load
-from tests.chaos.needs import missing
+from tests.chaos.needs import CHOSEN, missing
 from tests.chaos.notes import Notes
 from tests.chaos.redis_server import ALWAYS, EVERYSEC, RedisServer
 from tests.chaos.report import Report
@@ -123,8 +123,9 @@ def _plan(options: argparse.Namespace) -> list[Planned]:
         raise SystemExit(f"--only {options.only}: no fault has such a name; there are {', '.join(TRAITS)}")
     lacks = missing(bool(options.beside), options.redis != ONE)
     left_out = {name: lacks[trait.needs] for name, trait in traits.items() if trait.needs in lacks}
-    for name, why in left_out.items():
-        print(f"athena: not made: {name}: {why}", file=sys.stderr)
+    for need in sorted({trait.needs for trait in traits.values()} & lacks.keys() - CHOSEN):
+        names = ", ".join(name for name in left_out if traits[name].needs == need)
+        print(f"athena: not made: {names}: {lacks[need]}", file=sys.stderr)
     traits = {name: trait for name, trait in traits.items() if name not in left_out}
     if not traits:
         raise SystemExit("none of these faults can be made here")

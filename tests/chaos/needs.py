@@ -5,6 +5,9 @@ from tests.chaos import clock, disk, island
 DISK, CLOCK, ISLAND, VERSIONS = "disk", "clock", "island", "versions"
 ONE_SERVER, SENTINELS = "one server", "sentinels"
 
+#: Those that the command line decides about, so nobody has to be told.
+CHOSEN = {ONE_SERVER, SENTINELS, VERSIONS}
+
 
 def missing(has_versions: bool, has_sentinels: bool) -> dict[str, str]:
     """Returns what is not there, and why; what is there is not in it."""
