@@ -78,6 +78,8 @@ class WorkerChild(Child):
         self._verdict: Verdict | None = None
         self._canceled_s: dict[str, float] = {}
         self._has_reported = False
+        #: Whether Redis was seen to know the process.
+        self._is_registered = False
         #: What a process that was broken has said at its end.
         self._breakage: WorkerReport | None = None
         #: Whether the last process that served was broken; until another one serves.
@@ -154,7 +156,7 @@ class WorkerChild(Child):
         self.incarnation = uuid.uuid4().hex
         self._suspicion = self._verdict = self._breakage = None
         self._canceled_s = {}
-        self._has_reported = False
+        self._has_reported = self._is_registered = False
         self._status_text = b""
         # A new one for each process: its size is that of this ability, and calls of the last must not count.
         self._board.close()
@@ -184,8 +186,12 @@ class WorkerChild(Child):
 
     @property
     def is_beating(self) -> bool:
-        """Whether it serves."""
-        return self.is_ready
+        """Whether its heart is to be kept beating: from its start on, since it registers before it is ready.
+
+        Where Redis is far away or the machine is slow, a worker takes longer from its entry in Redis to its
+        report than it takes others to count it as dead.
+        """
+        return self.is_running
 
     def on_tick(self, now_s: float) -> None:
         """Kills a process that does what it must not, or nothing at all."""
@@ -200,8 +206,10 @@ class WorkerChild(Child):
         """Hears which of its jobs were canceled, whether it was fenced, and what an operator wants."""
         now_s = time.monotonic()
         self._canceled_s = {job_id: self._canceled_s.get(job_id, now_s) for job_id in beat.canceled}
-        # One that stops has signed off by itself.
-        if beat.is_fenced and self.is_running and not self.is_stopping and not self.is_leaving:
+        self._is_registered |= self.is_ready or not beat.is_fenced
+        is_to_end = self.is_stopping or self.is_leaving
+        # One that stops has signed off by itself, and one that loads may not have registered yet.
+        if beat.is_fenced and self._is_registered and self.is_running and not is_to_end:
             logger.error("%s was fenced by another process; ending it", self.name)
             self.signal(signal.SIGKILL)
         if self._is_retired:

@@ -10,7 +10,7 @@ from typing import Any
 import pybase64
 import requests
 
-from athena.errors import PoisonedError
+from athena.errors import PoisonedError, WaitTimeoutError
 from tests.chaos.caller import Caller
 from tests.chaos.envelopes import HELLO, LEDGER, LONG, envelope
 from tests.chaos.history import Untold
@@ -28,6 +28,11 @@ MAX_BULK = 500
 
 #: Calls of the three kinds of callers last so long, at random; the last kind outlasts every time of grace.
 SHORT_S, MIDDLE_S, LONG_S = (0.0, 0.02), (0.06, 1.5), (6.0, 8.0)
+
+
+#: What a caller may be told who cannot ask for his job again: faults have ended so many workers under it, or
+#: one after the other took so long that he was not waited for any more.
+TOLD_PRIVATELY = (PoisonedError.code, WaitTimeoutError.code)
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ class Load:
                 self.notes.want(name, "succeeded", "canceled", is_named=False)
                 code = caller.insist("run", [name], f"/{LONG}", json=body).told[0].code
                 # Nobody can look at the job afterwards.
-                if code and code != PoisonedError.code:
+                if code and code not in TOLD_PRIVATELY:
                     self.notes.bad[f"private {code}"] += 1
                 time.sleep(self._pause_s)
 

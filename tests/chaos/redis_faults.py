@@ -1,9 +1,12 @@
 """The faults of Redis, each with the time until jobs run again."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import redis
 
 from tests.chaos.deaths import BOTH, FENCED, Deaths
 from tests.chaos.recovery import Recovery
@@ -149,9 +152,22 @@ class RedisFaults:
         """
         if loss is None:
             return
-        known = set(self._stage.redis.client.hkeys("athena:workers"))
+        known = self._known_workers()
         for host in (self._stage.near, self._stage.far):
             strangers = {name.encode() for name in host.incarnations()} - known
             if strangers:
                 self._deaths.expect((host.name,), "worker", FENCED, count=len(strangers))
         self.losses.append(loss)
+
+    def _known_workers(self) -> set[bytes]:
+        """Returns the incarnations that Redis knows; a connection may still lead to a master that is gone."""
+        found: list[bytes] = []
+
+        def is_told() -> bool:
+            with contextlib.suppress(redis.RedisError):
+                found[:] = self._stage.redis.client.hkeys("athena:workers")  # type: ignore[assignment]
+                return True
+            return False
+
+        self._recovery.until(is_told, "Redis names the workers")
+        return set(found)

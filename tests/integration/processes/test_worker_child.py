@@ -510,10 +510,27 @@ def test_drained_worker_is_shown_as_that_once_its_process_has_ended(
 
 def test_fenced_process_is_ended(keeper: Keeper, started: list[Script]) -> None:
     worker = start(started, keeper, READY)
+    wait_until(worker.check_ready, "the worker reports")
+    worker.now_serves()
 
     worker.on_beat(Beat(True, frozenset()), "")
 
     assert worker.end() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("has_registered", [True, False])
+def test_process_that_loads_is_ended_only_if_it_had_registered_before(
+    keeper: Keeper, started: list[Script], has_registered: bool
+) -> None:
+    worker = start(started, keeper, "time.sleep(600)")
+
+    if has_registered:
+        worker.on_beat(Beat(False, frozenset()), "")
+    worker.on_beat(Beat(True, frozenset()), "")
+    worker.signal(signal.SIGTERM)
+
+    assert worker.is_beating
+    assert worker.end() == (-signal.SIGKILL if has_registered else -signal.SIGTERM)
 
 
 def test_keeper_tries_again_each_second_while_redis_is_away(
