@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.chaos import causes
 from tests.chaos.history import read_lines
 from tests.chaos.rules import RULES, complaints, facts
 from tests.chaos.story import Reader, Story
@@ -55,6 +56,7 @@ def text(story: Story, found: Mapping[str, list[str]]) -> str:
         lines += [f"    {complaint}" for complaint in wrong[:SHOWN]]
         if len(wrong) > SHOWN:
             lines.append(f"    and {len(wrong) - SHOWN} more")
+    lines += ["", *causes.text(story)]
     return "\n".join(lines)
 
 
