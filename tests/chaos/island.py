@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 
 def why_not() -> str:
@@ -13,7 +15,7 @@ def why_not() -> str:
         return "only root may make network namespaces"
     if not shutil.which("ip"):
         return "there is no program ip (iproute2)"
-    name = _name("probe")
+    name = _name()
     done = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     if done.returncode:
         return f"no network namespace: {done.stderr.strip()}"
@@ -26,29 +28,30 @@ class Island:
 
     Attributes:
         gateway: this machine's address at the other end of the cable.
+        is_cut_off: whether the cable is pulled.
     """
 
     def __init__(self) -> None:
-        self._name = _name("far")
-        # One network of 253.x for each process, so that two runs do not meet.
-        number = os.getpid() % 65536
-        self.gateway = f"10.{253 - number // 65536}.{number // 256}.1"
-        self._address = self.gateway.removesuffix("1") + "2"
-        self._cable = f"ath{os.getpid()}"
+        self._name = _name()
+        self._cable = f"ath{self._name[-8:]}"
+        # Of the block for tests (RFC 2544), drawn, so that those of several runs hardly meet.
+        network = f"198.18.{secrets.randbelow(256)}.{4 * secrets.randbelow(64)}"
+        self.gateway, self._address = (str(IPv4Address(network) + number) for number in (1, 2))
+        self.is_cut_off = False
 
     def start(self) -> None:
         """Lays the cable."""
         _ip("netns", "add", self._name)
         _ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", self._name)
-        _ip("address", "add", f"{self.gateway}/24", "dev", self._cable)
+        _ip("address", "add", f"{self.gateway}/30", "dev", self._cable)
         _ip("link", "set", self._cable, "up")
-        for words in (f"address add {self._address}/24 dev eth0", "link set eth0 up", "link set lo up"):
+        for words in (f"address add {self._address}/30 dev eth0", "link set eth0 up", "link set lo up"):
             _ip("-n", self._name, *words.split())
 
     def stop(self) -> None:
         """Removes it; what runs there loses its network."""
-        _ip("link", "del", self._cable)
-        _ip("netns", "del", self._name)
+        for words in (("link", "del", self._cable), ("netns", "del", self._name)):
+            subprocess.run(["ip", *words], capture_output=True, timeout=30)
 
     def command(self, command: list[str]) -> list[str]:
         """Returns the command of a program that runs there."""
@@ -65,12 +68,12 @@ class Island:
             _ip("link", "set", self._cable, "up")
             self.is_cut_off = False
 
-    is_cut_off = False
 
-
-def _name(word: str) -> str:
-    return f"athena-{word}-{os.getpid()}"
+def _name() -> str:
+    return f"athena-{secrets.token_hex(4)}"
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=30)
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=30)
+    if done.returncode:
+        raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")

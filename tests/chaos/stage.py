@@ -69,6 +69,11 @@ class Host:
             self._is_wanted = True
             self._spawn()
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it was ever started."""
+        return hasattr(self, "process")
+
     def revive(self) -> None:
         """Starts the supervisor again if it has ended and nobody wanted that."""
         with self._lock:
@@ -292,8 +297,9 @@ class Stage:
 
     def stop(self) -> None:
         """Ends all."""
-        for host in (self.gateway, self.far, self.near):
-            host.stop()
+        for host in (getattr(self, name, None) for name in ("gateway", "far", "near")):
+            if host is not None and host.is_started:
+                host.stop()
         self.proxy.stop()
         if self.island:
             self.island.stop()
