@@ -10,7 +10,8 @@ from redis.sentinel import Sentinel
 
 from athena.supervisor.redis_server import find_server
 from tests.chaos.redis_server import EVERYSEC
-from tests.chaos.waiting import START_TIMEOUT_S, free_port, wait_for
+from tests.chaos.waiting import START_TIMEOUT_S, wait_for
+from tests.ports import free_port
 from tests.proxy import Mode, Proxy
 
 _MASTER = "main"

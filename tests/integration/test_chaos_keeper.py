@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tests.chaos.keeper import Keeper
 from tests.chaos.stage import LEDGER, Host
-from tests.chaos.waiting import free_port, wait_for
+from tests.chaos.waiting import wait_for
+from tests.ports import free_port
 
 LIMIT_S = 60.0
 
