@@ -3,19 +3,23 @@
 import hmac
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from flask import Blueprint, Response, request
 
+from api.access.key_book import ADMIN_TOKEN
 from api.access.refusals import RefusalLog
+from api.gateway.gate import caller_of
 from api.gateway.gateway import Gateway
 from api.http.answers import json_response
+from api.http.asgi import SCOPE
 from api.views.jobs import job_filter, page_size
-from athena.errors import CredentialsError
+from athena.errors import AthenaError, CredentialsError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.operations import jobs as job_operations
 from athena.operations import queues as fleet_operations
 from athena.operations.listing import list_jobs
+from athena.operations.trail import Act, list_acts, note
 
 View = Callable[..., Awaitable[Response]]
 
@@ -103,6 +107,12 @@ class Admin:
             {"workers": [asdict(worker) for worker in serving], "drained": drained, "failures": failures}
         )
 
+    async def audit(self) -> Response:
+        """Lists what operators have done."""
+        return json_response(
+            {"acts": await self._gateway.operate(list_acts(page_size(request.args.get("limit"))))}
+        )
+
     async def drain(self, name: str) -> Response:
         """Lets a worker finish what it runs, and none follow."""
         return json_response({"ordered": await self._order(name, ORDER_DRAIN)})
@@ -135,15 +145,35 @@ def blueprint(gateway: Gateway) -> Blueprint:
         ("POST", "/queues/<name>/purge", admin.purge),
         ("POST", "/abilities/<service_id>/rm", admin.forget),
         ("GET", "/workers", admin.workers),
+        ("GET", "/audit", admin.audit),
         ("POST", "/workers/<name>/drain", admin.drain),
         ("POST", "/workers/<name>/restart", admin.restart),
     ]
     for method, path, view in listed:
-        routes.add_url_rule(path, view_func=view, methods=[method], endpoint=view.__name__)
+        shown = view if method == "GET" else _noted(gateway, path, view)
+        routes.add_url_rule(path, view_func=shown, methods=[method], endpoint=view.__name__)
 
     if gateway.access is None:
         routes.before_request(_token_check(gateway.settings.admin_token))
     return routes
+
+
+def _noted(gateway: Gateway, path: str, view: View) -> View:
+    """Returns a view whose request is noted before anything is done (`athena audit`)."""
+    words = " ".join(part for part in path.split("/") if part and not part.startswith("<"))
+
+    async def noted(**names: str) -> Response:
+        caller = caller_of(request.environ[SCOPE])
+        who = f"{caller.app_id} {caller.key.api_key}" if caller is not None else ADMIN_TOKEN
+        act = Act(who, request.environ["REMOTE_ADDR"], words, " ".join(names.values()))
+        await gateway.operate(note(act))
+        try:
+            return await view(**names)
+        except AthenaError as error:
+            await gateway.operate(note(replace(act, outcome=f"failed: {error.message}")))
+            raise
+
+    return noted
 
 
 def _token_check(token: str) -> Callable[[], None]:

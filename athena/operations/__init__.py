@@ -9,4 +9,5 @@ listing: lists of jobs, page by page
 observe: what a gateway and a supervisor see, and the janitor's work
 queues: queues, workers, hosts
 steps: what a generator of commands is
+trail: what operators have done
 """

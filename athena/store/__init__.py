@@ -13,4 +13,5 @@ link: a connection for programs that wait for each answer
 lua: the scripts
 scripts: how scripts are sent
 submission: what gateways do with jobs
+trail: what operators have done
 """

@@ -35,6 +35,7 @@
 | `athena:canary:<service_id>` | string | gateway that sent the last canary | the next one is due |
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
 | `athena:apps` | hash | app_id -> its scopes and keys (JSON); `""` -> their version | for ever |
+| `athena:trail` | stream | what operators have done (JSON), chained; the last 100,000 | pushed out |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
 Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the service_id.
@@ -50,6 +51,7 @@ HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 DEAD = "athena:dead"
 APPS = "athena:apps"
+TRAIL = "athena:trail"
 NONE = "athena:none"
 
 

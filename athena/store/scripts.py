@@ -64,6 +64,7 @@ PURGE = Script("purge", "clock", "keep", "settle", "abandon")
 PAUSE = Script("pause", "bell")
 FORGET = Script("forget", "clock", "keep", "settle", "abandon")
 LIST = Script("list", "clock")
+NOTE = Script("note")
 PUT_APP = Script("put_app")
 AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
@@ -92,6 +93,7 @@ SCRIPTS = (
     PAUSE,
     FORGET,
     LIST,
+    NOTE,
     PUT_APP,
     AUDIT_JOBS,
     AUDIT_LISTS,

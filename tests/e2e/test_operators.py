@@ -244,6 +244,15 @@ def test_admin_api_does_what_the_commands_do(site: Stack) -> None:
     workers = admin(site, "GET", "/workers")["workers"]
     assert {worker["entry"]["service_id"] for worker in workers} == {"echo", "faulty"}
     assert admin(site, "GET", "/dead")["dead"] == []
+    noted = [(act["action"], act["target"], act["origin"]) for act in admin(site, "GET", "/audit")["acts"]]
+    for action, target in (
+        ("jobs retry", job_id),
+        ("jobs cancel", new_id),
+        ("queues pause", "faulty"),
+        ("queues purge", "faulty.any"),
+        ("queues resume", "faulty"),
+    ):
+        assert (action, target, "127.0.0.1") in noted
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}])

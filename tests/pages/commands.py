@@ -54,6 +54,7 @@ EXAMPLES = {
     "keys scope": "athena keys scope shop --role viewer",
     "keys rotate": "athena keys rotate shop --overlap 1",
     "keys revoke": "athena keys revoke shop",
+    "audit": "athena audit --verify",
     "doctor": "athena doctor --audit",
     "api": "athena api --redis redis://queue.example:6379/0 --host 0.0.0.0",
     "worker": "athena worker abilities/echo --redis redis://queue.example:6379/0",

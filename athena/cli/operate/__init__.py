@@ -8,5 +8,6 @@ jobs: jobs, one and many
 operator: what these commands share: their desk, verbs and tables
 plan: where workers would run on this host
 queues: queues, paused and resumed
+trail: what operators have done
 workers: runs this host's workers, and gives them orders
 """

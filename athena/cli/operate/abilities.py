@@ -35,7 +35,7 @@ def ls(desk: Desk) -> None:
 def rm(desk: Desk) -> None:
     """Forgets abilities."""
     canceled = {
-        service_id: desk.run(forget_ability(service_id, desk.options.force))
+        service_id: desk.act("abilities rm", service_id, forget_ability(service_id, desk.options.force))
         for service_id in desk.options.service_id
     }
     desk.show(canceled, lambda: print_table(("FORGOTTEN", "JOBS CANCELED"), canceled.items()))

@@ -147,13 +147,13 @@ def create(desk: Desk) -> None:
         print(f"the key of {app.app_id}, shown only here: {new.token}", file=sys.stderr)
         return
     key = new.kept(_sealed(desk, new), now_s, now_s + options.days if options.days else 0.0)
-    desk.run(create_app(app.app_id, _scopes(options), key))
+    desk.act("keys create", app.app_id, create_app(app.app_id, _scopes(options), key))
     _show(desk, app.app_id, new)
 
 
 def scope(desk: Desk) -> None:
     """Changes what an application may do."""
-    app = desk.run(set_scopes(desk.options.app_id, _scopes(desk.options)))
+    app = desk.act("keys scope", desk.options.app_id, set_scopes(desk.options.app_id, _scopes(desk.options)))
     described = describe_app(app, time.time())
     desk.show(described, lambda: _print_apps([described]))
 
@@ -163,13 +163,13 @@ def rotate(desk: Desk) -> None:
     options, now_s = desk.options, time.time()
     new = mint()
     key = new.kept(_sealed(desk, new), now_s, now_s + options.days if options.days else 0.0)
-    desk.run(rotate_key(options.app_id, key, options.overlap, now_s))
+    desk.act("keys rotate", options.app_id, rotate_key(options.app_id, key, options.overlap, now_s))
     _show(desk, options.app_id, new)
 
 
 def revoke(desk: Desk) -> None:
     """Takes keys back."""
-    revoked = desk.run(revoke_keys(desk.options.name, time.time()))
+    revoked = desk.act("keys revoke", desk.options.name, revoke_keys(desk.options.name, time.time()))
     desk.show(revoked, lambda: print_table(("REVOKED",), [(name,) for name in revoked]))
 
 

@@ -28,12 +28,15 @@ def ls(desk: Desk) -> None:
 def requeue(desk: Desk) -> None:
     """Tries dead letters again."""
     own_id = own_request_id(desk)
-    rows = [(job_id, desk.run(requeue_dead(job_id, desk.settings, own_id))) for job_id in desk.options.job_id]
+    rows = [
+        (job_id, desk.act("dead requeue", job_id, requeue_dead(job_id, desk.settings, own_id)))
+        for job_id in desk.options.job_id
+    ]
     desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))
 
 
 def drop(desk: Desk) -> None:
     """Drops dead letters."""
     for job_id in desk.options.job_id:
-        desk.run(drop_dead(job_id))
+        desk.act("dead drop", job_id, drop_dead(job_id))
     desk.show({"dropped": desk.options.job_id}, lambda: print("dropped", *desk.options.job_id))

@@ -63,7 +63,8 @@ def audit(desk: Desk, sleep: Callable[[float], None]) -> int:
     is_repair = desk.options.repair
     if still:
         sleep(wait_s(still, desk.settings.grace_s))
-        still = desk.run(look_again(still, is_repair, desk.settings.dead_ttl_s))
+        steps = look_again(still, is_repair, desk.settings.dead_ttl_s)
+        still = desk.act("doctor --repair", "", steps) if is_repair else desk.run(steps)
     document: dict[str, Any] = {
         "records": findings.looked_at,
         "differences": [item._asdict() for item in still],

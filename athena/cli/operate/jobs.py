@@ -91,7 +91,7 @@ def show(desk: Desk) -> None:
 
 def cancel(desk: Desk) -> None:
     """Cancels jobs."""
-    before = desk.run(cancel_jobs(desk.options.job_id))
+    before = desk.act("jobs cancel", desk.options.job_id, cancel_jobs(desk.options.job_id))
     rows = [(job_id, _canceled(state)) for job_id, state in before.items()]
     desk.show(
         {job_id: state and str(state) for job_id, state in before.items()},
@@ -122,5 +122,8 @@ def own_request_id(desk: Desk) -> str:
 def retry(desk: Desk) -> None:
     """Tries jobs again."""
     own_id = own_request_id(desk)
-    rows = [(job_id, desk.run(retry_job(job_id, desk.settings, own_id))) for job_id in desk.options.job_id]
+    rows = [
+        (job_id, desk.act("jobs retry", job_id, retry_job(job_id, desk.settings, own_id)))
+        for job_id in desk.options.job_id
+    ]
     desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))

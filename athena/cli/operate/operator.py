@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import getpass
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,8 +11,10 @@ from typing import Any, TypeVar
 import orjson
 from redis.exceptions import RedisError
 
+from athena.devices.host import host_name
 from athena.errors import StoreError
 from athena.operations.steps import Steps, run_steps
+from athena.operations.trail import Act, recorded
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of, redis_url_of
 from athena.store.link import BlockingLink
@@ -43,6 +46,15 @@ class Desk:
             return run_steps(steps, self._link.execute)
         except RedisError as error:
             raise StoreError(f"Redis does not do it: {error}; check --redis or ATHENA_REDIS_URL") from None
+
+    def act(self, action: str, target: Iterable[str] | str, steps: Steps[T]) -> T:
+        """Runs an operation that changes something; it is noted before (`athena audit`).
+
+        Raises:
+            AthenaError: it cannot be done, or not be noted.
+        """
+        shown = target if isinstance(target, str) else " ".join(target)
+        return self.run(recorded(Act(f"{_user_name()}@{host_name()}", "", action, shown), steps))
 
     def close(self) -> None:
         """Ends the connection."""
@@ -98,6 +110,14 @@ def _run(verb: Verb, options: argparse.Namespace) -> int:
         return verb(desk) or 0
     finally:
         desk.close()
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A user of a container may have no name.
+        return f"uid {os.getuid()}"
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -37,17 +37,17 @@ def _state(queue: QueueState) -> str:
 
 def pause(desk: Desk) -> None:
     """Pauses queues."""
-    queues = desk.run(pause_queues(desk.options.name, True))
+    queues = desk.act("queues pause", desk.options.name, pause_queues(desk.options.name, True))
     desk.show({"paused": queues}, lambda: print("paused", *queues))
 
 
 def resume(desk: Desk) -> None:
     """Lets queues go on."""
-    queues = desk.run(pause_queues(desk.options.name, False))
+    queues = desk.act("queues resume", desk.options.name, pause_queues(desk.options.name, False))
     desk.show({"resumed": queues}, lambda: print("resumed", *queues))
 
 
 def purge(desk: Desk) -> None:
     """Cancels what waits."""
-    count = desk.run(purge_queues(desk.options.name))
+    count = desk.act("queues purge", desk.options.name, purge_queues(desk.options.name))
     desk.show({"canceled": count}, lambda: print(f"canceled {count} jobs"))

@@ -87,7 +87,7 @@ def _fresh(failures: Mapping[str, Failure]) -> dict[str, str]:
 
 def drain(desk: Desk) -> None:
     """Drains workers."""
-    names = desk.run(order_workers(desk.options.name, ORDER_DRAIN))
+    names = desk.act("workers drain", desk.options.name, order_workers(desk.options.name, ORDER_DRAIN))
     desk.show({"ordered": names}, lambda: print("drain ordered:", *names))
 
 
@@ -98,7 +98,7 @@ def restart(desk: Desk) -> None:
         ConfigError: a supervisor refuses it; its worker serves on.
     """
     before = desk.run(list_failures())
-    names = desk.run(order_workers(desk.options.name, ORDER_RESTART))
+    names = desk.act("workers restart", desk.options.name, order_workers(desk.options.name, ORDER_RESTART))
     _wait_for_supervisors(desk, names)
     after = desk.run(list_failures())
     # By value, not by time: clocks of hosts differ.
