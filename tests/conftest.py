@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from athena.runtime.garbage import keep_what_is_loaded
 from athena.store.address import socket_path
 from athena.supervisor.embedded_redis import prepare_folders, server_command
 from athena.supervisor.redis_server import find_server
@@ -80,6 +81,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Called when all tests are known, in each process that runs some."""
     if hasattr(config, "workerinput"):
         begin_with_the_longest(items, Path(__file__).parent)
+
+
+def pytest_collection_finish() -> None:
+    """Called when all tests are known: Python need not look through them for garbage, test after test."""
+    keep_what_is_loaded()
 
 
 @pytest.hookimpl(wrapper=True)
