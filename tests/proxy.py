@@ -42,12 +42,12 @@ class Proxy:
     def start(self) -> None:
         """Begins to listen."""
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def stop(self) -> None:
         """Ends all connections."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
 
     @property
     def is_broken(self) -> bool:

@@ -100,7 +100,7 @@ def proxy(name: str, upstream: int, folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         log.close()
 
 

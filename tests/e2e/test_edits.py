@@ -97,7 +97,7 @@ def test_broken_edit_takes_nothing_down(site: Site) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (78, 1)
     assert done.stderr.startswith(f"athena: echo is not restarted: {problem}")
     assert site.pid() == pid and site.answers()
-    wait_until(lambda: (site.failure() or "").startswith(problem), 10, "the gateway shows it")
+    wait_until(lambda: (site.failure() or "").startswith(problem), 60, "the gateway shows it")
     assert site.told("workers", "ls")["failures"]["echo"].startswith(problem)
     assert f"echo: {problem}" in site.athena("workers", "ls").stdout
 

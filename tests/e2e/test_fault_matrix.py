@@ -119,7 +119,7 @@ def begun(stage: Stage, request_id: str) -> int:
 
 def job(stage: Stage, request_id: str) -> dict[str, object]:
     """Returns a job as its caller sees it."""
-    answer = requests.get(f"{stage.urls[0]}/v1/jobs/{request_id}", timeout=10).json()
+    answer = requests.get(f"{stage.urls[0]}/v1/jobs/{request_id}", timeout=LIMIT_S).json()
     described: dict[str, object] = answer["job"]
     return described
 
@@ -297,7 +297,7 @@ def test_jobs_expire_while_no_worker_is_alive(tmp_path: Path) -> None:
         answer = requests.post(f"{url}/ledger", json=request, timeout=LIMIT_S)
 
         assert (answer.status_code, answer.json()["header"]["code"]) == (504, 10114)
-        found = requests.get(f"{url}/v1/jobs/late", timeout=10).json()["job"]
+        found = requests.get(f"{url}/v1/jobs/late", timeout=LIMIT_S).json()["job"]
         assert found["state"] == "expired"
     finally:
         stage.stop()
@@ -315,6 +315,6 @@ def test_black_hole_between_worker_and_redis_is_noticed(stage: Stage) -> None:
 
 def workers_of(stage: Stage) -> list[object]:
     """Returns the workers that a gateway sees."""
-    answer = requests.get(f"{stage.urls[0]}/v1/abilities/ledger", timeout=10)
+    answer = requests.get(f"{stage.urls[0]}/v1/abilities/ledger", timeout=LIMIT_S)
     found: list[object] = answer.json()["workers"]
     return found

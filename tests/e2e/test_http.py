@@ -319,7 +319,7 @@ def test_a_wrappers_traceback_is_logged_with_the_job_id(faulty: Stack) -> None:
     answer = faulty.post("/faulty", faulty_request(mode="raise"))
 
     sid = answer.json()["header"]["sid"]
-    wait_until(lambda: f"job {sid}: wrapperOnceExec raised" in faulty.log, 10, "log line")
+    wait_until(lambda: f"job {sid}: wrapperOnceExec raised" in faulty.log, 60, "log line")
     after = faulty.log.split(f"job {sid}")[1]
     assert "Traceback" in after and "the model is not in the mood" in after
 
@@ -391,7 +391,7 @@ def test_a_caller_who_hangs_up_cancels_the_job(faulty: Stack) -> None:
                 if client.hget(key, "message") == b"canceled: the caller did not wait for it"
             )
 
-        wait_until(canceled, 20, "canceled")
+        wait_until(canceled, 60, "canceled")
     faulty.get(blocker["urls"]["job"], params={"wait": 30})
 
 

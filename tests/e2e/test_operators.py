@@ -66,7 +66,7 @@ def test_retired_ability_is_forgotten(site: Stack) -> None:
         retired = replace(interface, service_id="retired", example=None)
         client.hset("athena:abilities", "retired", retired.encode())
     request = {"header": {"app_id": "demo", "status": 3}, "payload": {}}
-    wait_until(lambda: "retired" in site.get("/v1/abilities").text, 10, "the gateway knows it")
+    wait_until(lambda: "retired" in site.get("/v1/abilities").text, 60, "the gateway knows it")
 
     served = athena(site, "abilities", "rm", "echo")
     unknown = athena(site, "abilities", "rm", "nobody")
@@ -76,7 +76,7 @@ def test_retired_ability_is_forgotten(site: Stack) -> None:
     assert served.returncode != 0 and "1 workers serve echo" in served.stderr
     assert unknown.returncode != 0 and "there is no ability 'nobody'" in unknown.stderr
     assert "retired" in listed and forgotten == {"retired": 0}
-    wait_until(lambda: "retired" not in site.get("/v1/abilities").text, 10, "the gateway forgot it")
+    wait_until(lambda: "retired" not in site.get("/v1/abilities").text, 60, "the gateway forgot it")
     assert site.post("/retired", request).status_code == 404
     assert site.post("/echo", example("echo")).status_code == 200
 
@@ -285,7 +285,7 @@ def test_queue_that_waits_for_a_newer_worker_says_so_everywhere(site: Stack) -> 
     assert site.get("/v1/abilities/echo").json()["waiting"] == {queue: reason}
     assert f"queue {queue} waits: job {job_id} {reason}" in site.log
     told(site, "jobs", "cancel", job_id)
-    wait_until(lambda: not site.get("/v1/abilities/echo").json()["waiting"], 10, "nothing waits any more")
+    wait_until(lambda: not site.get("/v1/abilities/echo").json()["waiting"], 60, "nothing waits any more")
     assert site.post("/echo", example("echo")).status_code == 200
 
 

@@ -41,7 +41,7 @@ def test_a_signal_ends_all_processes(start_stack: Callable[..., Stack], number: 
     status = stack.stop(number)
 
     assert status == 0, stack.log
-    _, alive = psutil.wait_procs(processes, timeout=5)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     assert alive == []
     assert stack.log.rstrip().endswith("athena: stopped")
     with socket.socket() as probe:
@@ -103,7 +103,7 @@ def test_ready_is_announced_with_a_command_that_works(start_stack: Callable[...,
     stack.wait_ready()
 
     command = wait_until(
-        lambda: next((line for line in stack.log.splitlines() if "curl" in line), None), 10, "curl"
+        lambda: next((line for line in stack.log.splitlines() if "curl" in line), None), 60, "curl"
     )
     answer = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, timeout=60).stdout
 
@@ -286,7 +286,7 @@ def test_parts_run_alone(tmp_path: Path, start_stack: Callable[..., Stack]) -> N
 
         def workers() -> bool:
             try:
-                listed = requests.get(f"{url}/v1/abilities/echo", timeout=5).json()
+                listed = requests.get(f"{url}/v1/abilities/echo", timeout=60).json()
             except requests.ConnectionError:
                 return False
             return len(listed.get("workers", ())) == 2

@@ -83,7 +83,7 @@ def test_celery_finds_the_folder_by_the_url_that_is_announced(odd: Stack) -> Non
 def test_flower_is_where_the_settings_say(odd: Stack) -> None:
     assert f"flower     {odd.flower_url}/monitor/flower\n" in odd.log
     wait_until(
-        lambda: requests.get(f"{odd.flower_url}/monitor/flower/healthcheck", timeout=10).status_code == 200,
+        lambda: requests.get(f"{odd.flower_url}/monitor/flower/healthcheck", timeout=60).status_code == 200,
         30,
         "Flower answers",
     )

@@ -209,11 +209,11 @@ class Ear:
         self._pubsub = client.pubsub()
         self._pubsub.subscribe(*(reply_channel(gateway) for gateway in gateways))
         for _ in gateways:
-            assert self._pubsub.get_message(timeout=5) is not None
+            assert self._pubsub.get_message(timeout=60) is not None
 
     def next(self) -> tuple[str, list[Reply]]:
         """Returns the next publication: gateway and replies."""
-        message = self._pubsub.get_message(timeout=5)
+        message = self._pubsub.get_message(timeout=60)
         assert message is not None, "nothing was published"
         return message["channel"].decode().removeprefix(reply_channel("")), split_replies(message["data"])
 

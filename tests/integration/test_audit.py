@@ -345,7 +345,7 @@ class Bustle(threading.Thread):
 
     def end(self) -> None:
         self._is_over.set()
-        self.join(10)
+        self.join(60)
         assert self.failure is None, self.failure
 
     def _round(self) -> None:

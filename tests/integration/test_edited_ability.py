@@ -87,7 +87,7 @@ class Served:
     def await_end(self) -> None:
         """Waits for the process, and does what its supervisor does then."""
         assert self.worker.process is not None
-        self.worker.process.wait(20)
+        self.worker.process.wait(60)
         self.worker.process = None
         self.worker.on_exit(0)
 

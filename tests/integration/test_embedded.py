@@ -32,7 +32,7 @@ def served(folder: Path, limit_bytes: int = 0) -> Iterator[redis.Redis]:
             yield client
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _answers(client: redis.Redis) -> bool:

@@ -69,7 +69,7 @@ class Worker(WorkerChild):
     def wait_end(self) -> int:
         """Waits for the process, and does what its supervisor does then."""
         assert self.process is not None
-        returncode = self.process.wait(10)
+        returncode = self.process.wait(60)
         self.process = None
         self.on_exit(returncode)
         return returncode

@@ -78,7 +78,7 @@ class Worker:
 
     def _run(self, batch: list[BatchJob]) -> list[Outcome]:
         self.ran += batch
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if self.wrong:
             return [Outcome(JobState.FAILED, code=10909, message="it failed", exec_ms=1)]
         result = self.results.get(batch[0].job_id, b'{"text":1}')
@@ -112,7 +112,7 @@ class Worker:
     def close(self) -> None:
         self.gate.set()
         self.batcher.close()
-        assert self.batcher.join(10)
+        assert self.batcher.join(60)
         self.link.close()
         self.board.close()
 
@@ -414,7 +414,7 @@ def test_outcome_is_kept_until_redis_has_it(worker: Worker, store: Store) -> Non
     submit(store, "j1")
     worker.turn()
     worker.gate.set()
-    assert worker.has_ended.wait(10)
+    assert worker.has_ended.wait(60)
     cut(store)
 
     with pytest.raises(RedisError):
@@ -454,7 +454,7 @@ def test_refused_outcome_is_told_after_a_pause(
 ) -> None:
     submit(store, "j1")
     worker.turn()
-    assert worker.has_ended.wait(10)
+    assert worker.has_ended.wait(60)
 
     refuse(True)
     worker.turn()
@@ -488,7 +488,7 @@ def test_outcome_that_redis_cannot_write_is_told_again(
 ) -> None:
     submit(store, "j1")
     worker.turn()
-    assert worker.has_ended.wait(10)
+    assert worker.has_ended.wait(60)
     store.raw("LPUSH", "athena:result:j1", "in the way")
     store.raw("RENAME", "athena:job:j1", "aside")
     store.raw("LPUSH", "athena:job:j1", "in the way")

@@ -209,7 +209,7 @@ class Flood:
 
     def close(self) -> None:
         self._batcher.close()
-        assert self._batcher.join(10)
+        assert self._batcher.join(60)
         self._link.close()
         self._board.close()
 

@@ -135,7 +135,7 @@ def test_last_result_is_told_again_over_a_new_connection(worker: Worker, store: 
     # The connection is dead when the result is there, and nobody knows before it is used.
     worker.link._connection._sock.shutdown(socket.SHUT_RDWR)
     worker.gate.set()
-    thread.join(20)
+    thread.join(60)
 
     assert store.state("a") is JobState.SUCCEEDED
     assert not thread.is_alive()
@@ -150,7 +150,7 @@ def test_last_result_is_told_again_when_redis_refuses_it(worker: Worker, store: 
         state = store.state("a")
     finally:
         store.raw("CONFIG", "SET", "min-replicas-to-write", "0")
-    thread.join(20)
+    thread.join(60)
 
     assert (state, store.state("a")) == (JobState.QUEUED, JobState.SUCCEEDED)
     assert not thread.is_alive()

@@ -105,7 +105,7 @@ def _fork_and_terminate() -> str:
     child = forks.Process(target=time.sleep, args=(600,))
     child.start()
     child.terminate()
-    child.join(20)
+    child.join(60)
     with forks.Pool(2) as pool:
         pool.apply_async(time.sleep, (600,))
         pool.terminate()

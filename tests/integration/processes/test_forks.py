@@ -46,7 +46,7 @@ def caught(call):
 def run(test: str) -> list[str]:
     """Runs a function `test` as a wrapper in a process, and returns the lines that were written."""
     code = f"{WORKER}\n{test}\nmain()\n"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -57,7 +57,7 @@ def test():
     ends = []
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
         child = multiprocessing.get_context("fork").Process(target=sleep_long)
-        child.start(); os.kill(child.pid, number); child.join(10); child.kill()
+        child.start(); os.kill(child.pid, number); child.join(60); child.kill()
         ends.append(signal.Signals(-child.exitcode).name)
     return ends
 """

@@ -245,7 +245,7 @@ class NotingSession:
 
 
 def _meet(barrier: threading.Barrier) -> None:
-    barrier.wait(10)
+    barrier.wait(60)
 
 
 def run_in_threads(session: onnx.OnnxSession, count: int) -> None:

@@ -276,7 +276,7 @@ def test_worker_answers_piece_by_piece_until_the_last() -> None:
         worker.in_q.put(piece)
 
     worker.start()
-    worker.join(5)
+    worker.join(60)
 
     assert not worker.is_alive()
     assert seen == [(2, "h"), (4, "h"), (6, "h")]

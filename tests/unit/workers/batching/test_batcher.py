@@ -43,7 +43,7 @@ class Recorder:
     def run(self, batch: list[BatchJob]) -> list[Outcome]:
         self._note("run")
         self.batches.append([job.job_id for job in batch])
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         return [self._outcome(job, len(batch)) for job in batch]
 
     def _outcome(self, job: BatchJob, batch_size: int) -> Outcome:
@@ -55,7 +55,7 @@ class Recorder:
 
     def check(self, symptom: str) -> str:
         self._note("check")
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         return self.wrong if self.has_example else symptom
 
     def take_symptom(self) -> str:
@@ -141,7 +141,7 @@ def make_room(recorder: Recorder) -> Iterator[MakeRoom]:
     recorder.gate.set()
     for room in rooms:
         room.batcher.close()
-        assert room.batcher.join(10)
+        assert room.batcher.join(60)
         room.board.close()
 
 
@@ -383,13 +383,13 @@ def test_job_that_shares_no_call_waits_for_no_other(make_room: MakeRoom) -> None
 
 def test_batcher_that_closes_does_not_wait_for_more(make_room: MakeRoom) -> None:
     room = make_room(max_batch=2, max_wait_ms=LONG_MS)
-    room.batcher.loaded.result(10)
+    room.batcher.loaded.result(60)
 
     (job,) = room.put("a")
     left = room.batcher.close()
 
     assert left == [job]
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
     assert room.recorder.batches == []
 
 
@@ -399,12 +399,12 @@ def test_batcher_that_closes_does_not_wait_for_more(make_room: MakeRoom) -> None
 def test_model_is_loaded_run_and_released_by_one_thread(make_room: MakeRoom) -> None:
     room = make_room()
 
-    room.batcher.loaded.result(10)
+    room.batcher.loaded.result(60)
     room.put("a")
     room.wait_ended(1)
     room.batcher.close()
 
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
     assert room.recorder.calls == ["load", "run", "unload"]
     assert set(room.recorder.threads) == {"inference-0"}
 
@@ -414,7 +414,7 @@ def test_model_is_released_after_all_threads_are_through(make_room: MakeRoom, re
 
     def run(batch: list[BatchJob]) -> list[Outcome]:
         recorder.batches.append([])
-        assert gates[threading.current_thread().name].wait(10)
+        assert gates[threading.current_thread().name].wait(60)
         return [Outcome(JobState.SUCCEEDED)]
 
     recorder.run = run  # type: ignore[method-assign]
@@ -430,13 +430,13 @@ def test_model_is_released_after_all_threads_are_through(make_room: MakeRoom, re
 
     assert not ended_early
     assert during == ["load"]
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
     assert recorder.calls == ["load", "unload"]
 
 
 def test_nothing_runs_before_the_model_is_loaded(make_room: MakeRoom, recorder: Recorder) -> None:
     loading = threading.Event()
-    recorder.load = lambda: recorder.calls.append(f"load {loading.wait(10)}")  # type: ignore[method-assign]
+    recorder.load = lambda: recorder.calls.append(f"load {loading.wait(60)}")  # type: ignore[method-assign]
     room = make_room(threads=2)
 
     room.put("a", "b")
@@ -460,7 +460,7 @@ def test_model_that_cannot_be_loaded_ends_the_threads(
     room = make_room(threads=threads)
 
     assert room.batcher.loaded.exception(10) is error
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
     assert recorder.calls == []
 
 
@@ -476,7 +476,7 @@ def test_closing_finishes_what_runs_and_returns_the_rest(make_room: MakeRoom) ->
     room.recorder.gate.set()
 
     assert left == waiting
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
     assert [job.job_id for job in room.ended] == ["first"]
     assert room.recorder.calls == ["load", "run", "unload"]
     assert not any(job.is_started for job in waiting)
@@ -489,7 +489,7 @@ def test_join_says_when_a_call_did_not_end(make_room: MakeRoom) -> None:
 
     assert not room.batcher.join(0)
     room.recorder.gate.set()
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
 
 
 @pytest.mark.parametrize(("tell_every_s", "wakes"), [(0, [1, 1, 1, 1]), (60, [4])])
@@ -606,7 +606,7 @@ def test_what_a_broken_process_failed_has_no_outcome_and_what_waits_is_not_begun
     assert [job.job_id for job in left] == ["e", "f"]
     assert room.batcher.breakage == Breakage("no licence")
     assert room.batcher.is_in_doubt
-    assert room.batcher.join(10)
+    assert room.batcher.join(60)
     assert "unload" not in room.recorder.calls
 
 

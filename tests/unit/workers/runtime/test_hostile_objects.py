@@ -197,7 +197,7 @@ class Room:
         options = BatchOptions(max_batch=3, max_wait_ms=200)
         self.batcher = Batcher(model, options, board, self._has_ended.set)
         self.batcher.start()
-        self.batcher.loaded.result(10)
+        self.batcher.loaded.result(60)
 
     @property
     def made(self) -> dict[str, Callable[[], Any]]:
@@ -214,7 +214,7 @@ class Room:
             self.batcher.put(BatchJob(job_id, message))
         ended: list[BatchJob] = []
         while len(ended) < len(job_ids):
-            assert self._has_ended.wait(10), "the thread stands still"
+            assert self._has_ended.wait(60), "the thread stands still"
             self._has_ended.clear()
             ended += self.batcher.collect()
         return {job.job_id: job.outcome for job in ended if job.outcome is not None}
@@ -235,7 +235,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         room = Room(folder)
         yield room
         room.batcher.close()
-        assert room.batcher.join(10)
+        assert room.batcher.join(60)
 
 
 def write(outcome: Outcome) -> None:
