@@ -186,14 +186,13 @@ def test_process_that_cannot_be_ended_keeps_nobody_waiting(monkeypatch: pytest.M
             held.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Held)
-    monkeypatch.setattr("athena.supervisor.gpu_watch.inventory_command", lambda: ("sleep", "30"))
-    began_s = time.monotonic()
+    monkeypatch.setattr("athena.supervisor.gpu_watch.inventory_command", lambda: ("sleep", "600"))
 
     inventory = read_inventory(timeout_s=0.2)
 
     assert "does not answer" in inventory.problem
-    assert time.monotonic() - began_s < 10
     (process,) = held
+    assert process.poll() is None
     process.terminate()
     process.wait(60)
 

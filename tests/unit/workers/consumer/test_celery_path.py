@@ -756,4 +756,4 @@ def test_loop_is_woken_from_another_thread(stage: Stage) -> None:
     hub.run_forever()
 
     # If `call_soon`, which `stop` uses, did not wake it, the loop would sleep for ten seconds.
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 9

@@ -12,7 +12,7 @@ def test_alarm_rings_once_for_each_set() -> None:
 
     for _ in range(2):
         alarm.set(0.01)
-        assert rung.acquire(timeout=10)
+        assert rung.acquire(timeout=60)
 
     assert not rung.acquire(timeout=0.1)
 
@@ -25,7 +25,7 @@ def test_later_set_replaces_an_earlier_one() -> None:
     alarm.set(60)
     alarm.set(0.05)
     while not times:
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < 60
         time.sleep(0.01)
 
     assert times[0] - began_s >= 0.05
