@@ -1,0 +1,219 @@
+"""docs/runbook.md: each trouble is made, and its section's commands are typed."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from tests import nvml
+from tests.e2e.conftest import FAULTY, ROOT, Stack, serving, wait_until
+from tests.nvml import t4s
+from tests.walk import Terminal
+
+pytestmark = pytest.mark.e2e
+
+PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, re.MULTILINE))
+
+OPTIONS = """
+[gpu]
+types = ["T4G16", "cpu"]
+
+[worker]
+slots = 2
+
+[limits]
+max_attempts = 2
+max_exec_s = 30
+"""
+
+LEGAL = """
+from pathlib import Path
+
+from athena.sdk import Response, ResponseData, StringBodyField, WrapperBase
+
+
+class UserRequest:
+    text = StringBodyField(key="text")
+
+
+class Wrapper(WrapperBase):
+    requestCls = UserRequest()
+
+    def wrapperInit(self, config):
+        (Path(__file__).parent / "contracts.txt").read_text()
+        return 0
+
+    def wrapperOnceExec(self, params, reqData):
+        response = Response()
+        response.list = [ResponseData("text", "done")]
+        return response
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A stack in which troubles are made: `ocr` on the one GPU of its host, and `legal`, which does not load."""
+
+    stack: Stack
+    folder: Path
+    fleet: Path
+
+    def submit(self, mode: str = "", seconds: float = 0, **header: str) -> str:
+        """Queues a job of `ocr`."""
+        body = {
+            "header": {"app_id": "shop", "status": 3, **header},
+            "parameter": {"ocr": {"mode": mode, "seconds": seconds}},
+            "payload": {"text": {"text": "aGk="}},
+        }
+        return self.stack.submit("ocr", body)
+
+    def workers(self) -> list[str]:
+        """Returns the names of the workers that serve `ocr`."""
+        found = self.stack.get("/v1/workers").json()["workers"]
+        return [item["name"] for item in found if item["service_id"] == "ocr" and item["state"] == "serving"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("runbook")
+    ocr, legal = folder / "ocr", folder / "legal"
+    shutil.copytree(FAULTY, ocr)
+    source = (FAULTY / "wrapper.py").read_text().replace('"faulty"', '"ocr"')
+    (ocr / "wrapper.py").write_text(source)
+    (ocr / "ability.toml").write_text(OPTIONS)
+    legal.mkdir()
+    (legal / "wrapper.py").write_text(LEGAL)
+    fleet = folder / "fleet"
+    nvml.write_fleet(fleet, t4s(1))
+    environment = nvml.environment(nvml.build(folder / "library"), fleet)
+    with serving(folder, ocr, legal, ATHENA_GPU_POLL_S="0.3", **environment) as stack:
+        yield Site(stack, folder, fleet)
+
+
+@contextlib.contextmanager
+def nothing_answers(site: Site) -> Iterator[dict[str, str]]:
+    gateway = site.stack.child("api")
+    gateway.send_signal(signal.SIGSTOP)
+    yield {"GATEWAY": str(gateway.pid)}
+
+
+@contextlib.contextmanager
+def broken_ability(site: Site) -> Iterator[dict[str, str]]:
+    wait_until(lambda: "legal" in site.stack.get("/v1/abilities").text, 60, "the failure is known")
+    yield {}
+
+
+@contextlib.contextmanager
+def long_queue(site: Site) -> Iterator[dict[str, str]]:
+    jobs = [site.submit(seconds=20) for _ in range(8)]
+    site.stack.wait_state(jobs[0], "running")
+    yield {}
+    for job in jobs:
+        site.stack.post(f"/v1/jobs/{job}/cancel", None)
+    wait_until(lambda: site.stack.job(site.submit(), 20)["state"] == "succeeded", 90, "it serves again")
+
+
+@contextlib.contextmanager
+def paused_queue(site: Site) -> Iterator[dict[str, str]]:
+    with site_terminal(site, {}) as terminal:
+        terminal.type("athena queues pause ocr")
+    yield {"ID": site.submit()}
+
+
+@contextlib.contextmanager
+def dead_letter(site: Site) -> Iterator[dict[str, str]]:
+    job_id = site.submit(mode="os_exit")
+    site.stack.wait_state(job_id, "poisoned", 120)
+    yield {"ID": job_id}
+
+
+@contextlib.contextmanager
+def full_redis(site: Site) -> Iterator[dict[str, str]]:
+    with redis.Redis.from_url(site.stack.redis_url) as client:
+        before = client.config_get("maxmemory")["maxmemory"]
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
+        try:
+            yield {}
+        finally:
+            client.config_set("maxmemory", before)
+
+
+@contextlib.contextmanager
+def frozen_redis(site: Site) -> Iterator[dict[str, str]]:
+    server = site.stack.redis_process()
+    server.send_signal(signal.SIGSTOP)
+    try:
+        ready = f"{site.stack.url}/readyz"
+        wait_until(lambda: site.stack.get("/readyz").status_code == 503, 60, f"{ready} is 503")
+        yield {}
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            server.send_signal(signal.SIGCONT)
+    wait_until(lambda: site.stack.get("/readyz").status_code == 200, 90, "it serves again")
+
+
+@contextlib.contextmanager
+def lost_gpu(site: Site) -> Iterator[dict[str, str]]:
+    (gpu,) = t4s(1)
+    gpu.lines.append("fail 15")
+    nvml.write_fleet(site.fleet, [gpu])
+    wait_until(lambda: [name for name in site.workers() if ".cpu." in name], 90, "it serves on the CPU")
+    yield {}
+    nvml.write_fleet(site.fleet, t4s(1))
+    wait_until(lambda: [name for name in site.workers() if ".T4G16." in name], 90, "it is back on its GPU")
+
+
+@contextlib.contextmanager
+def repeated_request(site: Site) -> Iterator[dict[str, str]]:
+    with site_terminal(site, {}) as terminal:
+        sent = f"curl -s {site.stack.url}/ocr -F app_id=shop -F request_id=order-17 -F text=invoice"
+        terminal.type(f"{sent} -H 'Prefer: respond-async'")
+    yield {}
+
+
+#: Section -> what makes its trouble, and ends it. In this order: `legal` is mended at last.
+SCENES: dict[str, Callable[[Site], "contextlib.AbstractContextManager[dict[str, str]]"]] = {
+    "Nothing answers": nothing_answers,
+    "Requests get 503": broken_ability,
+    "The queue grows": long_queue,
+    "A job waits": paused_queue,
+    "A worker starts again and again": broken_ability,
+    "Dead letters": dead_letter,
+    "Redis is full": full_redis,
+    "Redis is away": frozen_redis,
+    "A GPU is lost": lost_gpu,
+    "Was it run twice?": repeated_request,
+}
+
+
+@contextlib.contextmanager
+def site_terminal(site: Site, environment: dict[str, str]) -> Iterator[Terminal]:
+    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    own = {"PATH": tools, "ATHENA_REDIS_URL": site.stack.redis_url, "LOG": str(site.stack.log_path)}
+    terminal = Terminal(site.folder, {**own, **environment})
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def test_every_section_has_a_scene() -> None:
+    assert SCENES.keys() == SECTIONS.keys()
+
+
+@pytest.mark.parametrize("title", SCENES)
+def test_section_is_of_use_in_its_trouble(site: Site, title: str) -> None:
+    section = SECTIONS[title].replace("30889", str(site.stack.port))
+
+    with SCENES[title](site) as environment, site_terminal(site, environment) as terminal:
+        assert terminal.follow(section)
