@@ -3,6 +3,7 @@
 - `<!-- file: PATH -->` before a block of code: the block is the text of that file.
 - A block of `console`: a line behind `$ ` is typed (one that ends with a backslash goes on in the next), and
   what follows is what it prints. `…` stands for any text in a line; alone in a line, for any lines.
+  Two spaces stand for two or more.
 - `<!-- in a terminal of its own -->` before such a block: its command goes on while the page does,
   and the page goes on when all that is shown has been printed.
 """
@@ -62,10 +63,15 @@ def _commands(text: str, is_apart: bool) -> Iterator[Command]:
 def pattern(expected: str) -> "re.Pattern[str]":
     """Returns what output has to be."""
     lines = [
-        r"(?:.*\n)*?" if line.strip() == "…" else ".*".join(map(re.escape, line.split("…"))) + r"\s*\n"
+        r"(?:.*\n)*?" if line.strip() == "…" else ".*".join(map(_text, line.split("…"))) + r"\s*\n"
         for line in expected.splitlines()
     ]
     return re.compile("".join(lines) + r"\s*")
+
+
+def _text(part: str) -> str:
+    # Columns are as wide as what is in them: names of hosts differ.
+    return re.sub(r"(?:\\ ){2,}", " {2,}", re.escape(part))
 
 
 def fits(expected: str, found: str) -> bool:

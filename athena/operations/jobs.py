@@ -14,6 +14,7 @@ from athena.errors import (
 )
 from athena.fleet.registry import readable
 from athena.fleet.routing import Hints, route
+from athena.fleet.view import FleetView
 from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import with_new_id
 from athena.jobs.queues import QueueName, is_gpu_id
@@ -26,7 +27,9 @@ from athena.protocol.schema import check_request_id
 from athena.settings import Settings
 from athena.store.keys import (
     ABILITIES,
+    BEATS,
     DEAD,
+    FAILURES,
     WORKERS,
     job_key,
     message_key,
@@ -50,6 +53,9 @@ from athena.store.submission import (
 
 CANCELED = "canceled on request"
 
+#: Who works, whether he lives, and who could not start.
+_REGISTRY = (WORKERS, BEATS, FAILURES)
+
 
 def show_job(job_id: str) -> Steps[JobRecord]:
     """Reads a job.
@@ -61,6 +67,23 @@ def show_job(job_id: str) -> Steps[JobRecord]:
     if record is None:
         raise NotFoundError(f"there is no job {job_id!r}, or its record has expired")
     return record
+
+
+def why_waiting(record: JobRecord, wall_clock_s: float) -> Steps[str]:
+    """Returns why a job does not run yet, as `reason` of the HTTP API says it; "" for one that is not queued.
+
+    Args:
+        record: of the job.
+        wall_clock_s: this host's clock, seconds since 1970: an old failure is none.
+    """
+    if record.state is not JobState.QUEUED:
+        return ""
+    workers, beats, failures = (pairs(told) for told in (yield [("HGETALL", key) for key in _REGISTRY]))
+    # One look tells no silence: whoever is registered counts as alive, until a janitor takes him out.
+    view = FleetView(0, 0)
+    view.observe(0, workers, beats)
+    view.observe_failures(wall_clock_s, failures)
+    return view.why_queued(0, record)
 
 
 def describe_job(record: JobRecord) -> dict[str, Any]:

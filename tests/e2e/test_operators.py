@@ -108,6 +108,19 @@ def test_jobs_are_listed_and_shown(site: Stack) -> None:
     assert "not in the mood" in table(site, "jobs", "show", job_id)
 
 
+def test_job_that_waits_is_shown_with_its_reason(site: Stack) -> None:
+    told(site, "queues", "pause", "faulty")
+    job_id = site.submit("faulty", faulty_request())
+
+    shown = told(site, "jobs", "show", job_id)
+    answered = site.job(job_id)
+    told(site, "queues", "resume", "faulty")
+
+    assert shown["reason"] == answered["reason"] == "queue_paused: an operator has paused faulty.any"
+    site.wait_state(job_id, "succeeded")
+    assert told(site, "jobs", "show", job_id)["reason"] is None
+
+
 def test_job_is_tried_again_and_canceled(site: Stack) -> None:
     job_id = failed_job(site)
     told(site, "queues", "pause", "faulty")

@@ -62,7 +62,7 @@ class Wrapper(WrapperBase):
 
 @dataclass(frozen=True)
 class Site:
-    """A stack in which troubles are made: `ocr` on the one GPU of its host, and `legal`, which does not load."""
+    """A stack in which troubles are made: `ocr` on its host's one GPU, and `legal`, which does not load."""
 
     stack: Stack
     folder: Path

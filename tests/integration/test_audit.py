@@ -459,5 +459,15 @@ def test_command_says_that_redis_does_not_answer(
 
     [wrong] = json.loads(shown)["wrong"]
     assert status == 1
-    assert "Redis does not do it" in wrong["what"]
+    assert "Redis does not answer" in wrong["what"]
     assert wrong["remedy"] == "start Redis, or name another one"
+
+
+def test_command_says_that_redis_refuses(
+    store: Store, redis_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.raw("SET", WORKERS, "no hash")
+
+    assert main(["workers", "ls", "--redis", redis_server]) == 78
+    assert "Redis refuses: WRONGTYPE" in capsys.readouterr().err
+    store.raw("DEL", WORKERS)

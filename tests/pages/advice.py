@@ -109,7 +109,8 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
     e.QueueFullError: Advice(
         "more is sent than the workers can run: `limits.max_queue_jobs` or `limits.max_queue_bytes` is reached, or a gateway "
         "holds `ATHENA_MAX_HELD_BYTES`.",
-        "wait as `Retry-After` says and send again; add workers, or raise the limit.",
+        "wait as `Retry-After` says and send again; add workers, or raise the limit "
+        "([runbook.md](runbook.md#the-queue-grows)).",
     ),
     e.QuotaError: Advice(
         "the caller's address has `ATHENA_MAX_CONNECTIONS_PER_ADDRESS` connections, or its app has used one of its quotas up.",
@@ -118,7 +119,8 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
     ),
     e.UnservedError: Advice(
         "the ability's workers did not start, are gone, or none has the GPU type that the ability insists on.",
-        "the message says why; `athena workers ls` and `athena doctor` show more.",
+        "the message says why; `athena workers ls` and `athena doctor` show more "
+        "([runbook.md](runbook.md#requests-get-503)).",
     ),
     e.GatewayError: Advice(
         "the gateway is being replaced, or has as many connections as it may.",
@@ -126,7 +128,8 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
     ),
     e.StoreError: Advice(
         "Redis is away, restarts, refuses writes (full disk, too few replicas), or is at 90 % of its memory.",
-        "send it again with the same `request_id`; for the operator: `athena doctor`.",
+        "send it again with the same `request_id`; for the operator: `athena doctor` "
+        "([runbook.md](runbook.md#redis-is-away)).",
     ),
     e.WaitTimeoutError: Advice(
         "the job waits or runs longer than the caller may wait (`limits.wait_s`).",
@@ -147,7 +150,8 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
     ),
     e.PoisonedError: Advice(
         "an input that kills its process (a crash in native code, memory) `limits.max_attempts` times.",
-        "`athena dead show ID` tells how the processes died; mend the wrapper or the input, then `athena dead requeue ID`.",
+        "`athena dead show ID` tells how the processes died; mend the wrapper or the input, then `athena dead requeue ID` "
+        "([runbook.md](runbook.md#dead-letters)).",
     ),
     e.ExecTimeoutError: Advice(
         "a large input, an endless loop, or `limits.max_exec_s` (or `header.max_exec_s`) that is too short.",
@@ -159,7 +163,7 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
     ),
     e.ExpiredError: Advice(
         "it waited longer than `limits.max_queue_s` (or `header.max_queue_s`) for a worker.",
-        "add workers, raise the limit, or see why it waited.",
+        "add workers, raise the limit, or see why it waited ([runbook.md](runbook.md#a-job-waits)).",
     ),
     e.InternalError: Advice(
         "a mistake in Athena Serving.", "report it with the traceback of the gateway's or the worker's log."

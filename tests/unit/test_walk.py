@@ -53,6 +53,8 @@ def test_steps_of_a_page_are_its_files_and_its_commands() -> None:
         ("a\n…", "a\nx\ny", True),
         ("a\n…\nc", "a\nx", False),
         ("a.c", "abc", False),
+        ("a  b", "a      b", True),
+        ("a  b", "a b", False),
     ],
 )
 def test_output_is_compared(expected: str, found: str, is_right: bool) -> None:

@@ -1,11 +1,12 @@
 """`athena jobs`: what became of jobs, and what to do about them."""
 
+import time
 from typing import Any
 
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
 from athena.errors import ConfigError, NotFoundError
 from athena.jobs.record import JobRecord
-from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job
+from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job, why_waiting
 from athena.operations.listing import JobFilter, list_jobs
 from athena.protocol.enums import JobState
 
@@ -85,7 +86,8 @@ def print_jobs(jobs: list[JobRecord]) -> None:
 
 def show(desk: Desk) -> None:
     """Shows a job."""
-    described = describe_job(desk.run(show_job(desk.options.job_id)))
+    record = desk.run(show_job(desk.options.job_id))
+    described = {**describe_job(record), "reason": desk.run(why_waiting(record, time.time())) or None}
     desk.show(described, lambda: print_table(("FIELD", "VALUE"), described.items()))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import orjson
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from athena.devices.host import host_name
 from athena.errors import StoreError
@@ -44,8 +44,10 @@ class Desk:
         """
         try:
             return run_steps(steps, self._link.execute)
+        except ResponseError as error:
+            raise StoreError(f"Redis refuses: {error}; athena doctor says what is wrong with it") from None
         except RedisError as error:
-            raise StoreError(f"Redis does not do it: {error}; check --redis or ATHENA_REDIS_URL") from None
+            raise StoreError(f"Redis does not answer: {error}; check --redis or ATHENA_REDIS_URL") from None
 
     def act(self, action: str, target: Iterable[str] | str, steps: Steps[T]) -> T:
         """Runs an operation that changes something; it is noted before (`athena audit`).
