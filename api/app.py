@@ -14,14 +14,14 @@ from api.gateway.gateway import Gateway
 from api.http.asgi import AsgiServer, InlineFlask
 from api.http.problems import problem_response, unexpected
 from api.http.request_body import ByteBudget
-from api.views import abilities, admin, bulk, jobs, metrics, openapi, probes, run, workers
+from api.views import abilities, admin, admin_keys, bulk, jobs, metrics, openapi, probes, run, workers
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
 
 
 def create_app(gateway: Gateway) -> InlineFlask:
     """Returns the Flask application of a gateway."""
     app = InlineFlask("api", static_folder=None)
-    for view in (probes, abilities, workers, metrics, jobs, bulk, admin, openapi, run):
+    for view in (probes, abilities, workers, metrics, jobs, bulk, admin, admin_keys, openapi, run):
         app.register_blueprint(view.blueprint(gateway))
     app.register_error_handler(AthenaError, problem_response)
     app.register_error_handler(HTTPException, _http_problem)

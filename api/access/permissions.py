@@ -57,7 +57,7 @@ def need_of(endpoint: str | None) -> Need:
     if endpoint is None:
         return Need.KEY
     room, _, name = endpoint.partition(".")
-    if room == "admin":
+    if room in ("admin", "admin_keys"):
         return Need.SEE_ALL if name in _LISTS else Need.OPERATE
     return NEEDS[endpoint]
 

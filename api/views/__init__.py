@@ -2,6 +2,7 @@
 
 abilities: what is served
 admin: what operators do
+admin_keys: applications and their keys
 bulk: many jobs in one request
 jobs: questions about jobs
 metrics: the fleet for Prometheus

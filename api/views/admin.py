@@ -128,7 +128,7 @@ class Admin:
 def blueprint(gateway: Gateway) -> Blueprint:
     """Returns the routes; there are none without a token or keys."""
     routes = Blueprint("admin", __name__, url_prefix="/v1/admin")
-    if not gateway.settings.admin_token and gateway.access is None:
+    if not protect(routes, gateway):
         return routes
     admin = Admin(gateway)
     listed: list[tuple[str, str, View]] = [
@@ -150,19 +150,17 @@ def blueprint(gateway: Gateway) -> Blueprint:
         ("POST", "/workers/<name>/restart", admin.restart),
     ]
     for method, path, view in listed:
-        shown = view if method == "GET" else _noted(gateway, path, view)
+        shown = view if method == "GET" else noted(gateway, path, view)
         routes.add_url_rule(path, view_func=shown, methods=[method], endpoint=view.__name__)
 
-    if gateway.access is None:
-        routes.before_request(_token_check(gateway.settings.admin_token))
     return routes
 
 
-def _noted(gateway: Gateway, path: str, view: View) -> View:
+def noted(gateway: Gateway, path: str, view: View) -> View:
     """Returns a view whose request is noted before anything is done (`athena audit`)."""
     words = " ".join(part for part in path.split("/") if part and not part.startswith("<"))
 
-    async def noted(**names: str) -> Response:
+    async def noting(**names: str) -> Response:
         caller = caller_of(request.environ[SCOPE])
         who = f"{caller.app_id} {caller.key.api_key}" if caller is not None else ADMIN_TOKEN
         act = Act(who, request.environ["REMOTE_ADDR"], words, " ".join(names.values()))
@@ -173,7 +171,15 @@ def _noted(gateway: Gateway, path: str, view: View) -> View:
             await gateway.operate(note(replace(act, outcome=f"failed: {error.message}")))
             raise
 
-    return noted
+    return noting
+
+
+def protect(routes: Blueprint, gateway: Gateway) -> bool:
+    """Has operators' routes ask for the admin token where none needs a key; returns whether there are any."""
+    token = gateway.settings.admin_token
+    if gateway.access is None and token:
+        routes.before_request(_token_check(token))
+    return gateway.access is not None or bool(token)
 
 
 def _token_check(token: str) -> Callable[[], None]:

@@ -23,7 +23,9 @@ class OpenApi:
         known = self._gateway.watch.fleet.interfaces
         interfaces = [known[name] for name in sorted(known)]
         if self._document is None or interfaces != self._interfaces:
-            self._document = openapi_document(interfaces, self._gateway.settings.url_prefix)
+            self._document = openapi_document(
+                interfaces, self._gateway.settings.url_prefix, self._gateway.access is not None
+            )
             self._interfaces = interfaces
         return json_response(self._document)
 

@@ -26,6 +26,20 @@ class NewKey:
     token: str = field(repr=False)
     secret: str = field(repr=False)
 
+    def sealed(self, seal_key: str) -> str:
+        """Returns the secret as Redis may hold it; "" where there is nothing to seal it with."""
+        if not seal_key:
+            return ""
+        # It loads OpenSSL's bindings, which all who make no keys do without.
+        from athena.access.sealing import Seal
+
+        return Seal(seal_key).close(self.api_key, self.secret)
+
+    def shown(self, app_id: str, signs: bool) -> dict[str, str]:
+        """Returns what its owner is shown, once."""
+        document = {"app_id": app_id, "key": self.token, "api_key": self.api_key}
+        return document | {"api_secret": self.secret} if signs else document
+
     def kept(self, secret: str, now_s: float, expires_s: float = 0.0) -> Key:
         """Returns what is kept of it; `secret` is its own, as it may be kept, or ""."""
         return Key(self.api_key, hash_of(self.token.encode()), secret, now_s, expires_s)

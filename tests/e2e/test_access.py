@@ -5,9 +5,11 @@ import json
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -339,3 +341,75 @@ def test_signed_requests_take_the_same_ways(site: Site) -> None:
     old = signed_url(url, "POST", shop["api_key"], shop["api_secret"], now_s=time.time() - 400)
     late = requests.post(old, body, headers=json_type, timeout=60)
     assert late.status_code == 401 and "from the gateway's clock" in late.json()["header"]["message"]
+
+
+def test_operator_makes_keys_over_http(site: Site) -> None:
+    def ask(name: str, path: str, document: Any = None) -> requests.Response:
+        method = "GET" if document is None else "POST"
+        return site.send(method, f"/v1/admin/keys{path}", site.bearer(name), json=document)
+
+    made = ask("operator", "/web/create", {"abilities": ["echo"], "days": 30})
+    assert (made.status_code, made.headers["Cache-Control"]) == (201, "no-store")
+    site.keys["web"] = made.json()
+    wait_until(lambda: site.get("web", "/v1/jobs").status_code == 200, 30, "the key is known")
+    signed = signed_url(f"{site.stack.url}/v1/jobs", "GET", made.json()["api_key"], made.json()["api_secret"])
+    assert requests.get(signed, timeout=60).status_code == 200
+    assert ask("operator", "/web/create", {}).status_code == 409
+    assert ask("operator", "/web/rotate", {"overlap_days": 0}).status_code == 201
+    wait_until(lambda: site.get("web", "/v1/jobs").status_code == 401, 30, "the first key has expired")
+    assert ask("operator", "/web/scope", {"rights": ["run"]}).json()["app"]["rights"] == ["run"]
+    listed = {app["app_id"]: app for app in ask("viewer", "").json()["apps"]}
+    assert [key["state"] for key in listed["web"]["keys"]] == ["expired", "live"]
+    assert not any("sha256" in key or "secret" in key for key in listed["web"]["keys"])
+    assert ask("operator", "/web/revoke", {}).json()["revoked"]
+    for name in ("shop", "viewer"):
+        assert ask(name, "/web2/create", {}).status_code == 403
+    for wrong, words in (
+        ({"rolle": "viewer"}, "there is no member 'rolle'"),
+        ({"days": -1}, "days must be a number"),
+        ({"keys": []}, "send scopes alone"),
+        ([], "must be an object"),
+    ):
+        refused = ask("operator", "/web2/create", wrong)
+        assert refused.status_code == 400 and words in refused.json()["header"]["message"]
+
+
+#: Calls the gateway with the client of the original's package as it is.
+ORIGINAL_CLIENT = """
+import sys
+from aiges.client.utils.aipass_client import execute
+url, app_id, key, secret, text = sys.argv[1:]
+request = {
+    "header": {"app_id": app_id, "status": 3},
+    "parameter": {"echo": {}},
+    "payload": {"text": {"text": text}},
+}
+execute(url, request, "POST", app_id, key, secret, lambda answer: print(answer.status_code, answer.text))
+"""
+
+
+def test_client_of_the_original_sdk_calls_unchanged(site: Site, tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]
+    for words in (["--no-deps", "aiges==0.16.0"], ["requests", "jsonpath-rw==1.4.0"]):
+        done = subprocess.run(
+            [*install, str(package), *words], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "resource" / "output").mkdir(parents=True)
+    (tmp_path / "text").write_text("hello")
+
+    def once(secret: str) -> str:
+        key = site.keys["shop"]
+        words = [f"{site.stack.url}/v1/private/echo", "shop", key["api_key"], secret, "text"]
+        command = [sys.executable, "-W", "ignore", "-c", ORIGINAL_CLIENT, *words]
+        environment = {"PYTHONPATH": str(package)}
+        called = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert called.returncode == 0, called.stderr
+        return called.stdout
+
+    answered = once(site.keys["shop"]["api_secret"])
+    assert answered.startswith("200 ") and base64.b64encode(b"hello").decode() in answered
+    assert once("another secret").startswith("401 ")

@@ -146,7 +146,7 @@ def create(desk: Desk) -> None:
         print(toml_of(App(app.app_id, _scopes(options), (key,))))
         print(f"the key of {app.app_id}, shown only here: {new.token}", file=sys.stderr)
         return
-    key = new.kept(_sealed(desk, new), now_s, now_s + options.days if options.days else 0.0)
+    key = new.kept(new.sealed(desk.settings.seal_key), now_s, now_s + options.days if options.days else 0.0)
     desk.act("keys create", app.app_id, create_app(app.app_id, _scopes(options), key))
     _show(desk, app.app_id, new)
 
@@ -162,7 +162,7 @@ def rotate(desk: Desk) -> None:
     """Gives an application a second key."""
     options, now_s = desk.options, time.time()
     new = mint()
-    key = new.kept(_sealed(desk, new), now_s, now_s + options.days if options.days else 0.0)
+    key = new.kept(new.sealed(desk.settings.seal_key), now_s, now_s + options.days if options.days else 0.0)
     desk.act("keys rotate", options.app_id, rotate_key(options.app_id, key, options.overlap, now_s))
     _show(desk, options.app_id, new)
 
@@ -173,21 +173,9 @@ def revoke(desk: Desk) -> None:
     desk.show(revoked, lambda: print_table(("REVOKED",), [(name,) for name in revoked]))
 
 
-def _sealed(desk: Desk, new: NewKey) -> str:
-    """Returns a key's secret as Redis may hold it; "" where there is nothing to seal it with."""
-    if not desk.settings.seal_key:
-        return ""
-    # It loads OpenSSL's bindings, which most commands do without.
-    from athena.access.sealing import Seal
-
-    return Seal(desk.settings.seal_key).close(new.api_key, new.secret)
-
-
 def _show(desk: Desk, app_id: str, new: NewKey) -> None:
     signs = bool(desk.settings.seal_key)
-    document = {"app_id": app_id, "key": new.token, "api_key": new.api_key}
-    if signs:
-        document["api_secret"] = new.secret
+    document = new.shown(app_id, signs)
     desk.show(document, lambda: print_table(("SHOWN ONLY HERE", ""), document.items()))
     if not signs:
         print(

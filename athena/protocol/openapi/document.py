@@ -50,13 +50,18 @@ RUN_ERRORS = (
 )
 
 
-def openapi_document(interfaces: Iterable[Interface], url_prefix: str = "") -> dict[str, Any]:
+def openapi_document(
+    interfaces: Iterable[Interface], url_prefix: str = "", needs_keys: bool = False
+) -> dict[str, Any]:
     """Returns the document of a gateway that serves these abilities; the prefix is that of the settings."""
     paths: dict[str, Any] = {}
     schemas = common_schemas()
     for interface in interfaces:
         paths[f"/v1/private/{interface.service_id}"] = {"post": _run_operation(interface)}
         schemas.update(_ability_schemas(interface))
+    components: dict[str, Any] = {"schemas": schemas, "responses": error_responses()}
+    if needs_keys:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -66,7 +71,8 @@ def openapi_document(interfaces: Iterable[Interface], url_prefix: str = "") -> d
         },
         "servers": [{"url": url_prefix or "/"}],
         "paths": {**paths, **job_paths(), **_ability_paths(), **_fleet_paths(), **_probe_paths()},
-        "components": {"schemas": schemas, "responses": error_responses()},
+        "components": components,
+        **({"security": [{"key": []}]} if needs_keys else {}),
     }
 
 
