@@ -58,25 +58,30 @@ class _LazyConfig:
         return redis_address_of(from_env(os.environ))
 
 
-def make_app(**config: Any) -> Celery:
-    """Returns an application that knows the one task."""
-    app = Celery("athena", set_as_current=False, events=HastyEvents, control=HastyControl)
-    app.config_from_object(_LazyConfig())
-    if config:
-        app.conf.update(config)
+class AthenaApp(Celery):
+    """An application that knows the one task.
 
-    @app.task(
-        name=TASK_NAME,
-        Request="workers.consumer.foreign_request:ForeignRequest",
-        # Celery's strategy would send `task-received` past the event budget; the request does it itself.
-        send_events=False,
-        shared=False,
-    )
-    def run(envelope: object) -> None:
-        """Runs a job; the worker's pool does it, in batches, without calling this function."""
-        raise NotImplementedError("athena.run runs only in a worker started by athena")
+    Args:
+        request: the class of its requests, in a worker.
+        config: goes before the settings above.
+    """
 
-    return app
+    def __init__(self, request: str = "celery.worker.request:Request", **config: Any) -> None:
+        super().__init__("athena", set_as_current=False, events=HastyEvents, control=HastyControl)
+        self.config_from_object(_LazyConfig())
+        if config:
+            self.conf.update(config)
+
+        @self.task(
+            name=TASK_NAME,
+            Request=request,
+            # Celery's strategy would send `task-received` past the event budget; the request does it itself.
+            send_events=False,
+            shared=False,
+        )
+        def run(envelope: object) -> None:
+            """Runs a job; the worker's pool does it, in batches, without calling this function."""
+            raise NotImplementedError("athena.run runs only in a worker started by athena")
 
 
-app = make_app()
+app = AthenaApp()

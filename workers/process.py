@@ -8,13 +8,8 @@ import threading
 import time
 import warnings
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
 
-from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
-from celery.platforms import EX_FAILURE
-from celery.worker import state
-from redis.exceptions import RedisError
 
 from athena.ability.handover import decode_ability
 from athena.devices.types import CPU
@@ -22,28 +17,24 @@ from athena.errors import AthenaError
 from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport, read_shared
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
-from athena.jobs.celery_message import TASK_NAME
 from athena.plain_text import one_line
 from athena.runtime.garbage import keep_what_is_loaded
 from athena.sdk import device
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
-from athena.store.keys import ABILITIES, WORKERS
 from athena.store.lease import ForeignLimits
 from athena.store.link import BlockingLink
-from athena.store.scripts import SCRIPTS, Command
+from athena.store.scripts import SCRIPTS
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
 from workers.batching.batcher import Batcher, BatchOptions, Model
-from workers.celery_app import make_app
-from workers.consumer.event_budget import EventBudget
-from workers.consumer.task_events import TaskBoard
-from workers.consumer.transport import register_transport, worker_broker_url
+from workers.consumer.loop import CeleryLoop
 from workers.lease.alarm import Alarm
 from workers.lease.arrivals import ForeignJobs
 from workers.lease.payloads import Payloads
 from workers.lease.recycling import Wear
 from workers.lease.session import LoopHooks, WorkerSession
+from workers.registration import Registration, entry_of
 from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.runtime.guards import ignore_signal, install_guards
@@ -56,10 +47,6 @@ EX_CONFIG = 78
 #: Threads of one process share the interpreter; a short interval lets Celery's loop answer while Python
 #: code infers.
 SWITCH_INTERVAL_S = 0.001
-
-#: How long a worker that is ready waits for a Redis that is away.
-REGISTRY_PATIENCE_S = 60.0
-REGISTRY_PAUSE_S = 0.5
 
 #: How long threads that a wrapper has started may take to end after wrapperFini.
 LEAVE_S = 2.0
@@ -81,11 +68,12 @@ class WorkerProcess:
                 cpu_allowed=CPU in self._ability.gpu.types,
             )
         )
-        self._address = redis_address_of(settings)
-        self._link = BlockingLink(self._address, settings.redis_timeout_s, SCRIPTS)
-        payloads = Payloads(self._address, settings.redis_timeout_s)
+        address = redis_address_of(settings)
+        self._link = BlockingLink(address, settings.redis_timeout_s, SCRIPTS)
+        self._registration = Registration(self._link)
+        self._loop = CeleryLoop(address, settings, self._report_ready)
+        payloads = Payloads(address, settings.redis_timeout_s)
         self._inference = Inference(self._ability, payloads.read)
-        self._app: Celery | None = None
         options = self._ability.worker
         self._board = ProgressBoard(launch.progress_fd, options.concurrency, options.max_batch)
         self._batcher = Batcher(
@@ -108,7 +96,7 @@ class WorkerProcess:
                 options.max_failures,
             ),
             self._board,
-            self._wake,
+            self._loop.wake,
         )
 
     def run(self) -> int:
@@ -116,17 +104,17 @@ class WorkerProcess:
         self._batcher.start()
         try:
             self._batcher.loaded.result(self._settings.load_timeout_s)
-            entry = self._register()
+            entry = self._sign_on()
         except Exception as error:
             return self._report_failure(error)
         status = self._serve_to_the_end(self._session(entry))
-        self._deregister(entry)
+        self._registration.sign_off(entry)
         return status
 
     def _serve_to_the_end(self, session: WorkerSession) -> int:
         """Serves; calls that still go on when the loop has ended are nobody's fault."""
         try:
-            return self._serve(session)
+            return self._loop.run(session)
         except Exception:
             logger.critical("the worker's loop failed", exc_info=True)
             return EX_LOOP_FAILED
@@ -134,6 +122,12 @@ class WorkerProcess:
             # An exit status alone may be that of a wrapper which called `os._exit`.
             self._board.part()
             self._tell_breakage()
+
+    def _sign_on(self) -> WorkerEntry:
+        interface = self._inference.interface
+        entry = entry_of(self._launch, interface, self._ability.worker.slots, device.is_on_cpu())
+        self._registration.sign_on(entry, interface)
+        return entry
 
     def _tell_breakage(self) -> None:
         """Tells the supervisor why this process is broken, if it is."""
@@ -152,98 +146,10 @@ class WorkerProcess:
             ForeignJobs(self._inference.message_of, limits),
             Wear(options.max_jobs, options.max_memory_mb),
             options.max_batch * options.concurrency,
-            LoopHooks(self._board.pulse, Alarm(self._wake).set),
+            LoopHooks(self._board.pulse, Alarm(self._loop.wake).set),
         )
 
-    def _serve(self, session: WorkerSession) -> int:
-        budget = EventBudget(self._settings.flower_jobs_per_s)
-        app = make_app(
-            broker_url=worker_broker_url(self._address),
-            worker_pool="workers.consumer.pool:BatchPool",
-            worker_consumer="workers.consumer.consumer:JobConsumer",
-            worker_concurrency=session.entry.slots,
-            task_create_missing_queues=True,
-        )
-        app.session = session
-        app.grace_s = self._settings.grace_s
-        app.event_budget = budget
-        self._app = app
-        board = TaskBoard(session.entry, app.tasks[TASK_NAME], budget, self._event_dispatcher)
-        register_transport(session, board, self._address, self._settings.redis_timeout_s)
-        signals.setup_logging.connect(_keep_logging)
-        signals.worker_ready.connect(self._report_ready)
-        worker = app.Worker(
-            hostname=session.entry.name,
-            queues=session.demand.queues,
-            quiet=True,
-            without_gossip=True,
-            without_mingle=True,
-            loglevel=self._settings.log_level,
-        )
-        self._worker = worker
-        worker.start()
-        # `start` raises nothing: it logs what ended the loop, and leaves this status.
-        if worker.exitcode == EX_FAILURE and not state.should_stop:
-            return EX_LOOP_FAILED
-        return int(worker.exitcode or 0)
-
-    def _register(self) -> WorkerEntry:
-        interface, launch = self._inference.interface, self._launch
-        # Requests that insist on this GPU's type must not come to a model that could not be put there.
-        is_elsewhere = bool(launch.gpu_id) and device.is_on_cpu()
-        entry = WorkerEntry(
-            incarnation=launch.incarnation,
-            name=launch.name,
-            service_id=interface.service_id,
-            version=interface.version,
-            gpu_type=CPU if is_elsewhere else launch.gpu_type,
-            slots=self._ability.worker.slots,
-            gpu_id="" if is_elsewhere else launch.gpu_id,
-            gpu_label="" if is_elsewhere else launch.gpu_label,
-            host=launch.host,
-        )
-        self._tell_registry(
-            [
-                ("HSET", ABILITIES, interface.service_id, interface.encode()),
-                ("HSET", WORKERS, entry.incarnation, entry.encode()),
-            ]
-        )
-        return entry
-
-    def _tell_registry(self, commands: list[Command]) -> None:
-        """Writes, and waits for a Redis that is away: a loaded model is not thrown away for that."""
-        give_up_s = time.monotonic() + REGISTRY_PATIENCE_S
-        while True:
-            try:
-                replies = self._link.run(commands)
-            except RedisError:
-                if time.monotonic() > give_up_s:
-                    raise
-                time.sleep(REGISTRY_PAUSE_S)
-                continue
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
-            return
-
-    def _deregister(self, entry: WorkerEntry) -> None:
-        try:
-            self._link.run([("HDEL", WORKERS, entry.incarnation)])
-        except RedisError as error:
-            logger.warning("cannot sign off: %s", error)
-
-    def _event_dispatcher(self) -> Any:
-        """Returns Celery's, which it makes anew with each connection."""
-        consumer = getattr(getattr(self, "_worker", None), "consumer", None)
-        return getattr(consumer, "event_dispatcher", None)
-
-    def _wake(self) -> None:
-        """Gives the session its turn, from an inference thread."""
-        hub = getattr(getattr(self, "_worker", None), "hub", None)
-        if hub is not None:
-            hub.call_soon(_nothing)
-
-    def _report_ready(self, **_: object) -> None:
+    def _report_ready(self) -> None:
         # Celery's own would begin a second life of this process, of which its supervisor knows nothing.
         signal.signal(signal.SIGHUP, ignore_signal)
         keep_what_is_loaded()
@@ -258,14 +164,6 @@ class WorkerProcess:
         WorkerReport(ready=False, detail=text).send(self._launch.status_fd)
         self._batcher.close()
         return EX_CONFIG
-
-
-def _keep_logging(**_: object) -> None:
-    """Connected to Celery's signal so that it leaves our log handlers alone."""
-
-
-def _nothing() -> None:
-    """A callback whose only purpose is to wake the loop."""
 
 
 def _end_soon(status: int) -> None:

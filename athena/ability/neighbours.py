@@ -11,9 +11,11 @@ from pathlib import Path
 
 CELERY = frozenset(("celery", "kombu", "vine", "amqp", "billiard", "click", "dateutil", "six", "tzlocal"))
 OTHERS = frozenset(("redis", "hiredis", "orjson", "pybase64", "marshmallow", "packaging", "psutil", "yaml"))
+# Celery loads the first where it is installed, which it is for the gateway.
+CIPHERS = frozenset(("cryptography", "cffi"))
 
 #: Modules that are loaded in each worker: ours, our dependencies, and what these import.
-LOADED = CELERY | OTHERS | {"athena", "workers"}
+LOADED = CELERY | OTHERS | CIPHERS | {"athena", "workers"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 
 from tests.redis_servers import PASSWORD, Server
-from workers.celery_app import make_app
+from workers.celery_app import AthenaApp
 
 pytestmark = pytest.mark.redis
 
@@ -23,7 +23,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def app(server: Server) -> Iterator[Celery]:
     """The application of the workers, with that server."""
-    app = make_app(broker_url=url_of(server), broker_transport_options={"socket_timeout": 1})
+    app = AthenaApp(broker_url=url_of(server), broker_transport_options={"socket_timeout": 1})
     yield app
     # Answers leave over connections of the application's own.
     app.amqp.producer_pool.force_close_all()

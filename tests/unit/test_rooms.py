@@ -26,7 +26,7 @@ def test_reader_of_imports_sees_our_modules_also_in_strings() -> None:
     assert {"athena.store.lease", "api.gateway.gateway", "workers.lease.exchange"} <= FILES.keys()
     assert ours()["api.gateway.submitter"] >= {"athena.jobs.celery_message", "api.gateway.gateway"}
     assert ours()["athena.sdk.wrapper"] >= {"athena.ability.aiges_export"}
-    assert ours()["workers.process"] >= {"workers.consumer.pool", "workers.consumer.consumer"}
+    assert ours()["workers.consumer.loop"] >= {"workers.consumer.pool", "workers.consumer.consumer"}
     assert ours()["athena.supervisor.programs"] >= {"api", "workers.tools.check"}
 
 

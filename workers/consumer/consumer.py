@@ -10,6 +10,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from athena.errors import RequestError
 from athena.plain_text import one_line
+from workers.consumer.worker_app import WorkerApp
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ GATHER_EVENTS_S = 0.25
 class JobConsumer(Consumer):
     """Reconnects quickly and for ever; kombu waits 2, 4 … 30 s and gives up after 100 tries."""
 
+    app: WorkerApp
     _flush_is_due = False
 
     def ensure_connected(self, conn: Any) -> Any:

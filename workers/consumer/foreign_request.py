@@ -6,12 +6,14 @@ from typing import Any
 from celery.worker.request import Request
 
 from athena.jobs.celery_message import TASK_NAME
+from workers.consumer.worker_app import WorkerApp
 
 
 class ForeignRequest(Request):
     """A task named after its ability, shown without its data, with events that Flower can bear."""
 
     name: str
+    _app: WorkerApp
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)

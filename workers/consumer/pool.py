@@ -12,6 +12,7 @@ from kombu.serialization import loads
 from athena.errors import RequestError
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
+from workers.consumer.worker_app import WorkerApp
 from workers.lease.session import WorkerSession
 
 logger = logging.getLogger(__name__)
@@ -31,10 +32,11 @@ class BatchPool(BasePool):
     # Shutdown waits for the running batch, which a signal handler must not.
     signal_safe = False
 
+    app: WorkerApp
+
     @property
     def _session(self) -> WorkerSession:
-        session: WorkerSession = self.app.session
-        return session
+        return self.app.session
 
     def on_apply(
         self,

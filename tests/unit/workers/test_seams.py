@@ -85,7 +85,7 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("consumer/transport.py", kombu_redis.Channel, "_on_connection_disconnect", "(self, connection)"),
     ("consumer/transport.py", kombu_redis.MultiChannelPoller, "on_poll_start", "(self)"),
     ("consumer/consumer.py", Hub, "call_later", "(self, delay, callback, *args)"),
-    ("process.py", Hub, "call_soon", "(self, callback, *args)"),
+    ("consumer/loop.py", Hub, "call_soon", "(self, callback, *args)"),
     ("consumer/transport.py", kombu_redis.Transport, "register_with_event_loop", "(self, connection, loop)"),
     ("consumer/transport.py", Hub, "add_reader", "(self, fds, callback, *args)"),
     (
@@ -125,8 +125,8 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("consumer/transport.py", CHANNEL.qos, ("_on_collect",)),
     ("consumer/transport.py", POLLER, ("_channels",)),
     ("consumer/transport.py", kombu.transport, ("TRANSPORT_ALIASES",)),
-    ("process.py", WorkController, ("exitcode",)),
-    ("process.py", signals, ("setup_logging", "worker_ready")),
+    ("consumer/loop.py", WorkController, ("exitcode",)),
+    ("consumer/loop.py", signals, ("setup_logging", "worker_ready")),
 ]
 
 #: Private names in these files that are our own.
@@ -221,4 +221,4 @@ def test_settings_are_known_to_celery() -> None:
     ours = {name for name in vars(celery_app._LazyConfig) if not name.startswith("_")}
     ours |= {"worker_pool", "worker_consumer", "worker_concurrency", "task_create_missing_queues"}
 
-    assert ours <= known, "workers/celery_app.py, workers/process.py"
+    assert ours <= known, "workers/celery_app.py, workers/consumer/loop.py"

@@ -32,11 +32,12 @@ from athena.jobs.celery_message import TASK_NAME, encode_message
 from athena.jobs.message import JobMessage, MessageInput
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
+from athena.settings import from_env
 from athena.store.address import address_of
 from athena.store.lease import TakenJob
 from athena.store.scripts import Command
-from workers.celery_app import make_app
 from workers.consumer.event_budget import EventBudget
+from workers.consumer.loop import CeleryLoop, make_app
 from workers.consumer.task_events import TaskBoard
 from workers.consumer.transport import (
     BELL_TIMEOUT_S,
@@ -61,7 +62,7 @@ class Session:
 
     def __init__(self) -> None:
         self.demand = SimpleNamespace(queues=["echo.cpu", "echo.any"])
-        self.entry = SimpleNamespace(service_id="echo")
+        self.entry = SimpleNamespace(service_id="echo", slots=3)
         self.free_slots = 3
         self.may_wait = True
         self.take: Command | None = ("EVALSHA", "sha", 0)
@@ -123,17 +124,12 @@ class Stage:
     def __init__(self) -> None:
         self.session, self.wire = Session(), Wire()
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.app = make_app(
-            broker_url=URL,
-            worker_pool="workers.consumer.pool:BatchPool",
-            worker_consumer="workers.consumer.consumer:JobConsumer",
-        )
+        budget = SimpleNamespace(admits=lambda now_s: True)
+        self.app: Any = make_app(self.session, 7, budget, URL)  # type: ignore[arg-type]
         self.board = TaskBoard(
             ENTRY, self.app.tasks[TASK_NAME], EventBudget(50), lambda: self.consumer.event_dispatcher
         )
         register_transport(self.session, self.board, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
-        self.app.session, self.app.grace_s = self.session, 7
-        self.app.event_budget = SimpleNamespace(admits=lambda now_s: True)
         self.worker = self.app.WorkController(
             hostname="w@h",
             queues=self.session.demand.queues,
@@ -744,6 +740,19 @@ def test_consumer_does_not_give_up_after_a_hundred_tries(
         stage.consumer.ensure_connected(connect("redis+socket:///nowhere/redis.sock"))
 
     assert len(errors) == 120
+
+
+def test_worker_has_a_hub_and_a_place_for_a_dispatcher_as_soon_as_it_is_made(stage: Stage) -> None:
+    worker = stage.app.WorkController(hostname="w2@h", concurrency=1)
+
+    assert worker.hub is not None
+    assert worker.consumer.event_dispatcher is None
+
+
+def test_loop_that_does_not_run_yet_need_not_be_woken() -> None:
+    loop = CeleryLoop(address_of(REDIS), from_env({}), lambda: None)
+
+    loop.wake()
 
 
 def test_loop_is_woken_from_another_thread(stage: Stage) -> None:

@@ -1,0 +1,25 @@
+"""Celery's application in a worker process, with what Celery's parts there need of ours."""
+
+from typing import Any
+
+from workers.celery_app import AthenaApp
+from workers.consumer.event_budget import EventBudget
+from workers.lease.session import WorkerSession
+
+
+class WorkerApp(AthenaApp):
+    """The application that pool, consumer and requests find as their `app`.
+
+    Attributes:
+        session: the jobs of this process.
+        grace_s: how long calls may go on when it ends.
+        event_budget: how many jobs a second Flower is shown.
+    """
+
+    def __init__(
+        self, session: WorkerSession, grace_s: float, event_budget: EventBudget, **config: Any
+    ) -> None:
+        self.session = session
+        self.grace_s = grace_s
+        self.event_budget = event_budget
+        super().__init__(**config)
