@@ -86,6 +86,15 @@ class AthenaError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def summary(self) -> str:
+        """The message, with the first of the problems and how many more there are."""
+        if not self.problems:
+            return self.message
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return f"{self.message}: {first.pointer or '/'} {first.detail}{more}"
+
 
 class ConfigError(AthenaError):
     """A setting, a file or the machine is not as it must be; nothing starts."""

@@ -27,7 +27,8 @@ from athena.store.link import BlockingLink
 from athena.store.scripts import SCRIPTS
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import configure_logs, keep_own_logs
-from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.batcher import Batcher
+from workers.batching.model import BatchOptions, Model
 from workers.consumer.loop import CeleryLoop
 from workers.lease.alarm import Alarm
 from workers.lease.arrivals import ForeignJobs

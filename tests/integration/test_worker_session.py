@@ -26,8 +26,9 @@ from athena.store.lease import TakenJob
 from athena.store.link import BlockingLink
 from athena.store.submission import cancel_command
 from tests.conftest import wait_until
-from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.batcher import Batcher
 from workers.batching.jobs import BatchJob
+from workers.batching.model import BatchOptions, Model
 from workers.lease.arrivals import ForeignJobs
 from workers.lease.recycling import Wear
 from workers.lease.session import LoopHooks, WorkerSession

@@ -110,8 +110,6 @@ class Suspicion:
     def confirm(self, reason: str) -> tuple[Breakage, list[BatchJob]]:
         """The process is broken: returns what is wrong, and the jobs whose outcomes do not count."""
         jobs = [job for job, _ in self.clear()]
-        for job in jobs:
-            job.spoiled = reason
         return Breakage(reason, tuple(job.job_id for job in jobs if job.is_suspect)), jobs
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from athena.errors import AthenaError, CanceledError, ExpiredError
+from athena.errors import AthenaError
 from athena.jobs.queues import QueueName
 from athena.jobs.record import Outcome
-from athena.protocol.enums import HIGH, JobState
+from athena.protocol.enums import HIGH
 from athena.store.lease import TakenJob
 from workers.batching.jobs import BatchJob
+from workers.batching.outcomes import outcome_of_error
 
 Callback = Callable[..., Any]
 
@@ -53,12 +54,7 @@ class HeldJob:
 
     def refuse(self, error: AthenaError) -> None:
         """Ends it without running it."""
-        states = {CanceledError: JobState.CANCELED, ExpiredError: JobState.EXPIRED}
-        text = error.message
-        if error.problems:
-            text += f": {error.problems[0].pointer or '/'} {error.problems[0].detail}"
-        state = states.get(type(error), JobState.FAILED)
-        self.outcome = Outcome(state, code=error.code, message=text, batch_size=0)
+        self.outcome = outcome_of_error(error)
 
 
 class HeldJobs:

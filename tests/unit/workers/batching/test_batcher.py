@@ -12,8 +12,9 @@ from athena.jobs.message import JobMessage
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from tests.conftest import wait_until
-from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.batcher import Batcher
 from workers.batching.jobs import BatchJob
+from workers.batching.model import BatchOptions, Model
 from workers.batching.suspicion import Breakage
 
 LONG_MS = 600_000
@@ -496,9 +497,9 @@ def test_join_says_when_a_call_did_not_end(make_room: MakeRoom) -> None:
 def test_ends_are_told_together_while_jobs_wait(
     make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch, tell_every_s: float, wakes: list[int]
 ) -> None:
-    monkeypatch.setattr("workers.batching.batcher.TELL_EVERY_S", tell_every_s)
+    monkeypatch.setattr("workers.batching.ended_jobs.TELL_EVERY_S", tell_every_s)
     room = make_room()
-    room.batcher._told_s = time.monotonic()
+    room.batcher._ended._told_s = time.monotonic()
     hold_first(room)
 
     room.put("a", "b", "c")

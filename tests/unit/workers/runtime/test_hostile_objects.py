@@ -23,8 +23,9 @@ from athena.protocol.enums import JobState
 from athena.sdk import Response, ResponseData
 from athena.store.lease import finish_command
 from athena.telemetry.logs import LogFormatter
-from workers.batching.batcher import Batcher, BatchOptions, Model
+from workers.batching.batcher import Batcher
 from workers.batching.jobs import BatchJob
+from workers.batching.model import BatchOptions, Model
 from workers.runtime.inference import Inference
 
 SOURCE = """
