@@ -204,9 +204,10 @@ class DirectProtocol(Connection):
         """Whether the caller is to open a new connection for his next request."""
         return self.is_leaving or self.gateway.is_draining
 
-    def _drop_unfinished(self, status: int) -> None:
+    def drop_unfinished(self, status: int) -> bool:
+        """Forgets the request whose body will not come to its end."""
         self._body = None
-        super()._drop_unfinished(status)
+        return super().drop_unfinished(status)
 
     def _way(self) -> int:
         # An answer that waits for its turn, or until the caller takes others, needs an exchange.

@@ -13,4 +13,5 @@ patience: how long connections may take, how many there may be
 problems: from an error to an answer
 request_body: the bytes of a body
 secure_listener: connections that begin with TLS
+turns: the requests of a connection, each in its turn
 """

@@ -1,18 +1,16 @@
 """One connection: its requests are answered in their order, and it ends without losing an answer."""
 
 import asyncio
-from contextvars import Context
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
-from api.gateway.gate import GONE, VISIT, Gate, Visit
+from api.gateway.gate import GONE, Visit
 from api.http.asgi import Answer
-from api.http.exchange import Exchange, scope_of
-from api.http.framing import BETWEEN, BODY, HEAD, Framing
-from api.http.heads import BROWSER_RULES, Headers, fault_of
+from api.http.framing import BETWEEN, BODY, HEAD
+from api.http.heads import BROWSER_RULES, Headers
 from api.http.patience import (
     HALF_CLOSED_S,
     HEAD_S,
@@ -26,14 +24,15 @@ from api.http.patience import (
     peer_of,
 )
 from api.http.problems import problem_answer
-from api.http.request_body import DIGEST, ByteBudget
+from api.http.request_body import ByteBudget
+from api.http.turns import Turns
 from athena.errors import AthenaError, GatewayError, QueueFullError, QuotaError, SlowRequestError
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(Framing):
-    """Hands requests to the ASGI application, one at a time; uvicorn's server makes and ends connections.
+class Connection(Turns):
+    """A connection and its requests; uvicorn's server makes and ends it.
 
     What waits for its turn behind the request that is being answered counts in the budget, and nothing more
     is read meanwhile. `tick` is called once a second; nothing else measures time: no request costs a timer.
@@ -41,7 +40,6 @@ class Connection(Framing):
 
     budget: ByteBudget
     doors: Doors
-    gate: Gate
     idle_s: float
 
     def __init__(
@@ -51,18 +49,7 @@ class Connection(Framing):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__()
-        self.loop = _loop or asyncio.get_running_loop()
-        self.state = server_state
-        self._app = config.loaded_app
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]
-        #: The call that is being answered, and the ones behind it.
-        self.running: Any = None
-        self.waiting: list[Exchange] = []
-        # The one whose body is being received.
-        self._receiving: Exchange | None = None
-        # Of the request that is being received, until somebody answers it.
-        self._visit: Visit | None = None
+        super().__init__(config, server_state, _loop or asyncio.get_running_loop())
         # What is wrong with what came after all these.
         self._last_words: Answer | None = None
         self._claimed_bytes = 0
@@ -102,7 +89,7 @@ class Connection(Framing):
         """Called when the connection is gone."""
         self._depart()
         self._end_input()
-        self._lose_waiting()
+        self.lose_waiting()
         self._give_back()
         # Parser and connection hold each other, and the garbage collector looks rarely here.
         self._receiving, self.parser = None, None
@@ -126,7 +113,7 @@ class Connection(Framing):
     def eof_received(self) -> bool:
         """Called when the caller has ended his side; returns whether he may still wait for an answer."""
         if self.stage != BETWEEN:
-            self._drop_unfinished(GONE)
+            self.drop_unfinished(GONE)
         self._end_input()
         self._has_eof = True
         self.since_s = self.loop.time()
@@ -219,68 +206,17 @@ class Connection(Framing):
 
     # What the parser's side calls.
 
-    def begin_request(self) -> None:
-        """A head is whole: the gate lets the request in, or the caller hears in his turn why it does not."""
-        visit = self._visit = self.gate.enter(self.method, self.url, self.headers, self.transport)
-        if visit is not None:
-            self.url = visit.target
-        if visit is not None and visit.refusal is not None:
-            self.hand_on({})
-        else:
-            self.take_request()
-
-    def take_request(self) -> None:
-        """The application gets the request, now or in its turn."""
-        self.hand_on({})
-
-    def hand_on(self, known: dict[str, Any]) -> None:
-        """Hands the request to the application, with what is known of it beside its head.
-
-        One that the gate has refused goes no further than its exchange.
-
-        Raises:
-            AthenaError: its head cannot be understood.
-        """
-        fault = fault_of(self.version, self.headers)
-        if fault is not None:
-            raise fault
-        awaits = any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers)
-        keep_alive = self.version != "1.0" and bool(self.parser.should_keep_alive())
-        scope = scope_of(self.method, self.url, self.version, self.headers, self.transport) | known
-        visit = self.take_visit()
-        if visit is not None:
-            scope[VISIT], scope[DIGEST] = visit, visit.digest
-        exchange = self._receiving = Exchange(self, scope, keep_alive, awaits, visit)
-        if self.running is None:
-            self._start(exchange)
-        else:
-            self.waiting.append(exchange)
-
-    def add_body(self, body: bytes) -> None:
-        """A piece of the body has come."""
-        if self._receiving is not None:
-            self._receiving.add(body)
-
-    def end_request(self) -> None:
-        """The request is whole."""
-        if self._receiving is not None:
-            self._receiving.end()
-            self._receiving = None
-
     def refuse(self, error: AthenaError) -> None:
         """What comes cannot be understood or is too slow: the caller hears of it when it is its turn."""
-        # First: `_drop_unfinished` takes it back where the request has its answer already.
-        self._last_words = problem_answer(error)
         if self.stage == BODY:
-            self._drop_unfinished(error.http_status)
-        self._leave(error.http_status)
+            has_answer = not self.drop_unfinished(error.http_status)
+        else:
+            self.leave_unanswered(error.http_status)
+            has_answer = False
+        self._last_words = None if has_answer else problem_answer(error)
         self._end_input()
         if self.running is None:
             self._end()
-
-    def must_wait(self) -> bool:
-        """Whether a request waits for its turn."""
-        return bool(self.waiting)
 
     def unclaimed_bytes(self) -> int:
         """Returns how much is held that no request has claimed from the budget."""
@@ -290,37 +226,7 @@ class Connection(Framing):
         self.is_input_over = True
         self.held = None
         self.open_bytes = 0
-        self._leave(GONE)
-
-    def take_visit(self) -> Visit | None:
-        """Returns what the gate has noted of the request, and leaves it to whoever answers it."""
-        visit, self._visit = self._visit, None
-        return visit
-
-    def _leave(self, status: int) -> None:
-        visit = self.take_visit()
-        if visit is not None:
-            visit.leave(status)
-
-    def _lose_waiting(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for exchange in waiting:
-            exchange.lose_caller()
-
-    def _drop_unfinished(self, status: int) -> None:
-        """Forgets the request whose body will not come to its end; the status is what is noted of it."""
-        exchange, self._receiving = self._receiving, None
-        if exchange is None:
-            return
-        if exchange in self.waiting:
-            self.waiting.remove(exchange)
-            exchange.lose_caller(status)
-        elif exchange is self.running:
-            self.running = None
-            exchange.lose_caller(status)
-        else:
-            # It has its answer.
-            self._last_words = None
+        self.leave_unanswered(GONE)
 
     def _note_unfinished(self, size_bytes: int) -> None:
         """Something of what has come is not a whole request yet, or waits."""
@@ -348,10 +254,9 @@ class Connection(Framing):
                 self.budget.give_back(-more)
             self._claimed_bytes += more
         except QueueFullError as error:
-            # The refusal takes the place of what has come last.
-            for exchange in self.waiting[-1:]:
-                exchange.lose_caller(error.http_status)
-            del self.waiting[-1:]
+            # The refusal takes the place of what has come last; of what is still coming it does so anyway.
+            if self.stage != BODY:
+                self.lose_last(error.http_status)
             self.refuse(error)
 
     def _give_back(self) -> None:
@@ -416,7 +321,7 @@ class Connection(Framing):
     def _go_on(self) -> None:
         self.since_s = self.loop.time()
         if self.waiting:
-            self._start(self.waiting.pop(0))
+            self.start(self.waiting.pop(0))
         elif self._last_words is not None:
             self._end()
             return
@@ -434,13 +339,6 @@ class Connection(Framing):
         self.receive_held()
         self._note_unfinished(0)
         self.resume_reading()
-
-    def _start(self, exchange: Exchange) -> None:
-        self.running = exchange
-        # A pipelined request would find the Flask context of the one before in this one.
-        task = self.loop.create_task(exchange.run(self._app), context=Context())
-        self.state.tasks.add(task)
-        task.add_done_callback(self.state.tasks.discard)
 
     # How it ends.
 
@@ -462,7 +360,7 @@ class Connection(Framing):
     def _close(self) -> None:
         """Closes; where the caller may still be sending, once he has stopped."""
         self._end_input()
-        self._lose_waiting()
+        self.lose_waiting()
         self._give_back()
         # A caller who ended his side, or asked for the end, sends no more that could be left unread. Over TLS
         # no other sign of the end can be given, and one who waits for it would wait as long as this lingers.

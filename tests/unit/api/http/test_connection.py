@@ -229,6 +229,17 @@ def test_requests_that_wait_are_refused_in_their_turn_when_too_much_is_held(gate
         assert [answer.status for answer in client.answers()] == [200, 200, 429]
 
 
+def test_request_that_is_still_coming_is_refused_in_its_turn_when_too_much_is_held(gateway: Knowing) -> None:
+    gateway.ends_at_once = False
+    with listening(gateway, budget_bytes=5000) as listener, Client(listener) as client:
+        client.send(post())
+        wait_until(lambda: gateway.submitted, "the first request is submitted")
+        listener.run(listener.budget.take, 4900)
+        client.send(post(b"x" * 3000, content_type="text/plain", content_length="20000"))
+        listener.run(gateway.end)
+        assert [answer.status for answer in client.answers()] == [200, 429]
+
+
 def test_many_requests_are_answered_in_order_to_one_who_reads_later(listener: Listener) -> None:
     count = 3000
     with Client(listener) as client:
