@@ -12,7 +12,8 @@ from athena.protocol.enums import JobState
 from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.schema import build_envelope_schema
 from athena.settings import from_env
-from athena.store.submission import ACCEPTED, Reply, Submission
+from athena.store.submission import Reply, Submission
+from athena.store.verdicts import ACCEPTED, Verdict
 
 REQUEST = {
     "header": {"app_id": "demo", "status": 3},
@@ -37,7 +38,7 @@ class Knowing(Gateway):
         self.forgotten: list[str] = []
         self.rechecked: list[str] = []
         self.is_full = False
-        self.verdict = ACCEPTED
+        self.verdict: Verdict = ACCEPTED
         #: Tells the verdict on the job that was submitted last.
         self.tell: OnVerdict = lambda verdict: None
         self.ends_at_once = False

@@ -7,7 +7,8 @@ from typing import Any
 from api.gateway.gateway import Gateway
 from api.gateway.waiting import UNWATCHED_S, Caller, ends_within, wait_watched
 from athena.protocol.enums import JobState
-from athena.store.submission import ACCEPTED, Reply, Submission, Verdict
+from athena.store.submission import Reply, Submission
+from athena.store.verdicts import Accepted, Attached, Verdict
 
 
 class Errand:
@@ -123,18 +124,19 @@ class Errand:
     def _on_verdict(self, verdict: Verdict | BaseException) -> None:
         job, self._job = self._job, None
         release, self._release = self._release, _nothing
-        if verdict is ACCEPTED:
-            release()
-        elif isinstance(verdict, BaseException):
-            self._fail(verdict)
-        elif verdict.word == "attached":
-            release()
-            self._attach(verdict.detail.partition(" ")[0])
-            if self._recheck is not None:
-                # Only when that is read is it known whether the job has ended.
-                return
-        elif job is not None:
-            self._fail(self._gateway.refusal(verdict, job))
+        match verdict:
+            case Accepted():
+                release()
+            case BaseException():
+                self._fail(verdict)
+            case Attached(job_id=other_id):
+                release()
+                self._attach(other_id)
+                if self._recheck is not None:
+                    # Only when that is read is it known whether the job has ended.
+                    return
+            case _ if job is not None:
+                self._fail(self._gateway.refusal(verdict, job))
         if self._verdict is not None:
             self._settle()
 

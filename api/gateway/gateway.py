@@ -19,9 +19,7 @@ from api.redis.link import RedisLink, Subscriber
 from athena.errors import (
     AthenaError,
     NotFoundError,
-    QueueFullError,
     RequestError,
-    RequestIdConflictError,
     StoreError,
     UnservedError,
 )
@@ -29,6 +27,7 @@ from athena.fleet.canary import CanaryBoard
 from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
 from athena.jobs.record import JobRecord
+from athena.operations.refusals import refusal_of
 from athena.operations.steps import Steps, run_steps_async
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
@@ -40,13 +39,13 @@ from athena.store.submission import (
     ORPHAN_TTL_S,
     Reply,
     Submission,
-    Verdict,
     find_command,
     found_jobs,
     job_record,
     leave_command,
     read_command,
 )
+from athena.store.verdicts import Refused
 
 T = TypeVar("T")
 
@@ -263,25 +262,7 @@ class Gateway:
         """
         return await run_steps_async(steps, self._link.execute)
 
-    def refusal(self, verdict: Verdict, job: Submission) -> AthenaError:
-        """Returns why Redis has not taken a job: its queue is full, its request_id is taken, and others."""
-        if verdict.word in ("full", "heavy"):
-            what = (
-                f"holds {job.max_queue_jobs} jobs"
-                if verdict.word == "full"
-                else f"and its workers hold {verdict.detail} bytes, and {job.bytes} more are over the limit"
-            )
-            depth = int(verdict.detail) if verdict.word == "full" else job.max_queue_jobs
-            return QueueFullError(
-                f"the queue of {job.service_id} {what}; it takes no more for now",
-                retry_after_s=self.watch.retry_after_s(job.service_id, depth),
-            )
-        if verdict.word == "conflict":
-            # With keys, ids of jobs are told to those alone who may ask for them.
-            other = f"job {verdict.detail}" if self.access is None else "a job"
-            return RequestIdConflictError(
-                f"request_id {job.request_id!r} belongs to {other}, whose body differs"
-            )
-        if verdict.word == "failed":
-            return StoreError(f"Redis refused the job: {verdict.detail}")
-        return StoreError("the inputs were lost on their way into Redis; try again")
+    def refusal(self, verdict: Refused, job: Submission) -> AthenaError:
+        """Returns why Redis has not taken a job."""
+        # With keys, ids of jobs are told to those alone who may ask for them.
+        return refusal_of(verdict, job, self.watch.retry_after_s, names_others=self.access is None)

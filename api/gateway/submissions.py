@@ -10,7 +10,8 @@ from redis.exceptions import NoScriptError
 
 from api.redis.link import RedisLink
 from athena.store.scripts import Command
-from athena.store.submission import Submission, Verdict, submit_command
+from athena.store.submission import Submission, submit_command
+from athena.store.verdicts import Verdict, read_verdict
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _tell(readers: list[OnVerdict], answer: list[bytes] | BaseException) -> None
     """Tells each caller his own; whatever goes wrong with one, none is left waiting."""
     for place, on_verdict in enumerate(readers):
         try:
-            on_verdict(answer if isinstance(answer, BaseException) else Verdict.read(answer[place]))
+            on_verdict(answer if isinstance(answer, BaseException) else read_verdict(answer[place]))
         except Exception as error:
             logger.exception("a verdict cannot be passed on")
             with contextlib.suppress(Exception):

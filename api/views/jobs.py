@@ -19,6 +19,7 @@ from athena.jobs.celery_message import MAX_TASK_ID_BYTES
 from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, retry_job
 from athena.operations.listing import JobFilter, list_jobs
+from athena.operations.refusals import no_job
 from athena.protocol.enums import JobState
 from athena.protocol.outputs import read_output
 
@@ -103,7 +104,7 @@ class Jobs:
         if record is None and len(name.encode()) <= MAX_TASK_ID_BYTES:
             record = self._seen(await self._gateway.read(name))
         if record is None:
-            raise NotFoundError(f"there is no job {name!r}, or its record has expired")
+            raise no_job(name)
         return record
 
     async def _find_own(self, request_id: str) -> JobRecord | None:

@@ -8,6 +8,7 @@ jobs: show, cancel, retry; dead letters
 listing: lists of jobs, page by page
 observe: what a gateway and a supervisor see, and the janitor's work
 queues: queues, workers, hosts
+refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is
 trail: what operators have done
 """

@@ -6,11 +6,6 @@ from typing import Any
 from athena.errors import (
     AthenaError,
     JobStateError,
-    NotFoundError,
-    QueueFullError,
-    RequestIdConflictError,
-    ResultExpiredError,
-    StoreError,
 )
 from athena.fleet.registry import readable
 from athena.fleet.routing import Hints, route
@@ -19,6 +14,7 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.celery_message import with_new_id
 from athena.jobs.queues import QueueName, is_gpu_id
 from athena.jobs.record import JobRecord
+from athena.operations.refusals import no_inputs, no_job, no_letter, refusal_of
 from athena.operations.steps import Steps
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import new_job_id
@@ -37,10 +33,8 @@ from athena.store.keys import (
 )
 from athena.store.scripts import pairs
 from athena.store.submission import (
-    ACCEPTED,
     ORPHAN_TTL_S,
     Submission,
-    Verdict,
     cancel_command,
     canceled_states,
     find_command,
@@ -50,6 +44,7 @@ from athena.store.submission import (
     requeue_command,
     submit_command,
 )
+from athena.store.verdicts import Accepted, Attached, Verdict, read_verdict
 
 CANCELED = "canceled on request"
 
@@ -65,7 +60,7 @@ def show_job(job_id: str) -> Steps[JobRecord]:
     """
     record = job_record(job_id, (yield read_command(job_id)))
     if record is None:
-        raise NotFoundError(f"there is no job {job_id!r}, or its record has expired")
+        raise no_job(job_id)
     return record
 
 
@@ -120,7 +115,7 @@ def retry_job(job_id: str, settings: Settings, request_id: str = "") -> Steps[st
         return known
     submission = yield from _submission_again(job_id, settings, request_id)
     [raw] = yield submit_command([submission])
-    return _submitted(Verdict.read(raw), submission)
+    return _submitted(read_verdict(raw), submission)
 
 
 def _retried_before(job_id: str, request_id: str) -> Steps[str]:
@@ -138,7 +133,7 @@ def _submission_again(job_id: str, settings: Settings, request_id: str) -> Steps
     """Returns the job that is to try another again; a copy of its inputs lies ready."""
     record = pairs((yield ("HGETALL", job_key(job_id))))
     if not record:
-        raise NotFoundError(f"there is no job {job_id!r}, or its record has expired")
+        raise no_job(job_id)
     _check_retryable(job_id, JobState(record[b"state"].decode()))
     message = yield ("GET", message_key(job_id))
     if message is None:
@@ -153,7 +148,7 @@ def _submission_again(job_id: str, settings: Settings, request_id: str) -> Steps
     if record.get(b"claim"):
         copied = yield ("COPY", payload_key(job_id), payload_key(new_id))
         if not copied:
-            raise ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
+            raise no_inputs(job_id)
         # A copy has the TTL of the original, for which it would stay if it is never submitted.
         yield ("EXPIRE", payload_key(new_id), ORPHAN_TTL_S)
     return Submission(
@@ -181,17 +176,13 @@ def _submission_again(job_id: str, settings: Settings, request_id: str) -> Steps
 
 def _submitted(verdict: Verdict, job: Submission) -> str:
     """Returns the id of the job that was submitted, or that came before by the same request_id."""
-    if verdict is ACCEPTED:
-        return job.job_id
-    if verdict.word == "attached":
-        return verdict.detail.split()[0]
-    if verdict.word == "conflict":
-        raise RequestIdConflictError(f"request_id {job.request_id!r} belongs to job {verdict.detail}")
-    if verdict.word == "gone":
-        raise NotFoundError(_no_letter(job.retry_of))
-    if verdict.word in ("full", "heavy"):
-        raise QueueFullError(f"the queue {job.queue} is full; try again later", retry_after_s=5)
-    raise StoreError(f"Redis refused the job: {verdict.word} {verdict.detail}", retry_after_s=1)
+    match verdict:
+        case Accepted():
+            return job.job_id
+        case Attached(job_id=other_id):
+            return other_id
+        case _:
+            raise refusal_of(verdict, job)
 
 
 def _check_retryable(job_id: str, state: JobState) -> None:
@@ -207,7 +198,7 @@ def _no_inputs(job_id: str, record: dict[bytes, bytes]) -> AthenaError:
     """Returns why there is nothing to try a job again with; never that it is gone while it may come."""
     if record.get(b"unkept"):
         return JobStateError(f"job {job_id} still lies in its queue; try again in some seconds")
-    return ResultExpiredError(f"the inputs of job {job_id} are not kept any more; send it again")
+    return no_inputs(job_id)
 
 
 def _interface(service_id: str) -> Steps[Interface | None]:
@@ -251,7 +242,7 @@ def requeue_dead(job_id: str, settings: Settings, request_id: str = "") -> Steps
         return known
     yield from _check_dead(job_id)
     submission = yield from _submission_again(job_id, settings, request_id)
-    return _submitted(Verdict.read((yield requeue_command(job_id, submission))), submission)
+    return _submitted(read_verdict((yield requeue_command(job_id, submission))), submission)
 
 
 def drop_dead(job_id: str) -> Steps[None]:
@@ -268,8 +259,4 @@ def drop_dead(job_id: str) -> Steps[None]:
 
 def _check_dead(job_id: str) -> Steps[None]:
     if (yield ("ZSCORE", DEAD, job_id)) is None:
-        raise NotFoundError(_no_letter(job_id))
-
-
-def _no_letter(job_id: str) -> str:
-    return f"there is no dead letter {job_id!r}; it expired, was dropped, or was tried again"
+        raise no_letter(job_id)

@@ -14,4 +14,5 @@ lua: the scripts
 scripts: how scripts are sent
 submission: what gateways do with jobs
 trail: what operators have done
+verdicts: what becomes of a job on its way into a queue
 """

@@ -60,35 +60,10 @@ class Submission(NamedTuple):
     is_canary: bool = False
 
 
-class Verdict(NamedTuple):
-    """What became of a job on its way into a queue.
-
-    Attributes:
-        word: accepted, attached, conflict, full, heavy, payload_lost, failed, or gone: it is no dead letter
-            any more.
-        detail: id and state of the job that has the request_id, jobs in the queue, bytes of open jobs, or why
-            it failed.
-    """
-
-    word: str
-    detail: str
-
-    @classmethod
-    def read(cls, raw: bytes) -> "Verdict":
-        """Reads one item of the answer of `submit_command`."""
-        if raw == b"accepted":
-            return ACCEPTED
-        word, _, detail = raw.decode().partition(" ")
-        return cls(word, detail)
-
-
-ACCEPTED = Verdict("accepted", "")
-
-
 def submit_command(jobs: Iterable[Submission]) -> Command:
     """Puts jobs, some hundreds at most, into their queues; one whose request_id is known is found instead.
 
-    The answer holds one verdict per job (see `Verdict`).
+    The answer holds one verdict per job (`athena.store.verdicts`).
     """
     keys: list[str] = []
     args: list[Arg] = []
@@ -101,7 +76,7 @@ def submit_command(jobs: Iterable[Submission]) -> Command:
 def requeue_command(dead_id: str, job: Submission) -> Command:
     """Puts a job into its queue that tries a dead letter again, and takes that letter off the list.
 
-    The answer is a verdict (see `Verdict`).
+    The answer is a verdict (`athena.store.verdicts`).
     """
     return REQUEUE.call(_keys_of(job), (dead_id, *_args_of(job)))
 

@@ -16,7 +16,7 @@ from api.redis.link import RedisLink
 from athena.errors import StoreError
 from athena.store.keys import job_key, result_key
 from athena.store.scripts import Command
-from athena.store.submission import ACCEPTED
+from athena.store.verdicts import ACCEPTED
 
 from .conftest import submission
 from .test_redis_link import connected, eventually

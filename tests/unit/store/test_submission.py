@@ -39,7 +39,6 @@ from athena.store.scripts import SCRIPTS, Command, Script, script_of
 from athena.store.submission import (
     Reply,
     Submission,
-    Verdict,
     cancel_command,
     canceled_states,
     find_command,
@@ -230,18 +229,6 @@ def test_jobs_are_submitted_one_after_the_other() -> None:
     assert command[3:7] == ("echo.any", "", "echo.cpu", "athena:request:r2")
     alone = [args(submit_command([job]), "submit", keys=2) for job in (first, second)]
     assert args(command, "submit", keys=4) == [*alone[0], *alone[1]]
-
-
-@pytest.mark.parametrize(
-    ("raw", "word", "detail"),
-    [
-        (b"accepted", "accepted", ""),
-        (b"attached j1 queued", "attached", "j1 queued"),
-        ("failed überall".encode(), "failed", "überall"),
-    ],
-)
-def test_verdict_is_a_word_and_perhaps_more(raw: bytes, word: str, detail: str) -> None:
-    assert Verdict.read(raw) == (word, detail)
 
 
 def test_submit_names_what_is_not_ordinary() -> None:

@@ -17,7 +17,8 @@ from athena.protocol.enums import JobState
 from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.schema import build_envelope_schema
 from athena.settings import from_env
-from athena.store.submission import ACCEPTED, Reply, Submission
+from athena.store.submission import Reply, Submission
+from athena.store.verdicts import ACCEPTED
 
 REQUEST = {
     "header": {"app_id": "demo", "status": 3},

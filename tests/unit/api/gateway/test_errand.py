@@ -20,7 +20,8 @@ from athena.errors import QueueFullError, StoreError
 from athena.jobs.record import JobRecord
 from athena.protocol.enums import JobState
 from athena.settings import from_env
-from athena.store.submission import ACCEPTED, Reply, Submission, Verdict
+from athena.store.submission import Reply, Submission
+from athena.store.verdicts import ACCEPTED, Attached, Verdict
 from tests.callers import REQUEST, Knowing
 
 DONE = Reply("j1", JobState.SUCCEEDED, 0, "", "cpu", b'{"text":{"text":"aGk="}}')
@@ -309,7 +310,7 @@ def test_own_job_is_left_when_the_time_is_up(request_id: str | None) -> None:
 
 
 def test_known_request_waits_for_the_job_that_has_its_id(eventful: Eventful) -> None:
-    eventful.verdict = Verdict("attached", "j1 queued")
+    eventful.verdict = Attached("j1")
     eventful.event = lambda: asyncio.get_running_loop().call_later(0.05, eventful._waiters.resolve, DONE)
 
     assert called(eventful, request_id="r1") == DONE
@@ -320,7 +321,7 @@ def test_known_request_waits_for_the_job_that_has_its_id(eventful: Eventful) -> 
 def test_known_request_is_answered_at_once_when_its_job_has_ended(
     preference: Preference, eventful: Eventful
 ) -> None:
-    eventful.verdict = Verdict("attached", "j1 succeeded")
+    eventful.verdict = Attached("j1")
     eventful.becomes = DONE
 
     assert called(eventful, request_id="r1", preference=preference) == DONE
@@ -329,7 +330,7 @@ def test_known_request_is_answered_at_once_when_its_job_has_ended(
 
 @pytest.mark.usefixtures("brief")
 def test_known_job_is_left_when_the_caller_goes_away(eventful: Eventful) -> None:
-    eventful.verdict = Verdict("attached", "j1 running")
+    eventful.verdict = Attached("j1")
 
     with pytest.raises(Disconnected):
         called(eventful, "hang up", "r1")
@@ -338,7 +339,7 @@ def test_known_job_is_left_when_the_caller_goes_away(eventful: Eventful) -> None
 
 
 def test_caller_is_told_when_the_known_job_cannot_be_read(eventful: Eventful) -> None:
-    eventful.verdict = Verdict("attached", "j1 running")
+    eventful.verdict = Attached("j1")
     eventful.becomes = StoreError("Redis cannot be reached")
 
     with pytest.raises(StoreError):
@@ -356,7 +357,7 @@ def test_known_job_is_not_waited_for_when_the_caller_has_left_before(eventful: E
         waiting_for_it.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting_for_it
-        eventful.tell(Verdict("attached", "j1 running"))
+        eventful.tell(Attached("j1"))
         await asyncio.sleep(0)
 
     asyncio.run(scenario())
@@ -372,14 +373,14 @@ def test_verdict_that_comes_after_the_first_moment_is_followed(eventful: Eventfu
         eventful.becomes = DONE
         errand = opened(eventful, "r1")
         loop = asyncio.get_running_loop()
-        loop.call_later(0.05, lambda: eventful.tell(Verdict("attached", "j1 succeeded")))
+        loop.call_later(0.05, lambda: eventful.tell(Attached("j1")))
         return await errand.run(Disconnectable().body)
 
     assert asyncio.run(scenario()) == DONE
     assert (eventful.awaited, eventful.left) == ([], [])
 
 
-@pytest.mark.parametrize("verdict", [ACCEPTED, Verdict("attached", "j1 running")])
+@pytest.mark.parametrize("verdict", [ACCEPTED, Attached("j1")])
 def test_job_whose_end_nobody_waits_for_is_handed_in(verdict: Verdict, eventful: Eventful) -> None:
     eventful.verdict = verdict
 
@@ -389,7 +390,7 @@ def test_job_whose_end_nobody_waits_for_is_handed_in(verdict: Verdict, eventful:
 
     job_id = asyncio.run(scenario())
 
-    assert job_id == ("j1" if verdict.word == "attached" else own_id(eventful))
+    assert job_id == (own_id(eventful) if verdict is ACCEPTED else "j1")
     assert (eventful.awaited, eventful.rechecked) == ([], [])
 
 

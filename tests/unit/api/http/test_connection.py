@@ -511,7 +511,7 @@ def test_no_answer_is_plain_text(
     def fail(*_: Any) -> None:
         raise RuntimeError("a mistake of ours")
 
-    for name in ("api.http.asgi.make_environ", "api.http.connection.fault_of"):
+    for name in ("api.http.asgi.make_environ", "api.http.turns.fault_of"):
         with monkeypatch.context() as patch:
             patch.setattr(name, fail)
             (answer,) = exchange(listener, get(connection="close"))

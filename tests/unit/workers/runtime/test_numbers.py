@@ -21,7 +21,8 @@ from athena.protocol.envelope import flatten
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.settings import from_env
-from athena.store.submission import ACCEPTED, Submission
+from athena.store.submission import Submission
+from athena.store.verdicts import ACCEPTED
 
 HUGE = 2**64
 DIGITS = "123456789012345678901234567890"
