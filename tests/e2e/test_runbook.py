@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -68,14 +69,17 @@ class Site:
     folder: Path
     fleet: Path
 
-    def submit(self, mode: str = "", seconds: float = 0, **header: str) -> str:
-        """Queues a job of `ocr`."""
-        body = {
-            "header": {"app_id": "shop", "status": 3, **header},
+    def request(self, mode: str = "", seconds: float = 0) -> dict[str, Any]:
+        """Returns a request to `ocr`."""
+        return {
+            "header": {"app_id": "shop", "status": 3},
             "parameter": {"ocr": {"mode": mode, "seconds": seconds}},
             "payload": {"text": {"text": "aGk="}},
         }
-        return self.stack.submit("ocr", body)
+
+    def submit(self, mode: str = "", seconds: float = 0) -> str:
+        """Queues a job of `ocr`."""
+        return self.stack.submit("ocr", self.request(mode, seconds))
 
     def workers(self) -> list[str]:
         """Returns the names of the workers that serve `ocr`."""
@@ -139,6 +143,7 @@ def dead_letter(site: Site) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def full_redis(site: Site) -> Iterator[dict[str, str]]:
+    site.stack.wait_state(site.submit(), "succeeded")
     with redis.Redis.from_url(site.stack.redis_url) as client:
         before = client.config_get("maxmemory")["maxmemory"]
         client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
@@ -146,6 +151,7 @@ def full_redis(site: Site) -> Iterator[dict[str, str]]:
             yield {}
         finally:
             client.config_set("maxmemory", before)
+    wait_until(lambda: site.stack.post("/ocr", site.request()).status_code == 200, 60, "new jobs are taken")
 
 
 @contextlib.contextmanager
@@ -177,7 +183,7 @@ def lost_gpu(site: Site) -> Iterator[dict[str, str]]:
 def repeated_request(site: Site) -> Iterator[dict[str, str]]:
     with site_terminal(site, {}) as terminal:
         sent = f"curl -s {site.stack.url}/ocr -F app_id=shop -F request_id=order-17 -F text=invoice"
-        terminal.type(f"{sent} -H 'Prefer: respond-async'")
+        assert '"accepted"' in terminal.type(f"{sent} -H 'Prefer: respond-async'")
     yield {}
 
 
