@@ -10,7 +10,8 @@ ARGS ?=
 
 # Tests run side by side, a file at a time: `auto` is one process more than there are cores, `logical` one for each.
 # `ARGS="-n 0 -s"` runs them one by one, and shows what they print.
-PYTEST := $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
+# Tests start hundreds of Python processes, which would each compile the source where the variable is set.
+PYTEST := env PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10
 
 # The revision that `make bench-builds` compares the present one with.
 OLD ?= HEAD~1
