@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -103,8 +103,15 @@ def argument_of(document: dict[str, Any]) -> Any:
     return orjson.loads(document["body"])[0][0]
 
 
-def why_newer(message: bytes) -> tuple[str, str]:
-    """Returns the job of a queue message that only a newer worker can read, and why; ("", "") for any other.
+class Newer(NamedTuple):
+    """A queue message that only a newer worker can read: whose it is, and why."""
+
+    job_id: str
+    reason: str
+
+
+def find_newer(message: bytes) -> Newer | None:
+    """Looks whether only a newer worker can read a queue message; None for any other.
 
     What nobody can read is no reason to leave it in its queue.
     """
@@ -114,10 +121,10 @@ def why_newer(message: bytes) -> tuple[str, str]:
         if document["headers"].get("athena"):
             check_version(argument_of(document))
     except NewerMessageError as error:
-        return job_id, error.message
+        return Newer(job_id, error.message)
     except (AthenaError, ValueError, LookupError, TypeError, AttributeError):
-        return "", ""
-    return "", ""
+        return None
+    return None
 
 
 def with_new_id(message: bytes, job_id: str) -> bytes:

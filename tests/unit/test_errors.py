@@ -148,3 +148,15 @@ def test_code_that_a_wrapper_made_up_is_the_wrappers_failure(code: int) -> None:
 )
 def test_exception_fits_one_line(error: BaseException, line: str) -> None:
     assert one_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("problems", "text"),
+    [
+        ((), "bad"),
+        ((Problem("/a/b", "is not known here"),), "bad: /a/b is not known here"),
+        ((Problem("", "must be an object"), Problem("/c", "x")), "bad: / must be an object (and 1 more)"),
+    ],
+)
+def test_error_is_told_with_its_first_problem(problems: tuple[Problem, ...], text: str) -> None:
+    assert RequestError("bad", problems=problems).summary == text

@@ -1,7 +1,8 @@
 """How jobs ended that came to nothing, by the error. Pure."""
 
-from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError
+from athena.errors import AthenaError, CanceledError, ExpiredError, InternalError, WrapperError
 from athena.jobs.record import Outcome
+from athena.plain_text import plain_line
 from athena.protocol.enums import JobState
 from workers.batching.jobs import BatchJob
 
@@ -9,14 +10,25 @@ _STATES = {CanceledError: JobState.CANCELED, ExpiredError: JobState.EXPIRED}
 
 
 def outcome_of_error(error: AthenaError, batch_size: int = 0) -> Outcome:
-    """Returns the outcome of a job that an error has ended.
+    """Returns the outcome of a job that an error of ours has ended.
 
     Args:
         error: why.
         batch_size: how many jobs shared its call; 0 for one that was not started.
     """
-    state = _STATES.get(type(error), JobState.FAILED)
-    return Outcome(state, code=error.code, message=error.summary, batch_size=batch_size)
+    return failure(_STATES.get(type(error), JobState.FAILED), error, batch_size)
+
+
+def failure(state: JobState, error: AthenaError, batch_size: int, exec_ms: float = 0.0) -> Outcome:
+    """Returns the outcome of a job in a state that the error does not tell: a wrapper may have raised it."""
+    return Outcome(
+        state,
+        # Wrappers may raise errors of ours, with codes that are no numbers.
+        code=error.code if type(error.code) is int else WrapperError.code,
+        message=plain_line(error.summary),
+        exec_ms=exec_ms,
+        batch_size=batch_size,
+    )
 
 
 def unexpected() -> InternalError:

@@ -6,6 +6,7 @@ arrivals: taken jobs, until a thread may run them
 bells: what wakes it while it waits
 demand: how many jobs a worker wants
 departures: ended jobs, until Redis knows of them
+drain: the end of it
 exchange: one round trip with Redis
 held_jobs: the jobs it holds
 outbox: what Redis has not heard yet

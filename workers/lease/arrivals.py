@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from celery.exceptions import WorkerShutdown
 
 from athena.errors import AthenaError, NewerMessageError, RequestError
-from athena.jobs.celery_message import why_newer
+from athena.jobs.celery_message import find_newer
 from athena.jobs.message import JobMessage
 from athena.store.keys import line_key
 from athena.store.lease import ForeignLimits, TakenJob, taken_jobs
@@ -127,7 +127,7 @@ class Arrivals:
         job = self._held.get(job_id)
         if job is None or not job.is_undelivered:
             return
-        if not why_newer(job.taken.message)[0]:
+        if find_newer(job.taken.message) is None:
             # Another client's: who looks at the head of the queue would not leave it there.
             self.refuse(job_id, error)
             return
@@ -138,13 +138,13 @@ class Arrivals:
 
     def look_at_head(self, now_s: float, queue: str, message: bytes | None) -> None:
         """Takes from a queue again that was left alone, or leaves it alone for longer."""
-        job_id, reason = why_newer(message) if message is not None else ("", "")
-        if not job_id:
+        newer = find_newer(message) if message is not None else None
+        if newer is None:
             logger.info("queue %s: its head is understood here; jobs are taken from it again", queue)
             self._demand.release(queue)
-        elif self._demand.holds.hold(queue, job_id, now_s):
+        elif self._demand.holds.hold(queue, newer.job_id, now_s):
             # Another one than that which was given back, and which told operators so.
-            why = f"{job_id} {needs_newer(reason)}"
+            why = f"{newer.job_id} {needs_newer(newer.reason)}"
             logger.warning("queue %s waits: job %s", queue, why)
             self._outbox.notes.append(Tell(("HSET", line_key(queue), "waits", why), "tell why a queue waits"))
 

@@ -1,12 +1,10 @@
 """The jobs that one worker process holds, as Celery's side of it sees them."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from celery.exceptions import WorkerShutdown
-from redis.exceptions import RedisError
 
 from athena.errors import AthenaError, CanceledError, ExpiredError, NewerMessageError
 from athena.fleet.launch import EX_BROKEN, EX_RECYCLED
@@ -19,6 +17,7 @@ from workers.lease.arrivals import Arrivals, Deliver, ForeignJobs
 from workers.lease.bells import Bells
 from workers.lease.demand import Demand
 from workers.lease.departures import Departures
+from workers.lease.drain import Drain
 from workers.lease.exchange import Exchange
 from workers.lease.held_jobs import Callback, HeldJobs
 from workers.lease.outbox import Outbox
@@ -31,12 +30,6 @@ logger = logging.getLogger(__name__)
 
 #: Guesses of a call's end that differ by less are the same.
 WAKE_TOLERANCE_S = 0.001
-
-#: So often a worker that ends looks whether its last calls have ended, and tells again what was not heard.
-DRAIN_STEP_S = 0.1
-
-#: So long a broken process waits for calls that still go on in it.
-BROKEN_GRACE_S = 2.0
 
 
 class LoopHooks(NamedTuple):
@@ -254,54 +247,9 @@ class WorkerSession:
     def drain(self, grace_s: float) -> None:
         """Finishes what runs and returns the rest; called once, when Celery's loop has ended."""
         self._is_draining = True
-        if self._batcher.breakage is not None:
-            grace_s = min(grace_s, BROKEN_GRACE_S)
-        until_s = time.monotonic() + grace_s
-        self._return_unstarted()
-        self.demand.end()
-        # What goes back goes now: others may run it while the last calls go on here.
-        self._tell_quietly()
-        self._let_go_of_bells()
-        if not self._see_out(until_s):
-            logger.error("an inference call did not end within %s s", grace_s)
-        if self._outbox:
-            untold = len(self._outbox)
-            logger.error("cannot tell Redis what became of %d jobs; they go back to their queues", untold)
+        Drain(
+            self._link, self._batcher, self._held, self._outbox, self.demand, self._bells, self._last_turn
+        ).run(grace_s)
 
-    def _return_unstarted(self) -> None:
-        for job in map(self._held.holder_of, self._batcher.close()):
-            if job is not None:
-                self._held.drop(job)
-                self._outbox.returned.append(job)
-        self._outbox.returned += self._held.pop_undelivered()
-
-    def _see_out(self, until_s: float) -> bool:
-        """Tells how the last calls end, until Redis has taken it; returns whether all of them ended."""
-        while True:
-            left_s = until_s - time.monotonic()
-            has_ended = self._batcher.join(max(0.0, min(DRAIN_STEP_S, left_s)))
-            self._tell_quietly()
-            if left_s <= 0 or (has_ended and not self._outbox):
-                return has_ended
-            # There is nothing to join any more, and Redis must not be asked without a pause.
-            if has_ended:
-                time.sleep(DRAIN_STEP_S)
-
-    def _let_go_of_bells(self) -> None:
-        """Ends the wait for bells, which nobody reads any more; the jobs that it brings along go back."""
-        try:
-            self._link.run(self._bells.ring_own())
-        except RedisError as error:
-            logger.warning("cannot end the wait for bells: %s", error)
-        if self._bells.awaited is not None:
-            # The bell has let the take run that waits behind it; the comparison returns its jobs.
-            self._bells.awaited = None
-            self._outbox.must_reconcile = True
-            self._tell_quietly()
-
-    def _tell_quietly(self) -> None:
-        try:
-            self.turn(time.monotonic(), lambda job: None)
-        except RedisError as error:
-            # The next attempt is made over a new connection.
-            logger.info("cannot tell Redis how the last jobs ended: %s", error)
+    def _last_turn(self, now_s: float) -> None:
+        self.turn(now_s, lambda job: None)

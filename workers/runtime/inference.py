@@ -17,12 +17,11 @@ from athena.errors import (
     InternalError,
     OutputError,
     Problem,
-    WrapperError,
 )
 from athena.jobs.intake import prepare_job
 from athena.jobs.message import JobMessage, input_bytes
 from athena.jobs.record import Outcome
-from athena.plain_text import one_line, plain_line
+from athena.plain_text import one_line
 from athena.protocol.codings import decode_input
 from athena.protocol.enums import EXCLUSIVE, JobState
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
@@ -34,6 +33,7 @@ from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
 from workers.batching.jobs import BatchJob
+from workers.batching.outcomes import failure, unexpected
 from workers.runtime.async_results import AsyncResults
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
 from workers.runtime.golden import read_golden
@@ -245,7 +245,7 @@ class Inference:
         try:
             message = self.message_of(new_job_id(), example)
         except AthenaError as error:
-            raise ConfigError(f"{self._ability.example_path}: {describe(error)}") from None
+            raise ConfigError(f"{self._ability.example_path}: {error.summary}") from None
         outcome = self.run_one(message)
         if outcome.state is not JobState.SUCCEEDED:
             raise ConfigError(
@@ -298,13 +298,6 @@ class Inference:
         return message
 
 
-def describe(error: AthenaError) -> str:
-    """Returns an error and its first problem in one line."""
-    if not error.problems:
-        return error.message
-    return f"{error.message}: {error.problems[0].pointer or '/'} {error.problems[0].detail}"
-
-
 def _nodes(message: JobMessage, beside: bytes | None, limit_bytes: int) -> DataListCls:
     nodes = []
     used_bytes = 0
@@ -326,7 +319,7 @@ def _warnings(inputs: DataListCls) -> Iterator[Problem]:
 def _unexpected(message: JobMessage) -> InternalError:
     """Logs the exception that is being handled and returns what the caller is told of it."""
     logger.exception("job %s failed", message.job_id)
-    return InternalError("unexpected error; the worker's log holds the details")
+    return unexpected()
 
 
 class _Timer:
@@ -361,15 +354,10 @@ class _Timer:
 
     def failed(self, error: AthenaError, attempt: int = 0) -> Outcome:
         state = JobState.TIMED_OUT if isinstance(error, ExecTimeoutError) else JobState.FAILED
-        return Outcome(
-            state,
-            # A wrapper may raise errors of ours, with codes that are no numbers.
-            code=error.code if type(error.code) is int else WrapperError.code,
-            message=plain_line(describe(error)),
-            exec_ms=self._elapsed_ms,
-            batch_size=self._batch_size,
-            retry_after_s=self._retry.delay_s(error, attempt) if state is JobState.FAILED else None,
-        )
+        outcome = failure(state, error, self._batch_size, self._elapsed_ms)
+        if state is not JobState.FAILED:
+            return outcome
+        return outcome._replace(retry_after_s=self._retry.delay_s(error, attempt))
 
     @property
     def _elapsed_ms(self) -> float:

@@ -27,7 +27,6 @@ from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
 from workers.runtime.guards import install_guards
-from workers.runtime.inference import describe
 from workers.runtime.surroundings import present_folder
 from workers.tools.describe import end_process, real_stdout
 from workers.tools.rehearsal import Measured, Rehearsal, measure
@@ -194,7 +193,7 @@ class Check:
             Finding(
                 Severity.ERROR,
                 "bad-example",
-                f"the example is no valid request: {describe(error)}",
+                f"the example is no valid request: {error.summary}",
                 "`athena schema DIR` prints what is accepted",
                 str(path if path.exists() else self._ability.wrapper_path),
             )

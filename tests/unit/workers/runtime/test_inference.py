@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from athena.ability.manifest import Ability, load_ability
-from athena.errors import ConfigError, OutputError, Problem, RequestError, WrapperError
+from athena.errors import ConfigError, OutputError, RequestError
 from athena.jobs.message import JobMessage, MessageInput, make_message
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import InputValue, read_inputs
 from athena.protocol.interface import DataSpec, ParamSpec
 from workers.batching.jobs import BatchJob
-from workers.runtime.inference import Inference, describe
+from workers.runtime.inference import Inference
 
 ROOT = Path(__file__).parents[4]
 
@@ -379,19 +379,6 @@ def test_inputs_of_an_envelope_ride_in_the_message_whatever_their_size(mirror: I
 def test_envelope_that_does_not_fit_is_refused(mirror: Inference, envelope: object) -> None:
     with pytest.raises(RequestError):
         mirror.message_of("j1", envelope)
-
-
-@pytest.mark.parametrize(
-    ("problems", "text"),
-    [
-        ((), "bad"),
-        ((Problem("/a/b", "is not known here"), Problem("/c", "x")), "bad: /a/b is not known here"),
-        ((Problem("", "must be an object"),), "bad: / must be an object"),
-    ],
-)
-def test_error_is_described_with_its_first_problem(problems: tuple[Problem, ...], text: str) -> None:
-    assert describe(RequestError("bad", problems=problems)) == text
-    assert describe(WrapperError("dark")) == "dark"
 
 
 def test_job_of_an_earlier_interface_that_does_not_fit_never_reaches_the_wrapper(mirror: Inference) -> None:
