@@ -26,6 +26,7 @@ from tests.chaos.families import Offspring, offspring
 from tests.chaos.faults import Faults
 from tests.chaos.history import History
 from tests.chaos.keeper import Keeper
+from tests.chaos.keyring import KEYRING, KEYS_ON, Rotation
 from tests.chaos.limits import END_S, tell_limits
 from tests.chaos.load import Crowd, Load
 from tests.chaos.needs import CHOSEN, missing
@@ -105,6 +106,9 @@ def _options() -> argparse.Namespace:
         default=[],
         help="mix this version in; may be repeated",
     )
+    parser.add_argument(
+        "--keys", action="store_true", help="every request needs a key, and the callers' is rotated meanwhile"
+    )
     parser.add_argument("--list", action="store_true", help="print which fault would be made when, and end")
     parser.add_argument("--history", metavar="FILE", type=Path, help="write down each call and answer here")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="work in this folder, and leave it there")
@@ -135,10 +139,15 @@ def _plan(options: argparse.Namespace) -> list[Planned]:
 
 def _run(folder: Path, history: History, plan: list[Planned], options: argparse.Namespace) -> Report:
     pythons = list(map(python_of, options.beside))
-    stage = Stage(folder, both_ledgers(folder), _redis(folder, options), pythons)
+    settings = KEYS_ON if options.keys else {}
+    KEYRING.token = KEYRING.operator_token = settings.get("admin_token", "")
+    stage = Stage(folder, both_ledgers(folder), _redis(folder, options), pythons, **settings)
+    rotation = Rotation(stage.urls, stage.redis.url) if options.keys else None
     tell_limits(stage, history, options.seed)
     try:
         stage.start()
+        if rotation is not None:
+            rotation.start()
         deaths = Deaths({host.name: host.log_path for host in (stage.near, stage.far)})
         keeper = Keeper(stage.hosts, deaths.lose_supervisor)
         deaths.start()
@@ -149,6 +158,9 @@ def _run(folder: Path, history: History, plan: list[Planned], options: argparse.
             keeper.stop()
             deaths.stop()
     finally:
+        if rotation is not None:
+            rotation.stop()
+            print(f"athena: the callers' key was rotated {rotation.count} times", file=sys.stderr)
         left = _orphans(stage)
         stage.stop()
     caused, unexplained = deaths.attribute()

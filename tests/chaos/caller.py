@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from tests.chaos.keyring import KEYRING
 from tests.chaos.notes import FINAL_CODES, RETRYABLE, Notes, Told, document_of, read_bulk, read_told
 
 #: No call may take longer, whatever happens: the ability answers within 60 s or says that it does not.
@@ -45,6 +46,7 @@ class Caller:
         self._urls = urls
         self._notes = notes
         self._session = requests.Session()
+        self._session.auth = KEYRING
 
     def __enter__(self) -> "Caller":
         return self

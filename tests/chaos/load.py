@@ -14,6 +14,7 @@ from athena.errors import PoisonedError, WaitTimeoutError
 from tests.chaos.caller import Caller
 from tests.chaos.envelopes import HELLO, LEDGER, LONG, envelope
 from tests.chaos.history import Untold
+from tests.chaos.keyring import KEYRING
 from tests.chaos.notes import RETRYABLE, Notes
 from tests.chaos.surface import Surface
 
@@ -135,7 +136,9 @@ class Load:
     def call(self, url: str, timeout_s: float = PROBE_S) -> bool:
         """Makes one synchronous call; returns whether it was answered with a result."""
         try:
-            answer = requests.post(f"{url}/{LEDGER}", json=envelope(uuid.uuid4().hex), timeout=timeout_s)
+            answer = requests.post(
+                f"{url}/{LEDGER}", json=envelope(uuid.uuid4().hex), timeout=timeout_s, auth=KEYRING
+            )
         except requests.RequestException:
             return False
         return answer.status_code == 200

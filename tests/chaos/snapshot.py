@@ -10,6 +10,7 @@ import requests
 
 from tests.chaos.envelopes import SERVICES, envelope
 from tests.chaos.history import History
+from tests.chaos.keyring import KEYRING
 from tests.chaos.rules import LASTING
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import open_jobs, text_of
@@ -114,14 +115,14 @@ def _probe(url: str, service: str) -> int:
     body = envelope("", service)
     del body["header"]["request_id"]
     try:
-        return requests.post(f"{url}/{service}", json=body, timeout=30).status_code
+        return requests.post(f"{url}/{service}", json=body, timeout=30, auth=KEYRING).status_code
     except requests.RequestException:
         return 0
 
 
 def _workers(url: str) -> list[dict[str, Any]]:
     try:
-        workers = requests.get(f"{url}/v1/workers", timeout=10).json()["workers"]
+        workers = requests.get(f"{url}/v1/workers", timeout=10, auth=KEYRING).json()["workers"]
     except (requests.RequestException, ValueError, KeyError):
         return []
     return [

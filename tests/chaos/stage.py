@@ -19,6 +19,7 @@ from athena.supervisor.child import describe_exit
 from tests.chaos.deaths import BOTH
 from tests.chaos.envelopes import LONG, envelope
 from tests.chaos.island import Island, why_not
+from tests.chaos.keyring import KEYRING
 from tests.chaos.redis_server import RedisServer
 from tests.chaos.sentinels import SentinelRedis
 from tests.chaos.waiting import START_TIMEOUT_S, wait_for
@@ -268,7 +269,9 @@ class Stage:
         """Whether two workers of each ability serve through two gateways."""
         pages = [f"{url}/v1/abilities/{name}" for url in self.urls for name in self.services]
         try:
-            counts = [len(requests.get(page, timeout=5).json().get("workers", ())) for page in pages]
+            counts = [
+                len(requests.get(page, timeout=5, auth=KEYRING).json().get("workers", ())) for page in pages
+            ]
         except (requests.RequestException, ValueError):
             return False
         return all(count == len(BOTH) for count in counts)
@@ -283,7 +286,7 @@ class Stage:
             for name in self.services
             for _ in range(12 * SLOTS)
         ]
-        requests.post(f"{self.urls[0]}/v1/jobs", json=items, timeout=START_TIMEOUT_S)
+        requests.post(f"{self.urls[0]}/v1/jobs", json=items, timeout=START_TIMEOUT_S, auth=KEYRING)
 
         def are_full() -> bool:
             for name in idle:

@@ -11,7 +11,7 @@ from typing import Any
 import pybase64
 
 from tests.chaos.caller import Caller
-from tests.chaos.envelopes import LEDGER, LONG, SERVICES, envelope
+from tests.chaos.envelopes import APP_ID, LEDGER, LONG, SERVICES, envelope
 from tests.chaos.notes import Notes, Told, random_bytes
 from tests.chaos.story import FINAL
 from tests.chaos.strangers import Strangers
@@ -125,7 +125,7 @@ class Surface:
         """Sends an input as the body of a request, without base64."""
         name, data = _name(), random_bytes(dice, LARGE_BYTES)
         self._notes.want(name, data=data)
-        path = f"/{LEDGER}?app_id=chaos&request_id={name}&tag={name}"
+        path = f"/{LEDGER}?app_id={APP_ID}&request_id={name}&tag={name}"
         headers = {"Content-Type": "text/plain"}
         while caller.insist("run", [name], path, data=data, headers=headers).status == 202:
             time.sleep(0.1)
@@ -134,7 +134,7 @@ class Surface:
         """Sends an input as a file of a form, and does not wait."""
         name, data = _name(), random_bytes(dice, LARGE_BYTES)
         self._notes.want(name, data=data)
-        fields = {"app_id": "chaos", "request_id": name, "tag": name, "priority": dice.choice(LANES)}
+        fields = {"app_id": APP_ID, "request_id": name, "tag": name, "priority": dice.choice(LANES)}
         file = {"text": ("input.txt", data, "text/plain")}
         caller.insist("run", [name], f"/{LEDGER}", data=fields, files=file, headers=ASYNC)
         self._follow(caller, name, dice)

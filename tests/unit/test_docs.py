@@ -76,6 +76,11 @@ def test_page_is_as_the_code_is(name: str) -> None:
     assert page(name) == PAGES[name](), "run make docs"
 
 
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+def test_page_holds_nothing_of_a_conflict(path: Path) -> None:
+    assert not re.search(r"^(<{7}|={7}|>{7})( |$)", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_every_setting_is_on_the_settings_page() -> None:
     assert {row.variable for row in setting_table()} <= first_cells(page("docs/settings.md"))
 
