@@ -31,6 +31,7 @@ MIN_SEAL_KEY_CHARS = 32
 #: Values of `access` and `signatures`.
 OPEN, KEYS = "open", "keys"
 ANY_SIGNATURE, DIGEST_ONLY, NO_SIGNATURE = "any", "digest", "off"
+ANY_TRANSPORT, TLS_ONLY = "any", "tls"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -194,6 +195,12 @@ def _signatures(raw: str) -> str:
     return raw
 
 
+def _transport(raw: str) -> str:
+    if raw not in (ANY_TRANSPORT, TLS_ONLY):
+        raise ValueError(f"must be {ANY_TRANSPORT} or {TLS_ONLY}")
+    return raw
+
+
 def _pause(raw: str) -> float:
     value = float(raw)
     if not 0 <= value < float("inf"):
@@ -337,6 +344,12 @@ class Settings:
         _signatures,
         "which signed requests are taken: `any`; `digest`: only with a signed digest of the body; "
         "`off`: none",
+    )
+    keys_over: str = _setting(
+        "any",
+        _transport,
+        "`tls`: keys and signatures are taken over TLS alone, the gateway's own or that of a trusted proxy; "
+        "`any`: over anything",
     )
     signature_repeat_s: float = _setting(
         "5",

@@ -12,7 +12,7 @@ from api.access.refusals import RefusalLog
 from api.gateway.gate import Rule, Visit
 from api.redis.link import RedisLink
 from athena.access.scopes import Role
-from athena.errors import AppIdError, CredentialsError, ScopeError, StoreError
+from athena.errors import AppIdError, CredentialsError, ForbiddenError, ScopeError, StoreError
 from athena.jobs.queues import QueueName, is_gpu_id
 from athena.protocol.enums import EXCLUSIVE, NORMAL
 from athena.settings import Settings
@@ -20,6 +20,7 @@ from athena.store.submission import Submission
 
 #: Whoever watches over a gateway has no key; what they get without one is yes or no.
 _PROBES = frozenset((b"/livez", b"/readyz"))
+_PLAIN = "http"
 _ASKING = frozenset(("GET", "HEAD"))
 
 #: What a browser asks before its page's request, without that page's headers (CORS, Fetch standard).
@@ -40,6 +41,10 @@ class AccessRule(Rule):
 
     def enter(self, visit: Visit) -> None:
         """Finds out who calls."""
+        if visit.scheme == _PLAIN and not _needs_no_key(visit):
+            raise ForbiddenError(
+                "keys are taken over TLS alone; one that was sent here could be read on its way: replace it"
+            )
         try:
             proven = self._authenticator.identify(visit.method, visit.target, visit.headers)
         except (CredentialsError, StoreError) as error:

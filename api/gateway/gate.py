@@ -82,6 +82,7 @@ class Visit:
         client: the address that it came from; "" for a Unix socket.
         caller: who has sent it; None where no rule wants to know, or it needs nobody.
         digest: the SHA-256 that its body must have, 32 bytes; None for any.
+        scheme: by which it came, `http` or `https`; "" where no rule wants to know.
         refusal: why it is not served.
         fields: headers that its answer has beside its own, whatever it is.
     """
@@ -98,6 +99,7 @@ class Visit:
         "headers",
         "method",
         "refusal",
+        "scheme",
         "target",
     )
 
@@ -113,6 +115,7 @@ class Visit:
         self.client = client
         self.caller: Caller | None = None
         self.digest: bytes | None = None
+        self.scheme = ""
         self.refusal: AthenaError | None = None
         self.fields: Headers = []
         self._rules, self._now, self._began_s = rules, now, now()
@@ -171,6 +174,8 @@ class Gate:
         self._proxies = proxies or Proxies(())
         self._now = now
         self._rules: list[Rule] = []
+        #: Whether a rule wants to know by which scheme a request came.
+        self.tells_scheme = False
 
     def add(self, rule: Rule) -> None:
         """Has a rule asked behind all others, from the next request on."""
@@ -188,6 +193,9 @@ class Gate:
             return None
         client = self._proxies.caller(peer_of(transport), headers)
         visit = Visit(self._rules, self._now, (method, target, headers), client)
+        if self.tells_scheme:
+            own = "http" if transport.get_extra_info("sslcontext") is None else "https"
+            visit.scheme = self._proxies.scheme(peer_of(transport), headers, own)
         try:
             for rule in self._rules:
                 rule.enter(visit)

@@ -32,7 +32,7 @@ from athena.operations.steps import Steps, run_steps_async
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
-from athena.settings import Settings
+from athena.settings import TLS_ONLY, Settings
 from athena.store.address import redis_address_of
 from athena.store.keys import payload_key, reply_channel
 from athena.store.submission import (
@@ -73,6 +73,7 @@ class Gateway:
         self.access = Access(settings, self._link) if settings.needs_keys else None
         if self.access is not None:
             self.gate.add(self.access.rule)
+            self.gate.tells_scheme = settings.keys_over == TLS_ONLY
         self._submissions = Submissions(self._link)
         self._answered = Answered(self._link)
         self.watch = GatewayObserver(settings, self._link)

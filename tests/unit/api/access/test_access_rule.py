@@ -4,12 +4,14 @@ import gzip
 import json
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from api.access.access_rule import Access
 from api.access.permissions import NEEDS, Need, need_of
+from api.access.proxies import Proxies
 from api.app import create_app
 from athena.access.apps import App, Key, hash_of
 from athena.access.scopes import Role, Scopes
@@ -185,6 +187,25 @@ def test_refused_callers_are_told_of_once_a_second(
     lines = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert 1 <= len(lines) < 20
     assert lines[0] == "refused GET /v1/jobs from 127.0.0.1: there is no such key"
+
+
+def test_keys_may_be_taken_over_tls_alone(listener: Listener) -> None:
+    gate = listener.gateway.gate
+    gate.tells_scheme = True
+    try:
+        [(status, header)] = asked(listener, post(authorization=BEARER))
+        assert status == 403 and "over TLS alone" in header["message"]
+        with Client(listener) as client:
+            client.send(get("/livez"))
+            assert client.answer().status == 200
+        # A proxy that is trusted says that its callers came by TLS; nobody else's word counts.
+        forwarded = {"authorization": BEARER, "x_forwarded_proto": "https"}
+        assert asked(listener, post(**forwarded))[0][0] == 403
+        gate._proxies = Proxies((ip_network("127.0.0.1/32"),))
+        assert asked(listener, post(**forwarded))[0][0] == 200
+        assert asked(listener, post(authorization=BEARER))[0][0] == 403
+    finally:
+        gate.tells_scheme, gate._proxies = False, Proxies(())
 
 
 def test_every_route_says_what_it_needs() -> None:
