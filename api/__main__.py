@@ -25,8 +25,9 @@ from athena.runtime.open_files import allow_open_files, for_callers
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
 from athena.store.checks import fault_at
+from athena.telemetry.log_fields import LogFields
 from athena.telemetry.log_streams import open_log_streams
-from athena.telemetry.logs import configure_logs
+from athena.telemetry.logs import LogOptions, configure_logs
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,10 @@ def main() -> int:
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)
         return 2
-    configure_logs(settings.log_level)
+    options = LogOptions(settings.log_format, settings.log_dir, LogFields("gateway"))
+    configure_logs(settings.log_level, options)
+    # Whoever wants them gets them, also without the lines that are as grave.
+    logging.getLogger("athena.access").setLevel(logging.INFO)
     files = allow_open_files()
     for exposure in exposures(settings, asks_for_keys=settings.needs_keys):
         logger.warning("%s", exposure)

@@ -160,6 +160,18 @@ def _networks(raw: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(item.strip()) for item in raw.split(",") if item.strip())
 
 
+def _log_format(raw: str) -> str:
+    if raw.lower() not in ("text", "json"):
+        raise ValueError("it is text or json")
+    return raw.lower()
+
+
+def _switch(raw: str) -> bool:
+    if raw.lower() not in ("on", "off"):
+        raise ValueError("it is on or off")
+    return raw.lower() == "on"
+
+
 def _log_level(raw: str) -> str:
     value = raw.upper()
     if value not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -384,6 +396,16 @@ class Settings:
     )
     gpu_poll_s: float = _setting("2", _seconds, "how often a host's GPUs are looked at, and told of")
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")
+    log_format: str = _setting(
+        "text", _log_format, "of standard error: `text` for people, `json` for programs, one object a line"
+    )
+    log_dir: str = _setting(
+        "",
+        str,
+        "folder for a log file of each process, as JSON lines; `athena serve`: `logs` in its data folder; "
+        "`off`: no files",
+    )
+    access_log: bool = _setting("off", _switch, "whether a gateway logs a line for each request: `on`, `off`")
 
     @property
     def needs_keys(self) -> bool:

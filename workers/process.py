@@ -19,14 +19,16 @@ from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
 from athena.plain_text import one_line
 from athena.runtime.garbage import keep_what_is_loaded
-from athena.sdk import device
+from athena.sdk import device, job
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
 from athena.store.lease import ForeignLimits
 from athena.store.link import BlockingLink
 from athena.store.scripts import SCRIPTS
+from athena.telemetry.log_fields import LogFields
 from athena.telemetry.log_streams import LogReaders, open_log_streams
-from athena.telemetry.logs import configure_logs, keep_own_logs
+from athena.telemetry.logs import LogOptions, configure_logs, keep_own_logs
+from athena.telemetry.prints import open_prints
 from workers.batching.batcher import Batcher
 from workers.batching.model import BatchOptions, Model
 from workers.consumer.loop import CeleryLoop
@@ -177,6 +179,17 @@ def _end_soon(status: int) -> None:
     os._exit(status)
 
 
+def _open_logs(settings: Settings, launch: WorkerLaunch) -> None:
+    fields = LogFields("worker", launch.service_id, launch.name, job.of_thread)
+    options = LogOptions(settings.log_format, settings.log_dir, fields)
+    configure_logs(settings.log_level, options)
+    keep_own_logs(options)
+    open_prints(options)
+    # At INFO, Celery writes lines for each task.
+    if logging.root.level >= logging.INFO:
+        logging.getLogger("celery").setLevel(logging.WARNING)
+
+
 def main() -> int:
     """Runs the worker that the environment describes."""
     open_log_streams()
@@ -189,12 +202,8 @@ def main() -> int:
     # And each time that a connection was lost, of tasks that are canceled then: ours go on.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     settings = from_env(os.environ)
-    configure_logs(settings.log_level)
-    keep_own_logs()
-    # At INFO, Celery writes lines for each task.
-    if logging.root.level >= logging.INFO:
-        logging.getLogger("celery").setLevel(logging.WARNING)
     launch = WorkerLaunch.from_env(os.environ)
+    _open_logs(settings, launch)
     status = WorkerProcess(launch, settings).run()
     end_what_was_started()
     threading.Thread(target=_end_soon, args=(status,), daemon=True).start()

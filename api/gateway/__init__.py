@@ -1,5 +1,6 @@
 """Jobs on their way into the queue and back.
 
+access_log: a line for each request
 answered: jobs that nobody asks for any more
 call: one caller's request, from its arrival to its answer
 canaries: examples that are sent through the queue at intervals

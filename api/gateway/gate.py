@@ -25,6 +25,10 @@ VISIT = "athena.visit"
 GONE = 499
 
 
+#: So many jobs of one request are named in what is noted of it.
+MAX_JOBS = 100
+
+
 class Rule:
     """What looks at requests as they come and go; this one lets all pass."""
 
@@ -85,6 +89,7 @@ class Visit:
         scheme: by which it came, `http` or `https`; "" where no rule wants to know.
         refusal: why it is not served.
         fields: headers that its answer has beside its own, whatever it is.
+        jobs: ability and id of the jobs that it has made; of very many, the first.
     """
 
     __slots__ = (
@@ -97,6 +102,7 @@ class Visit:
         "digest",
         "fields",
         "headers",
+        "jobs",
         "method",
         "refusal",
         "scheme",
@@ -118,6 +124,7 @@ class Visit:
         self.scheme = ""
         self.refusal: AthenaError | None = None
         self.fields: Headers = []
+        self.jobs: list[tuple[str, str]] = []
         self._rules, self._now, self._began_s = rules, now, now()
         self._has_left = False
 
@@ -138,6 +145,8 @@ class Visit:
         """
         for rule in self._rules:
             rule.submit(self, job, checked)
+        if len(self.jobs) < MAX_JOBS:
+            self.jobs.append((job.service_id, job.job_id))
 
     def close(self, service_id: str, status: int) -> None:
         """Tells the rules how a job was answered."""

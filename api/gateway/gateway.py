@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from api.access.access_rule import Access
 from api.access.origins import make_origin_policy
 from api.access.proxies import Proxies
+from api.gateway.access_log import AccessLog
 from api.gateway.answered import Answered
 from api.gateway.gate import Gate
 from api.gateway.observer import GatewayObserver
@@ -67,6 +68,8 @@ class Gateway:
         self.origins = make_origin_policy(settings)
         self.proxies = Proxies(settings.trusted_proxies)
         self.gate = Gate(time.monotonic, self.proxies)
+        if settings.access_log:
+            self.gate.add(AccessLog())
         address = redis_address_of(settings)
         self._link = RedisLink(address, settings.redis_timeout_s)
         #: None where no request needs a key.

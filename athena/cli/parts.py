@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from athena.ability.manifest import Ability, load_ability
+from athena.cli.announcer import open_supervisor_log, say
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
-from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host, say
+from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host
 from athena.errors import ConfigError
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
 from athena.store.address import redis_address_of, redis_url_of
@@ -18,7 +19,6 @@ from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.host_workers import HostWorkers
 from athena.supervisor.programs import GATEWAY
 from athena.supervisor.supervisor import Stop, Supervisor
-from athena.telemetry.logs import configure_logs
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -70,7 +70,7 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
     Raises:
         AthenaError: none can be started, or none became ready.
     """
-    configure_logs("WARNING")
+    open_supervisor_log(settings)
     address = redis_address_of(settings)
     check_redis(address)
     keeper = FleetKeeper(address, settings)

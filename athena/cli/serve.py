@@ -19,6 +19,7 @@ import redis
 from redis.exceptions import RedisError
 
 from athena.ability.manifest import Ability, load_ability
+from athena.cli.announcer import open_supervisor_log, say, show, with_log_folder
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.devices.host import host_name
 from athena.devices.inventory import Inventory
@@ -43,7 +44,6 @@ from athena.supervisor.host_workers import HostWorkers
 from athena.supervisor.programs import GATEWAY
 from athena.supervisor.redis_server import RedisServer, find_server, note_server
 from athena.supervisor.supervisor import Stop, Supervisor
-from athena.telemetry.logs import configure_logs
 
 START_TIMEOUT_S = 30.0
 
@@ -80,7 +80,6 @@ def run(options: argparse.Namespace) -> int:
         data_dir=options.data,
         flower_port=options.flower_port,
     )
-    configure_logs("WARNING")
     abilities = [load_ability(path) for path in options.ability or default_abilities()]
     check_abilities(abilities)
     # Before anything starts: the gateway itself would say it last, when all workers have loaded.
@@ -93,10 +92,12 @@ def run(options: argparse.Namespace) -> int:
         return _serve(settings, abilities, None)
     prepare_folders(settings.data_dir)
     with _locked(settings.data_dir):
-        return _serve(settings, abilities, find_server(settings.data_dir))
+        server = find_server(settings.data_dir)
+        return _serve(with_log_folder(settings), abilities, server)
 
 
 def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer | None) -> int:
+    open_supervisor_log(settings)
     began_s = time.monotonic()
     resolved = dataclasses.replace(settings, redis_url=redis_url_of(settings))
     os.environ.update(child_environment(resolved))
@@ -254,11 +255,6 @@ def _add_flower(supervisor: Supervisor, settings: Settings) -> None:
         say("Flower is not installed; everything else serves without it")
 
 
-def say(text: str) -> None:
-    """Tells the operator what is going on."""
-    print(f"athena: {text}", flush=True)
-
-
 def default_abilities() -> list[Path]:
     """Returns the folders in ./abilities that hold a wrapper.
 
@@ -306,6 +302,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return {
         "ATHENA_REDIS_URL": settings.redis_url,
         "ATHENA_DATA_DIR": str(settings.data_dir),
+        "ATHENA_LOG_DIR": settings.log_dir,
         "ATHENA_HOST": settings.host,
         "ATHENA_PORT": str(settings.port),
         "ATHENA_FLOWER_PORT": str(settings.flower_port),
@@ -359,16 +356,15 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
     base = _url(settings.host, settings.port, bool(settings.tls_cert_file))
     say(f"ready after {took_s:.1f} s")
     for ability in abilities:
-        print(f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
+        show(settings, f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
     if settings.flower_port:
         prefix = f"/{settings.flower_url_prefix}" if settings.flower_url_prefix else ""
-        print(f"  flower     {_url(settings.flower_host, settings.flower_port)}{prefix}")
+        show(settings, f"  flower     {_url(settings.flower_host, settings.flower_port)}{prefix}")
     shown_url = shlex.quote(redis_address_of(settings).shown())
-    print(f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
+    show(settings, f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)
     if example is not None:
-        print("\nTry it:\n")
-        print(f"  {curl_command(base, example)}\n", flush=True)
+        show(settings, f"\nTry it:\n\n  {curl_command(base, example)}\n")
 
 
 def _url(host: str, port: int, is_secure: bool = False) -> str:

@@ -26,6 +26,10 @@ class RunningJob(Protocol):
     is_canceled: bool
     progress: float | None
 
+    @property
+    def attempt(self) -> int:
+        """Which run of it this is, from 1."""
+
 
 _by_sid: dict[str, RunningJob] = {}
 _of_thread = threading.local()
@@ -60,9 +64,14 @@ def progress(done: float, sid: str | None = None) -> None:
 
 
 def _jobs(sid: str | None) -> Sequence[RunningJob]:
-    if sid is not None:
-        job = _by_sid.get(sid)
-        return [job] if job is not None else []
+    if sid is None:
+        return of_thread()
+    job = _by_sid.get(sid)
+    return [job] if job is not None else []
+
+
+def of_thread() -> Sequence[RunningJob]:
+    """Returns the jobs that this thread's call is about; for workers."""
     jobs: Sequence[RunningJob] = getattr(_of_thread, "jobs", ())
     return jobs
 

@@ -38,6 +38,7 @@ class Death:
         overrun_message: for a caller whose job ran past its limit.
         max_attempts: a job under which so many processes died is poisoned.
         dead_ttl_s: how long a dead letter is kept.
+        worker: the worker's name, for the log.
     """
 
     reason: str
@@ -47,6 +48,7 @@ class Death:
     overran: bool = False
     overrun_message: str = ""
     is_broken: bool = False
+    worker: str = ""
 
 
 def fence_command(incarnation: str, death: Death, silent_since_beat: int | None = None) -> Command:
@@ -80,20 +82,19 @@ class Fenced(NamedTuple):
     """What became of the jobs of a dead worker.
 
     Attributes:
-        returned: how many went back to their queues.
-        ended: how many ended.
+        returned: ids of those that went back to their queues.
+        ended: ids of those that ended.
         stuck: ids of those whose keys are not what they should be; they stay among its jobs in flight.
     """
 
-    returned: int
-    ended: int
+    returned: tuple[str, ...]
+    ended: tuple[str, ...]
     stuck: tuple[str, ...]
 
 
 def fenced_jobs(reply: Any) -> Fenced:
     """Reads the answer of `fence_command`."""
-    returned, ended, stuck = reply
-    return Fenced(len(returned), len(ended), tuple(job_id.decode() for job_id in stuck))
+    return Fenced(*(tuple(job_id.decode() for job_id in ids) for ids in reply))
 
 
 def beat_command(incarnations: Iterable[str]) -> Command:

@@ -21,6 +21,7 @@ from athena.store.address import RedisAddress
 from athena.store.fencing import (
     Beat,
     Death,
+    Fenced,
     beat_command,
     beats,
     fence_command,
@@ -29,6 +30,7 @@ from athena.store.fencing import (
 from athena.store.keys import FAILURES, HOSTS, ORDERS, load_key
 from athena.store.link import BlockingLink
 from athena.store.scripts import Command
+from athena.telemetry.log_fields import about, shown_ids
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ class FleetKeeper:
         self._observer = Observer(settings, time.monotonic())
         self._claim = NameClaim(self._link.execute, host_name(), this_process())
         self._workers: list[Kept] = []
-        self._fences: deque[Command] = deque()
+        self._fences: deque[tuple[Command, Death]] = deque()
         self._hosts: dict[str, bytes] = {}
         self._published: set[str] = set()
         self._due_s = 0.0
@@ -129,7 +131,7 @@ class FleetKeeper:
 
     def bury(self, incarnation: str, death: Death) -> None:
         """Passes the jobs of a dead worker on, now or as soon as Redis can be reached."""
-        self._fences.append(fence_command(incarnation, death))
+        self._fences.append((fence_command(incarnation, death), death))
         try:
             self._send_fences()
         except RedisError as error:
@@ -224,23 +226,30 @@ class FleetKeeper:
 
     def _send_fences(self) -> None:
         """Sends what is left; one that is refused is sent again, and keeps no other from being sent."""
-        for fence in list(self._fences):
+        for fence, death in list(self._fences):
             try:
                 fenced = fenced_jobs(self._link.execute(fence))
             except ResponseError as error:
                 logger.error("Redis refused to pass on the jobs of a dead worker: %s", error)
                 continue
-            self._fences.remove(fence)
-            if fenced.returned or fenced.ended:
-                logger.warning(
-                    "a worker died: %d of its jobs run again, %d ended", fenced.returned, fenced.ended
-                )
-            if fenced.stuck:
-                logger.error(
-                    "jobs of a dead worker cannot be passed on, because keys of theirs are of a wrong "
-                    "kind: %s",
-                    ", ".join(fenced.stuck),
-                )
+            self._fences.remove((fence, death))
+            _tell_of_jobs(fenced, death)
+
+
+def _tell_of_jobs(fenced: Fenced, death: Death) -> None:
+    """Names the jobs that a worker held when it died, so that the log of a job tells of the death."""
+    who, why = death.worker or "a worker", death.reason
+    for ids, what in ((fenced.returned, "run again"), (fenced.ended, "ended")):
+        if ids:
+            logger.warning(
+                "%s died (%s); jobs that %s: %s", who, why, what, shown_ids(ids), extra=about(job_ids=ids)
+            )
+    if fenced.stuck:
+        logger.error(
+            "jobs of a dead worker cannot be passed on, because keys of theirs are of a wrong kind: %s",
+            ", ".join(fenced.stuck),
+            extra=about(job_ids=fenced.stuck),
+        )
 
 
 _NO_BEAT = Beat(is_fenced=False, canceled=frozenset())

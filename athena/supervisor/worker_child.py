@@ -108,6 +108,7 @@ class WorkerChild(Child):
             threads=self.placement.threads,
             status_fd=self._status_write,
             progress_fd=self._board.fd,
+            service_id=self.ability.service_id,
         )
         # For the Python programs that a wrapper starts; a worker's own output is a log anyway.
         unbuffered = {"PYTHONUNBUFFERED": os.environ.get("PYTHONUNBUFFERED", "1")}
@@ -349,6 +350,7 @@ class WorkerChild(Child):
             overran=verdict is not None and verdict.overran,
             is_broken=breakage is not None,
             overrun_message=reason,
+            worker=self.node_name,
         )
 
 

@@ -1,6 +1,11 @@
 """What processes tell people: log lines and metrics.
 
+log_fields: what each line says beside its words
+log_files: files of JSON lines, one for each process
+log_history: log files, read back
+log_lines: records as lines, for people and for programs
 log_streams: standard output and error as a log that never fails
-logs: the format of log lines
+logs: where records go, in which form
 metrics: the table of metrics
+prints: what a wrapper prints, as part of the log
 """

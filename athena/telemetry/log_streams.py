@@ -13,6 +13,7 @@ import select
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 #: A write that fails so finds nobody any more who reads: pipe or socket, terminal.
 GONE = frozenset((errno.EPIPE, errno.ECONNRESET, errno.EIO))
@@ -24,7 +25,15 @@ _IOLBF = 1
 
 
 class LogStream(io.FileIO):
-    """A file descriptor that takes all that is written, whatever becomes of its reader."""
+    """A descriptor of others that takes all that is written, whatever becomes of its reader."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "wb", closefd=False)
+        self.place = descriptor
+
+    def renewed(self) -> "LogStream":
+        """Returns a new one in the place of this one, which was closed."""
+        return LogStream(self.place)
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
         """Writes all of it, unless that cannot be done: nobody is there, or the disk is full."""
@@ -123,9 +132,19 @@ def _is_at(stream: io.TextIOWrapper | None, descriptor: int) -> bool:
 
 def log_stream(descriptor: int, encoding: str = "utf-8") -> io.TextIOWrapper:
     """Returns a descriptor as a text stream that takes all that is written; it does not own it."""
-    raw = LogStream(descriptor, "wb", closefd=False)
+    return text_stream(LogStream(descriptor), encoding)
+
+
+def text_stream(raw: LogStream, encoding: str = "utf-8") -> io.TextIOWrapper:
+    """Returns a text stream above one of bytes."""
     # Not by lines: one without an end, and the last before SIGKILL, would be lost.
     return io.TextIOWrapper(raw, encoding, errors="backslashreplace", newline="\n", write_through=True)
+
+
+def renewed(stream: Any, descriptor: int) -> io.TextIOWrapper:
+    """Returns a stream like one that was closed; the plain one where it was none of ours."""
+    raw = getattr(stream, "buffer", None)
+    return text_stream(raw.renewed()) if isinstance(raw, LogStream) else log_stream(descriptor)
 
 
 def _as_log(stream: io.TextIOWrapper | None, descriptor: int) -> io.TextIOWrapper:

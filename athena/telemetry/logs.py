@@ -1,55 +1,63 @@
-"""Log lines of all processes: one format, on standard error."""
+"""Log records of this process: where they go, in which form."""
 
 import logging
 import os
 import sys
-from typing import Any, TextIO
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
 
-from athena.plain_text import class_name, one_line, plain_lines
+from athena.telemetry.log_fields import LogFields
+from athena.telemetry.log_files import LogFile
+from athena.telemetry.log_lines import JsonFormatter, TextFormatter
 from athena.telemetry.log_streams import STDERR, log_stream
 
-FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
+TEXT, JSON = "text", "json"
+
+#: As a folder: no files.
+OFF = "off"
 
 #: Our packages, and those that a worker is made of.
 OWN = ("athena", "workers", "celery", "kombu")
 
-#: A record's text, its traceback included, is cut in the middle when it is longer.
-MAX_CHARS = 20_000
+#: They tell at DEBUG what nobody who looks for a fault wants to know: source code that is generated, bytes.
+TALKATIVE = ("celery.utils.functional", "celery.bootsteps", "asyncio", "urllib3", "PIL")
 
 
-class LogFormatter(logging.Formatter):
-    """Writes records without control characters and of bounded length, whatever a wrapper's objects do."""
+@dataclass(frozen=True)
+class LogOptions:
+    """How a process logs.
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Returns a record as text; what follows its first line is indented, and looks like no record."""
-        try:
-            text = super().format(record)
-        # What a wrapper's objects raise when they are shown may be anything, `SystemExit` too.
-        except BaseException as error:
-            text = f"{record.levelname} {record.name}: this record cannot be shown ({class_name(error)})"
-        return plain_lines(text, MAX_CHARS).replace("\n", "\n  ")
+    Attributes:
+        form: of what is written on standard error: `text` for people, `json` for programs.
+        folder: where a file of JSON lines is written as well; "" or `OFF` for nowhere.
+        fields: what each line says of its process.
+    """
 
-    def formatException(self, ei: Any) -> str:
-        """Returns a traceback; of an exception that cannot be looked at, one line."""
-        try:
-            return super().formatException(ei)
-        except BaseException:
-            return one_line(ei[1])
+    form: str = TEXT
+    folder: str = ""
+    fields: LogFields = field(default_factory=LogFields)
+
+    def formatter(self) -> logging.Formatter:
+        """Returns what makes lines of records."""
+        return JsonFormatter(self.fields) if self.form == JSON else TextFormatter(self.fields)
 
 
-def configure_logs(level: str) -> None:
-    """Sends all log records of this process to standard error."""
+def configure_logs(level: str, options: LogOptions | None = None) -> None:
+    """Sends all log records of this process to standard error, and to its file if it has one."""
     root = logging.getLogger()
-    root.handlers[:] = [_handler(sys.stderr)]
+    root.handlers[:] = _handlers(sys.stderr, options or LogOptions())
     root.setLevel(level)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
 
 
-def keep_own_logs() -> None:
+def keep_own_logs(options: LogOptions) -> None:
     """Gives our records a way of their own, whatever a wrapper does to the root logger and `sys.stderr`."""
     # A descriptor of its own, because a wrapper may close or redirect the standard one.
-    handler = _handler(log_stream(os.dup(STDERR)))
+    handlers = _handlers(log_stream(os.dup(STDERR)), options)
     for logger in own_loggers():
-        logger.handlers[:] = [handler]
+        logger.handlers[:] = handlers
         logger.setLevel(logging.root.level)
         logger.propagate = False
 
@@ -59,7 +67,17 @@ def own_loggers() -> list[logging.Logger]:
     return [logging.getLogger(name) for name in OWN]
 
 
-def _handler(stream: TextIO) -> logging.Handler:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(LogFormatter(FORMAT))
-    return handler
+def log_file(options: LogOptions) -> LogFile | None:
+    """Returns what writes this process' file; None without one."""
+    if options.folder in ("", OFF):
+        return None
+    file = LogFile(Path(options.folder), options.fields.worker or options.fields.process)
+    file.setFormatter(JsonFormatter(options.fields))
+    return file
+
+
+def _handlers(stream: TextIO, options: LogOptions) -> list[logging.Handler]:
+    shown = logging.StreamHandler(stream)
+    shown.setFormatter(options.formatter())
+    file = log_file(options)
+    return [shown] if file is None else [shown, file]

@@ -27,8 +27,8 @@ STARTS = 20
 TOLD_WITHIN_S = 20.0
 
 _POLL_S = 0.05
-_END = re.compile(r"^athena: ((worker|gateway)\b.*?) ended \((.+?)\)")
-_PLANNED = re.compile(r"^athena: ((?:worker|gateway)\b.*?) ended: ")
+_END = re.compile(r"^(?:\S+ \S+ )?athena: ((worker|gateway)\b.*?) ended \((.+?)\)")
+_PLANNED = re.compile(r"^(?:\S+ \S+ )?athena: ((?:worker|gateway)\b.*?) ended: ")
 _FENCED = re.compile(r" ERROR .*?: (worker \S+) was fenced ")
 _OVERDUE = re.compile(
     r" ERROR .*?: (worker \S+): (.*its process was ended|it did not become ready within .*)"

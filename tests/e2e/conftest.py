@@ -76,7 +76,7 @@ class Stack:
         def ready() -> bool:
             assert self.process.poll() is None, f"athena serve ended:\n{self.log}"
             # Flower comes after the rest.
-            return "athena: ready after" in self.log and "athena: flower is ready" in self.log
+            return "ready after" in self.log and "flower is ready" in self.log
 
         wait_until(ready, START_TIMEOUT_S, f"ready:\n{self.log}")
 

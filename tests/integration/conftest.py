@@ -137,7 +137,7 @@ class Store:
             **{"reason": "it died", "blamed": blamed, "max_attempts": 3, "dead_ttl_s": 60, **changes}
         )
         fenced = fenced_jobs(self.run(fence_command(incarnation, death)))
-        return fenced.returned, fenced.ended
+        return len(fenced.returned), len(fenced.ended)
 
     def leave(self, job_id: str, gateway: str) -> int:
         """A gateway has nobody left who waits."""

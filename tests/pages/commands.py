@@ -55,6 +55,7 @@ EXAMPLES = {
     "keys rotate": "athena keys rotate shop --overlap 1",
     "keys revoke": "athena keys revoke shop",
     "audit": "athena audit --verify",
+    "logs": "athena logs --ability echo --level warning --since 2h",
     "doctor": "athena doctor --audit",
     "api": "athena api --redis redis://queue.example:6379/0 --host 0.0.0.0",
     "worker": "athena worker abilities/echo --redis redis://queue.example:6379/0",

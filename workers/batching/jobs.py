@@ -21,7 +21,7 @@ class BatchJob:
         is_lost: whether another worker may have it by now; it is not started, and its outcome is of no use.
         progress: what the wrapper says of it, from 0 to 1.
         outcome: how it ended; None while it has not.
-        attempt: which run of the job this is, from 1 on; 0 if that does not matter.
+        attempt: which run of the job this is, from 1 on; 0 where that is not known.
         spoiled: why the process was found broken in which its call failed; then it has no outcome.
     """
 

@@ -32,6 +32,7 @@ from athena.protocol.sniffing import encoding_warning
 from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
+from athena.telemetry.prints import end_printed_lines
 from workers.batching.jobs import BatchJob
 from workers.batching.outcomes import failure, unexpected
 from workers.runtime.async_results import AsyncResults
@@ -163,9 +164,13 @@ class Inference:
         What it raises all the same, because a wrapper's objects do odd things, fails the whole call.
         """
         with job.running(batch):
-            if len(batch) == 1:
-                return [self.run_one(batch[0].message, batch[0].attempt)]
-            return self._run_together(batch)
+            try:
+                if len(batch) == 1:
+                    return [self.run_one(batch[0].message, batch[0].attempt)]
+                return self._run_together(batch)
+            finally:
+                # While it is known whose words they are.
+                end_printed_lines()
 
     @property
     def dispatcher(self) -> Dispatcher:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from athena.telemetry.log_streams import STDERR, STDOUT, log_stream, open_closed
+from athena.telemetry.log_streams import STDERR, STDOUT, open_closed, renewed
 from athena.telemetry.logs import own_loggers
 from workers.runtime.event_loops import has_closed_loop, renew_loop
 
@@ -122,7 +122,7 @@ class Surroundings:
             if getattr(sys, name) is not stream or stream.closed:
                 yield f"sys.{name}"
                 setattr(sys, name, stream)
-                self._streams[name] = _usable(name)
+                self._streams[name] = _usable(name, stream)
 
     def _restore_logging(self) -> Iterator[str]:
         root = self._root
@@ -159,11 +159,11 @@ def present_folder() -> str:
         return ""
 
 
-def _usable(name: str) -> Any:
-    """Returns a standard stream, a new one where it was closed."""
+def _usable(name: str, like: Any = None) -> Any:
+    """Returns a standard stream; one like it was where it was closed."""
     stream = getattr(sys, name)
     if stream is None or stream.closed:
-        stream = log_stream(STREAMS[name])
+        stream = renewed(like or stream, STREAMS[name])
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     return stream

@@ -5,6 +5,7 @@ credentials: applications and their keys
 dead: dead letters
 doctor: what is wrong with this installation
 jobs: jobs, one and many
+logs: what the processes of this host have logged
 operator: what these commands share: their desk, verbs and tables
 plan: where workers would run on this host
 queues: queues, paused and resumed

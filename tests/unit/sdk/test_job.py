@@ -13,6 +13,7 @@ class Running:
     job_id: str
     is_canceled: bool = False
     progress: float | None = None
+    attempt: int = 1
 
 
 def test_call_is_canceled_when_all_its_jobs_are() -> None:

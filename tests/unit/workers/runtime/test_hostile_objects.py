@@ -22,7 +22,8 @@ from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.sdk import Response, ResponseData
 from athena.store.lease import finish_command
-from athena.telemetry.logs import LogFormatter
+from athena.telemetry.log_fields import LogFields
+from athena.telemetry.log_lines import TextFormatter
 from workers.batching.batcher import Batcher
 from workers.batching.jobs import BatchJob
 from workers.batching.model import BatchOptions, Model
@@ -230,7 +231,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         patch.delitem(sys.modules, "wrapper", raising=False)
         # pytest's own handlers stand such exceptions less well than ours.
         handler = logging.StreamHandler(io.StringIO())
-        handler.setFormatter(LogFormatter())
+        handler.setFormatter(TextFormatter(LogFields()))
         patch.setattr(logging.getLogger("workers"), "handlers", [handler])
         patch.setattr(logging.getLogger("workers"), "propagate", False)
         room = Room(folder)
