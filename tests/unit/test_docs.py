@@ -278,6 +278,21 @@ def test_every_page_is_listed() -> None:
     }
 
 
+def test_words_that_the_glossary_rules_out_are_not_used() -> None:
+    glossary = [row for row in rows(page("docs/glossary.md")) if len(row) == 3][2:]
+    words = {row[2] for row in glossary if row[2]}
+    assert {"endpoint", "tenant"} <= words
+    assert [row[0] for row in glossary] == sorted((row[0] for row in glossary), key=str.lower)
+
+    for path in EVERY_PAGE:
+        if path.name in ("glossary.md", "CHANGELOG.md"):
+            continue
+        # Code is quoted as it is, and so are names in links.
+        text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for word in words:
+            assert not re.search(rf"\b{re.escape(word)}s?\b", text, re.IGNORECASE), (path.name, word)
+
+
 def test_both_readmes_show_the_same_client() -> None:
     english, chinese = (
         re.findall(r"^```python\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL)
