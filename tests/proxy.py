@@ -29,6 +29,8 @@ class Proxy:
 
     def __init__(self, target_port: int, host: str = "127.0.0.1") -> None:
         self.port = 0
+        #: How much later everything arrives while the link is slow.
+        self.delay_s = SLOW_S
         self.host = host
         self._target_port = target_port
         self._mode = Mode.PASS
@@ -128,7 +130,7 @@ class Proxy:
                 if self._mode is Mode.BLACK_HOLE or is_lost or caller in self._forgotten:
                     continue
                 if self._mode is Mode.SLOW:
-                    await asyncio.sleep(SLOW_S)
+                    await asyncio.sleep(self.delay_s)
                 writer.write(data)
                 await writer.drain()
         except OSError:

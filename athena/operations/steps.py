@@ -2,11 +2,12 @@
 
 Each is a generator: it yields a command and is sent its answer, or a list of commands that do not need each
 other and is sent the list of their answers, and returns its result. `run_steps` runs one over a blocking
-connection, `run_steps_async` over a gateway's, where a list is one round trip.
+connection, `run_steps_together` over one where a list is one round trip, and so does `run_steps_async` over a
+gateway's.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from redis.exceptions import ResponseError
@@ -46,6 +47,31 @@ def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
             result: T = stop.value
             return result
         reply = [run(item) for item in step] if isinstance(step, list) else run(step)
+
+
+def run_steps_together(steps: Steps[T], run: Callable[[Sequence[Command]], Sequence[Any]]) -> T:
+    """Runs an operation to its end; each list is one round trip.
+
+    Args:
+        steps: the operation.
+        run: sends commands and returns their replies, a refused command's error in its place.
+
+    Raises:
+        redis.ResponseError: a command was refused that is no attempt; what `run` raises ends it, too.
+    """
+    reply: Any = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        items = step if isinstance(step, list) else [step]
+        replies = run([item.command if isinstance(item, Attempt) else item for item in items])
+        for item, answer in zip(items, replies, strict=True):
+            if isinstance(answer, Exception) and not isinstance(item, Attempt):
+                raise answer
+        reply = list(replies) if isinstance(step, list) else replies[0]
 
 
 async def run_steps_async(steps: Steps[T], execute: Callable[[Command], Awaitable[Any]]) -> T:

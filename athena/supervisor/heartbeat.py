@@ -15,7 +15,7 @@ from athena.fleet.name_claim import NameClaim, this_process
 from athena.fleet.registry import readable
 from athena.fleet.view import HOSTS_S, MAX_GAP_S, Failure
 from athena.operations.observe import Observer, Pace
-from athena.operations.steps import run_steps
+from athena.operations.steps import Steps, run_steps_together
 from athena.settings import Settings
 from athena.store.address import RedisAddress
 from athena.store.fencing import (
@@ -185,13 +185,13 @@ class FleetKeeper:
             logger.info("cannot leave a note in Redis: %s", error)
 
     def _send_beats(self) -> None:
+        if not self._workers:
+            return
         alive = [worker for worker in self._workers if worker.is_beating]
-        answers = (
-            beats(self._link.execute(beat_command(worker.incarnation for worker in alive))) if alive else []
-        )
-        heard = {worker.incarnation: beat for worker, beat in zip(alive, answers, strict=True)}
         # Of all: one that is drained or does not start has no heartbeat, and can be ordered to restart.
-        orders = self._orders([worker.node_name for worker in self._workers])
+        names = [worker.node_name for worker in self._workers]
+        answers, orders = run_steps_together(_beat(alive, names), self._link.run)
+        heard = {worker.incarnation: beat for worker, beat in zip(alive, answers, strict=True)}
         for worker, order in zip(self._workers, orders, strict=True):
             worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)
 
@@ -202,15 +202,10 @@ class FleetKeeper:
             del self._hosts[name]
             self._published.add(name)
 
-    def _orders(self, names: Sequence[str]) -> list[str]:
-        if not names:
-            return []
-        found = self._link.execute(("HMGET", ORDERS, *names))
-        return [order.decode(errors="replace") if order else "" for order in found]
-
     def _keep_house(self, now_s: float) -> None:
         wall_clock_s = time.time()
-        seen = run_steps(self._observer.look(now_s, wall_clock_s, PACE), self._link.execute)
+        # Where Redis is far away, one journey for each command would take longer than a heart may be silent.
+        seen = run_steps_together(self._observer.look(now_s, wall_clock_s, PACE), self._link.run)
         if seen.reports is not None:
             self._forget_hosts(seen.reports, wall_clock_s)
 
@@ -250,6 +245,13 @@ def _tell_of_jobs(fenced: Fenced, death: Death) -> None:
             ", ".join(fenced.stuck),
             extra=about(job_ids=fenced.stuck),
         )
+
+
+def _beat(alive: Sequence[Kept], names: Sequence[str]) -> Steps[tuple[list[Beat], list[str]]]:
+    """Counts a heartbeat of each that is alive, and reads what operators want of those with these names."""
+    beat = beat_command(worker.incarnation for worker in alive)
+    answers, orders = yield [beat, ("HMGET", ORDERS, *names)]
+    return beats(answers), [order.decode(errors="replace") if order else "" for order in orders]
 
 
 _NO_BEAT = Beat(is_fenced=False, canceled=frozenset())
