@@ -11,8 +11,8 @@ from tests.proxy import Mode
 
 pytestmark = pytest.mark.e2e
 
-#: One way. From its entry in Redis until it is ready a worker asks Redis a dozen times. So does its supervisor
-#: between two heartbeats, if it waits for each answer: longer than a heart may be silent (5 s).
+#: One way. A worker that starts asks Redis a dozen times, and so may its supervisor between two heartbeats:
+#: if that waits for each answer, it is silent for longer than a heart may be (5 s).
 DELAY_S = 0.25
 
 
