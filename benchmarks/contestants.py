@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from athena.store.address import socket_path
+from athena.supervisor.allocator import server_environment
 from athena.supervisor.embedded_redis import server_command
 from athena.supervisor.redis_server import find_server
 from benchmarks.harness import ROOT, part_name, served
@@ -190,7 +191,9 @@ def celery_peer(task: Task, has_worker: bool = True) -> Iterator[Contestant]:
     module = "benchmarks.peers.celery_server"
     with Started("celery") as started:
         environment = {"BENCH_WORK": task.work, "BENCH_REDIS": str(socket_path(started.folder))}
-        roots = {"redis": started.run("redis", server_command(find_server(), started.folder), {})}
+        server = find_server()
+        variables = server_environment(server, os.environ)
+        roots = {"redis": started.run("redis", server_command(server, started.folder), variables)}
         started.wait(socket_path(started.folder).exists)
         if has_worker:
             worker = [str(bin_dir / "celery"), "-A", f"{module}:celery", "worker", "--loglevel", "WARNING"]

@@ -29,6 +29,7 @@ from athena.runtime.listening import LISTEN_FD, listen
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
 from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
 from athena.store.checks import check_redis
+from athena.supervisor.allocator import server_environment
 from athena.supervisor.child import Child
 from athena.supervisor.data_folder import UMASK
 from athena.supervisor.embedded_redis import (
@@ -174,12 +175,17 @@ class RedisChild(Child):
     def __init__(self, server: RedisServer, settings: Settings) -> None:
         super().__init__("redis", grace_s=20)
         self._command = server_command(server, settings.data_dir, memory_limit(settings))
+        self._environment = server_environment(server, os.environ)
         self._socket_path = socket_path(settings.data_dir)
         self.log = str(settings.data_dir / LOG_NAME)
 
     def command(self) -> Sequence[str]:
         """Returns the server's command line."""
         return self._command
+
+    def environment(self) -> Mapping[str, str]:
+        """Returns what lets it use its allocator."""
+        return self._environment
 
     def check_ready(self) -> bool:
         """Whether it answers a ping; it does not while it reads its append-only file."""

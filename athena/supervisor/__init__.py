@@ -1,6 +1,7 @@
 """The processes of one host: started, watched, ended.
 
 ability_reading: an ability's folder while it is served
+allocator: the memory allocator of the bundled Redis
 child: one process
 data_folder: where the embedded Redis keeps its files
 embedded_redis: the Redis of `athena serve`

