@@ -13,9 +13,11 @@ CELERY = frozenset(("celery", "kombu", "vine", "amqp", "billiard", "click", "dat
 OTHERS = frozenset(("redis", "hiredis", "orjson", "pybase64", "marshmallow", "packaging", "psutil", "yaml"))
 # Celery loads the first where it is installed, which it is for the gateway.
 CIPHERS = frozenset(("cryptography", "cffi"))
+# A `.pth` file imports it when Python starts; it came with the embedded Redis' allocator.
+STARTUP = frozenset(("cmeel_pth",))
 
 #: Modules that are loaded in each worker: ours, our dependencies, and what these import.
-LOADED = CELERY | OTHERS | CIPHERS | {"athena", "workers"}
+LOADED = CELERY | OTHERS | CIPHERS | STARTUP | {"athena", "workers"}
 
 
 @dataclass(frozen=True)
