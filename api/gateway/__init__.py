@@ -7,6 +7,7 @@ canaries: examples that are sent through the queue at intervals
 errand: a job on its way into Redis and back
 gate: where every request can be refused or counted
 gateway: what views need
+job_client: jobs on their way into Redis and back
 observer: what a gateway knows of the fleet and of Redis
 submissions: jobs that travel together
 submitter: from an envelope to a job

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from api.gateway.gateway import Gateway
+from api.gateway.job_client import JobClient
 from api.gateway.waiting import UNWATCHED_S, Caller, ends_within, wait_watched
 from athena.protocol.enums import JobState
 from athena.store.submission import Reply, Submission
@@ -42,7 +42,7 @@ class Errand:
         "job_id",
     )
 
-    def __init__(self, gateway: Gateway, job: Submission, payload: bytes | None, wait_s: float) -> None:
+    def __init__(self, gateway: JobClient, job: Submission, payload: bytes | None, wait_s: float) -> None:
         self._gateway = gateway
         self._job: Submission | None = job
         self._payload = payload

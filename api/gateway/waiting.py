@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Any, Protocol
 
-from api.gateway.gateway import Gateway
+from api.gateway.job_client import JobClient
 from api.gateway.waiters import BRIEF_S
 from api.http.request_body import Disconnected
 from athena.store.submission import Reply
@@ -31,7 +31,7 @@ class Caller(Watched, Protocol):
 
 
 async def wait_for_end(
-    gateway: Gateway, job_id: str, future: asyncio.Future[Reply], caller: Watched, wait_s: float
+    gateway: JobClient, job_id: str, future: asyncio.Future[Reply], caller: Watched, wait_s: float
 ) -> Reply | None:
     """Waits for the end of a job that is in Redis already.
 
@@ -74,7 +74,9 @@ async def ends_within(future: asyncio.Future[Any], seconds: float) -> bool:
     return future.done()
 
 
-async def wait_watched(gateway: Gateway, future: asyncio.Future[Any], caller: Watched, wait_s: float) -> None:
+async def wait_watched(
+    gateway: JobClient, future: asyncio.Future[Any], caller: Watched, wait_s: float
+) -> None:
     """Waits until a future is done, time is up, or the gateway's patience is over.
 
     Raises:
