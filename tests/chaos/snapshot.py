@@ -44,7 +44,13 @@ def tell_end(stage: Stage, history: History, ids: Mapping[str, str], idle_slots:
 
 def lasting_keys(client: redis.Redis) -> list[tuple[str, int]]:
     """Returns the keys without a TTL, and how much each holds."""
-    sizes = {b"list": client.llen, b"hash": client.hlen, b"set": client.scard, b"zset": client.zcard}
+    sizes = {
+        b"list": client.llen,
+        b"hash": client.hlen,
+        b"set": client.scard,
+        b"zset": client.zcard,
+        b"stream": client.xlen,
+    }
     found = []
     for key in client.scan_iter(count=1000):
         with client.pipeline(transaction=False) as pipe:
