@@ -370,7 +370,8 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
     show(settings, f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)
     if example is not None:
-        show(settings, f"\nTry it:\n\n  {curl_command(base, example)}\n")
+        key = "  KEY=…   # of its app_id; athena keys create makes one\n" if settings.needs_keys else ""
+        show(settings, f"\nTry it:\n\n{key}  {curl_command(base, example, settings.needs_keys)}\n")
 
 
 def _url(host: str, port: int, is_secure: bool = False) -> str:
@@ -378,14 +379,15 @@ def _url(host: str, port: int, is_secure: bool = False) -> str:
     return f"{'https' if is_secure else 'http'}://{bracketed(connect_host(host))}:{port}"
 
 
-def curl_command(base: str, ability: Ability) -> str:
+def curl_command(base: str, ability: Ability, needs_key: bool = False) -> str:
     """Returns a command line that sends an ability its example."""
     path = ability.example_path
     with_cwd = os.path.relpath(path)
     shown = with_cwd if not with_cwd.startswith("..") else str(path)
     # The certificate names the gateway as others reach it.
     trust = " --insecure" if base.startswith("https:") else ""
+    key = ' -H "Authorization: Bearer $KEY"' if needs_key else ""
     return (
-        f"curl -s{trust} {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
+        f"curl -s{trust}{key} {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
         f"-d @{shlex.quote(shown)}"
     )

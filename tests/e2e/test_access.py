@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import socket
 import subprocess
@@ -204,6 +205,18 @@ def test_strangers_are_told_no_more_than_they_know(site: Site) -> None:
     assert "send a key" in messages["nobody"]
     assert set(site.get("nobody", "/readyz").json()) == {"ready"}
     assert "checks" in site.get("shop", "/readyz").json()
+
+
+def test_serve_shows_how_to_call_with_a_key(site: Site) -> None:
+    line = next(line for line in site.stack.log.splitlines() if "curl" in line)
+    request = json.loads((ROOT / line.rpartition("@")[2].strip()).read_text())
+    app_id = request["header"]["app_id"]
+    site.keys["example"] = athena_keys(site.stack, "create", app_id)
+    wait_until(lambda: site.get("example", "/v1/jobs").status_code == 200, 30, "the key is known")
+
+    environment = {"PATH": os.environ["PATH"], "KEY": site.keys["example"]["key"]}
+    done = subprocess.run(line, shell=True, cwd=ROOT, env=environment, capture_output=True, timeout=90)
+    assert json.loads(done.stdout)["header"]["code"] == 0
 
 
 def test_jobs_of_others_are_in_no_list(site: Site) -> None:

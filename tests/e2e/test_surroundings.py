@@ -25,7 +25,7 @@ from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
-TOKEN = "the-token-of-the-operator"
+TOKEN, SEAL_KEY = "the-token-of-the-operator", "the seal of secrets, of 32 characters"
 
 VARIABLES = {
     "FLOWER_URL_PREFIX": "elsewhere",
@@ -34,6 +34,7 @@ VARIABLES = {
     "FLOWER_PORT": "1",
     "ATHENA_FLOWER_URL_PREFIX": "/monitor/flower/",
     "ATHENA_ADMIN_TOKEN": TOKEN,
+    "ATHENA_SEAL_KEY": SEAL_KEY,
 }
 
 
@@ -89,9 +90,10 @@ def test_flower_is_where_the_settings_say(odd: Stack) -> None:
     )
 
 
-def test_only_the_gateway_knows_the_operators_token(odd: Stack) -> None:
+@pytest.mark.parametrize("secret", [TOKEN, SEAL_KEY])
+def test_only_the_gateway_knows_the_operators_secrets(secret: str, odd: Stack) -> None:
     def knows(process: psutil.Process) -> bool:
-        return TOKEN in process.environ().values()
+        return secret in process.environ().values()
 
     gateway = odd.child("api")
 
