@@ -11,7 +11,8 @@ from api.http.heads import Headers
 from athena.errors import CredentialsError
 from athena.plain_text import plain_line
 from athena.protocol.signature import MAX_SKEW_S, date_text, mac_of, read_date
-from athena.settings import DIGEST_ONLY, NO_SIGNATURE, HostPattern, Settings
+from athena.setting_values import DIGEST_ONLY, NO_SIGNATURE, HostPattern
+from athena.settings import Settings
 
 #: So many signatures that were found to be right are kept with what was found.
 _MAX_PROVEN = 2048

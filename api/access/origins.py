@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable
 
 from athena.errors import ForbiddenError
 from athena.plain_text import clipped
-from athena.settings import ANY_HOST, ANY_ORIGIN, HostPattern, Settings
+from athena.setting_values import ANY_HOST, ANY_ORIGIN, HostPattern
+from athena.settings import Settings
 
 Headers = Iterable[tuple[bytes, bytes]]
 

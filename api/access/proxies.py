@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from api.http.asgi import Scope, Send
 from api.http.heads import Headers
 from api.http.request_body import Receive
-from athena.settings import Network
+from athena.setting_values import Network
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 

@@ -26,7 +26,8 @@ from athena.operations.steps import Steps, run_steps_async
 from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
-from athena.settings import TLS_ONLY, Settings
+from athena.setting_values import TLS_ONLY
+from athena.settings import Settings
 from athena.store.submission import (
     Submission,
 )

@@ -4,7 +4,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Collection
 
-from athena.settings import Network
+from athena.setting_values import Network
 
 #: What one address may have at most where no limit is set: this part of all.
 SHARE = 4

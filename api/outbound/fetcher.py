@@ -22,7 +22,8 @@ import httpcore
 from api.outbound.addresses import Address, is_public, reached_by
 from athena.errors import FetchError, Problem
 from athena.protocol.references import Reference
-from athena.settings import HostPattern, Network, Settings
+from athena.setting_values import HostPattern, Network
+from athena.settings import Settings
 
 MAX_REDIRECTS = 5
 

@@ -14,7 +14,8 @@ import pytest
 from api.outbound.fetcher import MAX_PER_HOST, MAX_REDIRECTS, Fetcher, FetchPolicy
 from athena.errors import ConfigError, FetchError
 from athena.protocol.references import Reference
-from athena.settings import HostPattern, from_env
+from athena.setting_values import HostPattern
+from athena.settings import from_env
 
 LIMIT = 1000
 

@@ -19,7 +19,7 @@ from athena.access.apps import App, Key, hash_of
 from athena.access.scopes import Role, Scopes
 from athena.errors import AthenaError, CredentialsError, StoreError
 from athena.protocol.signature import digest_of
-from athena.settings import ANY_SIGNATURE, DIGEST_ONLY, NO_SIGNATURE, HostPattern
+from athena.setting_values import ANY_SIGNATURE, DIGEST_ONLY, NO_SIGNATURE, HostPattern
 
 NOW_S = 1_700_000_000.0
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
