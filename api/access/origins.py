@@ -72,7 +72,7 @@ class OriginPolicy:
             return ()
         return (
             (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", b"Location, Retry-After"),
+            (b"access-control-expose-headers", b"Location, Retry-After, RateLimit, RateLimit-Policy"),
             (b"vary", b"Origin"),
         )
 

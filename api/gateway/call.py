@@ -178,8 +178,7 @@ class Call:
                 raise
             except Exception as error:
                 answer = problem_of(error)
-        self.close(answer.status)
-        return answer
+        return self._closed(answer)
 
     def refuse(self, error: Exception) -> Answer:
         """Returns the answer for a request of which no job can be made, or submitted."""
@@ -195,8 +194,13 @@ class Call:
         except Exception as error:
             # In a callback of a future: an error that got out would leave the caller without an answer.
             answer = problem_of(error)
+        return self._closed(answer)
+
+    def _closed(self, answer: Answer) -> Answer:
         self.close(answer.status)
-        return answer
+        # What is told of quotas is told with every answer, also one that refuses.
+        fields = self._errand.rate_fields if self._errand is not None else ()
+        return answer._replace(headers=(*answer.headers, *fields)) if fields else answer
 
     async def _answer(self, caller: Caller) -> Answer:
         if self._preference.respond_async:

@@ -6,9 +6,10 @@ from typing import Any
 
 from api.gateway.job_client import JobClient
 from api.gateway.waiting import UNWATCHED_S, Caller, ends_within, wait_watched
+from athena.access.quotas import nothing_left, rate_left
 from athena.protocol.enums import JobState
 from athena.store.submission import Reply, Submission
-from athena.store.verdicts import Accepted, Attached, Verdict
+from athena.store.verdicts import Accepted, Attached, OverQuota, Verdict
 
 
 class Errand:
@@ -26,6 +27,7 @@ class Errand:
     Attributes:
         job_id: another job's once it turns out that the request_id is known.
         is_private: whether nobody but its caller can ask for the job.
+        rate_fields: what its caller is told of the quotas of his app, as headers.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Errand:
         "_waiting",
         "is_private",
         "job_id",
+        "rate_fields",
     )
 
     def __init__(self, gateway: JobClient, job: Submission, payload: bytes | None, wait_s: float) -> None:
@@ -55,6 +58,7 @@ class Errand:
         self._verdict: asyncio.Future[None] | None = None
         self._refusal: BaseException | None = None
         self._recheck: asyncio.Task[None] | None = None
+        self.rate_fields: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def rides_along(self) -> bool:
@@ -125,7 +129,8 @@ class Errand:
         job, self._job = self._job, None
         release, self._release = self._release, _nothing
         match verdict:
-            case Accepted():
+            case Accepted(rate=rate):
+                self.rate_fields = rate_left(rate)
                 release()
             case BaseException():
                 self._fail(verdict)
@@ -136,6 +141,8 @@ class Errand:
                     # Only when that is read is it known whether the job has ended.
                     return
             case _ if job is not None:
+                if isinstance(verdict, OverQuota):
+                    self.rate_fields = nothing_left(verdict.detail)
                 self._fail(self._gateway.refusal(verdict, job))
         if self._verdict is not None:
             self._settle()

@@ -7,11 +7,13 @@ from typing import TypeVar
 from api.access.access_rule import Access
 from api.access.origins import make_origin_policy
 from api.access.proxies import Proxies
+from api.access.quota_watch import QuotaWatch
 from api.gateway.access_log import AccessLog
 from api.gateway.gate import Gate
 from api.gateway.job_client import JobClient
 from api.gateway.observer import GatewayObserver
 from api.outbound.fetcher import make_fetcher
+from athena.access.quotas import QuotaBook
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -59,6 +61,8 @@ class Gateway(JobClient):
         if self.access is not None:
             self.gate.add(self.access.rule)
             self.gate.tells_scheme = settings.keys_over == TLS_ONLY
+        self.quotas = QuotaBook(settings.needs_keys)
+        self._quota_watch = QuotaWatch(self._link, self.quotas)
         self.watch = GatewayObserver(settings, self._link)
         self.canaries = CanaryBoard()
         self.is_draining = False
@@ -68,6 +72,7 @@ class Gateway(JobClient):
         self.connect()
         if self.access is not None:
             await self.access.start(self.settings.redis_timeout_s)
+        await self._quota_watch.start(self.settings.redis_timeout_s)
         await self.watch.start(self.settings.redis_timeout_s)
         # After the first look: the schemas that it has built are among what is kept.
         keep_what_is_loaded()
@@ -76,6 +81,7 @@ class Gateway(JobClient):
     async def close(self) -> None:
         """Ends all connections."""
         await self.watch.close()
+        await self._quota_watch.close()
         if self.access is not None:
             await self.access.close()
         await self.disconnect()

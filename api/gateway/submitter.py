@@ -92,13 +92,15 @@ class Submitter:
         request_id = header.get("request_id") or ""
         # Nobody could find such a job again: once its caller is gone it is canceled.
         is_private = not request_id and not preference.respond_async and preference.wait_s is None
+        app_id = header.get("appid") or header["app_id"]
         submission = Submission(
             job_id=job_id,
             service_id=interface.service_id,
             queue=place.queue,
             home=place.home,
             message=encoded,
-            app_id=header.get("appid") or header["app_id"],
+            app_id=app_id,
+            quota=self.gateway.quotas.find(app_id, interface.service_id),
             request_id=request_id,
             body_hash=hashlib.blake2b(identity, digest_size=16).hexdigest() if request_id else "",
             gateway="" if preference.respond_async else self.gateway.id,

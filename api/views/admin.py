@@ -19,6 +19,7 @@ from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.operations import jobs as job_operations
 from athena.operations import queues as fleet_operations
 from athena.operations.listing import list_jobs
+from athena.operations.quotas import day_text, list_quotas, open_of, usage_of
 from athena.operations.trail import Act, list_acts, note
 
 View = Callable[..., Awaitable[Response]]
@@ -107,6 +108,25 @@ class Admin:
             {"workers": [asdict(worker) for worker in serving], "drained": drained, "failures": failures}
         )
 
+    async def usage(self) -> Response:
+        """Shows what applications have used, and have open now."""
+        days = page_size(request.args.get("days", "1"))
+        rows = await self._gateway.operate(usage_of(time.time(), days, request.args.get("app_id", "")))
+        listed = [{**row, "day": day_text(row["day"])} for row in rows]
+        return json_response({"usage": listed, "open": await self._gateway.operate(open_of())})
+
+    async def quotas(self) -> Response:
+        """Lists quotas."""
+        found = await self._gateway.operate(list_quotas())
+        return json_response(
+            {
+                "quotas": [
+                    {"app_id": app_id, "ability": service_id or None, "limits": quota.document()}
+                    for app_id, service_id, quota in found
+                ]
+            }
+        )
+
     async def audit(self) -> Response:
         """Lists what operators have done."""
         return json_response(
@@ -146,6 +166,8 @@ def blueprint(gateway: Gateway) -> Blueprint:
         ("POST", "/abilities/<service_id>/rm", admin.forget),
         ("GET", "/workers", admin.workers),
         ("GET", "/audit", admin.audit),
+        ("GET", "/usage", admin.usage),
+        ("GET", "/quotas", admin.quotas),
         ("POST", "/workers/<name>/drain", admin.drain),
         ("POST", "/workers/<name>/restart", admin.restart),
     ]

@@ -72,7 +72,9 @@ class Jobs:
         if caller is not None:
             caller.scopes.check_ability(record.service_id)
         settings = self._gateway.settings
-        steps = retry_job(record.job_id, settings, request.args.get("request_id", ""))
+        steps = retry_job(
+            record.job_id, settings, request.args.get("request_id", ""), self._gateway.quotas.find
+        )
         new_id = await self._gateway.operate(steps)
         return accepted_response(await self._gateway.read(new_id) or record, settings.url_prefix)
 

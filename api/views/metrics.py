@@ -1,6 +1,7 @@
 """`/metrics`: the fleet, as Prometheus reads it."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from flask import Blueprint, Response
@@ -9,11 +10,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from api.gateway.gateway import Gateway
+from api.views.app_samples import app_samples
 from api.views.workers import alive_workers, fresh_reports, told_workers
 from athena.devices.inventory import Gpu
 from athena.fleet.canary import CanaryReport
 from athena.fleet.host_report import BROKEN, HostReport
 from athena.operations.queues import AbilityLoad, WorkerState, list_hosts, list_queues, list_workers
+from athena.operations.quotas import open_of, usage_of
 from athena.telemetry.metrics import (
     CANARY_OK,
     CANARY_SECONDS,
@@ -48,13 +51,18 @@ class Metrics:
     async def show(self) -> Response:
         """Shows the fleet to Prometheus."""
         operate = self._gateway.operate
-        (serving, _), reports, loads = await asyncio.gather(
-            operate(list_workers()), operate(list_hosts()), operate(list_queues(all_lanes=True))
+        (serving, _), reports, loads, counts, today = await asyncio.gather(
+            operate(list_workers()),
+            operate(list_hosts()),
+            operate(list_queues(all_lanes=True)),
+            operate(open_of()),
+            operate(usage_of(time.time(), 1)),
         )
         samples = [
             *gpu_samples(fresh_reports(reports)),
             *self._worker_samples(serving, reports),
             *_queue_samples(loads),
+            *app_samples(counts, today),
             *_canary_samples(self._gateway.canaries.reports),
         ]
         registry = CollectorRegistry()

@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from athena import __version__
 from athena.cli import parts, serve
 from athena.cli.author import check, create, example, pack, run, schema
-from athena.cli.operate import abilities, credentials, dead, doctor, jobs, logs, plan, queues, trail, workers
+from athena.cli.operate import (
+    abilities,
+    credentials,
+    dead,
+    doctor,
+    jobs,
+    logs,
+    plan,
+    queues,
+    quotas,
+    trail,
+    workers,
+)
 from athena.errors import AthenaError
 from athena.telemetry.log_streams import open_log_streams
 
@@ -30,6 +42,7 @@ MODULES = (
     workers,
     abilities,
     credentials,
+    quotas,
     trail,
     doctor,
     logs,

@@ -7,6 +7,7 @@ credentials: applications and their keys
 jobs: show, cancel, retry; dead letters
 listing: lists of jobs, page by page
 observe: what a gateway and a supervisor see, and the janitor's work
+quotas: how much applications may use, and have used
 queues: queues, workers, hosts
 refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is

@@ -1,6 +1,6 @@
 """What is done with jobs on request: show, cancel, try again; and with dead letters."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from athena.errors import (
@@ -51,6 +51,14 @@ CANCELED = "canceled on request"
 #: Who works, whether he lives, and who could not start.
 _REGISTRY = (WORKERS, BEATS, FAILURES)
 
+#: Returns what a job of an app, of an ability, is counted for (`athena.access.quotas`).
+QuotaOf = Callable[[str, str], str]
+
+
+def no_quota(_app_id: str, _service_id: str) -> str:
+    """Operators' jobs count for nobody."""
+    return ""
+
 
 def show_job(job_id: str) -> Steps[JobRecord]:
     """Reads a job.
@@ -93,18 +101,22 @@ def cancel_jobs(job_ids: Iterable[str], reason: str = CANCELED) -> Steps[dict[st
     return dict(zip(job_ids, states, strict=True))
 
 
-def retry_job(job_id: str, settings: Settings, request_id: str = "") -> Steps[str]:
+def retry_job(
+    job_id: str, settings: Settings, request_id: str = "", quota_of: QuotaOf = no_quota
+) -> Steps[str]:
     """Tries a job again that did not succeed, as a new job with the same inputs; returns its id.
 
     Args:
         job_id: the job.
         settings: for how long the new one is kept.
         request_id: the caller's own id of the new job: however often this is repeated, it makes one job.
+        quota_of: returns what the new job counts for.
 
     Raises:
         RequestError: the request_id cannot be one.
         RequestIdConflictError: it belongs to another job.
         NotFoundError: there is no such job.
+        QuotaError: its app has as much as it may have.
         JobStateError: it goes on, succeeded, or was canceled.
         ResultExpiredError: its inputs are not kept any more.
         QueueFullError: its queue is full.
@@ -114,6 +126,7 @@ def retry_job(job_id: str, settings: Settings, request_id: str = "") -> Steps[st
     if known:
         return known
     submission = yield from _submission_again(job_id, settings, request_id)
+    submission = submission._replace(quota=quota_of(submission.app_id, submission.service_id))
     [raw] = yield submit_command([submission])
     return _submitted(read_verdict(raw), submission)
 

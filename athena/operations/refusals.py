@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import assert_never
 
+from athena.access.quotas import over_quota
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -16,6 +17,7 @@ from athena.store.verdicts import (
     Conflict,
     InputsLost,
     LetterGone,
+    OverQuota,
     QueueFull,
     QueueHeavy,
     Refused,
@@ -55,6 +57,8 @@ def refusal_of(
             return RequestIdConflictError(f"request_id {job.request_id!r} belongs to {other}{why}")
         case InputsLost():
             return StoreError("the inputs were lost on their way into Redis; try again", retry_after_s=1)
+        case OverQuota(detail=detail):
+            return over_quota(detail, job.app_id, job.service_id)
         case LetterGone():
             return no_letter(job.retry_of)
         case SubmitFailed(reason=reason):

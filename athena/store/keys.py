@@ -35,6 +35,10 @@
 | `athena:canary:<service_id>` | string | gateway that sent the last canary | the next one is due |
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
 | `athena:apps` | hash | app_id -> its scopes and keys (JSON); `""` -> their version | for ever |
+| `athena:quotas` | hash | app_id, or app_id, NUL, service_id -> its quota (JSON) | an operator removes it |
+| `athena:meter:<service_id>` | hash | what, NUL, app -> what metered apps have open | for ever |
+| `athena:meters` | hash | the same over all abilities | for ever |
+| `athena:usage:<day>` | hash | app, NUL, service_id, NUL, what -> how much of it | 100 days |
 | `athena:trail` | stream | what operators have done (JSON), chained; the last 100,000 | pushed out |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
@@ -52,6 +56,8 @@ ORDERS = "athena:orders"
 DEAD = "athena:dead"
 APPS = "athena:apps"
 TRAIL = "athena:trail"
+QUOTAS = "athena:quotas"
+METERS = "athena:meters"
 NONE = "athena:none"
 
 
@@ -73,6 +79,7 @@ TYPES = {
     "queues": "set",
     "later": "zset",
     "line": "hash",
+    "meter": "hash",
 }
 
 
@@ -175,3 +182,13 @@ def later_key(service_id: str) -> str:
 def canceled_key(incarnation: str) -> str:
     """Key of the canceled jobs that a worker holds."""
     return f"athena:canceled:{incarnation}"
+
+
+def meter_key(service_id: str) -> str:
+    """What metered apps have open in an ability."""
+    return f"athena:meter:{service_id}"
+
+
+def usage_key(day: int) -> str:
+    """What was used on a day, counted from 1970."""
+    return f"athena:usage:{day}"

@@ -36,6 +36,7 @@ class Submission(NamedTuple):
         bytes: size of message and inputs.
         max_open_bytes: for all open jobs of the ability together; a single job always fits.
         retry_of: the job that is tried again.
+        quota: the app that it is counted for, and its limits (`athena.access.quotas`); "" where it is not.
         home: where it moves when the GPU to which it is pinned is lost; "" without a pin.
     """
 
@@ -57,6 +58,7 @@ class Submission(NamedTuple):
     record_ttl_s: float
     retry_of: str = ""
     home: str = ""
+    quota: str = ""
     is_canary: bool = False
 
 
@@ -101,6 +103,7 @@ def _args_of(job: Submission) -> tuple[Arg, ...]:
         job.max_open_bytes,
         "1" if job.abandonable else "0",
         len(record),
+        job.quota,
         *record,
     )
 
@@ -114,6 +117,8 @@ def _own_fields(job: Submission) -> list[Arg]:
         record += ["request_id", job.request_id]
     if job.retry_of:
         record += ["retry_of", job.retry_of]
+    if job.quota:
+        record += ["meter", job.quota.partition("\0")[0]]
     if job.home:
         record += ["home", job.home]
     if job.abandonable:

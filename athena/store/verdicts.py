@@ -1,11 +1,19 @@
 """What `submit.lua` and `requeue.lua` say of a job on its way into a queue, as types."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """It lies in its queue."""
+    """It lies in its queue.
+
+    Attributes:
+        rate: whose requests are counted, how many at once, how many a second, and how many are left; "" where
+            none are.
+    """
+
+    rate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +81,38 @@ class SubmitFailed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class OverQuota:
+    """Its app has as much as it may have.
+
+    Attributes:
+        detail: whose limit it is, which, how much, and the milliseconds until there may be room.
+    """
+
+    detail: str
+
+
 #: Why a job is in no queue.
-Refused = Conflict | QueueFull | QueueHeavy | InputsLost | LetterGone | SubmitFailed
+Refused = Conflict | QueueFull | QueueHeavy | InputsLost | LetterGone | SubmitFailed | OverQuota
 Verdict = Accepted | Attached | Refused
 
 #: The one that nearly all jobs get; there is no other of its kind, so `is` tells it.
 ACCEPTED = Accepted()
+
+
+#: How what follows a verdict's word is read.
+_READERS: dict[str, Callable[[str], Verdict]] = {
+    "accepted": Accepted,
+    # Its state follows.
+    "attached": lambda detail: Attached(detail.partition(" ")[0]),
+    "conflict": Conflict,
+    "full": lambda detail: QueueFull(int(detail)),
+    "heavy": lambda detail: QueueHeavy(int(detail)),
+    "quota": OverQuota,
+    "payload_lost": lambda _: InputsLost(),
+    "gone": lambda _: LetterGone(),
+    "failed": SubmitFailed,
+}
 
 
 def read_verdict(raw: bytes) -> Verdict:
@@ -90,20 +124,7 @@ def read_verdict(raw: bytes) -> Verdict:
     if raw == b"accepted":
         return ACCEPTED
     word, _, detail = raw.decode(errors="replace").partition(" ")
-    match word:
-        case "attached":
-            # Its state follows.
-            return Attached(detail.partition(" ")[0])
-        case "conflict":
-            return Conflict(detail)
-        case "full":
-            return QueueFull(int(detail))
-        case "heavy":
-            return QueueHeavy(int(detail))
-        case "payload_lost":
-            return InputsLost()
-        case "gone":
-            return LetterGone()
-        case "failed":
-            return SubmitFailed(detail)
-    raise ValueError(f"a script says {raw!r} of a job")
+    reader = _READERS.get(word)
+    if reader is None:
+        raise ValueError(f"a script says {raw!r} of a job")
+    return reader(detail)

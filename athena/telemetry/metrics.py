@@ -56,6 +56,19 @@ JOB_RETRIES = Metric(
 )
 QUEUE_JOBS = Metric("athena_queue_jobs", ("service_id", "queue"), "jobs that wait in a queue")
 
+_APP, _USE = ("app_id",), ("app_id", "service_id")
+
+APP_OPEN_JOBS = Metric("athena_app_open_jobs", _APP, "jobs of an app with a quota that wait or are run")
+APP_QUEUED_JOBS = Metric("athena_app_queued_jobs", _APP, "those that wait")
+APP_OPEN_BYTES = Metric("athena_app_open_bytes", _APP, "messages and inputs of those that wait or are run")
+APP_REQUESTS_TODAY = Metric("athena_app_requests_today", _USE, "its requests to run a job since 00:00 UTC")
+APP_REFUSED_TODAY = Metric("athena_app_refused_today", _USE, "those that were over a quota")
+APP_BYTES_TODAY = Metric("athena_app_bytes_today", _USE, "messages and inputs of its jobs since 00:00 UTC")
+APP_JOBS_TODAY = Metric("athena_app_jobs_today", (*_USE, "state"), "its jobs that ended since 00:00 UTC")
+APP_DEVICE_SECONDS_TODAY = Metric(
+    "athena_app_device_seconds_today", (*_USE, "gpu_type"), "seconds of devices that they took"
+)
+
 METRICS = (
     GPU_HEALTHY,
     GPU_UTILIZATION,
@@ -73,4 +86,12 @@ METRICS = (
     CANARY_OK,
     CANARY_SECONDS,
     QUEUE_JOBS,
+    APP_OPEN_JOBS,
+    APP_QUEUED_JOBS,
+    APP_OPEN_BYTES,
+    APP_REQUESTS_TODAY,
+    APP_REFUSED_TODAY,
+    APP_BYTES_TODAY,
+    APP_JOBS_TODAY,
+    APP_DEVICE_SECONDS_TODAY,
 )

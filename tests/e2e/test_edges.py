@@ -5,10 +5,13 @@ import shutil
 import ssl
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.e2e.conftest import ECHO, Stack, example, free_port, serving, wait_until
 from tests.redis_servers import issue_certificate, make_certificates
+
+pytestmark = pytest.mark.e2e
 
 
 def shown_certificate(port: int) -> str:

@@ -25,6 +25,7 @@ SUBJECTS = {
     "athena_queue_": "Queues",
     "athena_job_": "Jobs",
     "athena_worker_": "Workers",
+    "athena_app_": "Applications with quotas ([security.md](security.md#quotas))",
     "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",
     "athena_gpu_": "GPUs",
 }

@@ -9,6 +9,7 @@ logs: what the processes of this host have logged
 operator: what these commands share: their desk, verbs and tables
 plan: where workers would run on this host
 queues: queues, paused and resumed
+quotas: how much applications may use, and have used
 trail: what operators have done
 workers: runs this host's workers, and gives them orders
 """

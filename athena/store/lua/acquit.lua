@@ -15,4 +15,6 @@ local function acquit(job)
 end
 
 local held = held_jobs(ARGV[1], function(id, token) return wanted[id] == token end)
-return #each_job(ARGV[1], held, acquit)
+local done = each_job(ARGV[1], held, acquit)
+close_meters()
+return #done

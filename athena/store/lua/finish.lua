@@ -28,6 +28,9 @@ local function finish(i)
     redis.call('SREM', CANCELED .. ARGV[1], id)
     return known.state == state and 1 or 0
   end
+  if known.meter and ARGV[i + 7] ~= '0' then
+    meter_device(known.meter, known.service_id, ARGV[2], ARGV[i + 6], ARGV[i + 7])
+  end
   if try_again(i, known) then
     ended[#ended + 1] = id
     return 1

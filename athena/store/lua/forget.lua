@@ -47,7 +47,7 @@ for queue in pairs(queues) do
   redis.call('UNLINK', queue, BELL .. queue, LINE .. queue)
 end
 redis.call('UNLINK', QUEUES .. service_id, ENDED .. service_id, LOAD .. service_id, KEPT .. service_id,
-  LINE .. service_id, LATER .. service_id)
+  LINE .. service_id, METER .. service_id, LATER .. service_id)
 redis.call('HSET', FORGOTTEN, service_id, now_ms())
 redis.call('PEXPIRE', FORGOTTEN, ARGV[4])
 return {'forgotten', open, messages}

@@ -16,4 +16,6 @@ local function give_back(job)
 end
 
 local held = held_jobs(ARGV[1], function(id, token) return wanted[id] == token end)
-return #each_job(ARGV[1], held, give_back)
+local done = each_job(ARGV[1], held, give_back)
+close_meters()
+return #done

@@ -13,6 +13,7 @@ local function is_unknown(id, token)
 end
 
 local returned = each_job(ARGV[1], held_jobs(ARGV[1], is_unknown), put_back_unstarted)
+close_meters()
 for id in pairs(known) do
   if redis.call('HEXISTS', INFLIGHT .. ARGV[1], id) == 0 then
     gone[#gone + 1] = id

@@ -5,7 +5,7 @@
 -- Returns what submit.lua does for a job, or 'gone' when there is no such letter any more
 
 local answer = try_submit(2, KEYS[1], KEYS[2], redis.call('ZSCORE', DEAD, ARGV[1]))
-if answer == 'accepted' then
+if string.find(answer, '^accepted') then
   redis.call('ZREM', DEAD, ARGV[1])
 end
 close_admission()

@@ -31,7 +31,7 @@ local function adopt(id, queue, message)
 end
 
 local function read(id)
-  return redis.call('HMGET', JOB .. id, 'state', 'expires_ms', 'attempts', 'token', 'seq', 'alone')
+  return redis.call('HMGET', JOB .. id, 'state', 'expires_ms', 'attempts', 'token', 'seq', 'alone', 'meter', 'service_id')
 end
 
 -- Returns the job's number in its queue, if it was taken.
@@ -67,6 +67,9 @@ local function take(queue, message)
   taken[place + 1], taken[place + 2], taken[place + 3], taken[place + 4] = id, token, queue, message
   taken[place + 5], taken[place + 6] = known[6] or '', left_ms
   count = count + 1
+  if known[7] then
+    meter_count(known[7], known[8], 'queued', -1)
+  end
   return tonumber(known[5])
 end
 

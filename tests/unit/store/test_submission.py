@@ -219,7 +219,7 @@ def test_submit_sends_times_in_milliseconds_and_the_fields_of_the_record() -> No
     assert command[3:5] == ("echo.any", "")
     fixed = ["j1", b"{}", 7, "g1", "h", "0", 1500, "demo", "echo", 900, 5000, "0"]
     record = ["result_ttl_ms", 250, "record_ttl_ms", 60_000]
-    assert args(command, "submit", keys=2) == [*fixed, len(record), *record]
+    assert args(command, "submit", keys=2) == [*fixed, len(record), "", *record]
 
 
 def test_jobs_are_submitted_one_after_the_other() -> None:
@@ -239,8 +239,16 @@ def test_submit_names_what_is_not_ordinary() -> None:
     assert sent[5] == "1"
     assert sent[-4:] == ["request_id", "r1", "abandonable", 1]
     assert sent[11] == "1"
-    assert sent[12] == len(sent[13:])
-    assert len(sent[13:]) % 2 == 0
+    assert sent[12] == len(sent[14:])
+    assert len(sent[14:]) % 2 == 0
+
+
+def test_job_with_a_quota_is_sent_with_it_and_remembers_its_app() -> None:
+    sent = args(submit_command([submission(quota="demo\0- - 5 - - -\0")]), "submit", keys=2)
+
+    assert sent[13] == "demo\0- - 5 - - -\0"
+    assert sent[-2:] == ["meter", "demo"]
+    assert sent[12] == len(sent[14:])
 
 
 def test_take_names_the_queues_in_their_order() -> None:

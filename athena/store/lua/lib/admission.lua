@@ -1,7 +1,7 @@
 -- Accepts jobs into their queues. A script that does calls `try_submit` for each, and `close_admission` once.
 
 -- How many arguments each job has before the fields of its record (see submit.lua).
-local FIXED = 13
+local FIXED = 14
 local now = now_ms()
 -- Redis 6 takes far longer than this to write a number as text, and each is written several times.
 local now_text = string.format('%d', now)
@@ -69,6 +69,16 @@ end
 local function submit(at, queue_name, request_key, is_wanted)
   local id, gateway, body_hash, app_id, service_id = ARGV[at], ARGV[at + 3], ARGV[at + 4], ARGV[at + 7], ARGV[at + 8]
   local claim, bytes = ARGV[at + 5] == '1', tonumber(ARGV[at + 9])
+  local found, metered_app
+  if ARGV[at + 13] ~= '' then
+    found, metered_app = accounts_of(ARGV[at + 13], service_id, now)
+    meter_use(metered_app, service_id, 'requests', 1)
+    local refusal = over_rate(found)
+    if refusal then
+      meter_use(metered_app, service_id, 'refused', 1)
+      return refuse(id, claim, refusal)
+    end
+  end
   if request_key ~= '' then
     local known_id, state, known_hash = known_job(request_key, service_id, app_id)
     if state and known_hash ~= body_hash then
@@ -95,6 +105,11 @@ local function submit(at, queue_name, request_key, is_wanted)
   if claim and redis.call('EXISTS', PAYLOAD .. id) == 0 then
     return 'payload_lost'
   end
+  local refusal = found and over_limits(found, bytes)
+  if refusal then
+    meter_use(metered_app, service_id, 'refused', 1)
+    return refuse(id, claim, refusal)
+  end
 
   local key, expires_ms = JOB .. id, string.format('%d', now + ARGV[at + 6])
   -- What is looked at most comes first: Redis searches a small hash from its beginning.
@@ -119,7 +134,9 @@ local function submit(at, queue_name, request_key, is_wanted)
   if ARGV[at + 11] ~= '1' and app_id ~= '' then
     list_for(app_id, expires_ms, id)
   end
-  return 'accepted'
+  if not found then return 'accepted' end
+  admit(found, metered_app, service_id, bytes)
+  return 'accepted' .. rate_left(found)
 end
 
 local function open_books(service_id, ability)
@@ -166,6 +183,8 @@ local function close_admission()
   for name, queue in pairs(queues) do
     push(name, queue)
   end
+  close_quotas()
+  close_meters()
   if #dropped > 0 then
     redis.call('UNLINK', unpack(dropped))
   end

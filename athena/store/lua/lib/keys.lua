@@ -3,6 +3,7 @@ local JOB, RESULT, PAYLOAD, MESSAGE = 'athena:job:', 'athena:result:', 'athena:p
 local INFLIGHT, CANCELED = 'athena:inflight:', 'athena:canceled:'
 local BELL, REPLY, LINE = 'athena:bell:', 'athena:reply:', 'athena:line:'
 local OPEN, ENDED, LOAD, KEPT, DEAD = 'athena:open:', 'athena:ended:', 'athena:load:', 'athena:kept:', 'athena:dead'
+local METERS, METER, USAGE = 'athena:meters', 'athena:meter:', 'athena:usage:'
 local QUEUES, TRAIL = 'athena:queues:', 'athena:trail'
 local APP_OPEN, APP_ENDED = 'athena:app_open:', 'athena:app_ended:'
 local LATER = 'athena:later:'

@@ -8,12 +8,15 @@ local function put_back(id, message, ...)
   local key = JOB .. id
   redis.call('HSET', key, 'state', 'queued', 'token', '', ...)
   redis.call('HDEL', key, 'started_ms', 'worker', 'gpu_type', 'progress')
-  local known = redis.call('HMGET', key, 'queue', 'service_id', 'expires_ms')
+  local known = redis.call('HMGET', key, 'queue', 'service_id', 'expires_ms', 'meter')
   redis.call('ZADD', OPEN .. (known[2] or ''), known[3] or 0, id)
   if redis.call('RPUSH', known[1], message) == 1 then
     enroll(known[2] or '', known[1])
   end
   ring(known[1])
+  if known[4] then
+    meter_count(known[4], known[2], 'queued', 1)
+  end
 end
 
 -- Nobody began with the job: one that must run alone was counted as begun when it was taken.

@@ -89,6 +89,7 @@ local function close_books(counted)
   for app_id, page in pairs(apps) do
     close_app(app_id, page)
   end
+  close_meters()
   for gateway, frames in pairs(replies) do
     redis.call('PUBLISH', REPLY .. gateway, table.concat(frames))
   end
@@ -97,10 +98,11 @@ end
 -- What must be known of a job that ends.
 local function facts(id)
   local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'gateways', 'service_id', 'bytes', 'result_ttl_ms',
-    'record_ttl_ms', 'abandonable', 'attempts', 'claim', 'request_key')
+    'record_ttl_ms', 'abandonable', 'attempts', 'claim', 'request_key', 'meter')
   return {state = known[1], token = known[2], gateways = known[3] or '', service_id = known[4] or '',
     bytes = tonumber(known[5]) or 0, result_ttl_ms = known[6], record_ttl_ms = known[7] or known[6],
-    abandonable = known[8], attempts = known[9], claim = known[10], request_key = known[11]}
+    abandonable = known[8], attempts = known[9], claim = known[10], request_key = known[11],
+    meter = known[12]}
 end
 
 -- Writes a final state; the caller has made sure by `facts` that the job is not final yet. `queue_message` is '' where
@@ -130,6 +132,15 @@ local function settle(id, known, now, state, code, text, gpu_type, result, queue
     book_app(id, now, known)
   end
   book(known.service_id, id, known.bytes)
+  if known.meter then
+    meter_count(known.meter, known.service_id, 'open', -1)
+    meter_count(known.meter, known.service_id, 'bytes', -known.bytes)
+    meter_use(known.meter, known.service_id, 'jobs ' .. state, 1)
+    -- A job without a token lies in its queue, or is put off.
+    if (known.token or '') == '' then
+      meter_count(known.meter, known.service_id, 'queued', -1)
+    end
+  end
   if known.gateways ~= '' then
     reply(known.gateways, id, state, code, text, gpu_type, result)
   end
