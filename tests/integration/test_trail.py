@@ -170,11 +170,13 @@ READING = {
     "list_queues",
     "list_workers",
     "look",
+    "open_of",
     "pending_orders",
     "read",
     "show_job",
     "usage_of",
     "verify_trail",
+    "why_waiting",
     "list_quotas",
 }
 
