@@ -8,7 +8,9 @@ their own, two at a time; everything is bounded in time and goes to this machine
 import argparse
 import json
 import multiprocessing
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import threading
@@ -22,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.figures import percentile
-from tests.e2e.conftest import ECHO, Stack, serving
+from tests.e2e.conftest import ATHENA, ECHO, ROOT, Stack, serving, wait_until
 from tests.hostile.attacks import ATTACKS, BODY, Target, large
 
 ATTACKERS = 2
@@ -31,6 +33,8 @@ SAMPLE_S = 0.1
 
 P99_LIMIT_MS = 250.0
 GROWTH_LIMIT_MB = 100.0
+
+KEYS = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": "a seal of these attacks, not secret"}
 
 
 @dataclass(frozen=True)
@@ -63,27 +67,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30, help="length of each attack")
     parser.add_argument("--only", help="a part of an attack's name")
+    parser.add_argument("--keys", action="store_true", help="the gateway asks for keys")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args(arguments)
     names = [name for name in ATTACKS if chosen.only is None or chosen.only in name]
     with (
         tempfile.TemporaryDirectory(prefix="athena-hostile-") as folder,
-        serving(Path(folder), ECHO) as stack,
+        serving(Path(folder), ECHO, **(KEYS if chosen.keys else {})) as stack,
     ):
-        found = [attack(stack, name, chosen.seconds) for name in ["", *names]]
+        token = _make_key(stack) if chosen.keys else ""
+        found = [attack(stack, name, chosen.seconds, token) for name in ["", *names]]
     print(json.dumps(list(map(asdict, found)), indent=1) if chosen.json else table(found))
     return int(not all(one.is_harmless for one in found))
 
 
-def attack(stack: Stack, name: str, seconds: float) -> Figures:
-    """Sends one kind for some seconds; an empty name attacks nobody."""
+def _make_key(stack: Stack) -> str:
+    """Makes the second client's key, and waits until the gateway knows it."""
+    app_id = json.loads(BODY)["header"]["app_id"]
+    command = [*ATHENA, "keys", "create", app_id, "--json", "--data", str(stack.data_dir)]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **KEYS}, capture_output=True, check=True)
+    token: str = json.loads(done.stdout)["key"]
+    headers = {"Authorization": f"Bearer {token}"}
+    wait_until(lambda: stack.get("/v1/abilities", headers=headers).ok, 30, "the gateway knows the key")
+    return token
+
+
+def attack(stack: Stack, name: str, seconds: float, token: str = "") -> Figures:
+    """Sends one kind for some seconds; an empty name attacks nobody. `token` is the second client's key."""
     print(f"  {name or 'nobody attacks'}", file=sys.stderr, flush=True)
     gateway = stack.child("api")
     # Before the attackers are forked, so that they lose no time with it.
     large()
     before = gateway.memory_info().rss
     sent = multiprocessing.Value("q", 0)
-    caller = Caller(stack.port)
+    caller = Caller(stack.port, token)
     attackers = [
         multiprocessing.Process(target=_attack_for, args=(name, stack.port, seconds, sent), daemon=True)
         for _ in range(ATTACKERS if name else 0)
@@ -137,8 +154,11 @@ def _memory(process: psutil.Process, seconds: float) -> Iterator[int]:
 class Caller:
     """Somebody who calls again and again over one connection, while the block lasts."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str = "") -> None:
         self._port = port
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._call_on)
         self.latencies_ms: list[float] = []
@@ -157,7 +177,7 @@ class Caller:
         while not self._is_over.wait(PAUSE_S):
             began_s = time.monotonic()
             try:
-                connection.request("POST", "/echo", BODY, {"Content-Type": "application/json"})
+                connection.request("POST", "/echo", BODY, self._headers)
                 answer = connection.getresponse()
                 answer.read()
                 self.failed += answer.status != 200

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -51,6 +52,11 @@ class Target:
         self._held.append(one)
         if len(self._held) > limit:
             self._held.pop(0).close()
+
+    def knock(self, count: int) -> None:
+        """Opens connections and goes away at once."""
+        for _ in range(count):
+            self.connect().close()
 
     def close(self) -> None:
         """Closes what is held."""
@@ -128,6 +134,10 @@ ATTACKS: dict[str, Attack] = {
     "half bodies": lambda target: target.hold(ORDINARY + BODY[:10]),
     "silent connections": lambda target: target.hold(b""),
     "20,000 requests at once, no answer read": lambda target: target.hold(large()["begun"], 16),
+    "connections, opened and closed": lambda target: target.knock(50),
+    "wrong keys": lambda target: _done(
+        target.post(BODY, head=f"Authorization: Bearer {secrets.token_urlsafe(32)}\r\n")
+    ),
     "20,000 requests at once": lambda target: _done(target.send(large()["pipeline"])),
 }
 
