@@ -16,6 +16,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 
 from tests.chaos import check
@@ -187,7 +188,8 @@ def _break_things(
     began_s = time.monotonic()
     load.start()
     try:
-        outcomes = Director(stage, faults, history, options.overlap).follow(plan)
+        span_s = options.minutes * 60 if options.faults is None else inf
+        outcomes = Director(stage, faults, history, options.overlap).follow(plan, span_s)
         if options.faults is None:
             time.sleep(max(0.0, began_s + options.minutes * 60 - time.monotonic()))
     finally:
@@ -213,6 +215,7 @@ def _break_things(
         recoveries_s=dict(outcomes.recoveries_s),
         stuck=outcomes.stuck,
         missed=outcomes.missed,
+        left_out=outcomes.left_out,
         left_open=left_open,
         idle_slots=idle_slots,
         wrong_books=[" ".join(item) for item in wrong_books(stage.redis.url)],

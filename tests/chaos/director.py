@@ -24,11 +24,13 @@ class Outcomes:
         recoveries_s: seconds until all was whole again, by fault.
         stuck: faults after which something was not whole in time.
         missed: faults that found nothing to break: another one had ended it already.
+        left_out: how many were not begun in time, since those before took longer than they should.
     """
 
     recoveries_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     stuck: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    left_out: int = 0
 
 
 class Director:
@@ -43,13 +45,16 @@ class Director:
         self._changed = threading.Condition()
         self._going_on: list[Planned] = []
 
-    def follow(self, plan: Sequence[Planned]) -> Outcomes:
-        """Makes each fault at its time, and returns when all is whole again."""
+    def follow(self, plan: Sequence[Planned], span_s: float) -> Outcomes:
+        """Makes each fault at its time, or later, but not after the span; returns when all is whole again."""
         began_s = time.monotonic()
         threads = []
         for planned in plan:
             time.sleep(max(0.0, began_s + planned.at_s - time.monotonic()))
             self._await_turn(planned)
+            if time.monotonic() > began_s + span_s:
+                self.outcomes.left_out = len(plan) - len(threads)
+                break
             threads.append(threading.Thread(target=self._make, args=(planned,)))
             threads[-1].start()
         for thread in threads:

@@ -24,6 +24,7 @@ class Report:
         left_open: jobs that have not ended, those of private calls among them.
         stuck: faults after which something was not whole in time.
         missed: faults that found nothing to break, because another one had ended it.
+        left_out: how many faults were planned and not made in time.
         outlived: processes of wrappers that outlived their worker.
         broken: the rules that the checker found broken, and how often.
         wrong_books: lists, sums and held jobs that differ from the jobs' records at the end.
@@ -43,6 +44,7 @@ class Report:
     left_open: int = 0
     stuck: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    left_out: int = 0
     broken: dict[str, int] = field(default_factory=dict)
     wrong_books: list[str] = field(default_factory=list)
 
@@ -79,6 +81,7 @@ class Report:
             "ended wrongly": verdict.wrong,
             "not whole in time": "; ".join(self.stuck) or 0,
             "missed": _listed(Counter(self.missed)),
+            "left out": f"{self.left_out}  (those before took too long on this machine)",
             "hung callers": self.hung,
             "answers nobody may get": _listed(self.bad_answers),
             "broken rules": _listed(self.broken),

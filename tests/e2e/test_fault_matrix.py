@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ def test_history_of_overlapping_faults_breaks_no_rule(stage: Stage, deaths: Deat
         load.start()
         try:
             wait_for(lambda: len(notes.ids) > 50, LIMIT_S, "load")
-            outcomes = Director(stage, Faults(stage, load, deaths), history, len(names)).follow(plan)
+            outcomes = Director(stage, Faults(stage, load, deaths), history, len(names)).follow(plan, inf)
             so_far = len(notes.ids)
             wait_for(lambda: len(notes.ids) > so_far + 50, LIMIT_S, "load goes on")
         finally:
