@@ -48,7 +48,7 @@ class Director:
     def follow(self, plan: Sequence[Planned], span_s: float) -> Outcomes:
         """Makes each fault at its time, or later, but not after the span; returns when all is whole again."""
         began_s = time.monotonic()
-        threads = []
+        threads: list[threading.Thread] = []
         for planned in plan:
             time.sleep(max(0.0, began_s + planned.at_s - time.monotonic()))
             self._await_turn(planned)
