@@ -182,7 +182,8 @@ def _break_things(
     stage: Stage, deaths: Deaths, history: History, plan: list[Planned], options: argparse.Namespace
 ) -> Report:
     # Celery spells the address of sentinels in another way, which its clients would have to know.
-    celery_url = stage.redis.url if options.redis == ONE else ""
+    # With keys their jobs belong to no application, and no caller could ask for them.
+    celery_url = stage.redis.url if options.redis == ONE and not options.keys else ""
     load = Load(stage.urls, CROWD, notes=Notes(history), redis_url=celery_url)
     faults = Faults(stage, load, deaths)
     began_s = time.monotonic()
