@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from athena.runtime.garbage import keep_what_is_loaded
 from athena.store.address import socket_path
@@ -67,6 +68,11 @@ def redis_client(redis_server: str) -> Iterator[redis.Redis]:
 def pytest_configure() -> None:
     """Called once, before anything is started."""
     let_children_hear_hangups()
+    # On a machine that is busy everything is slow, and nothing is wrong with a test.
+    settings.register_profile(
+        "busy", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("busy")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -44,8 +44,11 @@ class _Formatter(logging.Formatter):
     def traceback_of(self, record: logging.LogRecord) -> str:
         """Returns a record's traceback; "" without one."""
         parts = []
-        if record.exc_info:
-            parts.append(self.formatException(record.exc_info))
+        # Kept, as by the standard library: handlers share a record, and not each may look at its exception.
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.formatException(record.exc_info)
+        if record.exc_text:
+            parts.append(record.exc_text)
         if record.stack_info:
             parts.append(record.stack_info)
         return "\n".join(parts)

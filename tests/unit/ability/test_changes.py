@@ -36,7 +36,7 @@ def test_each_option_is_known_to_need_a_restart_of_the_worker_or_of_athena() -> 
 
 
 def test_no_option_is_left_out() -> None:
-    tables = {"gpu", "worker", "limits", "resources"}
+    tables = {"gpu", "worker", "limits", "resources", "retry"}
     expected = {item.name for item in fields(Ability)} - tables - {"path"}
     for table in tables:
         expected |= {f"{table}.{item.name}" for item in fields(getattr(ABILITY, table))}

@@ -273,6 +273,7 @@ def test_record_is_described_without_its_result() -> None:
         "queued_ms": 1795425211798,
         "started_ms": 1795425211800,
         "finished_ms": 1795425211801,
+        "retry_at_ms": None,
         "exec_ms": None,
         "batch_size": None,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena.protocol.interface import FORMATS, DataSpec, Interface, Limits, ParamSpec
+from athena.protocol.interface import FORMATS, Canary, DataSpec, Interface, Limits, ParamSpec
 
 GOLDEN = Path(__file__).parents[2] / "contract" / "interface.json"
 
@@ -78,6 +78,7 @@ def test_interface_is_written_as_the_contract_says() -> None:
     assert interface.outputs == (DataSpec("text", 0),)
     assert interface.header_params == ("uid",)
     assert interface.limits == Limits(max_queue_jobs=7, wait_s=2.5)
+    assert interface.canary == Canary(60, {"text": {"text": "aGk="}})
     assert json.loads(interface.encode()) == golden
 
 

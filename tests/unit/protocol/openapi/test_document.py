@@ -157,7 +157,7 @@ def test_the_route_answers_with_the_abilities_that_are_known_now() -> None:
     fleet = SimpleNamespace(interfaces={"echo": ECHO})
     app = Flask(__name__)
     settings = SimpleNamespace(url_prefix="/athena")
-    gateway = SimpleNamespace(watch=SimpleNamespace(fleet=fleet), settings=settings)
+    gateway = SimpleNamespace(watch=SimpleNamespace(fleet=fleet), settings=settings, access=None)
     app.register_blueprint(view.blueprint(cast(Gateway, gateway)))
     client = app.test_client()
 
