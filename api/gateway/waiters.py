@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 #: A lost wake-up costs at most this long: so often the records of all awaited jobs are read again, in bulk.
 RECHECK_S = 10.0
 
+#: So soon they are read again if one could not be read: Redis may be back before the pause is over, and away
+#: again after it.
+FAILED_RECHECK_S = 0.5
+
 #: So many records are read again at a time: thousands in one turn would hold up whoever sends a request then.
 RECHECKED_AT_ONCE = 100
 
@@ -73,6 +77,7 @@ class Waiters:
         # It waits for its turn itself.
         self._loop = BackgroundLoop("the look at awaited jobs", self._recheck_in_turn, lambda: 0)
         self._recheck_now = asyncio.Event()
+        self._has_missed = False
         self._unknown_since_s: dict[str, float] = {}
 
     def start(self) -> None:
@@ -156,7 +161,7 @@ class Waiters:
         self._recheck_now.set()
 
     async def _recheck_in_turn(self) -> None:
-        pause_s = RECHECK_S * random.uniform(0.8, 1.2)
+        pause_s = (FAILED_RECHECK_S if self._has_missed else RECHECK_S) * random.uniform(0.8, 1.2)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._recheck_now.wait(), pause_s)
         self._recheck_now.clear()
@@ -164,10 +169,13 @@ class Waiters:
         self._unknown_since_s = {
             job_id: since_s for job_id, since_s in self._unknown_since_s.items() if job_id in self._futures
         }
+        self._has_missed = False
         for first in range(0, len(awaited), RECHECKED_AT_ONCE):
-            await self._recheck_some(awaited[first : first + RECHECKED_AT_ONCE])
+            if not await self._recheck_some(awaited[first : first + RECHECKED_AT_ONCE]):
+                self._has_missed = True
 
-    async def _recheck_some(self, job_ids: list[str]) -> None:
+    async def _recheck_some(self, job_ids: list[str]) -> bool:
+        """Reads some records again; returns whether Redis answered."""
         # Those that ended meanwhile are not asked for.
         left = [job_id for job_id in job_ids if job_id in self._futures]
         # One that cannot be read keeps no other from being read. Of a lost Redis the link tells.
@@ -175,6 +183,7 @@ class Waiters:
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, StoreError):
                 logger.error("cannot read an awaited job again", exc_info=result)
+        return not any(isinstance(result, StoreError) for result in results)
 
 
 def reply_of(record: JobRecord) -> Reply:

@@ -20,6 +20,9 @@ AGAIN_S = 0.1
 
 WELL = (200, 202)
 
+#: A wait limit has passed; of a job that has ended the answer tells the state.
+TOO_LATE = 504
+
 #: Who asks for a job by its name may be told that there is none, or that it stands otherwise.
 OF_NAMED = (404, 409, 410)
 
@@ -61,7 +64,9 @@ class Caller:
         while True:
             answer = self.ask(do, names, path, **request)
             code = answer.body["header"]["code"]
-            if answer.status in WELL or (answer.status and code in FINAL_CODES):
+            # Who was waited for long enough asks again: he knows his job by its name.
+            has_waited = answer.status == TOO_LATE and not answer.told[0].state
+            if answer.status in WELL or (answer.status and code in FINAL_CODES and not has_waited):
                 return answer
             if do != "run" and answer.status in OF_NAMED:
                 return answer

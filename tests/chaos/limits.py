@@ -5,8 +5,11 @@ from tests.chaos.history import History
 from tests.chaos.stage import GRACE_S, RECORD_TTL_S, Stage
 from tests.chaos.verdict import MAX_ATTEMPTS
 
-#: How long it may take until every job that was accepted has ended.
+#: How long it may take until every job that was accepted has ended, when nothing is broken any more.
 END_S = 120.0
+
+#: How long a job may take of which one fault after the other keeps workers.
+WITHIN_S = 300.0
 
 #: How long a call may take that lasts `LONG_S` and meets no fault; the machine may be slow.
 CALM_S = 40.0
@@ -21,7 +24,7 @@ def tell_limits(stage: Stage, history: History, seed: int) -> None:
         "settings",
         seed=seed,
         record_ttl_s=RECORD_TTL_S,
-        within_s=END_S,
+        within_s=WITHIN_S,
         patience_s=PATIENCE_S,
         calm_s=CALM_S,
         heeded_s=HEEDED_S,

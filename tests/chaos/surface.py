@@ -27,7 +27,7 @@ SHORT_QUEUE_S = (0.05, 1.0)
 MATES = 6
 
 #: How long a task may lie in its queue until its job is known.
-FOUND_S = 60.0
+FOUND_S = 150.0
 
 #: How long processes go on that a job has started: to their own end, or to that of their worker.
 CHILDREN_S = (0.2, 1.0, 1.0, 5.0, 60.0)
