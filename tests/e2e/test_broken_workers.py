@@ -102,7 +102,8 @@ def test_no_job_fails_because_its_process_broke(tmp_path: Path) -> None:
         f"{max(fresh_s):.1f} s at most"
     )
     assert codes == [0] * JOBS
-    assert len(failures) >= JOBS // CALLS
+    # Those that serve at the end have some calls left, and how the jobs are spread is chance.
+    assert len(failures) >= JOBS // CALLS - WORKERS
     assert max(wasted) <= MAX_FAILURES
 
 
