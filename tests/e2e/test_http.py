@@ -320,7 +320,7 @@ def test_a_wrappers_traceback_is_logged_with_the_job_id(faulty: Stack) -> None:
 
     sid = answer.json()["header"]["sid"]
     wait_until(lambda: f"job {sid}: wrapperOnceExec raised" in faulty.log, 60, "log line")
-    after = faulty.log.split(f"job {sid}")[1]
+    after = faulty.log.split(f"job {sid}: wrapperOnceExec raised")[1]
     assert "Traceback" in after and "the model is not in the mood" in after
 
 
