@@ -49,7 +49,7 @@ def test_gateway_raises_its_limit_before_it_serves(monkeypatch: pytest.MonkeyPat
             done.append("serve")
 
     for name in ("check_settings_of_redis", "configure_logs"):
-        monkeypatch.setattr(gateway, name, lambda _: None)
+        monkeypatch.setattr(gateway, name, lambda *_: None)
     monkeypatch.setattr(gateway, "allow_open_files", lambda: done.append("raise"))
     monkeypatch.setattr(gateway, "make_server", lambda *_: Server())
 
