@@ -329,7 +329,8 @@ def test_jobs_that_ran_when_a_process_died_are_blamed(keeper: Keeper, started: l
     worker.end()
 
     text = "the worker process died under the job (killed by SIGSEGV)"
-    assert keeper.buried == [(worker.incarnation, Death(text, ("j1",), 3, SETTINGS.dead_ttl_s, False, text))]
+    death = Death(text, ("j1",), 3, SETTINGS.dead_ttl_s, False, text, worker=worker.node_name)
+    assert keeper.buried == [(worker.incarnation, death)]
 
 
 @pytest.mark.parametrize("status", [0, EX_RECYCLED, EX_LOOP_FAILED])
