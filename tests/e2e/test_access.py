@@ -298,7 +298,10 @@ def test_each_request_of_a_connection_has_its_own_caller(site: Site, first: str,
         expected = [TABLE["`run` a small body of JSON"][column[first]]]
         expected.append(TABLE["`GET /v1/jobs/<id>`"][column[second]])
         expected.append(TABLE["`run` a small body of JSON"][column[second]])
-        assert statuses(site, run(first), show(second), run(second)) == expected, second
+        answered = statuses(site, run(first), show(second), run(second))
+        # A request that is refused before its body has come ends the connection; a large one may be so.
+        is_cut = size > 65536 and expected[0] >= 400 and len(answered) == 1
+        assert answered == (expected[:1] if is_cut else expected), second
 
 
 def test_scopes_limit_what_a_key_opens(site: Site) -> None:
