@@ -13,7 +13,7 @@ from api.http.asgi import Answer, Scope
 from api.http.json_body import JsonBody
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Disconnected
-from athena.errors import AthenaError, GatewayError, InternalError, NotFoundError, WaitTimeoutError
+from athena.errors import AthenaError, GatewayError, InternalError, StoreError, WaitTimeoutError
 from athena.protocol.interface import Interface
 from athena.protocol.references import names_sources
 from athena.protocol.schema import RequestSchema, names_app
@@ -217,7 +217,8 @@ class Call:
         job_id = self.errand.job_id
         record = await self._gateway.read(job_id)
         if record is None:
-            raise NotFoundError(f"job {job_id} of {self.interface.service_id} is gone")
+            # It lay in Redis, which has gone back to an older state since; nobody was told of it yet.
+            raise StoreError(f"Redis lost job {job_id}; send the same request again", retry_after_s=1)
         return accepted_answer(record, self._gateway.settings.url_prefix)
 
     def _waited_too_long(self) -> AthenaError:

@@ -188,3 +188,18 @@ def test_schema_is_asked_once(listener: Listener, monkeypatch: pytest.MonkeyPatc
 
     assert asked(listener, post(with_header(status=4))).status == 400
     assert len(judged) == 1
+
+
+def test_job_that_redis_has_lost_before_its_caller_was_told_is_to_be_sent_again(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(job_id: str, attach: bool = False) -> None:
+        """Redis went back to an older state."""
+
+    monkeypatch.setattr(listener.gateway, "read", lost)
+
+    answer = asked(listener, post(prefer="respond-async"))
+
+    assert answer.status == 503
+    assert "retry-after: 1\r\n" in answer.head + "\r\n"
+    assert b"send the same request again" in answer.body
