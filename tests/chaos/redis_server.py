@@ -172,6 +172,7 @@ class RedisServer:
         """Kills it, and starts it with the state that it had some seconds before."""
         self._leave_file_alone()
         from_s = time.monotonic()
+        self._write_out()
         file = self._file()
         size = file.stat().st_size
         time.sleep(seconds)
@@ -182,6 +183,16 @@ class RedisServer:
         until_s = time.monotonic()
         self.start()
         return Loss(from_s, until_s)
+
+    def _write_out(self) -> None:
+        """Waits until the file has all that was acknowledged before; beside a flush, writes are held back."""
+        wait_for(
+            lambda: not self.client.info("persistence")["aof_pending_bio_fsync"],
+            START_TIMEOUT_S,
+            "no flush goes on",
+        )
+        # The file is written between two turns of the server's loop, of which this is the next.
+        self.client.ping()
 
     def _leave_file_alone(self) -> None:
         """Waits for the end of a rewrite, and lets none begin; the next start allows them again."""

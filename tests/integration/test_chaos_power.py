@@ -87,6 +87,30 @@ def test_server_loses_only_what_it_does_not_promise_to_keep(tmp_path: Path, appe
         assert all(loss.covers(*one) for one in gone)
 
 
+def test_server_that_goes_back_keeps_what_was_acknowledged_before_that(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, EVERYSEC)
+    server.start()
+    try:
+        times: dict[int, tuple[float, float]] = {}
+        with server.slow_disk(1.5):
+            # While a flush goes on, the server holds its writes back.
+            wait_for(lambda: _is_flushing_beside_writes(server, times), 30, "a flush goes on")
+            write_until(server, times, len(times) + 100)
+            loss = server.lose(0.1)
+        left = [int(number) for number in server.client.lrange("numbers", 0, -1)]
+    finally:
+        server.kill()
+
+    assert left == list(range(len(left)))
+    gone = [times[number] for number in range(len(left), len(times))]
+    assert all(loss.covers(*one) for one in gone)
+
+
+def _is_flushing_beside_writes(server: RedisServer, times: dict[int, tuple[float, float]]) -> bool:
+    write_until(server, times, len(times) + 10)
+    return bool(server.client.info("persistence")["aof_pending_bio_fsync"])
+
+
 def test_slow_disk_delays_those_who_wait_for_it(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, ALWAYS)
     server.start()
