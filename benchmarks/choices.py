@@ -1,10 +1,11 @@
-"""What some of Athena's own choices cost: `make bench-choices ARGS=events`, `inline` or `aof`.
+"""What some of Athena's own choices cost: `make bench-choices ARGS=aof`, or another of `CHOICES`.
 
 The variants of a choice run side by side, idle but for one, and are measured in turn, round by round. Ratios
 are medians of the ratios within each round.
 """
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from pathlib import Path
 import redis
 
 from athena.store.address import socket_path
-from benchmarks.harness import Served, cpu_us_per_request, median_of, run_wrk, served
+from athena.supervisor.redis_server import find_server
+from benchmarks.harness import ROOT, Served, cpu_us_per_request, median_of, run_wrk, served
 from benchmarks.noop import request_body
 from benchmarks.tasks import picture_task
 
@@ -90,10 +92,27 @@ def aof() -> tuple[str | Path, list[Variant], list[Case]]:
     return PICTURE, variants, [Case("2 MB", "/picture", picture_task().request, 32)]
 
 
+def allocator() -> tuple[str | Path, list[Variant], list[Case]]:
+    """The bundled Redis with mimalloc, and with the C library's `malloc`."""
+    server = find_server()
+    if not server.is_bundled:
+        raise SystemExit(f"{server} would be measured; the allocator is the bundled one's alone")
+    # A server on PATH is run as it is.
+    folder = ROOT / ".bench" / "malloc"
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / "valkey-server"
+    link.unlink(missing_ok=True)
+    link.symlink_to(server.path)
+    plain = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    cases = [Case(f"1 KB, {clients} clients", "/echo", request_body(), clients) for clients in (1, 64)]
+    return "echo", [Variant("as shipped"), Variant("malloc", plain)], cases
+
+
 CHOICES: dict[str, Callable[[], tuple[str | Path, list[Variant], list[Case]]]] = {
     "events": events,
     "inline": inline,
     "aof": aof,
+    "allocator": allocator,
 }
 
 
