@@ -39,14 +39,7 @@ def run_steps(steps: Steps[T], execute: Callable[[Command], Any]) -> T:
         except ResponseError as refusal:
             return refusal
 
-    reply: Any = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        reply = [run(item) for item in step] if isinstance(step, list) else run(step)
+    return _drive(steps, lambda items: list(map(run, items)))
 
 
 def run_steps_together(steps: Steps[T], run: Callable[[Sequence[Command]], Sequence[Any]]) -> T:
@@ -59,6 +52,18 @@ def run_steps_together(steps: Steps[T], run: Callable[[Sequence[Command]], Seque
     Raises:
         redis.ResponseError: a command was refused that is no attempt; what `run` raises ends it, too.
     """
+
+    def answer(items: Sequence[Step]) -> list[Any]:
+        replies = run([item.command if isinstance(item, Attempt) else item for item in items])
+        for item, reply in zip(items, replies, strict=True):
+            if isinstance(reply, Exception) and not isinstance(item, Attempt):
+                raise reply
+        return list(replies)
+
+    return _drive(steps, answer)
+
+
+def _drive(steps: Steps[T], answer: Callable[[Sequence[Step]], list[Any]]) -> T:
     reply: Any = None
     while True:
         try:
@@ -66,12 +71,7 @@ def run_steps_together(steps: Steps[T], run: Callable[[Sequence[Command]], Seque
         except StopIteration as stop:
             result: T = stop.value
             return result
-        items = step if isinstance(step, list) else [step]
-        replies = run([item.command if isinstance(item, Attempt) else item for item in items])
-        for item, answer in zip(items, replies, strict=True):
-            if isinstance(answer, Exception) and not isinstance(item, Attempt):
-                raise answer
-        reply = list(replies) if isinstance(step, list) else replies[0]
+        reply = answer(step) if isinstance(step, list) else answer([step])[0]
 
 
 async def run_steps_async(steps: Steps[T], execute: Callable[[Command], Awaitable[Any]]) -> T:
