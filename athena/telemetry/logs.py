@@ -12,6 +12,8 @@ from athena.telemetry.log_files import LogFile
 from athena.telemetry.log_lines import JsonFormatter, TextFormatter
 from athena.telemetry.log_streams import STDERR, log_stream
 
+logger = logging.getLogger(__name__)
+
 TEXT, JSON = "text", "json"
 
 #: As a folder: no files.
@@ -42,6 +44,22 @@ class LogOptions:
         """Returns what makes lines of records."""
         return JsonFormatter(self.fields) if self.form == JSON else TextFormatter(self.fields)
 
+    @property
+    def has_file(self) -> bool:
+        """Whether a file is wanted."""
+        return self.folder not in ("", OFF)
+
+    def folder_fault(self) -> str:
+        """Makes the folder where it is not there; returns why no file can be written in it, "" if one can."""
+        if not self.has_file:
+            return ""
+        try:
+            # Closed to others: prints of wrappers may hold inputs.
+            Path(self.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            return f"{self.folder}: {error.strerror}"
+        return "" if os.access(self.folder, os.W_OK | os.X_OK) else f"{self.folder}: it may not be written to"
+
 
 def configure_logs(level: str, options: LogOptions | None = None) -> None:
     """Sends all log records of this process to standard error, and to its file if it has one."""
@@ -50,6 +68,9 @@ def configure_logs(level: str, options: LogOptions | None = None) -> None:
     root.setLevel(level)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    fault = options.folder_fault() if options is not None else ""
+    if fault:
+        logger.warning("no log file is written: %s; ATHENA_LOG_DIR names the folder", fault)
 
 
 def keep_own_logs(options: LogOptions) -> None:
@@ -69,7 +90,7 @@ def own_loggers() -> list[logging.Logger]:
 
 def log_file(options: LogOptions) -> LogFile | None:
     """Returns what writes this process' file; None without one."""
-    if options.folder in ("", OFF):
+    if not options.has_file:
         return None
     file = LogFile(Path(options.folder), options.fields.worker or options.fields.process)
     file.setFormatter(JsonFormatter(options.fields))

@@ -61,6 +61,18 @@ def test_without_a_folder_there_is_no_file(folder: str) -> None:
     assert log_file(LogOptions(folder=folder)) is None
 
 
+def test_folder_is_made_closed_to_others(tmp_path: Path) -> None:
+    options = LogOptions(folder=str(tmp_path / "new" / "logs"))
+
+    assert options.folder_fault() == ""
+    assert (tmp_path / "new" / "logs").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("folder", ["", "off"])
+def test_no_folder_has_no_fault(folder: str) -> None:
+    assert LogOptions(folder=folder).folder_fault() == ""
+
+
 def test_file_is_closed_to_others_and_its_name_is_one(opened: Opener, tmp_path: Path) -> None:
     write(opened(tmp_path, "a/../b@h"), "x")
 
