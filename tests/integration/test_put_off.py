@@ -46,6 +46,17 @@ def fail(store: Store, delay_s: float) -> None:
     assert not store.exists(inflight_key("w1"))
 
 
+def test_failure_that_is_told_twice_stands_where_it_ended_the_job(store: Store) -> None:
+    submit(store)
+    (job,) = store.take()
+    store.raw("HSET", job_key("j1"), "expires_ms", 1)
+
+    # The reply to the first was lost, say, and there was no time left to try again.
+    assert store.finish(job.job_id, job.token, away(30)) == 1
+    assert store.finish(job.job_id, job.token, away(30)) == 1
+    assert store.record("j1").state is JobState.FAILED
+
+
 def test_job_waits_runs_again_before_others_and_is_told_once(store: Store, ear: Ear) -> None:
     submit(store, gateway="g1")
     fail(store, 30)

@@ -9,16 +9,18 @@ local PER_JOB = 8
 local inflight, now, verdicts, ended = INFLIGHT .. ARGV[1], string.format('%d', now_ms()), {}, {}
 
 -- Returns whether the job is tried again.
-local function try_again(i, known)
-  local delay_ms = string.match(ARGV[i + 2], '^retry (%d+)$')
-  if not delay_ms then return false end
+local function try_again(i, known, delay_ms)
   local id, attempt = ARGV[i], string.match(ARGV[i + 1], '^%d+')
   return put_off(id, known, now, delay_ms, attempt, ARGV[i + 4], redis.call('HGET', inflight, id))
 end
 
 local function finish(i)
   local id, token, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local known = facts(id)
+  local known, delay_ms = facts(id), string.match(state, '^retry (%d+)$')
+  if delay_ms then
+    -- What it ends as where it is not tried again: told once more, as after a lost reply, that stands.
+    state = 'failed'
+  end
   if known.state and known.token ~= token then
     return 0
   end
@@ -31,11 +33,9 @@ local function finish(i)
   if known.meter and ARGV[i + 7] ~= '0' then
     meter_device(known.meter, known.service_id, ARGV[2], ARGV[i + 6], ARGV[i + 7])
   end
-  if try_again(i, known) then
+  if delay_ms and try_again(i, known, delay_ms) then
     ended[#ended + 1] = id
     return 1
-  elseif not FINAL[state] then
-    state = 'failed'
   end
   -- Only what failed is kept, so only then is the message needed.
   local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''
