@@ -4,7 +4,8 @@ Each setting is an environment variable `ATHENA_<NAME>`; `ATHENA_<NAME>_FILE` na
 value, for secrets. docs/settings.md is generated from the table below.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,23 @@ ADMIN_VARIABLES = (
     "ATHENA_SEAL_KEY",
     "ATHENA_SEAL_KEY_FILE",
 )
+
+#: What processes of Athena tell each other by; nobody else sets them.
+_OWN_VARIABLES = frozenset(
+    ("ATHENA_BIRTHMARK", "ATHENA_LISTEN_FD", "ATHENA_WORKER_LAUNCH", "ATHENA_WRAPPER_LOGS")
+)
+
+#: Whether and how tests run; they are no settings.
+_TEST_PREFIX = "ATHENA_TEST_"
+
+#: Where a setting comes from.
+DEFAULT, ENVIRONMENT, _OPTION = "default", "environment", "option "
+
+#: Options of commands that are not named after their setting.
+_FLAGS = {"redis_url": "--redis", "data_dir": "--data"}
+
+#: What is shown in place of a secret.
+MASK = "***"
 
 
 def _setting(default: str, parser: Callable[[str], Any], text: str, secret: bool = False) -> Any:
@@ -225,7 +243,7 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = (
-            f"{item.name}={'***' if item.metadata['secret'] else getattr(self, item.name)!r}"
+            f"{item.name}={MASK if item.metadata['secret'] else getattr(self, item.name)!r}"
             for item in fields(self)
         )
         return f"Settings({', '.join(shown)})"
@@ -248,6 +266,53 @@ def setting_table() -> list[SettingRow]:
     ]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A setting as it counts, and where it comes from.
+
+    Attributes:
+        name: the attribute of `Settings`.
+        value: as text; a secret is masked, an empty one is empty.
+        source: `default`, `environment`, `file` with its name, or `option` with its name.
+    """
+
+    name: str
+    variable: str
+    value: str
+    source: str
+
+
+def origins(environ: Mapping[str, str], **options: str | None) -> list[Origin]:
+    """Returns all settings as `from_env` reads them, in the order of their declaration.
+
+    Raises:
+        ConfigError: a value cannot be used; the message names the variable or the option.
+    """
+    settings = from_env(environ, **options)
+    found = []
+    for item in fields(Settings):
+        raw, source = _raw(item, environ, options.get(item.name))
+        value = getattr(settings, item.name)
+        # A file's name counts as the absolute one; a tuple or a map is best told as it was written.
+        shown = str(value) if isinstance(value, Path | str) else raw
+        masked = MASK if item.metadata["secret"] and shown else shown
+        found.append(Origin(item.name, _variable(item.name), masked, source))
+    return found
+
+
+def unknown_variables(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Returns the variables that look like settings and are none, each with the nearest setting, or ""."""
+    known = [_variable(item.name) for item in fields(Settings)]
+    known += [f"{name}_FILE" for name in known]
+    return [
+        (name, next(iter(difflib.get_close_matches(name, known, 1)), ""))
+        for name in sorted(names)
+        if name.startswith(PREFIX)
+        and not name.startswith(_TEST_PREFIX)
+        and name not in _OWN_VARIABLES.union(known)
+    ]
+
+
 def from_env(environ: Mapping[str, str], **options: str | None) -> Settings:
     """Reads the settings.
 
@@ -260,11 +325,8 @@ def from_env(environ: Mapping[str, str], **options: str | None) -> Settings:
     """
     found = {}
     for item in fields(Settings):
-        option = options.get(item.name)
-        if option is None:
-            found[item.name] = _read(item, environ)
-        else:
-            found[item.name] = _parse(item, option, f"--{item.name.replace('_', '-')}")
+        raw, source = _raw(item, environ, options.get(item.name))
+        found[item.name] = _parse(item, raw, _place(item, source))
     return Settings(**found)
 
 
@@ -277,19 +339,28 @@ def _variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _read(item: Any, environ: Mapping[str, str]) -> Any:
+def _raw(item: Any, environ: Mapping[str, str], option: str | None) -> tuple[str, str]:
+    """Returns a setting's text and where it comes from (see `Origin`)."""
     variable = _variable(item.name)
+    if option is not None:
+        return option, _OPTION + _FLAGS.get(item.name, f"--{item.name.replace('_', '-')}")
     raw = environ.get(variable)
-    source = environ.get(variable + "_FILE")
-    if raw is None and source:
-        try:
-            # Editors end a file with a line break, which is no part of a secret.
-            raw = Path(source).read_text().strip()
-        except OSError as error:
-            raise ConfigError(f"{variable}_FILE: cannot read {source}: {error.strerror}") from None
-    if raw is None:
-        raw = item.metadata["default"]
-    return _parse(item, raw, variable)
+    if raw is not None:
+        return raw, ENVIRONMENT
+    file = environ.get(variable + "_FILE")
+    if not file:
+        return item.metadata["default"], DEFAULT
+    try:
+        # Editors end a file with a line break, which is no part of a secret.
+        return Path(file).read_text().strip(), f"file {file}"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigError(f"{variable}_FILE: cannot read {file}: {reason}") from None
+
+
+def _place(item: Any, source: str) -> str:
+    """Returns what an error names: the option that was given, else the variable."""
+    return source.removeprefix(_OPTION) if source.startswith(_OPTION) else _variable(item.name)
 
 
 def _parse(item: Any, raw: str, source: str) -> Any:

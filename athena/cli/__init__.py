@@ -9,6 +9,7 @@ from athena.cli import parts, serve
 from athena.cli.author import check, create, example, pack, run, schema
 from athena.cli.operate import (
     abilities,
+    config,
     credentials,
     dead,
     doctor,
@@ -45,6 +46,7 @@ MODULES = (
     quotas,
     trail,
     doctor,
+    config,
     logs,
     parts,
 )

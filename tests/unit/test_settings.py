@@ -1,12 +1,16 @@
 """Settings: defaults, sources, refusals."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from athena.errors import ConfigError
-from athena.settings import Settings, from_env, setting_table
+from athena.settings import Settings, from_env, origins, setting_table, unknown_variables
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("athena", "api", "workers")
 
 
 def test_defaults_are_used_when_nothing_is_set() -> None:
@@ -96,3 +100,68 @@ def test_table_has_a_row_with_help_for_each_setting() -> None:
 
     assert [row.variable for row in table] == [f"ATHENA_{item.name.upper()}" for item in fields(Settings)]
     assert all(row.help for row in table)
+
+
+def found(environ: dict[str, str], **options: str) -> dict[str, tuple[str, str]]:
+    return {item.variable: (item.value, item.source) for item in origins(environ, **options)}
+
+
+def test_each_setting_tells_where_it_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "grace"
+    file.write_text("7\n")
+    environ = {"ATHENA_PORT": "81", "ATHENA_GRACE_S_FILE": str(file), "ATHENA_HOST": "::1"}
+
+    told = found(environ, host="::")
+
+    assert told["ATHENA_PORT"] == ("81", "environment")
+    assert told["ATHENA_GRACE_S"] == ("7", f"file {file}")
+    assert told["ATHENA_HOST"] == ("::", "option --host")
+    assert told["ATHENA_LOG_LEVEL"] == ("INFO", "default")
+    assert told["ATHENA_DATA_DIR"] == (str(Path.cwd() / ".athena"), "default")
+    assert list(told) == [row.variable for row in setting_table()]
+
+
+def test_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
+    file = tmp_path / "seal"
+    file.write_text("hunter2" * 8)
+    environ = {
+        "ATHENA_ADMIN_TOKEN": "hunter2-hunter2-hunter2",
+        "ATHENA_SEAL_KEY_FILE": str(file),
+        "ATHENA_SENTINEL_PASSWORD": "hunter2",
+    }
+
+    told = found(environ, redis_url="redis://:hunter2@host")
+
+    assert "hunter2" not in str(told)
+    assert told["ATHENA_ADMIN_TOKEN"] == ("***", "environment")
+    assert told["ATHENA_SEAL_KEY"] == ("***", f"file {file}")
+    assert told["ATHENA_REDIS_URL"] == ("***", "option --redis")
+    assert found({})["ATHENA_ADMIN_TOKEN"] == ("", "default")
+
+
+def test_origins_refuse_what_the_start_refuses() -> None:
+    with pytest.raises(ConfigError, match="ATHENA_PORT: '0' cannot be used"):
+        origins({"ATHENA_PORT": "0"})
+
+
+def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "port"
+    file.write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigError, match=rf"ATHENA_PORT_FILE: cannot read {file}: it is no text"):
+        from_env({"ATHENA_PORT_FILE": str(file)})
+
+
+def test_variable_that_nobody_reads_is_told_with_the_nearest_setting() -> None:
+    names = ["ATHENA_PROT", "ATHENA_PORT", "ATHENA_REDIS_URL_FILE", "PATH", "ATHENA_LISTEN_FD"]
+    names += ["ATHENA_TEST_FUZZ", "ATHENA_ZZZZZZZZZZ"]
+
+    assert unknown_variables(names) == [("ATHENA_PROT", "ATHENA_PORT"), ("ATHENA_ZZZZZZZZZZ", "")]
+
+
+def test_variables_that_processes_set_for_each_other_are_known() -> None:
+    sources = [path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    named = {name for source in sources for name in re.findall(r'"(ATHENA_[A-Z_]+)"', source)}
+
+    assert "ATHENA_WORKER_LAUNCH" in named
+    assert unknown_variables(named) == []

@@ -1,6 +1,7 @@
 """What operators type.
 
 abilities: forgets abilities
+config: the settings that count
 credentials: applications and their keys
 dead: dead letters
 doctor: what is wrong with this installation
