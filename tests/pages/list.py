@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests import rooms
-from tests.pages import ability, commands, errors, metrics, sdk, settings
+from tests.pages import ability, commands, errors, http, metrics, sdk, settings
 
 #: Page -> what writes all of it.
 PAGES: dict[str, Callable[[], str]] = {
@@ -11,6 +11,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/architecture.md": rooms.page,
     "docs/cli.md": commands.render,
     "docs/errors.md": errors.render,
+    "docs/http.md": http.render,
     "docs/metrics.md": metrics.render,
     "docs/sdk.md": sdk.render,
     "docs/settings.md": settings.render,
