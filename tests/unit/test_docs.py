@@ -28,6 +28,7 @@ from workers.runtime import dispatcher
 
 ROOT = Path(__file__).parents[2]
 EVERY_PAGE = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
+DESIGN_PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/design/*.md"))
 
 #: Tables of ability.toml, beside the keys of `Ability` itself.
 TABLES = {
@@ -236,7 +237,8 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/architecture.md", "docs/changing.md", "docs/design.md", "docs/operations.md"]
+    "name",
+    ["docs/architecture.md", "docs/changing.md", "docs/operations.md", *DESIGN_PAGES],
 )
 def test_files_that_a_page_names_exist(name: str) -> None:
     text = page(name)
@@ -276,6 +278,17 @@ def test_every_page_is_listed() -> None:
     assert {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")} <= links | {
         "README.md"
     }
+
+
+def test_every_decision_is_listed() -> None:
+    listed = re.findall(r"\]\((design/[\w./-]+#[^)]+)\)", page("docs/design.md"))
+    decided = {
+        f"{name.removeprefix('docs/')}#{anchor}" for name in DESIGN_PAGES for anchor in anchors(ROOT / name)
+    }
+    titles = {link for link in decided if link.endswith("-decisions")}
+
+    assert set(listed) == decided - titles
+    assert len(listed) == len(set(listed))
 
 
 def test_words_that_the_glossary_rules_out_are_not_used() -> None:
