@@ -65,8 +65,8 @@ def _route(method: str, path: str, operation: dict[str, Any], schemas: dict[str,
     if "requestBody" in operation:
         parts.append(_body(operation["requestBody"]["content"]))
     responses = operation["responses"].items()
-    rows = ((status, *_answer(response)) for status, response in responses if "$ref" not in response)
-    parts.append(table(("status", "body", "meaning"), rows))
+    answers = ((status, *_answer(response)) for status, response in responses if "$ref" not in response)
+    parts.append(table(("status", "body", "meaning"), answers))
     if errors := ", ".join(status for status, response in responses if "$ref" in response):
         parts.append(f"Errors: {errors}.\n")
     return "\n".join(parts)
