@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from api.access.exposure import exposures
 from api.app import create_server
-from api.fast_path.direct import make_protocol
+from api.fast_path.direct_protocol import make_protocol
 from api.gateway.gateway import Gateway
 from api.http.request_body import ByteBudget
 from api.server import GatewayServer

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from api.access.origin_guard import OriginGuard
 from api.access.permissions import check_permission
 from api.access.proxies import ProxyView
-from api.fast_path.ordinary import FastPath
+from api.fast_path.fast_path import FastPath
 from api.gateway.canaries import Canaries
 from api.gateway.gateway import Gateway
 from api.http.asgi import AsgiServer, InlineFlask

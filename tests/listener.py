@@ -14,7 +14,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from api.app import create_server
-from api.fast_path.direct import make_protocol
+from api.fast_path.direct_protocol import make_protocol
 from api.http.connection import Connection
 from api.http.request_body import ByteBudget
 from api.http.secure_listener import SecureListener

@@ -1,5 +1,5 @@
 """Ordinary requests, answered with little work.
 
-direct: small ones, from the HTTP parser's callbacks
-ordinary: the others, without Flask
+direct_protocol: small ones, from the HTTP parser's callbacks
+fast_path: the others, without Flask
 """

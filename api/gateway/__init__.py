@@ -1,7 +1,7 @@
 """Jobs on their way into the queue and back.
 
 access_log: a line for each request
-answered: jobs that nobody asks for any more
+answered_jobs: jobs that nobody asks for any more
 call: one caller's request, from its arrival to its answer
 canaries: examples that are sent through the queue at intervals
 errand: a job on its way into Redis and back
@@ -13,5 +13,5 @@ submissions: jobs that travel together
 submitter: from an envelope to a job
 throughput: jobs that end in a second
 waiters: callers that wait
-waiting: how a caller waits
+caller: how a caller waits
 """

@@ -4,10 +4,10 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
+from api.gateway.caller import Caller
 from api.gateway.errand import Errand
 from api.gateway.gate import GONE, Visit
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
-from api.gateway.waiting import Caller
 from api.http.answers import accepted_answer, ended_answer
 from api.http.asgi import Answer, Scope
 from api.http.json_body import JsonBody

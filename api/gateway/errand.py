@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from api.gateway.caller import UNWATCHED_S, Caller, ends_within, wait_watched
 from api.gateway.job_client import JobClient
-from api.gateway.waiting import UNWATCHED_S, Caller, ends_within, wait_watched
 from athena.access.quotas import nothing_left, rate_left
 from athena.protocol.enums import JobState
 from athena.store.submission import Reply, Submission

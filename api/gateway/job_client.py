@@ -5,7 +5,7 @@ import contextlib
 import uuid
 from typing import Any
 
-from api.gateway.answered import Answered
+from api.gateway.answered_jobs import AnsweredJobs
 from api.gateway.submissions import OnVerdict, Submissions
 from api.gateway.waiters import BriefFuture, Patience, Waiters, reply_of
 from api.redis.link import RedisLink, Subscriber
@@ -47,7 +47,7 @@ class JobClient:
         # Payloads go by a connection of their own, so that they do not hold up the small commands.
         self._payload_link = RedisLink(address, timeout_s)
         self._submissions = Submissions(self._link)
-        self._answered = Answered(self._link)
+        self._answered = AnsweredJobs(self._link)
         self._waiters = Waiters(self.recheck)
         self._subscriber = Subscriber(
             address, timeout_s, reply_channel(self.id), self._waiters.on_push, self._waiters.recheck

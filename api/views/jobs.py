@@ -8,10 +8,10 @@ from dataclasses import replace
 from flask import Blueprint, Response, request
 
 from api.access.key_book import Caller
+from api.gateway.caller import MAX_WAIT_S, wait_for_end
 from api.gateway.gate import caller_of
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import reply_of
-from api.gateway.waiting import MAX_WAIT_S, wait_for_end
 from api.http.answers import accepted_response, ended_response, job_response, json_response, result_gone
 from api.http.asgi import BODY, SCOPE
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError

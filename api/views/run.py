@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, request
 
 from api.gateway.call import Call, handed_on, open_call
+from api.gateway.caller import MAX_WAIT_S
 from api.gateway.gate import visit_of
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
-from api.gateway.waiting import MAX_WAIT_S
 from api.http.answers import response_of
 from api.http.asgi import BODY, SCOPE, Scope
 from api.http.forms import JSON, check_media_type, identity_of, read_upload

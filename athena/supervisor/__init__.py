@@ -12,7 +12,7 @@ orphans: processes that others have left behind
 placement: which workers a host starts
 programs: what is started by name
 redis_server: server programs that can be the embedded Redis
-rolling: replacement, one process after the other
+rolling_restart: replacement, one process after the other
 supervisor: the loop that owns the processes
 watchdog: when a worker is to be ended
 worker_child: one worker process

@@ -16,7 +16,7 @@ from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.gpu_watch import GpuWatch
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement, Plan, make_plan
-from athena.supervisor.rolling import Turn
+from athena.supervisor.rolling_restart import Turn
 from athena.supervisor.supervisor import Supervisor
 from athena.supervisor.worker_child import WorkerChild
 

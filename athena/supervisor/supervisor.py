@@ -10,7 +10,7 @@ from types import FrameType
 
 from athena.supervisor.child import Child, StartError, describe_exit
 from athena.supervisor.orphans import Orphans
-from athena.supervisor.rolling import RollingRestart
+from athena.supervisor.rolling_restart import RollingRestart
 from athena.telemetry.log_streams import LogReaders
 
 logger = logging.getLogger(__name__)

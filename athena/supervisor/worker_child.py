@@ -20,7 +20,7 @@ from athena.supervisor.child import Child, Phase, StartError, describe_exit
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.programs import WORKER
-from athena.supervisor.rolling import Turn
+from athena.supervisor.rolling_restart import Turn
 from athena.supervisor.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
 
 logger = logging.getLogger(__name__)

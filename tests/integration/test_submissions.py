@@ -9,8 +9,8 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError
 
-from api.gateway import answered, submissions
-from api.gateway.answered import Answered
+from api.gateway import answered_jobs, submissions
+from api.gateway.answered_jobs import AnsweredJobs
 from api.gateway.submissions import Submissions
 from api.redis.link import RedisLink
 from athena.errors import StoreError
@@ -155,8 +155,8 @@ def test_all_are_told_when_redis_cannot_be_reached() -> None:
 def test_what_was_answered_goes_after_a_while(
     redis_server: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answered, "KEPT_S", 0.2)
-    monkeypatch.setattr(answered, "DROPPED_AT_ONCE", 2)
+    monkeypatch.setattr(answered_jobs, "KEPT_S", 0.2)
+    monkeypatch.setattr(answered_jobs, "DROPPED_AT_ONCE", 2)
     names = [f"j{number}" for number in range(5)]
     for name in [*names, "other"]:
         redis_client.hset(job_key(name), "state", "succeeded")
@@ -164,7 +164,7 @@ def test_what_was_answered_goes_after_a_while(
 
     async def scenario() -> None:
         async with connected(redis_server) as link:
-            target = Answered(link)
+            target = AnsweredJobs(link)
             for name in names:
                 target.add(name)
             await asyncio.sleep(0.05)
@@ -177,12 +177,12 @@ def test_what_was_answered_goes_after_a_while(
 
 
 def test_what_was_answered_is_left_to_its_ttl_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answered, "KEPT_S", 0.01)
+    monkeypatch.setattr(answered_jobs, "KEPT_S", 0.01)
     complaints: list[dict[str, Any]] = []
 
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        target = Answered(RedisLink("redis://127.0.0.1:1/0", 1))
+        target = AnsweredJobs(RedisLink("redis://127.0.0.1:1/0", 1))
         target.add("j1")
         await asyncio.sleep(0.1)
         target.add("j2")

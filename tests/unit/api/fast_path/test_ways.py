@@ -12,7 +12,7 @@ import orjson
 import pytest
 import requests
 
-from api.fast_path.direct import MAX_BYTES
+from api.fast_path.direct_protocol import MAX_BYTES
 from api.http.asgi import AsgiServer, InlineFlask
 from athena.jobs.record import JobRecord
 from athena.protocol.interface import DataSpec, Interface, Limits

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from api.gateway import caller as callers
 from api.gateway import errand as errands
 from api.gateway import waiters as waiters_module
-from api.gateway import waiting
 from api.gateway.call import open_call
+from api.gateway.caller import wait_for_end
 from api.gateway.errand import Errand
 from api.gateway.gateway import Gateway
 from api.gateway.submissions import OnVerdict
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
-from api.gateway.waiting import wait_for_end
 from api.http.request_body import ByteBudget, Disconnected, RequestBody
 from athena.errors import QueueFullError, StoreError
 from athena.jobs.record import JobRecord
@@ -111,7 +111,7 @@ def gateway() -> LonelyGateway:
 @pytest.fixture(params=[0.0, 5.0], ids=["watched", "unwatched"])
 def either_phase(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the caller is watched for going away from the first moment on, or not at all."""
-    monkeypatch.setattr(waiting, "UNWATCHED_S", request.param)
+    monkeypatch.setattr(callers, "UNWATCHED_S", request.param)
 
 
 @pytest.mark.usefixtures("either_phase")
@@ -137,7 +137,7 @@ def test_job_is_left_when_the_time_is_up(wait_s: float, gateway: LonelyGateway) 
 def test_job_is_left_when_the_caller_hangs_up(
     gateway: LonelyGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "UNWATCHED_S", 0.0)
+    monkeypatch.setattr(callers, "UNWATCHED_S", 0.0)
 
     with pytest.raises(Disconnected):
         waited(gateway, hang_up, 10)

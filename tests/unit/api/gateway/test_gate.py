@@ -11,7 +11,7 @@ import pytest
 
 from api.access.origin_guard import OriginGuard
 from api.app import create_app
-from api.fast_path.ordinary import FastPath
+from api.fast_path.fast_path import FastPath
 from api.gateway.gate import Rule, Visit
 from api.http.asgi import AsgiServer, InlineFlask
 from api.http.patience import BODY_S

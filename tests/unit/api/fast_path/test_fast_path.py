@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.fast_path.ordinary import FastPath
+from api.fast_path.fast_path import FastPath
 from api.gateway.gateway import Gateway
 from api.gateway.submissions import OnVerdict
 from api.http.asgi import Answer

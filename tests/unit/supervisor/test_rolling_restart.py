@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from athena.supervisor.child import Child, Phase
-from athena.supervisor.rolling import RollingRestart, Turn
+from athena.supervisor.rolling_restart import RollingRestart, Turn
 
 
 class Puppet(Child):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.access.digests import check_body
-from api.fast_path.ordinary import FastPath
+from api.fast_path.fast_path import FastPath
 from api.gateway.call import CALL, Call, problem_of
 from api.gateway.gate import GONE, Visit
 from api.gateway.gateway import Gateway

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from api.fast_path.direct import MAX_BYTES, DirectProtocol, make_protocol
+from api.fast_path.direct_protocol import MAX_BYTES, DirectProtocol, make_protocol
 from api.gateway import errand as errands
 from api.gateway import waiters as waiters_module
 from api.http.heads import BROWSER_RULES

@@ -6,10 +6,10 @@ judged or let through the gate twice. tests/e2e/test_fast_path.py holds the answ
 """
 
 from api.gateway.call import CALL, Ability, Call, handed_on, open_call, problem_of
+from api.gateway.caller import UNWATCHED_S
 from api.gateway.gate import Visit, visit_of
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Submitter
-from api.gateway.waiting import UNWATCHED_S
 from api.http.asgi import Answer, Scope
 from api.http.heads import Headers, is_json
 from api.http.request_body import RequestBody

@@ -16,7 +16,7 @@ TICK_S = 0.05
 DROPPED_AT_ONCE = 100
 
 
-class Answered:
+class AnsweredJobs:
     """Drops records and results a while after they were answered.
 
     Without this they go with their TTL, later, and each costs Redis more: it finds what has expired by
