@@ -29,7 +29,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-builds bench-choices chaos soak clients hostile docs house build clean stale
+.PHONY: bench-access bench-edges bench-logs bench-builds bench-choices chaos soak clients hostile docs house build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -108,6 +108,10 @@ bench-access: $(VENV)/.dev  ## Measure what keys and signatures cost
 bench-edges: $(VENV)/.dev  ## Measure what quotas and TLS cost
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.edges $(ARGS)
+
+bench-logs: $(VENV)/.dev  ## Measure what the access log and lines of JSON cost
+	@scripts/install-wrk.sh
+	@exec $(PYTHON) -m benchmarks.logs $(ARGS)
 
 clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and renew the table in docs/clients.md
 	@scripts/install-clients.sh
