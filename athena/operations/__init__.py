@@ -2,7 +2,7 @@
 
 audit: the books compared with the records
 canaries: who sends an ability's example, and how it fared
-checkup: what an operator can have wrong
+checkup: what `athena doctor` finds wrong
 credentials: applications and their keys
 jobs: show, cancel, retry; dead letters
 listing: lists of jobs, page by page

@@ -276,6 +276,7 @@ def site_terminal(site: Site, environment: dict[str, str]) -> Iterator[Terminal]
     tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"PATH": tools, "ATHENA_REDIS_URL": site.stack.redis_url, "LOG": str(site.stack.log_path)}
     own["DATA"] = str(site.stack.data_dir)
+    own |= {"ATHENA_PORT": str(site.stack.port), "ATHENA_FLOWER_PORT": "0"}
     terminal = Terminal(site.folder, {**own, **environment})
     try:
         yield terminal
