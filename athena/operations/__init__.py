@@ -11,5 +11,6 @@ quotas: how much applications may use, and have used
 queues: queues, workers, hosts
 refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is
+surveys: what metrics tell of abilities
 trail: what operators have done
 """

@@ -27,6 +27,8 @@ local function adopt(id, queue, message)
     'expires_ms', now + tonumber(ARGV[5]))
   redis.call('ZADD', OPEN .. service_id, now + tonumber(ARGV[5]), id)
   redis.call('HINCRBY', LOAD .. service_id, 'bytes', #message)
+  local lane = string.match(queue, '%.(high)$') or string.match(queue, '%.(low)$') or 'normal'
+  redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane, 1)
   return true
 end
 
@@ -118,7 +120,7 @@ end
 if #silent > 0 then
   redis.call('DEL', unpack(silent))
 end
-close_books(false)
+close_books()
 if failure and count == 0 then
   error(failure)
 end
