@@ -141,6 +141,8 @@ class GatewayObserver:
 
     async def _measure(self, now_s: float) -> None:
         service_ids = list(self.schemas)
+        if not service_ids:
+            return
         reply = await self._link.execute(fold_command(service_ids))
         for service_id, ended in ended_counts(service_ids, reply).items():
             self._throughputs.setdefault(service_id, Throughput()).observe(now_s, ended)
