@@ -29,16 +29,17 @@ _TIMES = {"wait": JOB_QUEUE_WAIT, "run": JOB_RUN, "total": JOB_TOTAL}
 def job_samples(survey: Survey) -> Iterator[Sample]:
     """Returns what is counted of an ability."""
     service_id, counts = survey.service_id, survey.counts
-    for metric, kind in ((JOBS_SUBMITTED, "in"), (JOBS_REJECTED, "refused")):
-        for (word,), count in counts.of(kind).items():
-            yield Sample(metric, (service_id, word), count)
+    for lane, count in survey.submitted().items():
+        yield Sample(JOBS_SUBMITTED, (service_id, lane), count)
+    for (reason,), count in counts.of("refused").items():
+        yield Sample(JOBS_REJECTED, (service_id, reason), count)
     # The metric's labels are the other way round.
     for metric, kind in ((JOBS_FINISHED, "end"), (WORKER_EXITS, "exit")):
         for (word, gpu_type), count in counts.of(kind).items():
             yield Sample(metric, (service_id, gpu_type, word), count)
     for (gpu_type,), load_ms in counts.of("loaded_ms").items():
         yield Sample(MODEL_LOAD, (service_id, gpu_type), load_ms / 1000)
-    yield Sample(JOBS_MOVED, (service_id,), counts.of("moved").get((), 0))
+    yield Sample(JOBS_MOVED, (service_id,), sum(counts.of("moved").values()))
     yield Sample(JOB_RETRIES, (service_id,), survey.retries)
     yield Sample(WORKER_BREAKS, (service_id,), survey.breaks)
     yield Sample(JOBS_OPEN, (service_id,), survey.open_jobs)

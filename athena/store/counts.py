@@ -5,11 +5,12 @@ known; LE is a limit in milliseconds, and the number is of times above the next 
 
 | field | what |
 |---|---|
-| `in LANE` | jobs that were accepted |
+| `in LANE` | jobs that came by other ways than a queue that is there: see `Survey.submitted` |
+| `canaries LANE` | jobs that are in no metric |
 | `end STATE TYPE` | jobs that ended |
 | `refused REASON` | jobs that were not accepted |
 | `try RESULT TYPE` | runs that did not end their job |
-| `moved` | jobs that went to another queue, because their type lost its last worker |
+| `moved LANE` | jobs that went to another queue, because their type lost its last worker |
 | `exit CAUSE TYPE` | worker processes that ended |
 | `loaded_ms TYPE` | how long it took to load the model last |
 | `run LE TYPE`, `wait LE TYPE`, `total LE TYPE` | jobs whose time was at most LE |
@@ -21,10 +22,12 @@ known; LE is a limit in milliseconds, and the number is of times above the next 
 HTTP requests that are for no ability are counted under the service_id "".
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from athena.jobs.queues import QueueName
 from athena.store.scripts import FOLD, SURVEY, Command, pairs
 
 #: The limit of the last bucket.
@@ -42,12 +45,14 @@ class Queue:
 
     Attributes:
         oldest_s: how long ago the job was accepted that is next; 0 if there is none.
+        given_in: how many jobs it was ever given.
     """
 
     name: str
     jobs: int
     oldest_s: float
     is_paused: bool
+    given_in: int
 
 
 @dataclass
@@ -98,7 +103,7 @@ class Counts:
 
 
 #: Kinds of fields whose words are fewer or more than two, each with how many there are behind the first.
-_WORDS = {"in": 1, "refused": 1, "moved": 0, "loaded_ms": 1, "http": 1}
+_WORDS = {"in": 1, "canaries": 1, "moved": 1, "refused": 1, "loaded_ms": 1, "http": 1}
 
 _TIMES = ("run", "wait", "total")
 
@@ -157,6 +162,18 @@ class Survey:
     retries: int
     breaks: int
 
+    def submitted(self) -> dict[str, int]:
+        """Returns lane -> jobs that were accepted.
+
+        The numbers that queues give out count them, without a command more for each job.
+        """
+        numbers = Counter({lane: count for (lane,), count in self.counts.of("in").items()})
+        for queue in self.queues:
+            numbers[QueueName.parse(queue.name).lane] += queue.given_in
+        for kind in ("moved", "canaries"):
+            numbers.subtract({lane: count for (lane,), count in self.counts.of(kind).items()})
+        return dict(numbers)
+
 
 def survey_command(service_ids: Iterable[str]) -> Command:
     """Reads what metrics tell of some abilities, after it has taken into the counts what has ended."""
@@ -176,6 +193,6 @@ def surveys(service_ids: Sequence[str], reply: Any) -> list[Survey]:
 
 def _queues(flat: Sequence[Any], now_ms: int) -> Iterator[Queue]:
     items = iter(flat)
-    for name, jobs, queued_ms, paused in zip(items, items, items, items, strict=True):
+    for name, jobs, queued_ms, paused, given_in in zip(*[items] * 5, strict=True):
         oldest_s = max(0, now_ms - queued_ms) / 1000 if queued_ms else 0.0
-        yield Queue(name.decode(errors="replace"), jobs, oldest_s, bool(paused))
+        yield Queue(name.decode(errors="replace"), jobs, oldest_s, bool(paused), given_in)

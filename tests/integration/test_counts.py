@@ -61,7 +61,7 @@ def test_jobs_are_counted_as_they_come_and_end(fleet: Store) -> None:
 
     found = counts(fleet)
 
-    assert found.of("in") == {("normal",): 3, ("high",): 1}
+    assert survey(fleet).submitted() == {"normal": 3, "high": 1}
     assert found.of("end") == {("succeeded", "cpu"): 1, ("failed", "cpu"): 1, ("canceled", ""): 1}
     assert survey(fleet).open_jobs == 1
 
@@ -80,7 +80,7 @@ def test_request_that_finds_its_job_is_no_new_one(fleet: Store) -> None:
     for _ in range(2):
         fleet.submit("j1", request_id="r1")
 
-    assert counts(fleet).of("in") == {("normal",): 1}
+    assert survey(fleet).submitted() == {"normal": 1}
     assert counts(fleet).of("refused") == {}
 
 
@@ -99,7 +99,7 @@ def test_rejected_jobs_are_counted_by_reason(fleet: Store, reason: str, changes:
 
     assert verdict[0] not in (b"accepted", b"attached")
     assert counts(fleet).of("refused") == {(reason,): 1}
-    assert counts(fleet).of("in") == {("normal",): 1}
+    assert survey(fleet).submitted() == {"normal": 1}
 
 
 def test_job_whose_keys_are_of_a_wrong_kind_is_counted_as_rejected(
@@ -117,7 +117,7 @@ def test_canaries_are_not_counted(fleet: Store) -> None:
     run(fleet, "j1", abandonable=True)
 
     found = counts(fleet)
-    assert found.of("in") == {("normal",): 1}
+    assert survey(fleet).submitted() == {"normal": 1}
     assert found.of("end") == {("succeeded", "cpu"): 1}
     assert found.spread("run")["cpu"].count == 1
 
@@ -194,7 +194,7 @@ def test_runs_that_end_no_job_are_told_by_their_result(fleet: Store) -> None:
     assert found.of("try") == {("retried", "cpu"): 1, ("broken", "cpu"): 1, ("died", "cpu"): 1}
     assert found.spread("run")["cpu"].count == 2
     assert found.of("end") == {("succeeded", "cpu"): 1}
-    assert found.of("in") == {("normal",): 1}
+    assert survey(fleet).submitted() == {"normal": 1}
 
 
 def test_death_of_a_worker_is_counted_once(fleet: Store) -> None:
@@ -229,7 +229,8 @@ def test_moved_and_expired_jobs_are_counted(fleet: Store, redis_client: redis.Re
     fleet.run(sweep_command("echo", [ANY_QUEUE, CPU_QUEUE], 60, 60, False, moves))
 
     found = counts(fleet)
-    assert found.of("moved") == {(): 1}
+    assert found.of("moved") == {("normal",): 1}
+    assert survey(fleet).submitted() == {"normal": 2}
     assert found.of("end") == {("expired", ""): 1}
 
 

@@ -31,9 +31,9 @@ local function finish(i)
     return known.state == state and 1 or 0
   end
   if ARGV[i + 7] ~= '0' then
-    known.ran = string.format('%d %s %s', ARGV[i + 6] * 10 + 0.5, ARGV[i + 7], ARGV[2])
+    known.exec_ms, known.batch_size, known.gpu_type = ARGV[i + 6], ARGV[i + 7], ARGV[2]
   end
-  if known.meter and known.ran then
+  if known.meter and known.exec_ms then
     meter_device(known.meter, known.service_id, ARGV[2], ARGV[i + 6], ARGV[i + 7])
   end
   if delay_ms and try_again(i, known, delay_ms) then

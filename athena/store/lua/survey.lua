@@ -2,7 +2,8 @@
 --
 -- ARGV  abilities
 -- Returns the time in milliseconds, and per ability, empty for one whose keys are not what they should be: {its counts;
--- four items per queue that holds jobs, or did: name, jobs, when the next one was accepted or 0, '1' if it is paused;
+-- five items per queue that holds jobs, or did: name, jobs, when the next one was accepted or 0, '1' if it is paused, jobs
+-- that it has accepted;
 -- open jobs; jobs that are put off; retries; breaks}
 
 local has_written = false
@@ -16,7 +17,8 @@ local function queues_of(service_id)
       oldest = id and redis.call('HGET', JOB .. id, 'queued_ms')
     end
     found[place + 1], found[place + 2], found[place + 3] = queue, jobs, tonumber(oldest) or 0
-    found[place + 4] = redis.call('HGET', LINE .. queue, 'paused') or ''
+    local line = redis.call('HMGET', LINE .. queue, 'paused', 'in')
+    found[place + 4], found[place + 5] = line[1] or '', tonumber(line[2]) or 0
   end
   return found
 end

@@ -142,7 +142,7 @@ local function move(queue, target, lane)
     redis.call('HSET', LINE .. queue, 'out', last)
   end
   if moved > 0 then
-    redis.call('HINCRBY', COUNTS .. service_id, 'moved', moved)
+    redis.call('HINCRBY', COUNTS .. service_id, 'moved ' .. lane_of(queue), moved)
   end
 end
 
@@ -163,6 +163,11 @@ for _, queue in ipairs(listed) do
     local is_paused = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
     if not is_paused or redis.call('HEXISTS', LINE .. service_id, 'paused') == 1 then
       redis.call('SREM', QUEUES .. service_id, queue)
+      -- What it has accepted stays counted.
+      local given_in = tonumber(redis.call('HGET', LINE .. queue, 'in')) or 0
+      if given_in > 0 then
+        redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane_of(queue), given_in)
+      end
       redis.call('UNLINK', LINE .. queue, BELL .. queue)
     end
   end

@@ -27,8 +27,7 @@ local function adopt(id, queue, message)
     'expires_ms', now + tonumber(ARGV[5]))
   redis.call('ZADD', OPEN .. service_id, now + tonumber(ARGV[5]), id)
   redis.call('HINCRBY', LOAD .. service_id, 'bytes', #message)
-  local lane = string.match(queue, '%.(high)$') or string.match(queue, '%.(low)$') or 'normal'
-  redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane, 1)
+  redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane_of(queue), 1)
   return true
 end
 

@@ -145,7 +145,8 @@ local function submit(at, queue_name, request_key, is_wanted)
   end
   queue.seq, queue.depth = queue.seq + 1, queue.depth + 1
   queue.messages[#queue.messages + 1] = ARGV[at + 1]
-  -- `abandonable` comes last in a record; 2 are a gateway's own examples, which nobody counts.
+  -- `abandonable` comes last in a record; 2 are a gateway's own examples, which are in no metric. What is accepted is
+  -- counted by the queue's numbers, which are written in any case.
   if ARGV[at + 11] == '1' and ARGV[at + FIXED - 1 + ARGV[at + 12]] == '2' then
     queue.canaries = queue.canaries + 1
   end
@@ -175,9 +176,8 @@ local function push(name, queue)
       enroll(queue.service_id, name)
     end
     ring(name)
-    if added > queue.canaries then
-      local lane = string.match(name, '%.(high)$') or string.match(name, '%.(low)$') or 'normal'
-      count(queue.service_id, 'in ' .. lane, added - queue.canaries)
+    if queue.canaries > 0 then
+      count(queue.service_id, 'canaries ' .. lane_of(name), queue.canaries)
     end
   end
 end

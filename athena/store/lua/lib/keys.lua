@@ -17,6 +17,11 @@ local function admit_writes()
   redis.call('UNLINK', 'athena:none')
 end
 
+-- The lane of a queue.
+local function lane_of(queue)
+  return string.match(queue, '%.(high)$') or string.match(queue, '%.(low)$') or 'normal'
+end
+
 -- The incarnation in a token.
 local function holder(token)
   return string.match(token or '', ':(.*)$')

@@ -40,6 +40,17 @@ local function page_of(service_id)
   return page
 end
 
+-- Notes what metrics count of a job that ends, or is tried again.
+local function note_line(known, what, total_ms)
+  if known.abandonable == CANARY then return end
+  local lines, gpu_type = page_of(known.service_id).lines, known.gpu_type or ''
+  if known.exec_ms then
+    lines[#lines + 1] = string.format('%s %d %d %s %s;', what, total_ms, known.exec_ms * 10 + 0.5, known.batch_size, gpu_type)
+  else
+    lines[#lines + 1] = string.format('%s %d - 0 %s;', what, total_ms, gpu_type)
+  end
+end
+
 -- Notes a job that is listed as ended for its app. One that only its caller knew was not listed as open.
 local function book_app(id, now, known)
   local app_id = redis.call('HGET', JOB .. id, 'app_id') or ''
@@ -136,9 +147,7 @@ local function settle(id, known, now, state, code, text, gpu_type, result, queue
   local page = page_of(known.service_id)
   page.bytes = page.bytes + known.bytes
   page.ids[#page.ids + 1] = id
-  if known.abandonable ~= CANARY then
-    page.lines[#page.lines + 1] = string.format('%s %d %s;', state, now - (known.queued_ms or now), known.ran or '- 0 ' .. (known.gpu_type or gpu_type))
-  end
+  note_line(known, state, now - (known.queued_ms or now))
   if known.meter then
     meter_count(known.meter, known.service_id, 'open', -1)
     meter_count(known.meter, known.service_id, 'bytes', -known.bytes)
