@@ -1,7 +1,8 @@
 """What is counted of jobs and workers, as the scripts have written it.
 
-A hash for each ability (`athena.store.keys.counts_key`) holds a number for each of these fields. A GPU type comes
-last, "" where none is known; LE is a limit in milliseconds, and the number is of times above the next smaller one:
+A hash for each ability (`athena.store.keys.counts_key`) holds a number for each of these fields. A GPU type
+comes last, "" where none is known; LE is a limit in milliseconds, and the number is of times above the next
+smaller one:
 
 | field | what |
 |---|---|
