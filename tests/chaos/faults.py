@@ -16,13 +16,13 @@ from tests.chaos.deaths import BOTH, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, D
 from tests.chaos.envelopes import LONG, SERVICES, envelope
 from tests.chaos.failover_faults import FailoverFaults
 from tests.chaos.families import offspring
+from tests.chaos.limits import MAX_ATTEMPTS
 from tests.chaos.load import LONG_S, Load
 from tests.chaos.machine_faults import MachineFaults
 from tests.chaos.network_faults import NetworkFaults
 from tests.chaos.recovery import Recovery
 from tests.chaos.redis_faults import RedisFaults
 from tests.chaos.stage import Host, Stage, incarnation_of
-from tests.chaos.verdict import MAX_ATTEMPTS
 from tests.proxy import Mode
 
 #: Longer than an observer waits until it takes a silent worker for dead.

@@ -3,7 +3,9 @@
 from tests.chaos.caller import PATIENCE_S
 from tests.chaos.history import History
 from tests.chaos.stage import GRACE_S, RECORD_TTL_S, Stage
-from tests.chaos.verdict import MAX_ATTEMPTS
+
+#: A job is poisoned when so many processes have ended under it.
+MAX_ATTEMPTS = 3
 
 #: How long it may take until every job that was accepted has ended, when nothing is broken any more.
 END_S = 120.0

@@ -160,13 +160,28 @@ def ends_are_wanted(story: Story) -> Iterator[str]:
         states = {seen.state for seen in job.seen if seen.is_final}
         if job.end is not None and job.end["state"] in FINAL:
             states.add(job.end["state"])
-        # A worker whose host is cut off counts as dead, though its run comes to an end.
-        cut_short = sum(
-            run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s) for run in job.runs
-        )
         for state in sorted(states - job.may):
-            if state != "poisoned" or cut_short < story.settings["max_attempts"]:
+            if state != "poisoned" or _deaths_under(story, job) < story.settings["max_attempts"]:
                 yield f"{job.name}: {state}, but may only be {' or '.join(sorted(job.may))}"
+
+
+def _deaths_under(story: Story, job: Job) -> int:
+    """Returns how many deaths of workers a job may have been charged with."""
+    # A worker whose host is cut off counts as dead, though its run comes to an end.
+    cut_short = [
+        run for run in job.runs if run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s)
+    ]
+    if not cut_short or job.end is None:
+        return len(cut_short)
+    # A job that one death is held against counts as begun when it is taken: if its next worker dies before it
+    # writes anything down, only the fault tells of it.
+    from_s = cut_short[0].began_s
+    until_s = from_s + job.end["took_s"]
+    unseen = story.severing(from_s, until_s + story.wrong_by_s(from_s, until_s - from_s))
+    return len(cut_short) + sum(
+        not any(span.overlaps(run.began_s, run.ended_s or run.began_s) for run in cut_short)
+        for span in unseen
+    )
 
 
 def calls_are_answered(story: Story) -> Iterator[str]:
@@ -175,7 +190,8 @@ def calls_are_answered(story: Story) -> Iterator[str]:
         for do, at_s in job.hung:
             yield f"{job.name}: {do} at {at_s:.3f} was never answered"
         for seen in job.seen:
-            if seen.heard_s - seen.sent_s > story.settings["patience_s"]:
+            # Whoever publishes a task is answered by nobody: the harness looks whether a worker has found it.
+            if seen.do != "send" and seen.heard_s - seen.sent_s > story.settings["patience_s"]:
                 yield f"{job.name}: {seen.do} at {seen.sent_s:.3f} took {seen.heard_s - seen.sent_s:.1f} s"
             allowed = STATUSES if seen.do == "run" else STATUSES_OF_NAMED
             if seen.status not in allowed and not seen.is_final:

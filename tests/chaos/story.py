@@ -128,6 +128,10 @@ class Story:
             for span in self.spans
         )
 
+    def severing(self, from_s: float, until_s: float) -> list[Span]:
+        """Returns what may have shut out workers in a time."""
+        return [span for span in self.spans if span.severs and span.overlaps(from_s, until_s)]
+
     def is_given_back(self, run: Run) -> bool:
         """Whether a run outlasted the time of grace of a worker that was told to end."""
         host = self.hosts.get(run.pid)

@@ -18,9 +18,6 @@ CHUNK = 500
 #: How long ago a result may have been written when its caller sees it.
 ON_ITS_WAY_S = 1.0
 
-#: A job is poisoned when so many processes have ended under it.
-MAX_ATTEMPTS = 3
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -119,7 +116,9 @@ def fault_of(job: Accepted, state: str, result: str, begun: int, losses: Iterabl
         is_excused = state == "unknown" and any(loss.covers(job.sent_s, job.heard_s) for loss in losses)
         return "gone with Redis" if is_excused else "lost"
     if state != ("poisoned" if job.is_poison else "succeeded"):
-        return "unlucky" if state == "poisoned" and begun >= MAX_ATTEMPTS else "wrong"
+        # Whether so many workers were ended under it is for the history to say: a worker may die before it
+        # writes down that it began (`rules.ends_are_wanted`).
+        return "unlucky" if state == "poisoned" and begun else "wrong"
     others = [seen_s for seen, seen_s in job.results.items() if seen != result]
     if not others:
         return ""

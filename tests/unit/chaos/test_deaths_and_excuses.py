@@ -192,11 +192,11 @@ def test_job_that_nobody_ended_so_is_wrong(state: str) -> None:
     assert fault_of(accepted(10, 10.5), state, "", 3, [LOSS]) == "wrong"
 
 
-@pytest.mark.parametrize(("cut_short", "fault"), [(2, "wrong"), (3, "unlucky")])
-def test_good_job_is_poisoned_only_by_so_many_ends_of_its_workers(cut_short: int, fault: str) -> None:
-    assert fault_of(accepted(1, 2), "poisoned", "", cut_short, []) == fault
-    assert fault_of(accepted(1, 2, is_poison=True), "poisoned", "", cut_short, []) == ""
-    assert fault_of(accepted(1, 2, is_poison=True), "succeeded", "", cut_short, []) == "wrong"
+@pytest.mark.parametrize(("begun", "fault"), [(0, "wrong"), (1, "unlucky")])
+def test_good_job_is_poisoned_only_if_it_was_begun(begun: int, fault: str) -> None:
+    assert fault_of(accepted(1, 2), "poisoned", "", begun, []) == fault
+    assert fault_of(accepted(1, 2, is_poison=True), "poisoned", "", begun, []) == ""
+    assert fault_of(accepted(1, 2, is_poison=True), "succeeded", "", begun, []) == "wrong"
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,30 @@ def test_run_of_a_host_that_was_cut_off_counts_as_a_death(host: str, is_excused:
     assert ("ends_are_wanted" not in broken_rules(spoiled(cut_off))) == is_excused
 
 
+@pytest.mark.parametrize(("severs", "is_excused"), [(["far"], True), ([], False)])
+def test_worker_may_die_under_a_job_before_it_writes_down_that_it_began(
+    severs: list[str], is_excused: bool
+) -> None:
+    def begun_by_nobody(forge: Forge) -> None:
+        poison_too_soon(forge)
+        line_of(forge.lines, "final", job="twice")["took_s"] = 30
+        for number in (3, 4):
+            forge.note(35 + number, "fault", fault="host killed", number=number, severs=severs)
+            forge.note(35.5 + number, "mended", number=number)
+
+    assert ("ends_are_wanted" not in broken_rules(spoiled(begun_by_nobody))) == is_excused
+
+
+def test_task_that_is_published_is_answered_by_nobody() -> None:
+    def published(forge: Forge) -> None:
+        forge.want(2, "foreign")
+        forge.ask(2, 89, "foreign", "send", status=202)
+        forge.run(3, 3.5, "foreign", "r50")
+        forge.final("foreign", result="r50.dforeign")
+
+    assert broken_rules(spoiled(published)) == {}
+
+
 def test_fault_that_was_never_whole_again_explains_what_came_of_it() -> None:
     def never_whole(forge: Forge) -> None:
         forge.lines.remove(line_of(forge.lines, "mended", number=2))
