@@ -65,11 +65,13 @@ class AthenaError(Exception):
         code: the ASF error code that goes into `header.code`.
         http_status: the HTTP status that goes with it.
         retryable: whether the same request may succeed later.
+        place: where in the ability's source it came about; "" where that is not known.
     """
 
     code = 11502
     http_status = 500
     retryable = False
+    place = ""
 
     def __init__(
         self,

@@ -142,11 +142,15 @@ class Settings:
         "16384", values.count, "inputs up to this size ride in the queue message, larger ones beside it"
     )
     result_ttl_s: float = _setting("3600", values.seconds, "how long an asynchronous job's result is kept")
-    record_ttl_s: float = _setting("86400", values.seconds, "how long an asynchronous job's record is kept")
+    record_ttl_s: float = _setting(
+        "86400",
+        values.seconds,
+        "how long the record is kept of a job that can be asked for, or did not succeed",
+    )
     sync_ttl_s: float = _setting(
         "30",
         values.seconds,
-        "how long record and result of a job without request_id are kept if nobody got them",
+        "how long a success without request_id is kept if nobody got it",
     )
     dead_ttl_s: float = _setting("604800", values.seconds, "how long a dead letter is kept, with its inputs")
     admin_token: str = _setting(

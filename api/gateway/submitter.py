@@ -114,5 +114,6 @@ class Submitter:
             ),
             result_ttl_s=settings.sync_ttl_s if is_private else settings.result_ttl_s,
             record_ttl_s=settings.sync_ttl_s if is_private else settings.record_ttl_s,
+            failure_ttl_s=settings.record_ttl_s if is_private else 0.0,
         )
         return submission, payload

@@ -70,7 +70,7 @@ def job_response(record: JobRecord, reason: str = "") -> Response:
         reason: why it does not run yet.
     """
     header: dict[str, Any] = {"code": record.code, "message": record.message, "sid": record.job_id}
-    body: dict[str, Any] = {"header": header, "job": {**record.describe(), "reason": reason or None}}
+    body: dict[str, Any] = {"header": header, "job": _shown(record, reason)}
     if record.state is JobState.SUCCEEDED:
         header.update(message="success", gpu_type=record.gpu_type)
         if record.message:
@@ -80,6 +80,11 @@ def job_response(record: JobRecord, reason: str = "") -> Response:
     elif not record.state.is_final:
         header["message"] = str(record.state)
     return json_response(body)
+
+
+def _shown(record: JobRecord, reason: str) -> dict[str, Any]:
+    timeline = [event.describe() for event in record.timeline()]
+    return {**record.describe(), "reason": reason or None, "timeline": timeline}
 
 
 def result_gone(job_id: str) -> str:

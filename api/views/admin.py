@@ -38,7 +38,8 @@ class Admin:
             job_filter(request.args), page_size(request.args.get("limit")), request.args.get("cursor", "")
         )
         page = await self._gateway.operate(steps)
-        listed = [record.describe() for record in page.jobs]
+        reasons = await self._gateway.operate(job_operations.why_waiting(page.jobs, time.time()))
+        listed = [{**record.describe(), "reason": reasons.get(record.job_id)} for record in page.jobs]
         return json_response({"jobs": listed, "cursor": page.cursor or None})
 
     async def job(self, job_id: str) -> Response:

@@ -56,7 +56,7 @@ class Jobs:
             wanted = replace(wanted, app_id=caller.app_id)
         steps = list_jobs(wanted, limit, request.args.get("cursor", ""))
         page = await self._gateway.operate(steps)
-        listed = [record.describe() for record in page.jobs]
+        listed = [{**record.describe(), "reason": self._reason(record) or None} for record in page.jobs]
         return json_response({"jobs": listed, "cursor": page.cursor or None})
 
     async def cancel(self, name: str) -> Response:
@@ -160,14 +160,32 @@ def job_filter(query: Mapping[str, str]) -> JobFilter:
     """Reads which jobs a query asks for.
 
     Raises:
-        RequestError: there is no such state.
+        RequestError: there is no such state, or a number is none.
     """
     state = query.get("state", "")
     if state and state not in list(JobState):
         known = ", ".join(JobState)
         problem = Problem("", f"state must be one of: {known}")
         raise RequestError("the query cannot be used", problems=(problem,))
-    return JobFilter(query.get("service_id", ""), state, query.get("app_id", ""))
+    return JobFilter(
+        query.get("service_id", ""),
+        state,
+        query.get("app_id", ""),
+        _number(query, "code"),
+        _number(query, "since_ms") or 0,
+        _number(query, "until_ms") or 0,
+    )
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    raw = query.get(name, "")
+    if not raw:
+        return None
+    # Any 16 digits are exact as Lua has numbers.
+    if not (raw.isascii() and raw.isdecimal() and len(raw) < 16):
+        problem = Problem("", f"{name} must be a whole number from 0 on, of at most 15 digits")
+        raise RequestError("the query cannot be used", problems=(problem,))
+    return int(raw)
 
 
 def page_size(raw: str | None) -> int:

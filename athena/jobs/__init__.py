@@ -6,4 +6,5 @@ lifecycle: the rules of a job's states
 message: the queue message, our part of it
 queues: names of queues and lanes
 record: states, and the record that Redis keeps
+timeline: what happened to a job, from its record
 """

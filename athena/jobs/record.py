@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from athena.jobs.timeline import Event, beginning, past_events, told_takes
 from athena.protocol.enums import JobState
 
 
@@ -20,6 +21,9 @@ class JobRecord:
         is_held: whether a worker has taken it, though it may not run yet.
         is_paused: whether its queue is.
         retry_ms: when it is tried again after a failure; 0 if it is not.
+        place: where in the source of its ability its call failed; "" where that is not known.
+        take: which take the worker's is that has it, or had it at its end (`athena.jobs.timeline.Take`).
+        past: its attempts that came to nothing (`athena.jobs.timeline`).
         queue_waits: why its queue waits for other workers than those that looked at it; "" if it does not.
     """
 
@@ -49,6 +53,9 @@ class JobRecord:
     is_paused: bool = False
     queue_waits: str = ""
     retry_ms: int = 0
+    place: str = ""
+    take: str = ""
+    past: str = ""
 
     @classmethod
     def decode(
@@ -63,7 +70,8 @@ class JobRecord:
         """Reads the fields of the record's hash; what most jobs have in common is left out there."""
 
         def text(name: bytes) -> str:
-            return record.get(name, b"").decode()
+            # A reason that was cut may end within a character.
+            return record.get(name, b"").decode(errors="replace")
 
         def number(name: bytes) -> int:
             return int(record.get(name) or 0)
@@ -100,6 +108,9 @@ class JobRecord:
             is_paused=is_paused,
             queue_waits=queue_waits,
             retry_ms=number(b"retry_ms") if record.get(b"state") == b"queued" else 0,
+            place=text(b"place"),
+            take=text(b"token").partition(":")[0],
+            past=text(b"past"),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -125,7 +136,22 @@ class JobRecord:
             "finished_ms": self.finished_ms or None,
             "exec_ms": self.exec_ms or None,
             "batch_size": self.batch_size or None,
+            "code": self.code if self.state.is_final else None,
+            "message": (self.message or None) if self.code else None,
+            "place": self.place or None,
         }
+
+    def timeline(self) -> list[Event]:
+        """Returns what happened to the job, in its order, as far as the record tells."""
+        events = [Event(self.queued_ms, "submitted"), *past_events(self.past)]
+        # One that ended with its worker's death is among these, and nobody has begun another.
+        if self.take and self.take not in told_takes(self.past):
+            started_ms = max(self.started_ms, self.queued_ms) if self.started_ms else 0
+            events += beginning(self.take, started_ms, self.worker)
+        if self.state.is_final:
+            detail = (self.message if self.code else "") + (f" ({self.place})" if self.place else "")
+            events.append(Event(self.finished_ms, str(self.state), detail=detail))
+        return events
 
 
 class Outcome(NamedTuple):
@@ -138,6 +164,7 @@ class Outcome(NamedTuple):
         exec_ms: how long the inference call took that the job was part of.
         batch_size: how many jobs shared that call; 0 for a job that was ended without being started.
         retry_after_s: when a failed job is tried again; None if it is not.
+        place: where in the ability's source it failed; "" where that is not known.
     """
 
     state: JobState
@@ -147,3 +174,4 @@ class Outcome(NamedTuple):
     exec_ms: float = 0.0
     batch_size: int = 1
     retry_after_s: float | None = None
+    place: str = ""

@@ -72,26 +72,28 @@ def show_job(job_id: str) -> Steps[JobRecord]:
     return record
 
 
-def why_waiting(record: JobRecord, wall_clock_s: float) -> Steps[str]:
-    """Returns why a job does not run yet, as `reason` of the HTTP API says it; "" for one that is not queued.
+def why_waiting(records: Iterable[JobRecord], wall_clock_s: float) -> Steps[dict[str, str]]:
+    """Returns why those of the jobs that are queued do not run yet, as `reason` of the HTTP API says it.
 
     Args:
-        record: of the job.
+        records: of the jobs.
         wall_clock_s: this host's clock, seconds since 1970: an old failure is none.
     """
-    if record.state is not JobState.QUEUED:
-        return ""
+    queued = [record for record in records if record.state is JobState.QUEUED]
+    if not queued:
+        return {}
     workers, beats, failures = (pairs(told) for told in (yield [("HGETALL", key) for key in _REGISTRY]))
     # One look tells no silence: whoever is registered counts as alive, until a janitor takes him out.
     view = FleetView(0, 0)
     view.observe(0, workers, beats)
     view.observe_failures(wall_clock_s, failures)
-    return view.why_queued(0, record)
+    return {record.job_id: view.why_queued(0, record) for record in queued}
 
 
 def describe_job(record: JobRecord) -> dict[str, Any]:
-    """Returns what an operator wants to know of a job: its record, and how it ended."""
-    return {**record.describe(), "code": record.code, "message": record.message or None}
+    """Returns what an operator wants to know of a job: its record, how it ended, and its timeline."""
+    timeline = [event.describe() for event in record.timeline()]
+    return {**record.describe(), "message": record.message or None, "timeline": timeline}
 
 
 def cancel_jobs(job_ids: Iterable[str], reason: str = CANCELED) -> Steps[dict[str, JobState | None]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from athena.errors import NotFoundError
 from athena.jobs.record import JobRecord
+from athena.operations.lines import read_lines, record_in_line
 from athena.operations.steps import Steps
 from athena.protocol.enums import JobState
 from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
@@ -29,14 +30,26 @@ _SCORE = re.compile(r"-?[0-9]{1,16}|")
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs are listed; "" means any."""
+    """Which jobs are listed; "" means any.
+
+    Attributes:
+        code: with which they ended; None for any.
+        since_ms: when they ended, or were submitted if they have not, at the earliest, in milliseconds since
+            1970; 0 for any.
+        until_ms: the same, at the latest.
+    """
 
     service_id: str = ""
     state: str = ""
     app_id: str = ""
+    code: int | None = None
+    since_ms: int = 0
+    until_ms: int = 0
 
     def wants(self, kind: str) -> bool:
         """Whether jobs of a kind, open or ended, are of interest."""
+        if self.code is not None and kind != ENDED:
+            return False
         return not self.state or JobState(self.state).is_final == (kind == ENDED)
 
 
@@ -47,6 +60,9 @@ class JobPage:
     jobs: list[JobRecord]
     cursor: str
 
+
+#: A job's id, and the fields of its record.
+_Found = tuple[str, dict[bytes, bytes]]
 
 OPEN, ENDED, PRIVATE = "open", "ended", "private"
 
@@ -86,23 +102,24 @@ def list_jobs(wanted: JobFilter, limit: int, cursor: str = "") -> Steps[JobPage]
         NotFoundError: the cursor is none that this function has given.
     """
     sections = yield from _sections(wanted)
-    place = _read_cursor(cursor, sections) if cursor else _beginning(sections, 0)
-    jobs: list[JobRecord] = []
+    place = _read_cursor(cursor, sections) if cursor else _beginning(sections, 0, wanted.until_ms)
+    jobs: list[_Found] = []
     budget = max(limit, LOOKED_AT_A_PAGE)
     while place is not None and len(jobs) < limit and budget > 0:
         looked, score, last_id, now_ms, *found = yield LIST.call(
             (place.section.key,), _arguments(place, wanted, limit - len(jobs), min(budget, LOOKED_AT_ONCE))
         )
         jobs += (
-            JobRecord.decode(job_id.decode(), pairs(fields))
-            for job_id, fields in zip(found[::2], found[1::2], strict=True)
+            (job_id.decode(), pairs(fields)) for job_id, fields in zip(found[::2], found[1::2], strict=True)
         )
         budget -= max(looked, SCRIPT_COST)
         if score:
             place = place._replace(score=score.decode(), job_id=last_id.decode())
         else:
-            place = _beginning(sections, sections.index(place.section) + 1, now_ms)
-    return JobPage(jobs, place.cursor() if place is not None else "")
+            place = _beginning(sections, sections.index(place.section) + 1, wanted.until_ms, now_ms)
+    lines = yield from read_lines(fields for _, fields in jobs)
+    records = [record_in_line(job_id, fields, lines) for job_id, fields in jobs]
+    return JobPage(records, place.cursor() if place is not None else "")
 
 
 def _sections(wanted: JobFilter) -> Steps[list[_Section]]:
@@ -128,21 +145,30 @@ def _of_app(app_id: str, service_ids: list[str]) -> Iterator[_Section]:
         yield _Section(PRIVATE, service_id, open_key(service_id))
 
 
-def _beginning(sections: list[_Section], index: int, now_ms: int | None = None) -> _Place | None:
-    """Returns where a section begins; that of ended jobs at `now_ms`, when the open ones had been listed."""
+def _beginning(
+    sections: list[_Section], index: int, until_ms: int, now_ms: int | None = None
+) -> _Place | None:
+    """Returns where a section begins.
+
+    That of ended jobs at `now_ms`, when the open ones had been listed, or at `until_ms`, if that is before.
+    """
     if index >= len(sections):
         return None
     section = sections[index]
-    if section.kind == ENDED and index > 0 and sections[index - 1].kind == OPEN and now_ms is not None:
-        # A place itself is left out: from `now_ms` on, jobs would be missing that ended in this millisecond.
-        return _Place(section, str(now_ms + 1))
+    follows = index > 0 and sections[index - 1].kind == OPEN and now_ms is not None
+    bounds = [bound for bound in (now_ms if follows else None, until_ms or None) if bound is not None]
+    if section.kind == ENDED and bounds:
+        # A place itself is left out: from the bound on, jobs would be missing that ended in this millisecond.
+        return _Place(section, str(min(bounds) + 1))
     return _Place(section)
 
 
 def _arguments(place: _Place, wanted: JobFilter, limit: int, look: int) -> tuple[str | int, ...]:
     downwards, private = ("1" if place.section.kind == kind else "" for kind in (ENDED, PRIVATE))
     chosen = (wanted.state, wanted.app_id, wanted.service_id)
-    return (downwards, place.score, place.job_id, limit, look, *chosen, private)
+    code = "" if wanted.code is None else wanted.code
+    times = (wanted.since_ms, wanted.until_ms)
+    return (downwards, place.score, place.job_id, limit, look, *chosen, private, code, *times)
 
 
 def _read_cursor(cursor: str, sections: list[_Section]) -> _Place:

@@ -127,7 +127,7 @@ def finish_command(
             _told_state(outcome),
             outcome.code,
             outcome.message,
-            outcome.payload,
+            outcome.payload or outcome.place,
             str(outcome.exec_ms),
             outcome.batch_size,
         )
@@ -173,9 +173,9 @@ def give_back_command(incarnation: str, jobs: Iterable[tuple[str, str]], waits: 
     return GIVE_BACK.call((), (incarnation, waits, *(item for job in jobs for item in job)))
 
 
-def acquit_command(incarnation: str, reason: str, jobs: Iterable[tuple[str, str]]) -> Command:
+def acquit_command(incarnation: str, worker: str, reason: str, jobs: Iterable[tuple[str, str]]) -> Command:
     """Returns jobs, each an id and a token, that failed in a broken process: that attempt does not count."""
-    return ACQUIT.call((), (incarnation, reason, *(item for job in jobs for item in job)))
+    return ACQUIT.call((), (incarnation, reason, worker, *(item for job in jobs for item in job)))
 
 
 def reconcile_command(incarnation: str, jobs: Iterable[tuple[str, str]]) -> Command:

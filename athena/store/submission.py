@@ -1,7 +1,7 @@
 """What gateways do with jobs in Redis: commands, and how their answers are read."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from athena.jobs.record import JobRecord
@@ -21,7 +21,8 @@ from athena.store.scripts import (
 #: How long inputs may lie beside a message that was not submitted yet.
 ORPHAN_TTL_S = 120
 
-#: `abandonable` of a job that is nobody's; 1 of one that only its caller knows.
+#: `abandonable` of a job that is nobody's. Of one that is its caller's alone: for how many milliseconds
+#: the record is kept if the job does not succeed, or 1.
 CANARY = 2
 
 
@@ -31,6 +32,7 @@ class Submission(NamedTuple):
     Attributes:
         gateway: id of the gateway that waits for it, "" if none does.
         abandonable: whether it is canceled when nobody waits any more.
+        failure_ttl_s: how long the record of an abandonable one is kept if it does not succeed.
         is_canary: whether it is nobody's, in no list, and nothing of it is kept. Then it is abandonable.
         claim: whether the inputs lie beside the message.
         bytes: size of message and inputs.
@@ -60,6 +62,7 @@ class Submission(NamedTuple):
     home: str = ""
     quota: str = ""
     is_canary: bool = False
+    failure_ttl_s: float = 0.0
 
 
 def submit_command(jobs: Iterable[Submission]) -> Command:
@@ -122,7 +125,8 @@ def _own_fields(job: Submission) -> list[Arg]:
     if job.home:
         record += ["home", job.home]
     if job.abandonable:
-        record += ["abandonable", CANARY if job.is_canary else 1]
+        # The TTL is no field of its own: all jobs would pay for those that fail.
+        record += ["abandonable", CANARY if job.is_canary else max(1, int(job.failure_ttl_s * 1000))]
     return record
 
 
@@ -147,12 +151,23 @@ def job_record(job_id: str, reply: Any) -> JobRecord | None:
     if not flat:
         return None
     record = pairs(flat)
-    position = 0
-    if record.get(b"state") == b"queued" and not record.get(b"token"):
-        # A job that was put back keeps its number, which its queue has passed.
-        position = max(1, int(record.get(b"seq") or 0) - int(given_out or 0))
     reason = (waits or b"").decode(errors="replace")
-    return JobRecord.decode(job_id, record, result, position, is_paused is not None, reason)
+    return JobRecord.decode(
+        job_id, record, result, position_of(record, given_out), is_paused is not None, reason
+    )
+
+
+def position_of(record: Mapping[bytes, bytes], given_out: bytes | None) -> int:
+    """Returns about how far a job is from the head of its queue; 0 for one that does not lie in it.
+
+    Args:
+        record: the fields of its hash.
+        given_out: the number of the job that its queue gave out last.
+    """
+    if record.get(b"state") != b"queued" or record.get(b"token"):
+        return 0
+    # A job that was put back keeps its number, which its queue has passed.
+    return max(1, int(record.get(b"seq") or 0) - int(given_out or 0))
 
 
 def find_command(request_id: str) -> Command:

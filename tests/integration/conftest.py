@@ -122,7 +122,7 @@ class Store:
     def acquit(self, *jobs: TakenJob, incarnation: str = "w1") -> int:
         """Returns jobs that failed in a broken process."""
         tickets = [(job.job_id, job.token) for job in jobs]
-        count: int = self.run(acquit_command(incarnation, "no licence", tickets))
+        count: int = self.run(acquit_command(incarnation, "echo.cpu.0@host", "no licence", tickets))
         return count
 
     def reconcile(self, *jobs: TakenJob, incarnation: str = "w1") -> tuple[list[str], list[str]]:

@@ -10,7 +10,16 @@ from athena.operations.jobs import cancel_jobs
 from athena.operations.listing import LOOKED_AT_A_PAGE, JobFilter, JobPage, list_jobs
 from athena.operations.steps import run_steps
 from athena.store.fencing import sweep_command
-from athena.store.keys import ABILITIES, app_ended_key, app_open_key, ended_key, open_key
+from athena.store.keys import (
+    ABILITIES,
+    app_ended_key,
+    app_open_key,
+    ended_key,
+    job_key,
+    line_key,
+    open_key,
+)
+from athena.store.lease import give_back_command
 
 from .conftest import CPU_QUEUE, Store, failed, submission, succeeded
 
@@ -19,14 +28,14 @@ pytestmark = pytest.mark.redis
 MANY = 5000
 
 
-def page_of(store: Store, limit: int = 10, cursor: str = "", **wanted: str) -> JobPage:
+def page_of(store: Store, limit: int = 10, cursor: str = "", **wanted: Any) -> JobPage:
     """Returns a page of a listing."""
     page = run_steps(list_jobs(JobFilter(**wanted), limit, cursor), store.run)
     assert len(page.jobs) <= limit
     return page
 
 
-def listed(store: Store, limit: int = 10, cursor: str = "", **wanted: str) -> list[str]:
+def listed(store: Store, limit: int = 10, cursor: str = "", **wanted: Any) -> list[str]:
     """Returns the jobs of a listing from a page on."""
     found: list[str] = []
     while True:
@@ -232,3 +241,67 @@ def test_work_is_counted_for_every_app_of_a_batch(store: Store) -> None:
 
     assert [listed(store, app_id=app_id) for app_id in ("a", "b")] == [["of-a"], ["of-b"]]
     assert sorted(listed(store, service_id="echo")) == ["of-", "of-a", "of-b"]
+
+
+def test_jobs_are_listed_by_their_code(store: Store) -> None:
+    for name, outcome in (("good", succeeded()), ("bad", failed()), ("odd", failed()._replace(code=10106))):
+        store.submit(name)
+        (job,) = store.take(1)
+        store.finish(name, job.token, outcome)
+    store.submit("open")
+
+    assert listed(store, service_id="echo", code=10909) == ["bad"]
+    assert listed(store, service_id="echo", code=0) == ["good"]
+    assert listed(store, app_id="demo", code=10106) == ["odd"]
+    assert listed(store, service_id="echo", code=1) == []
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+@pytest.mark.parametrize("of", [{"service_id": "echo"}, {"app_id": "demo"}])
+def test_jobs_are_listed_by_when_they_ended_or_came(store: Store, limit: int, of: dict[str, str]) -> None:
+    names = submit_many(store, 6, "demo")
+    end(store, *names[:4])
+    for number, name in enumerate(names):
+        at_ms = 1_000_000 + number * 1000
+        is_open = number >= 4
+        store.raw("HSET", job_key(name), "queued_ms" if is_open else "finished_ms", at_ms)
+        if not is_open:
+            for key in (ended_key("echo"), app_ended_key("demo")):
+                store.raw("ZADD", key, at_ms, name)
+
+    assert listed(store, limit, since_ms=1_001_000, until_ms=1_002_000, **of) == [names[2], names[1]]
+    assert listed(store, limit, since_ms=1_003_000, until_ms=1_004_000, **of) == [names[4], names[3]]
+    assert listed(store, limit, until_ms=1_000_000, **of) == [names[0]]
+    assert listed(store, limit, since_ms=1_005_000, **of) == [names[5]]
+    assert listed(store, limit, since_ms=1_005_001, **of) == []
+
+
+def test_what_ended_before_a_time_is_not_looked_at(store: Store) -> None:
+    names = submit_many(store, MANY, "demo")
+    end(store, *names)
+    now_ms = int(store.raw("TIME")[0]) * 1000
+    store.raw("CONFIG", "RESETSTAT")
+
+    page = page_of(store, 10, service_id="echo", since_ms=now_ms + 60_000)
+
+    assert (page.jobs, page.cursor) == ([], "")
+    assert calls_of(store) < 600
+
+
+def test_listed_jobs_know_their_queues(store: Store) -> None:
+    store.submit("first")
+    store.submit("second", queue=CPU_QUEUE)
+    store.submit("third", queue=CPU_QUEUE)
+    store.raw("HSET", line_key(CPU_QUEUE), "paused", 1)
+    (job,) = store.take(1)
+    store.run(give_back_command("w1", [(job.job_id, job.token)], "needs_newer_worker: wait"))
+
+    found = {record.job_id: record for record in page_of(store, service_id="echo").jobs}
+
+    assert [found[name].is_paused for name in ("first", "second", "third")] == [False, True, True]
+    assert [found[name].position for name in ("first", "second", "third")] == [1, 1, 2]
+    assert [found[name].queue_waits for name in ("first", "second")] == ["needs_newer_worker: wait", ""]
+    for name, record in found.items():
+        assert record == store.record(name)
+    end(store, "first")
+    assert page_of(store, service_id="echo", state="canceled").jobs[0].queue_waits == ""

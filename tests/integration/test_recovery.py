@@ -78,6 +78,12 @@ def take_one(store: Store, job_id: str, **changes: object) -> TakenJob:
     return job
 
 
+def finish_from(store: Store, queue: str) -> None:
+    """Has the only job of a queue taken, and fail."""
+    (job,) = taken_jobs(store.run(take_command("w1", [Draw(queue)], 1, FOREIGN, 1))) or []
+    assert store.finish(job.job_id, job.token, failed()) == 1
+
+
 def operate(store: Store, steps: Steps[Any]) -> Any:
     """Runs an operation."""
     return run_steps(steps, store.run)
@@ -147,7 +153,7 @@ def test_next_attempt_has_another_token(store: Store) -> None:
 
     (second,) = store.take(1, "w2")
 
-    assert (first.token, second.token) == ("1.1:w1", "2.2:w2")
+    assert (first.attempt, second.attempt) == (1, 2)
     assert store.finish("j1", first.token) == 0
     assert store.finish("j1", second.token, incarnation="w2") == 1
     assert store.record("j1").attempts == 2
@@ -477,7 +483,7 @@ def test_job_whose_message_was_deleted_expires_too(store: Store) -> None:
 
 
 def test_overdue_job_that_a_worker_holds_is_its_workers_affair(store: Store) -> None:
-    take_one(store, "j1", max_queue_s=600)
+    job = take_one(store, "j1", max_queue_s=600)
     store.raw("ZADD", open_key("echo"), 1, "j1")
     store.raw("HSET", "athena:job:j1", "expires_ms", 1)
 
@@ -485,7 +491,7 @@ def test_overdue_job_that_a_worker_holds_is_its_workers_affair(store: Store) -> 
     assert sweep(store) == 0
 
     assert store.state("j1") is JobState.QUEUED
-    assert store.finish("j1", "1.1:w1") == 1
+    assert store.finish("j1", job.token) == 1
 
 
 def test_worker_is_told_how_long_a_job_may_wait(store: Store) -> None:
@@ -540,6 +546,7 @@ def test_bytes_are_counted_until_a_job_is_final(store: Store) -> None:
 
     assert (held, bytes_of(store)) == (750, 50)
     assert store.raw("ZRANGE", open_key("echo"), 0, -1) == [b"b"]
+    assert store.raw("HGET", load_key("echo"), "ended") == b"1"
 
 
 def test_too_many_bytes_are_refused(store: Store) -> None:
@@ -725,9 +732,7 @@ def test_entry_that_cannot_be_read_hides_no_other_from_operators(
 def test_retry_is_refused_where_a_new_request_would_be(store: Store, queue: str, refusal: str) -> None:
     store.raw("HSET", ABILITIES, "echo", replace(interface(), fallback=False).encode())
     store.submit("j1", queue=queue, home="T4G16" if "GPU" in queue else "")
-    store.run(take_command("w1", [Draw(queue)], 1, FOREIGN, 1))
-    job = store.record("j1")
-    store.finish("j1", f"{job.attempts + 1}.1:w1", failed())
+    finish_from(store, queue)
 
     with pytest.raises(UnservedError, match=refusal) if refusal else contextlib.nullcontext():
         new_id = operate(store, retry_job("j1", SETTINGS))
@@ -736,8 +741,7 @@ def test_retry_is_refused_where_a_new_request_would_be(store: Store, queue: str,
 
 def test_retried_job_remembers_its_home(store: Store, registered: Interface) -> None:
     store.submit("j1", queue="echo.GPU-1", home="T4G16")
-    store.run(take_command("w1", [Draw("echo.GPU-1")], 1, FOREIGN, 1))
-    store.finish("j1", "1.1:w1", failed())
+    finish_from(store, "echo.GPU-1")
 
     new_id = operate(store, retry_job("j1", SETTINGS))
 

@@ -28,6 +28,7 @@ def failure(state: JobState, error: AthenaError, batch_size: int, exec_ms: float
         message=plain_line(error.summary),
         exec_ms=exec_ms,
         batch_size=batch_size,
+        place=error.place if type(error.place) is str else "",
     )
 
 

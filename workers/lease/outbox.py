@@ -68,7 +68,7 @@ class Outbox:
             yield GiveBack(give_back_command(entry.incarnation, map(ticket, ordinary)), ordinary)
         spoiled = [job for job in self.returned if job.spoiled]
         if spoiled:
-            command = acquit_command(entry.incarnation, spoiled[0].spoiled, map(ticket, spoiled))
+            command = acquit_command(entry.incarnation, entry.name, spoiled[0].spoiled, map(ticket, spoiled))
             yield GiveBack(command, spoiled, "return what a broken process failed")
         for job in self.returned:
             if job.needs_newer:

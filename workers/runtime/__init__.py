@@ -10,6 +10,7 @@ guards: keeps wrappers from disturbing the process
 inference: one outcome for each job
 loader: finds the wrapper and what it declares
 once_call: one way for wrappers of all generations
+places: where in an ability's source something went wrong
 recheck: jobs queued under another interface
 resources: personalised resources
 retry_policy: which failures are tried again, and when

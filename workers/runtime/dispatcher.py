@@ -13,6 +13,7 @@ from workers.runtime.binding import Binding
 from workers.runtime.event_loops import called_plainly
 from workers.runtime.forks import end_fork
 from workers.runtime.once_call import EXEC_FAILED, make_once_call, own_method
+from workers.runtime.places import folder_of, place_of
 from workers.runtime.retry_policy import kinds_of
 from workers.runtime.streams import Stream, StreamMethods
 from workers.runtime.symptoms import symptom_in, symptom_of
@@ -61,6 +62,8 @@ class Dispatcher:
     def __init__(self, wrapper: Any, outputs: dict[str, int], results: AsyncResults | None = None) -> None:
         self._wrapper = wrapper
         self._outputs = outputs
+        #: Where the wrapper's source lies.
+        self.folder = folder_of(wrapper)
         #: What a call has said last that is known to stay, and keeps every later one from an answer.
         self.symptom = ""
         results = results or AsyncResults(DEFAULT_LIMIT_S)
@@ -136,7 +139,7 @@ class Dispatcher:
             end_fork(error)
             self.symptom = symptom_of(error) or self.symptom
             logger.exception("job %s: wrapperOnceExec raised", given.job_id)
-            raise _raised(error) from None
+            raise self._raised(error) from None
         return self.read_response(response, "wrapperOnceExec")
 
     def batch(self, jobs: Sequence[OnceArguments]) -> list[BatchItem]:
@@ -165,7 +168,7 @@ class Dispatcher:
             if issubclass(type(error), AthenaError):
                 return [cast(AthenaError, error)]
             logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
-            return [_raised(error)]
+            return [self._raised(error)]
         return [self._read_item(response) for response in items]
 
     def open_stream(self, params: dict[str, str], sid: str, resource: Any = 0) -> Stream:
@@ -224,11 +227,16 @@ class Dispatcher:
     def _read_item(self, response: Any) -> BatchItem:
         if issubclass(type(response), BaseException):
             self.symptom = symptom_of(response) or self.symptom
-            return _raised(response)
+            return self._raised(response)
         try:
             return self.read_response(response, "wrapperBatchExec")
         except AthenaError as error:
             return error
+
+    def _raised(self, error: BaseException) -> WrapperError:
+        raised = WrapperError(one_line(error), code=EXEC_FAILED, kinds=kinds_of(error))
+        raised.place = place_of(error, self.folder)
+        return raised
 
     def _read_output(self, item: Any) -> OutputValue:
         if not hasattr(item, "data"):
@@ -252,10 +260,6 @@ class Dispatcher:
             raise OutputError(f"output {key!r} cannot be written as UTF-8: {error}") from None
         except TypeError as error:
             raise OutputError(f"output {key!r}: {error}") from None
-
-
-def _raised(error: BaseException) -> WrapperError:
-    return WrapperError(one_line(error), code=EXEC_FAILED, kinds=kinds_of(error))
 
 
 def _bind(wrapper: Any, name: str, order: tuple[str, ...]) -> Callable[..., Any] | None:

@@ -39,6 +39,7 @@ from workers.runtime.async_results import AsyncResults
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
 from workers.runtime.golden import read_golden
 from workers.runtime.loader import declared_interface, load_wrapper
+from workers.runtime.places import place_of
 from workers.runtime.recheck import Recheck
 from workers.runtime.resources import Resources
 from workers.runtime.retry_policy import RetryPolicy
@@ -187,6 +188,7 @@ class Inference:
                 outputs = self.dispatcher.once(arguments)
             return timer.succeeded(outputs, message, arguments.warnings)
         except AthenaError as error:
+            error.place = error.place or place_of(error, self.dispatcher.folder)
             return timer.failed(error, attempt)
         except BaseException:
             return timer.failed(_unexpected(message))

@@ -1,9 +1,11 @@
 """`athena jobs`: what became of jobs, and what to do about them."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
+from athena.cli.operate.times import clock_text, moment_ms
 from athena.errors import ConfigError, NotFoundError
 from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job, why_waiting
@@ -23,6 +25,8 @@ REQUEST_ID: dict[str, Any] = {
 #: How a command asks for a job.
 JOB_ID: dict[str, Any] = {"metavar": "ID", "help": "a job's id: `header.sid` of its answer"}
 
+NO_REASONS: Mapping[str, str] = {}
+
 STATES = [str(state) for state in JobState]
 
 
@@ -33,6 +37,10 @@ def add_commands(commands: Subparsers) -> None:
     listing.add_argument("--service", default="", metavar="ID", help="of this ability only")
     listing.add_argument("--state", default="", choices=STATES, help="in this state only")
     listing.add_argument("--app", default="", metavar="ID", help="of this app_id only")
+    listing.add_argument("--code", type=int, metavar="N", help="ended with this code only")
+    for name, text in (("--since", "not before"), ("--until", "not after")):
+        what = f"ended {text} 10m, 2h, 1d ago, or a time; of those that have not: submitted"
+        listing.add_argument(name, default=0, type=moment_ms, metavar="TIME", help=what)
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
     add_verb(group, "show", "show all that is known of a job", show).add_argument("job_id", **JOB_ID)
     for name, text, verb in (
@@ -46,9 +54,13 @@ def add_commands(commands: Subparsers) -> None:
 def ls(desk: Desk) -> None:
     """Lists jobs."""
     options = desk.options
-    wanted = JobFilter(options.service, options.state, options.app)
+    wanted = JobFilter(
+        options.service, options.state, options.app, options.code, options.since, options.until
+    )
     jobs = _list(desk, wanted, max(1, options.limit))
-    desk.show([describe_job(job) for job in jobs], lambda: print_jobs(jobs))
+    reasons = desk.run(why_waiting(jobs, time.time()))
+    document = [{**describe_job(job), "reason": reasons.get(job.job_id) or None} for job in jobs]
+    desk.show(document, lambda: print_jobs(jobs, reasons))
 
 
 def _list(desk: Desk, wanted: JobFilter, limit: int) -> list[JobRecord]:
@@ -65,8 +77,8 @@ def _list(desk: Desk, wanted: JobFilter, limit: int) -> list[JobRecord]:
     return list(jobs.values())
 
 
-def print_jobs(jobs: list[JobRecord]) -> None:
-    """Prints jobs as a table."""
+def print_jobs(jobs: list[JobRecord], reasons: Mapping[str, str] = NO_REASONS) -> None:
+    """Prints jobs as a table; `reasons` says why some do not run yet."""
     print_table(
         ("ID", "ABILITY", "STATE", "QUEUED", "ATTEMPTS", "WORKER", "WHY"),
         [
@@ -77,9 +89,28 @@ def print_jobs(jobs: list[JobRecord]) -> None:
                 ago(job.queued_ms),
                 job.attempts,
                 job.worker,
-                (job.message if job.code else "") or job.last_failure,
+                _why(job) or reasons.get(job.job_id) or job.last_failure,
             )
             for job in jobs
+        ],
+    )
+
+
+def _why(job: JobRecord) -> str:
+    if not job.code:
+        return ""
+    return f"{job.message} ({job.place})" if job.place else job.message
+
+
+def print_job(described: Mapping[str, Any]) -> None:
+    """Prints a job as a table, and what happened to it."""
+    print_table(("FIELD", "VALUE"), (item for item in described.items() if item[0] != "timeline"))
+    print()
+    print_table(
+        ("TIME", "EVENT", "ATTEMPT", "WORKER", "DETAIL"),
+        [
+            (clock_text(event["at_ms"]), *(event[name] for name in ("event", "attempt", "worker", "detail")))
+            for event in described["timeline"]
         ],
     )
 
@@ -87,8 +118,9 @@ def print_jobs(jobs: list[JobRecord]) -> None:
 def show(desk: Desk) -> None:
     """Shows a job."""
     record = desk.run(show_job(desk.options.job_id))
-    described = {**describe_job(record), "reason": desk.run(why_waiting(record, time.time())) or None}
-    desk.show(described, lambda: print_table(("FIELD", "VALUE"), described.items()))
+    reasons = desk.run(why_waiting([record], time.time()))
+    described = {**describe_job(record), "reason": reasons.get(record.job_id) or None}
+    desk.show(described, lambda: print_job(described))
 
 
 def cancel(desk: Desk) -> None:

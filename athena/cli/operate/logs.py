@@ -3,24 +3,20 @@
 import argparse
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from athena.cli.announcer import log_folder
 from athena.cli.operate.operator import Subparsers
+from athena.cli.operate.times import moment
 from athena.errors import ConfigError
 from athena.settings import from_env
 from athena.telemetry.log_history import LEVELS, LogHistory, LogQuery, Record
 
 #: How often `--follow` looks for new records.
 LOOK_S = 0.5
-
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d{1,6})\s*(s|m|min|h|d)")
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -66,18 +62,7 @@ def since(text: str) -> str:
     # argparse asks for its default, too.
     if not text:
         return ""
-    duration = _DURATION.fullmatch(text)
-    try:
-        if duration:
-            then = datetime.now(UTC) - timedelta(seconds=int(duration[1]) * _SECONDS[duration[2]])
-        else:
-            # Without an offset it is this host's time, which an operator reads from the clock.
-            then = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time: 10m, 2h, 1d, or 2026-11-29T03:00:00+01:00"
-        ) from None
-    return then.isoformat(timespec="milliseconds")
+    return moment(text).isoformat(timespec="milliseconds")
 
 
 def line_of(record: Record) -> str:

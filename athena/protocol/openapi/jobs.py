@@ -52,6 +52,9 @@ FIND_ERRORS = (RequestError, ForbiddenError, NotFoundError, ResultExpiredError, 
 STATE: JsonSchema = {"type": "string", "enum": [str(state) for state in JobState]}
 
 
+_MOMENT: JsonSchema = {"type": "integer", "minimum": 0}
+
+
 def job_schema() -> JsonSchema:
     """Returns the schema of a job as callers see it."""
     members: dict[str, JsonSchema] = {
@@ -75,9 +78,27 @@ def job_schema() -> JsonSchema:
         "finished_ms": TIME,
         "exec_ms": {**NO_NUMBER_YET, "description": "How long its inference call took."},
         "batch_size": {**NO_NUMBER_YET, "description": "How many jobs shared that call."},
+        "code": {"type": ["integer", "null"], "description": "How it ended, 0 for success."},
+        "message": {**NO_TEXT_YET, "description": "Why it did not succeed."},
+        "place": {**NO_TEXT_YET, "description": "Where in the ability's source its call failed."},
     }
-    reason = {"reason": {**NO_TEXT_YET, "description": "Why it does not run yet."}}
-    return object_schema({**members, **reason}, required=list(members))
+    more: dict[str, JsonSchema] = {
+        "reason": {**NO_TEXT_YET, "description": "Why it does not run yet."},
+        "timeline": {"type": "array", "items": _event_schema(), "description": "What happened to it."},
+    }
+    return object_schema({**members, **more}, required=list(members))
+
+
+def _event_schema() -> JsonSchema:
+    return object_schema(
+        {
+            "at_ms": {"type": "integer", "description": "Milliseconds since 1970."},
+            "event": TEXT,
+            "attempt": NO_NUMBER_YET,
+            "worker": NO_TEXT_YET,
+            "detail": NO_TEXT_YET,
+        }
+    )
 
 
 def job_paths() -> dict[str, Any]:
@@ -117,6 +138,9 @@ def _index() -> dict[str, Any]:
             parameter("service_id", "query", TEXT, "Of this ability only."),
             parameter("state", "query", STATE, "In this state only."),
             parameter("app_id", "query", TEXT, "Of this app only."),
+            parameter("code", "query", {"type": "integer"}, "Ended with this code only."),
+            parameter("since_ms", "query", _MOMENT, "Ended, or submitted if they have not, not before."),
+            parameter("until_ms", "query", _MOMENT, "Ended, or submitted if they have not, not after."),
             parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many."),
             parameter("cursor", "query", TEXT, "That of the page before."),
         ],

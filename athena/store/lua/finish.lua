@@ -1,8 +1,9 @@
 -- Ends jobs: result, final state and the wake-up of those who wait, for each job whose token is current.
 --
--- ARGV  1 incarnation   2 gpu type   3 worker name   4… per job: id, token, state, code, message, result, exec
---       milliseconds, batch size (0: never started). A state 'retry MS' is a failure that the ability wants tried again
---       after so many milliseconds; a failure like any other if its time to start is over by then.
+-- ARGV  1 incarnation   2 gpu type   3 worker name   4… per job: id, token, state, code, message, result (of a
+--       failed one the place in the source), exec milliseconds, batch size (0: never started). A state 'retry MS' is a
+--       failure that the ability wants tried again after so many milliseconds; a failure like any other if its time to
+--       start is over by then.
 -- Returns one verdict per job: 1 the outcome stands, 0 it came too late; or an error text
 
 local PER_JOB = 8
@@ -11,7 +12,8 @@ local inflight, now, verdicts, ended = INFLIGHT .. ARGV[1], string.format('%d', 
 -- Returns whether the job is tried again.
 local function try_again(i, known, delay_ms)
   local id, attempt = ARGV[i], string.match(ARGV[i + 1], '^%d+')
-  return put_off(id, known, now, delay_ms, attempt, ARGV[i + 4], redis.call('HGET', inflight, id))
+  return put_off(id, known, now, delay_ms, attempt, redis.call('HGET', inflight, id),
+    {worker = ARGV[3], reason = ARGV[i + 4], place = ARGV[i + 5]})
 end
 
 local function finish(i)
@@ -30,10 +32,7 @@ local function finish(i)
     redis.call('SREM', CANCELED .. ARGV[1], id)
     return known.state == state and 1 or 0
   end
-  if ARGV[i + 7] ~= '0' then
-    known.exec_ms, known.batch_size, known.gpu_type = ARGV[i + 6], ARGV[i + 7], ARGV[2]
-  end
-  if known.meter and known.exec_ms then
+  if known.meter and ARGV[i + 7] ~= '0' then
     meter_device(known.meter, known.service_id, ARGV[2], ARGV[i + 6], ARGV[i + 7])
   end
   if delay_ms and try_again(i, known, delay_ms) then
@@ -43,6 +42,10 @@ local function finish(i)
   -- Only what failed is kept, so only then is the message needed.
   local message = state ~= 'succeeded' and redis.call('HGET', inflight, id) or ''
   local code, text, result, batch_size = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 7]
+  local place = ''
+  if state ~= 'succeeded' then
+    result, place = '', result
+  end
   if batch_size == '0' then
     settle(id, known, now, state, code, text, '', result, message)
     ended[#ended + 1] = id
@@ -56,6 +59,9 @@ local function finish(i)
   end
   if known.attempts or attempt ~= '1' then
     more[#more + 1], more[#more + 2] = 'attempts', attempt
+  end
+  if place ~= '' then
+    more[#more + 1], more[#more + 2] = 'place', place
   end
   settle(id, known, now, state, code, text, ARGV[2], result, message, unpack(more))
   ended[#ended + 1] = id
@@ -75,5 +81,5 @@ end
 if #ended > 0 then
   redis.call('HDEL', inflight, unpack(ended))
 end
-close_books()
+close_books(true)
 return verdicts

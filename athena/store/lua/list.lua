@@ -4,6 +4,8 @@
 -- KEYS  1 the sorted set
 -- ARGV  1 '1' to go downwards   2 score and 3 id of the place, both '' to begin   4 how many to return at most
 --       5 how many to look at   6 state, 7 app_id, 8 service_id, '' for any   9 '1' for jobs that only their callers know
+--       10 code, '' for any   11 when they ended, or were queued if they have not, at the earliest   12 and at the latest,
+--       0 for any
 -- Returns {how many were looked at, score and id of the last of them, both '' at the end, the time in milliseconds; then
 -- per job: id, fields of the record}
 
@@ -43,9 +45,18 @@ local function first_rank(count)
   return count_before(id .. '\0')
 end
 
-local function is_wanted(state, app_id, service_id, only_caller_knows)
-  return state and only_caller_knows ~= CANARY and (ARGV[6] == '' or state == ARGV[6]) and (ARGV[7] == '' or app_id == ARGV[7])
-    and (ARGV[8] == '' or service_id == ARGV[8]) and (ARGV[9] ~= '1' or only_caller_knows)
+local code, since_ms, until_ms = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12])
+
+local function is_in_time(queued_ms, finished_ms)
+  local at_ms = tonumber(finished_ms or queued_ms) or 0
+  return at_ms >= since_ms and (until_ms == 0 or at_ms <= until_ms)
+end
+
+local function is_wanted(state, app_id, service_id, only_caller_knows, queued_ms, finished_ms, own_code)
+  return state and only_caller_knows ~= CANARY and (ARGV[6] == '' or state == ARGV[6])
+    and (ARGV[7] == '' or app_id == ARGV[7]) and (ARGV[8] == '' or service_id == ARGV[8])
+    and (ARGV[9] ~= '1' or only_caller_knows) and (code == '' or (own_code or '0') == code)
+    and is_in_time(queued_ms, finished_ms)
 end
 
 local count = redis.call('ZCARD', key)
@@ -55,12 +66,15 @@ local found, looked = {}, 0
 while looked < #members / 2 and #found < 2 * wanted do
   id, score = members[2 * looked + 1], members[2 * looked + 2]
   looked = looked + 1
-  if is_wanted(unpack(redis.call('HMGET', JOB .. id, 'state', 'app_id', 'service_id', 'abandonable'))) then
+  if is_wanted(unpack(redis.call('HMGET', JOB .. id, 'state', 'app_id', 'service_id', 'abandonable', 'queued_ms',
+      'finished_ms', 'code'))) then
     found[#found + 1] = id
     found[#found + 1] = redis.call('HGETALL', JOB .. id)
   end
 end
-if first + looked >= count then
+-- What ended before is of no interest, nor what comes behind it.
+local is_past = downwards and score ~= '' and tonumber(score) < since_ms
+if first + looked >= count or is_past then
   score, id = '', ''
 end
 return {looked, score, id, now_ms(), unpack(found)}

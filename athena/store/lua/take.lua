@@ -14,6 +14,9 @@ if redis.call('HEXISTS', WORKERS, incarnation) == 0 then
 end
 
 local now, taken, count, held = now_ms(), {}, 0, {}
+-- A Redis that went back to an older state gives out anew what it gave out before; the number tells them apart. The
+-- time is for the job's timeline: here it costs no field of its own.
+local take_and_holder = string.format('.%s.%d:%s', ARGV[6], now, incarnation)
 
 -- Anybody may push a task by send_task; its record is made here. A message of ours without a record is one whose job
 -- ended long ago.
@@ -27,7 +30,6 @@ local function adopt(id, queue, message)
     'expires_ms', now + tonumber(ARGV[5]))
   redis.call('ZADD', OPEN .. service_id, now + tonumber(ARGV[5]), id)
   redis.call('HINCRBY', LOAD .. service_id, 'bytes', #message)
-  redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane_of(queue), 1)
   return true
 end
 
@@ -54,8 +56,7 @@ local function take(queue, message)
   -- A second copy of a message that some worker holds: the token in the record says so.
   if known[4] and known[4] ~= '' then return end
   local attempt = (tonumber(known[3]) or 0) + 1
-  -- A Redis that went back to an older state gives out anew what it gave out before; the number tells them apart.
-  local token = attempt .. '.' .. ARGV[6] .. ':' .. incarnation
+  local token = attempt .. take_and_holder
   held[#held + 1] = id
   held[#held + 1] = message
   if known[6] then
@@ -119,7 +120,7 @@ end
 if #silent > 0 then
   redis.call('DEL', unpack(silent))
 end
-close_books()
+close_books(false)
 if failure and count == 0 then
   error(failure)
 end

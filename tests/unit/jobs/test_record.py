@@ -276,6 +276,9 @@ def test_record_is_described_without_its_result() -> None:
         "retry_at_ms": None,
         "exec_ms": None,
         "batch_size": None,
+        "code": 0,
+        "message": None,
+        "place": None,
     }
     assert json.loads(json.dumps(described)) == described
 

@@ -266,31 +266,22 @@ def test_start_sends_pairs() -> None:
 
 def test_finish_sends_as_much_of_each_job_as_its_script_reads() -> None:
     good = Outcome(JobState.SUCCEEDED, b"\x00{}", exec_ms=1.25, batch_size=2)
-    bad = Outcome(JobState.FAILED, code=10909, message="ü", batch_size=0)
+    bad = Outcome(JobState.FAILED, code=10909, message="ü", batch_size=0, place="a.py:1")
 
     sent = args(finish_command("w1", "cpu", "host", [("j1", "1:w1", good), ("j2", "2:w1", bad)]), "finish")
 
     (per_job,) = re.findall(r"local PER_JOB = (\d+)", SOURCES["finish"])
     assert sent[:3] == ["w1", "cpu", "host"]
     assert sent[3 : 3 + int(per_job)] == ["j1", "1:w1", "succeeded", 0, "", b"\x00{}", "1.25", 2]
-    assert sent[3 + int(per_job) :] == ["j2", "2:w1", "failed", 10909, "ü", b"", "0.0", 0]
+    assert sent[3 + int(per_job) :] == ["j2", "2:w1", "failed", 10909, "ü", "a.py:1", "0.0", 0]
 
 
 def test_fence_tells_who_is_to_blame() -> None:
-    death = Death(
-        "killed",
-        ("j1", "j2"),
-        max_attempts=3,
-        dead_ttl_s=1.5,
-        service_id="echo",
-        gpu_type="T4",
-        cause="crashed",
-    )
+    death = Death("killed", ("j1", "j2"), max_attempts=3, dead_ttl_s=1.5, worker="a-worker")
 
     sent = args(fence_command("w1", death), "fence")
 
-    what = ["w1", "killed", "death", 3, 1500, 10102, "", "1", ""]
-    assert sent == [*what, "echo", "T4", "crashed", "j1", "j2"]
+    assert sent == ["w1", "killed", "death", 3, 1500, 10102, "", "1", "", "a-worker", "j1", "j2"]
 
 
 def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
@@ -298,7 +289,7 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
 
     sent = args(fence_command("w1", death, silent_since_beat=7), "fence")
 
-    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0", 7, "", "", ""]
+    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0", 7, ""]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +304,11 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
         (cancel_command(iter(["j1", "j2"]), "why"), "cancel", ["why", "j1", "j2"]),
         (progress_command(iter([("j1", "1:w1", "0.5")])), "progress", ["j1", "1:w1", "0.5"]),
         (give_back_command("w1", iter([("j1", "1.1:w1")])), "give_back", ["w1", "", "j1", "1.1:w1"]),
-        (acquit_command("w1", "why", iter([("j1", "1.1:w1")])), "acquit", ["w1", "why", "j1", "1.1:w1"]),
+        (
+            acquit_command("w1", "name", "why", iter([("j1", "1.1:w1")])),
+            "acquit",
+            ["w1", "why", "name", "j1", "1.1:w1"],
+        ),
         (give_back_command("w1", [("j1", "1.1:w1")], "why"), "give_back", ["w1", "why", "j1", "1.1:w1"]),
     ],
 )

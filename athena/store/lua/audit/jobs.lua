@@ -54,7 +54,7 @@ end
 -- Only the last part of a list's time is not looked at: who trims it does so by another clock than who keeps records.
 local function check_ended(id, known)
   local is_private = known.abandonable == CANARY
-    or known.abandonable and (known.state == 'succeeded' or known.state == 'canceled')
+    or known.abandonable and known.state == 'succeeded'
   if is_private or now - known.finished_ms > known.ttl_ms * 0.9 then return end
   if redis.call('HEXISTS', ABILITIES, known.service_id) == 1 then
     must_list(id, 'ended', ENDED .. known.service_id, known.service_id, known.finished_ms)

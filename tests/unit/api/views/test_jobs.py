@@ -7,9 +7,10 @@ import pytest
 
 from api.gateway.gateway import Gateway
 from api.gateway.waiters import Waiters
-from api.views.jobs import Jobs
-from athena.errors import StoreError
+from api.views.jobs import Jobs, job_filter
+from athena.errors import RequestError, StoreError
 from athena.jobs.record import JobRecord
+from athena.operations.listing import JobFilter
 
 
 class DeafGateway:
@@ -37,3 +38,18 @@ def test_nobody_waits_any_more_when_redis_cannot_be_asked() -> None:
         return gateway.waiters._futures
 
     assert asyncio.run(ask()) == {}
+
+
+def test_query_says_which_jobs_are_wanted() -> None:
+    query = {"service_id": "ocr", "code": "0", "since_ms": "5", "until_ms": "1795425211798"}
+
+    assert job_filter(query) == JobFilter("ocr", "", "", 0, 5, 1795425211798)
+    assert job_filter({}) == JobFilter()
+
+
+@pytest.mark.parametrize("name", ["code", "since_ms", "until_ms"])
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "9" * 16, "\u0663"])
+def test_query_with_what_is_no_number_is_refused(name: str, value: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        job_filter({name: value})
+    assert f"{name} must be a whole number" in caught.value.summary

@@ -174,6 +174,11 @@ def test_question_about_a_job_is_answered_with_how_it_stands(
     assert response.status_code == 200
     assert body["header"] == {**header, "sid": "j1"}
     reason = "busy" if asked.state == "queued" else None
+    timeline = body["job"].pop("timeline")
+    assert [event["event"] for event in timeline] == [
+        "submitted",
+        *([str(asked.state)] if asked.state.is_final else []),
+    ]
     assert body["job"] == {**asked.describe(), "reason": reason}
     assert body.get("payload") == payload
 

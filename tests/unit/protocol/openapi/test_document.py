@@ -149,7 +149,7 @@ def test_jobs_have_the_members_that_are_described() -> None:
     record = JobRecord.decode("1", {b"state": b"queued"}, None)
 
     # Why a job does not run yet is not in its record.
-    assert {*record.describe(), "reason"} == set(common_schemas()["Job"]["properties"])
+    assert {*record.describe(), "reason", "timeline"} == set(common_schemas()["Job"]["properties"])
     validator("Job").validate(record.describe())
 
 

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -223,6 +224,9 @@ def test_job_that_fails_fails_alone(faulty: Inference, mode: str, code: int, mes
     assert before.state is after.state is JobState.SUCCEEDED
     assert (failed.state, failed.code, failed.message) == (JobState.FAILED, code, message)
     assert (failed.payload, failed.batch_size) == (b"", 1)
+    # What raised has a line; what only returned something wrong has none.
+    line = re.fullmatch(r"wrapper\.py:\d+ in \w+", failed.place)
+    assert bool(line) == (mode in ("raise", "exit")), failed.place
 
 
 def test_job_whose_inputs_are_gone_fails_without_reaching_the_wrapper(

@@ -1,0 +1,36 @@
+"""Moments, as operators type and read them."""
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d{1,6})\s*(s|m|min|h|d)")
+
+
+def moment(text: str) -> datetime:
+    """Returns a moment, from `10m` for ten minutes ago, or an ISO time.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    duration = _DURATION.fullmatch(text)
+    try:
+        if duration:
+            return datetime.now(UTC) - timedelta(seconds=int(duration[1]) * _SECONDS[duration[2]])
+        # Without an offset it is this host's time, which an operator reads from the clock.
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: 10m, 2h, 1d, or 2026-11-29T03:00:00+01:00"
+        ) from None
+
+
+def moment_ms(text: str) -> int:
+    """Returns a moment in milliseconds since 1970 (see `moment`)."""
+    return int(moment(text).timestamp() * 1000)
+
+
+def clock_text(at_ms: int) -> str:
+    """Returns a moment as this host's clock shows it, to the millisecond, with its offset."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(" ", timespec="milliseconds")

@@ -1,1 +1,0 @@
-"""Programs that load an ability without a queue."""
