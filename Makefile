@@ -28,8 +28,8 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install serve test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-builds bench-choices chaos soak clients hostile docs house build clean stale
+.PHONY: help install serve observe test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
+.PHONY: bench-access bench-edges bench-logs bench-builds bench-choices chaos soak clients hostile docs house build clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,10 +45,14 @@ install: $(VENV)/.dev  ## Install everything this machine can use, and the devel
 serve: $(VENV)/.serve  ## Start Athena; pass options with ARGS="..."
 	@exec $(VENV)/bin/athena serve $(ARGS)
 
+observe: $(VENV)/.serve  ## The same with Prometheus and Alertmanager; ATHENA_PORT=8000 make observe
+	@exec scripts/observe.sh $(VENV)/bin/athena serve $(ARGS)
+
 test: $(VENV)/.dev  ## Run all tests
 	@scripts/install-chromium.sh
 	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
+	@scripts/install-prometheus.sh
 	@exec $(PYTEST) $(ARGS)
 
 test-unit: $(VENV)/.dev  ## Run the tests that start no other process
@@ -56,12 +60,14 @@ test-unit: $(VENV)/.dev  ## Run the tests that start no other process
 
 test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which they start
 	@scripts/install-cc.sh
+	@scripts/install-prometheus.sh
 	@exec $(PYTEST) tests/integration $(ARGS)
 
 test-e2e: $(VENV)/.dev  ## Run the tests that start the whole of Athena
 	@scripts/install-chromium.sh
 	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
+	@scripts/install-prometheus.sh
 	@exec $(PYTEST) tests/e2e $(ARGS)
 
 check: $(VENV)/.dev  ## Check style and types
@@ -109,6 +115,10 @@ bench-edges: $(VENV)/.dev  ## Measure what quotas and TLS cost
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.edges $(ARGS)
 
+bench-logs: $(VENV)/.dev  ## Measure what the access log and lines of JSON cost
+	@scripts/install-wrk.sh
+	@exec $(PYTHON) -m benchmarks.logs $(ARGS)
+
 clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and renew the table in docs/clients.md
 	@scripts/install-clients.sh
 	@exec $(PYTHON) -m tests.clients --write $(ARGS)
@@ -133,5 +143,5 @@ build: $(VENV)/.dev  ## Build the wheel into dist/
 	@$(PYTHON) -m build --wheel
 
 clean:  ## Remove the environments, caches and builds; .athena/, the data, stays
-	@rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .tools build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -path ./.git -prune -o -path ./.athena -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,19 +7,17 @@ where each request has a body and a signature of its own. What counts is the rat
 round.
 """
 
-import argparse
 import json
-import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
 from athena.protocol.signature import signed_headers, signed_url
-from benchmarks.harness import ROOT, Served, cpu_us_per_request, run_wrk, served
+from benchmarks.harness import ROOT, Served, served
 from benchmarks.noop import request_body
+from benchmarks.variants import measure, read_options, report, run_rounds
 
 SEAL_KEY = "a seal of the benchmark, not secret"
 KEYS_ON = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": SEAL_KEY}
@@ -113,54 +111,22 @@ FORMS: dict[str, tuple[bool, Callable[[str, bytes, Key, int], str]]] = {
 }
 
 
-def measure(athena: Served, script: str, clients: int, seconds: int) -> dict[str, float]:
-    """Returns the rate, and the processor time of a request in each part, in microseconds."""
-    before = athena.cpu_s()
-    result = run_wrk(f"{athena.url}/echo", request_body(), clients, seconds, script)
-    cpu_us = cpu_us_per_request(before, athena.cpu_s(), result.requests)
-    return {"rate": result.rate, "p99_ms": result.p99_ms, "cpu_us": sum(cpu_us.values()), **cpu_us}
-
-
-def table(rounds: Sequence[dict[str, dict[str, float]]], clients: int) -> str:
-    """Returns medians, and ratios to the open stack of the same round."""
-    lines = [f"no-op, {clients} clients, median of {len(rounds)} rounds; ratios within a round"]
-    for form in FORMS:
-        cpu_us, gateway_us, rate = (
-            median(one[form][name] for one in rounds) for name in ("cpu_us", "gateway", "rate")
-        )
-        ratios = sorted(one[form]["cpu_us"] / one["open"]["cpu_us"] for one in rounds)
-        lines.append(
-            f"  {form:<7} {rate:7.0f} requests/s  {cpu_us:6.0f} µs a request (gateway {gateway_us:4.0f})"
-            f"  {median(ratios):.3f} x ({ratios[0]:.3f} to {ratios[-1]:.3f})"
-        )
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measures and prints a table, or JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="print the rounds as JSON")
-    options = parser.parse_args()
-    draw = random.Random(7)
+    options = read_options(__doc__)
     with served("echo") as without, served("echo", **KEYS_ON) as closed:
         key = make_key(closed)
         # Within this time the gateway has heard of the key.
         time.sleep(2)
-        rounds = []
-        for number in range(options.rounds + 1):
-            figures = {}
-            for form in draw.sample(list(FORMS), len(FORMS)):
-                has_keys, script = FORMS[form]
-                athena = closed if has_keys else without
-                lines = script(f"{athena.url}/echo", request_body(), key, options.seconds)
-                figures[form] = measure(athena, lines, options.clients, options.seconds)
-            # The first one warms up.
-            if number:
-                rounds.append(figures)
-    print(json.dumps(rounds, indent=2) if options.json else table(rounds, options.clients))
+
+        def measure_one(form: str) -> dict[str, float]:
+            has_keys, script = FORMS[form]
+            athena = closed if has_keys else without
+            lines = script(f"{athena.url}/echo", request_body(), key, options.seconds)
+            return measure(athena, lines, options.clients, options.seconds)
+
+        rounds = run_rounds(list(FORMS), measure_one, options.rounds)
+    print(report(list(FORMS), rounds, options))
 
 
 if __name__ == "__main__":

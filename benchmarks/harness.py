@@ -81,7 +81,7 @@ def served(*abilities: str | Path, python: str = sys.executable, **environment: 
 
 def _wait_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
-    while b"athena: ready after" not in log.read_bytes():
+    while b"ready after" not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > deadline_s:
             raise SystemExit(f"athena serve did not start:\n{log.read_text()}")
         time.sleep(0.1)

@@ -20,7 +20,7 @@ from athena.protocol.interface import Interface
 from athena.protocol.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
 from athena.store.checks import MEMORY_SHARE, memory_share, settings_fault
-from athena.store.keys import load_key
+from athena.store.counts import ended_counts, fold_command
 
 logger = logging.getLogger(__name__)
 
@@ -141,11 +141,11 @@ class GatewayObserver:
 
     async def _measure(self, now_s: float) -> None:
         service_ids = list(self.schemas)
-        counts = await asyncio.gather(
-            *(self._link.execute(("HGET", load_key(service_id), "ended")) for service_id in service_ids)
-        )
-        for service_id, count in zip(service_ids, counts, strict=True):
-            self._throughputs.setdefault(service_id, Throughput()).observe(now_s, int(count or 0))
+        if not service_ids:
+            return
+        reply = await self._link.execute(fold_command(service_ids))
+        for service_id, ended in ended_counts(service_ids, reply).items():
+            self._throughputs.setdefault(service_id, Throughput()).observe(now_s, ended)
 
     def _read_ability(self, raw: bytes) -> Interface:
         """Reads an interface, and keeps the schema of its requests."""

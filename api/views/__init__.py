@@ -3,7 +3,6 @@
 abilities: what is served
 admin: what operators do
 admin_keys: applications and their keys
-app_samples: what applications use, for Prometheus
 bulk: many jobs in one request
 jobs: questions about jobs
 metrics: the fleet for Prometheus

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from athena import __version__
 from athena.cli import parts, serve
 from athena.cli.author import check, create, example, pack, run, schema
+from athena.cli.observe import config, doctor
 from athena.cli.operate import (
     abilities,
-    config,
     credentials,
     dead,
-    doctor,
     jobs,
     logs,
     plan,

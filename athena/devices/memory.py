@@ -17,6 +17,16 @@ def memory_bytes(root: Path = _ROOT) -> int:
     return min(limits, default=0)
 
 
+def free_memory_bytes(root: Path = _ROOT) -> int | None:
+    """Returns how much memory of the machine processes can still have; None if unknown.
+
+    Args:
+        root: where `/proc` is.
+    """
+    found = re.search(r"^MemAvailable:\s+(\d+) kB$", _text(root / "proc/meminfo"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
 def _machine(root: Path) -> Iterator[int]:
     found = re.search(r"^MemTotal:\s+(\d+) kB$", _text(root / "proc/meminfo"), re.MULTILINE)
     if found:

@@ -36,6 +36,7 @@ class HostReport:
         told_ms: when it was told, milliseconds since 1970 on the host's clock.
         read_ms: when the GPUs were read last, likewise.
         devices: what workers can be pinned to.
+        version: of Athena Serving there; "" for one that does not tell it yet.
     """
 
     host: str
@@ -44,6 +45,7 @@ class HostReport:
     inventory: Inventory
     devices: tuple[GpuDevice, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
+    version: str = ""
 
     def age_s(self, wall_clock_s: float) -> float:
         """Returns how long ago it was told."""
@@ -68,6 +70,7 @@ class HostReport:
             inventory=Inventory.decode(orjson.dumps(document["inventory"])),
             devices=tuple(_known(GpuDevice, item) for item in document["devices"]),
             workers=_statuses(document),
+            version=str(document.get("version", "")),
         )
 
 

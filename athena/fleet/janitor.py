@@ -47,6 +47,9 @@ class Janitor:
                 blamed=None,
                 max_attempts=max_attempts(interface),
                 dead_ttl_s=self._dead_ttl_s,
+                service_id=worker.service_id,
+                gpu_type=worker.gpu_type,
+                cause="silent",
                 worker=worker.name,
             )
             # With the beat that was seen last: this process may stand still before the command leaves.

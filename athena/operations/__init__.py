@@ -2,7 +2,7 @@
 
 audit: the books compared with the records
 canaries: who sends an ability's example, and how it fared
-checkup: what an operator can have wrong
+checkup: what `athena doctor` finds wrong
 credentials: applications and their keys
 jobs: show, cancel, retry; dead letters
 lines: what the queues of listed jobs know
@@ -12,5 +12,6 @@ quotas: how much applications may use, and have used
 queues: queues, workers, hosts
 refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is
+surveys: what metrics tell of abilities
 trail: what operators have done
 """

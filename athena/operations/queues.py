@@ -55,19 +55,12 @@ class QueueState:
 
 @dataclass(frozen=True)
 class AbilityLoad:
-    """What the open jobs of an ability amount to.
-
-    Attributes:
-        retries: how many failed runs were followed by another one, since the ability is known.
-        breaks: how many of its worker processes were found broken.
-    """
+    """What the open jobs of an ability amount to."""
 
     service_id: str
     open_jobs: int
     open_bytes: int
     queues: tuple[QueueState, ...]
-    retries: int = 0
-    breaks: int = 0
 
 
 def list_abilities() -> Steps[list[Interface]]:
@@ -144,7 +137,7 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
     jobs = yield [("LLEN", queue) for queue in names]
     lines = yield [("HMGET", line_key(queue), "paused", "waits") for queue in names]
     open_jobs = yield [("ZCARD", open_key(service_id)) for service_id in known]
-    books = yield [("HMGET", load_key(service_id), "bytes", "retries", "breaks") for service_id in known]
+    books = yield [("HGET", load_key(service_id), "bytes") for service_id in known]
     waits = yield from _still_waiting({name: text for name, (_, text) in zip(names, lines, strict=True)})
     states = {
         name: QueueState(name, count, bool(is_paused), waits.get(name, ""))
@@ -156,10 +149,8 @@ def list_queues(all_lanes: bool = False) -> Steps[list[AbilityLoad]]:
             count,
             int(open_bytes or 0),
             tuple(states[name] for name in known[service_id] if all_lanes or _is_of_interest(states[name])),
-            int(retries or 0),
-            int(breaks or 0),
         )
-        for service_id, count, (open_bytes, retries, breaks) in zip(known, open_jobs, books, strict=True)
+        for service_id, count, open_bytes in zip(known, open_jobs, books, strict=True)
     ]
 
 

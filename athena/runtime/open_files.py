@@ -31,6 +31,11 @@ def allow_open_files() -> int:
     return soft
 
 
+def limits_of_open_files() -> tuple[int, int]:
+    """Returns the limit of this process and the one up to which it may raise it; -1 is none."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 def for_callers(files: int) -> int:
     """Returns how many of the open files callers may take; the rest is for the process itself."""
     if files == resource.RLIM_INFINITY:

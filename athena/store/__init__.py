@@ -5,6 +5,7 @@ audit: the books compared with the records
 celery_address: the address as Celery's tools spell it
 checks: whether a Redis can be used
 connections: how connections are made
+counts: what is counted of jobs and workers
 credentials: applications and their keys
 fencing: workers that live or have died
 keys: the names of all keys

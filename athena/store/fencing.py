@@ -39,6 +39,9 @@ class Death:
         max_attempts: a job under which so many processes died is poisoned.
         dead_ttl_s: how long a dead letter is kept.
         worker: the worker's name, for logs and timelines.
+        service_id: its ability, for the metrics.
+        gpu_type: its type, likewise.
+        cause: of `athena_worker_exits_total`; "" for an end that is not counted.
     """
 
     reason: str
@@ -49,6 +52,9 @@ class Death:
     overrun_message: str = ""
     is_broken: bool = False
     worker: str = ""
+    service_id: str = ""
+    gpu_type: str = ""
+    cause: str = ""
 
 
 def fence_command(incarnation: str, death: Death, silent_since_beat: int | None = None) -> Command:
@@ -73,6 +79,9 @@ def fence_command(incarnation: str, death: Death, silent_since_beat: int | None 
             # No names may mean that no job is to blame, or that nobody knows.
             "0" if death.blamed is None else "1",
             "" if silent_since_beat is None else silent_since_beat,
+            death.service_id,
+            death.gpu_type,
+            death.cause,
             death.worker,
             *(death.blamed or ()),
         ),

@@ -19,6 +19,8 @@
 | `athena:app_open:<app_id>` | sorted set | the same of an app, but those only their callers know | final |
 | `athena:app_ended:<app_id>` | sorted set | final jobs of an app, by their end | record TTL |
 | `athena:load:<service_id>` | hash | bytes of open jobs and kept inputs; numbers of events | for ever |
+| `athena:counts:<service_id>` | hash | what metrics count (`athena/store/counts.py`) | forgotten |
+| `athena:tally:<service_id>` | string | ends of jobs that are not in `counts` yet | a second, or 2 KiB |
 | `athena:kept:<service_id>` | list | sizes and ids of failed jobs whose inputs are kept | pushed out |
 | `athena:history:<service_id>` | list | sizes and ids of failed jobs, their callers' alone | pushed out |
 | `athena:dead` | sorted set | dead letters: poisoned jobs, by their end | their TTL, tried again, dropped |
@@ -26,6 +28,7 @@
 | `athena:inflight:<incarnation>` | hash | job id -> message of held jobs | given back, finished, fenced |
 | `athena:canceled:<incarnation>` | set | held jobs that were canceled | let go of, as from the hash |
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
+| `athena:fenced:<incarnation>` | string | that a worker's end is counted | an hour after |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
@@ -82,6 +85,8 @@ TYPES = {
     "later": "zset",
     "line": "hash",
     "meter": "hash",
+    "counts": "hash",
+    "tally": "string",
 }
 
 
@@ -189,6 +194,11 @@ def later_key(service_id: str) -> str:
 def canceled_key(incarnation: str) -> str:
     """Key of the canceled jobs that a worker holds."""
     return f"athena:canceled:{incarnation}"
+
+
+def counts_key(service_id: str) -> str:
+    """Key of what metrics count of an ability (`athena.store.counts`)."""
+    return f"athena:counts:{service_id}"
 
 
 def meter_key(service_id: str) -> str:

@@ -46,23 +46,27 @@ class Script:
 
 SUBMIT = Script("submit", "clock", "bell", "enroll", "waiting", "meter", "quota", "admission")
 REQUEUE = Script("requeue", "clock", "bell", "enroll", "waiting", "meter", "quota", "admission")
-TAKE = Script("take", "clock", "bell", "keep", "meter", "history", "settle")
+TAKE = Script("take", "clock", "bell", "keep", "meter", "tally", "history", "settle")
+FOLD = Script("fold", "tally")
+SURVEY = Script("survey", "clock", "tally")
 START = Script("start", "clock")
 PROGRESS = Script("progress")
-FINISH = Script("finish", "clock", "keep", "meter", "history", "settle", "past", "later")
+FINISH = Script("finish", "clock", "keep", "meter", "tally", "history", "settle", "past", "later")
 GIVE_BACK = Script("give_back", "clock", "bell", "enroll", "meter", "put_back")
 ACQUIT = Script("acquit", "clock", "bell", "enroll", "meter", "past", "put_back")
 RECONCILE = Script("reconcile", "clock", "bell", "enroll", "meter", "put_back")
-FENCE = Script("fence", "clock", "bell", "enroll", "keep", "meter", "history", "settle", "past", "put_back")
+FENCE = Script(
+    "fence", "clock", "bell", "enroll", "keep", "meter", "tally", "history", "settle", "past", "put_back"
+)
 BEAT = Script("beat")
-READ = Script("read", "clock", "waiting", "keep", "meter", "history", "settle")
-LEAVE = Script("leave", "clock", "keep", "meter", "history", "settle", "abandon")
-CANCEL = Script("cancel", "clock", "keep", "meter", "history", "settle", "abandon")
-SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "meter", "history", "settle", "recall")
+READ = Script("read", "clock", "waiting", "keep", "meter", "tally", "history", "settle")
+LEAVE = Script("leave", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
+CANCEL = Script("cancel", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
+SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "meter", "tally", "history", "settle", "recall")
 RECALL = Script("recall", "bell", "enroll", "keep", "recall")
-PURGE = Script("purge", "clock", "keep", "meter", "history", "settle", "abandon")
+PURGE = Script("purge", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
 PAUSE = Script("pause", "bell")
-FORGET = Script("forget", "clock", "keep", "meter", "history", "settle", "abandon")
+FORGET = Script("forget", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
 LIST = Script("list", "clock")
 NOTE = Script("note")
 PUT_APP = Script("put_app")
@@ -70,12 +74,14 @@ AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")
 AUDIT_HELD = Script("audit/held")
-AUDIT_QUEUE = Script("audit/queue", "clock", "bell", "keep", "meter", "history", "settle")
+AUDIT_QUEUE = Script("audit/queue", "clock", "bell", "keep", "meter", "tally", "history", "settle")
 
 SCRIPTS = (
     SUBMIT,
     REQUEUE,
     TAKE,
+    FOLD,
+    SURVEY,
     START,
     PROGRESS,
     FINISH,

@@ -27,7 +27,7 @@ from athena.store.fencing import (
     fence_command,
     fenced_jobs,
 )
-from athena.store.keys import FAILURES, HOSTS, ORDERS, load_key
+from athena.store.keys import FAILURES, HOSTS, ORDERS, counts_key, load_key
 from athena.store.link import BlockingLink
 from athena.store.scripts import Command
 from athena.telemetry.log_fields import about, shown_ids
@@ -144,6 +144,10 @@ class FleetKeeper:
     def count_break(self, service_id: str) -> None:
         """Counts a process that was found broken."""
         self._note(("HINCRBY", load_key(service_id), "breaks", 1))
+
+    def tell_load(self, service_id: str, gpu_type: str, load_s: float) -> None:
+        """Lets gateways know how long it took until a worker served."""
+        self._note(("HSET", counts_key(service_id), f"loaded_ms {gpu_type}", int(load_s * 1000)))
 
     def forget_failure(self, service_id: str) -> None:
         """Lets gateways know that it has one now."""

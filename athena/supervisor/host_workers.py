@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from athena import __version__
 from athena.ability.manifest import Ability
 from athena.devices.host import core_count, host_name
 from athena.devices.inventory import NO_DRIVER, Inventory
@@ -229,6 +230,7 @@ class HostWorkers:
             inventory=self._gpus.inventory,
             devices=tuple(self._gpus.devices),
             workers=tuple(child.state() for child in children),
+            version=__version__,
         )
         return report.encode()
 

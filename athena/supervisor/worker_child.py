@@ -77,7 +77,7 @@ class WorkerChild(Child):
         self._suspected_s = 0.0
         self._verdict: Verdict | None = None
         self._canceled_s: dict[str, float] = {}
-        self._has_reported = False
+        self._has_reported = self._has_served = False
         #: Whether Redis was seen to know the process.
         self._is_registered = False
         #: What a process that was broken has said at its end.
@@ -157,7 +157,7 @@ class WorkerChild(Child):
         self.incarnation = uuid.uuid4().hex
         self._suspicion = self._verdict = self._breakage = None
         self._canceled_s = {}
-        self._has_reported = self._is_registered = False
+        self._has_reported = self._is_registered = self._has_served = False
         self._status_text = b""
         # A new one for each process: its size is that of this ability, and calls of the last must not count.
         self._board.close()
@@ -183,6 +183,9 @@ class WorkerChild(Child):
         else:
             self._keeper.forget_failure(self.ability.service_id)
         self._was_broken = False
+        self._has_served = True
+        load_s = time.monotonic() - self.started_s
+        self._keeper.tell_load(self.ability.service_id, self.placement.gpu_type, load_s)
         return True
 
     @property
@@ -351,7 +354,23 @@ class WorkerChild(Child):
             is_broken=breakage is not None,
             overrun_message=reason,
             worker=self.node_name,
+            service_id=self.ability.service_id,
+            gpu_type=self.placement.gpu_type,
+            cause=self._cause(returncode),
         )
+
+    def _cause(self, returncode: int) -> str:
+        """Says why the process ended, in one of the words of `athena_worker_exits_total`."""
+        verdict = self._verdict
+        if self._breakage is not None:
+            return "broken"
+        if verdict is not None and self._has_served:
+            return "overran" if verdict.overran else "hung"
+        if self.is_stopping or self.is_leaving:
+            return "stopped"
+        if returncode == EX_RECYCLED:
+            return "recycled"
+        return "crashed" if self._has_served else "start_failed"
 
 
 #: What numerical libraries read, each when it is imported.

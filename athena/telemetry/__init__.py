@@ -1,5 +1,6 @@
 """What processes tell people: log lines and metrics.
 
+exposition: metrics as text that Prometheus reads
 log_fields: what each line says beside its words
 log_files: files of JSON lines, one for each process
 log_history: log files, read back

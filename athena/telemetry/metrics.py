@@ -1,20 +1,49 @@
 """All metrics: one table. docs/metrics.md shows it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as Prometheus knows it: a gauge, or a counter, whose name ends with `_total`."""
+    """A metric as Prometheus knows it: a gauge, a counter, whose name ends with `_total`, or a histogram.
+
+    Attributes:
+        buckets: upper limits of a histogram's buckets, but for the last, which has none.
+    """
 
     name: str
     labels: tuple[str, ...]
     help: str
+    buckets: tuple[float, ...] = ()
 
     @property
     def kind(self) -> str:
         """What Prometheus calls it."""
-        return "counter" if self.name.endswith("_total") else "gauge"
+        if self.buckets:
+            return HISTOGRAM
+        return COUNTER if self.name.endswith("_total") else GAUGE
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How values are spread.
+
+    Attributes:
+        counts: upper limit, infinite for the largest -> how many are not larger, and larger than the limit
+            before.
+        total: all values together.
+    """
+
+    counts: Mapping[float, int] = field(default_factory=dict)
+    total: float = 0.0
+
+    def cumulative(self, limits: tuple[float, ...]) -> list[int]:
+        """Returns how many values are at most as large as each limit, and last how many there are."""
+        sums = [sum(count for at, count in self.counts.items() if at <= limit) for limit in limits]
+        return [*sums, sum(self.counts.values())]
 
 
 @dataclass(frozen=True)
@@ -23,20 +52,89 @@ class Sample:
 
     metric: Metric
     labels: tuple[str, ...]
-    value: float
+    value: float | Histogram
 
 
+#: Those of `athena/store/lua/lib/tally.lua`, in seconds.
+SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+_ABILITY, _TYPE = ("service_id",), ("service_id", "gpu_type")
+_QUEUE = ("service_id", "queue", "lane")
 _GPU = ("host", "gpu", "gpu_id", "product")
 _WORKER = ("worker", "service_id", "gpu_type", "gpu_id")
 
-GPU_HEALTHY = Metric("athena_gpu_healthy", _GPU, "1 if workers may run on it, else 0")
-GPU_UTILIZATION = Metric("athena_gpu_utilization_ratio", _GPU, "share of time in which it computed")
-GPU_MEMORY_TOTAL = Metric("athena_gpu_memory_total_bytes", _GPU, "its memory")
-GPU_MEMORY_USED = Metric("athena_gpu_memory_used_bytes", _GPU, "memory in use, by whomever")
-GPU_TEMPERATURE = Metric("athena_gpu_temperature_celsius", _GPU, "its temperature")
-GPU_POWER = Metric("athena_gpu_power_watts", _GPU, "what it draws")
+JOBS_SUBMITTED = Metric("athena_jobs_submitted_total", ("service_id", "lane"), "jobs that were accepted")
+JOBS_FINISHED = Metric(
+    "athena_jobs_finished_total",
+    (*_TYPE, "outcome"),
+    "jobs that ended: succeeded, failed, timed_out, canceled, expired or poisoned; without gpu_type: where "
+    "they ended before they ran",
+)
+JOBS_REJECTED = Metric(
+    "athena_jobs_rejected_total",
+    ("service_id", "reason"),
+    "jobs that were not accepted: queue_full, bytes_full, quota, conflict (another body has the request_id), "
+    "inputs_lost or redis_error",
+)
+JOB_ATTEMPTS = Metric(
+    "athena_job_attempts_total",
+    (*_TYPE, "result"),
+    "runs of jobs: ended the job, or it was retried because it failed, its worker died, overran its limit or "
+    "was broken",
+)
+JOB_RETRIES = Metric(
+    "athena_job_retries_total", _ABILITY, "failed runs after which a job is tried again ([retry])"
+)
+JOBS_MOVED = Metric(
+    "athena_jobs_moved_total", _ABILITY, "jobs moved to another queue, as their type lost its last worker"
+)
+JOB_QUEUE_WAIT = Metric(
+    "athena_job_queue_wait_seconds",
+    _TYPE,
+    "from a job's acceptance to its end, without its last run; of jobs that ran",
+    SECONDS,
+)
+JOB_RUN = Metric("athena_job_run_seconds", _TYPE, "how long the call took that a job was run in", SECONDS)
+JOB_TOTAL = Metric("athena_job_total_seconds", _TYPE, "from a job's acceptance to its end", SECONDS)
+BATCH_SIZE = Metric(
+    "athena_batch_size", _TYPE, "jobs that shared a call", (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+)
+JOBS_OPEN = Metric("athena_jobs_open", _ABILITY, "jobs that wait, are put off, or run")
+JOBS_PUT_OFF = Metric("athena_jobs_put_off", _ABILITY, "jobs that failed and wait for their next try")
+DEAD_LETTERS = Metric("athena_dead_letters", (), "dead letters that are kept at the moment")
+
+QUEUE_JOBS = Metric("athena_queue_jobs", _QUEUE, "jobs that wait in a queue")
+QUEUE_OLDEST = Metric(
+    "athena_queue_oldest_seconds", _QUEUE, "how long ago the job was accepted that is next; 0 if none waits"
+)
+QUEUE_PAUSED = Metric("athena_queue_paused", _QUEUE, "1 if an operator has paused it, else 0")
+QUEUE_LIMIT = Metric("athena_queue_limit_jobs", _ABILITY, "most jobs that one of its queues may hold")
+LOAD = Metric(
+    "athena_load",
+    _TYPE,
+    "jobs that wait or are held by workers, divided by their slots; without slots the number of jobs. Jobs "
+    "for any type count for all types that have slots, by their share",
+)
+
+WORKERS_EXPECTED = Metric(
+    "athena_workers_expected", _TYPE, "workers that hosts are to run, also a host that fell silent"
+)
+WORKERS_SERVING = Metric("athena_workers_serving", _TYPE, "workers whose hearts beat")
+WORKER_STATE = Metric(
+    "athena_worker_state",
+    (*_WORKER, "state"),
+    "1 for the state it is in: loading, serving, stopping, drained, broken, down, silent (its heart does not "
+    "beat) or lost (its host fell silent)",
+)
+MODEL_LOAD = Metric(
+    "athena_model_load_seconds",
+    _TYPE,
+    "from the start of a worker process to the moment when it serves; the last one",
+)
 WORKER_MODEL_LOADED = Metric("athena_worker_model_loaded", _WORKER, "1 if its model is loaded, else 0")
-WORKER_ALIVE = Metric("athena_worker_alive", _WORKER, "1 if its heart beats, else 0")
+WORKER_ALIVE = Metric(
+    "athena_worker_alive", _WORKER, "1 if its heart beats, else 0, for an hour after its host fell silent"
+)
 WORKER_SLOTS = Metric("athena_worker_slots", _WORKER, "jobs that it may hold")
 WORKER_SLOTS_BUSY = Metric("athena_worker_slots_busy", _WORKER, "jobs that it holds, running and waiting")
 WORKER_BROKEN = Metric(
@@ -44,17 +142,25 @@ WORKER_BROKEN = Metric(
     _WORKER,
     "1 if its last process was found broken and none serves in its place, else 0",
 )
-CANARY_OK = Metric(
-    "athena_canary_ok", ("service_id",), "1 if its last canary was answered as it must be, else 0"
-)
-CANARY_SECONDS = Metric("athena_canary_seconds", ("service_id",), "how long its last canary took")
 WORKER_BREAKS = Metric(
-    "athena_worker_breaks_total", ("service_id",), "worker processes that were found broken and replaced"
+    "athena_worker_breaks_total", _ABILITY, "worker processes that were found broken and replaced"
 )
-JOB_RETRIES = Metric(
-    "athena_job_retries_total", ("service_id",), "failed runs after which a job is tried again ([retry])"
+WORKER_EXITS = Metric(
+    "athena_worker_exits_total",
+    (*_TYPE, "cause"),
+    "worker processes that ended: stopped, recycled, crashed, overran (max_exec_s), hung, broken, "
+    "start_failed, or silent (with their host)",
 )
-QUEUE_JOBS = Metric("athena_queue_jobs", ("service_id", "queue"), "jobs that wait in a queue")
+
+GPU_HEALTHY = Metric("athena_gpu_healthy", _GPU, "1 if workers may run on it, else 0")
+GPU_UTILIZATION = Metric("athena_gpu_utilization_ratio", _GPU, "share of time in which it computed")
+GPU_MEMORY_TOTAL = Metric("athena_gpu_memory_total_bytes", _GPU, "its memory")
+GPU_MEMORY_USED = Metric("athena_gpu_memory_used_bytes", _GPU, "memory in use, by whomever")
+GPU_TEMPERATURE = Metric("athena_gpu_temperature_celsius", _GPU, "its temperature")
+GPU_POWER = Metric("athena_gpu_power_watts", _GPU, "what it draws")
+
+CANARY_OK = Metric("athena_canary_ok", _ABILITY, "1 if its last canary was answered as it must be, else 0")
+CANARY_SECONDS = Metric("athena_canary_seconds", _ABILITY, "how long its last canary took")
 
 _APP, _USE = ("app_id",), ("app_id", "service_id")
 
@@ -70,22 +176,43 @@ APP_DEVICE_SECONDS_TODAY = Metric(
 )
 
 METRICS = (
-    GPU_HEALTHY,
-    GPU_UTILIZATION,
-    GPU_MEMORY_TOTAL,
-    GPU_MEMORY_USED,
-    GPU_TEMPERATURE,
-    GPU_POWER,
+    JOBS_SUBMITTED,
+    JOBS_FINISHED,
+    JOBS_REJECTED,
+    JOB_ATTEMPTS,
+    JOB_RETRIES,
+    JOBS_MOVED,
+    JOB_QUEUE_WAIT,
+    JOB_RUN,
+    JOB_TOTAL,
+    BATCH_SIZE,
+    JOBS_OPEN,
+    JOBS_PUT_OFF,
+    DEAD_LETTERS,
+    QUEUE_JOBS,
+    QUEUE_OLDEST,
+    QUEUE_PAUSED,
+    QUEUE_LIMIT,
+    LOAD,
+    WORKERS_EXPECTED,
+    WORKERS_SERVING,
+    WORKER_STATE,
+    MODEL_LOAD,
     WORKER_MODEL_LOADED,
     WORKER_ALIVE,
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
     WORKER_BROKEN,
     WORKER_BREAKS,
-    JOB_RETRIES,
+    WORKER_EXITS,
+    GPU_HEALTHY,
+    GPU_UTILIZATION,
+    GPU_MEMORY_TOTAL,
+    GPU_MEMORY_USED,
+    GPU_TEMPERATURE,
+    GPU_POWER,
     CANARY_OK,
     CANARY_SECONDS,
-    QUEUE_JOBS,
     APP_OPEN_JOBS,
     APP_QUEUED_JOBS,
     APP_OPEN_BYTES,

@@ -41,6 +41,9 @@ def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any
 class Stack:
     """A running `athena serve`."""
 
+    #: A program that starts it.
+    before: tuple[str, ...] = ()
+
     def __init__(
         self, folder: Path, port: int, flower_port: int, *arguments: str, **environment: str
     ) -> None:
@@ -49,7 +52,7 @@ class Stack:
         self.flower_url = f"http://127.0.0.1:{flower_port}"
         self.data_dir = folder / "data"
         self.log_path = folder / "serve.log"
-        command = [*ATHENA, "serve", "--port", str(port), "--flower-port", str(flower_port)]
+        command = [*self.before, *ATHENA, "serve", "--port", str(port), "--flower-port", str(flower_port)]
         command += ["--data", str(self.data_dir), *arguments]
         # This variable hides that output is buffered; few machines of users have it.
         environment = {"PYTHONUNBUFFERED": "", **environment}

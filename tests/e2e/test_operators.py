@@ -324,8 +324,11 @@ def test_doctor_finds_nothing_wrong_while_jobs_flow(site: Stack) -> None:
 
     assert [report["differences"] for report in reports] == [[], [], []]
     assert 0 < reports[0]["records"] < reports[2]["records"]
-    # How full the disk of this machine is is not the system's fault.
-    assert [item for item in json.loads(well.stdout)["wrong"] if "file system" not in item["what"]] == []
+    # How full this machine is, and who has the usual ports, is not the system's fault.
+    others = ("file system", "of memory left", "(ATHENA_")
+    wrong = [item["what"] for item in json.loads(well.stdout)["wrong"]]
+    assert [what for what in wrong if not any(other in what for other in others)] == []
+    assert json.loads(well.stdout)["facts"]["athena-serving"]
 
 
 def test_doctor_finds_and_repairs_what_was_broken(site: Stack) -> None:

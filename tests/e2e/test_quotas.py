@@ -75,7 +75,7 @@ def test_jobs_that_wait_are_limited_and_let_go(shop: Stack) -> None:
 
     wait_until(lambda: not any(open_jobs().values()), 60, "nothing is open")
     metrics = shop.get("/metrics").text
-    assert 'athena_app_open_jobs{app_id="slow"} 0.0' in metrics
+    assert 'athena_app_open_jobs{app_id="slow"} 0\n' in metrics
     assert 'athena_app_jobs_today{app_id="slow",service_id="echo",state="succeeded"}' in metrics
 
 

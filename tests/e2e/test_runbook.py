@@ -1,11 +1,13 @@
 """docs/runbook.md: each trouble is made, and its section's commands are typed."""
 
+import base64
 import contextlib
 import os
 import re
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,11 @@ class Site:
         """Queues a job of `ocr`."""
         return self.stack.submit("ocr", self.request(mode, seconds))
 
+    def worker_pid(self) -> int:
+        """Returns the process that answers requests to `ocr`; waits for it."""
+        answer = self.stack.post("/ocr", self.request()).json()["payload"]["text"]["text"]
+        return int(base64.b64decode(answer))
+
     def workers(self) -> list[str]:
         """Returns the names of the workers that serve `ocr`."""
         found = self.stack.get("/v1/workers").json()["workers"]
@@ -109,6 +116,58 @@ def nothing_answers(site: Site) -> Iterator[dict[str, str]]:
     gateway = site.stack.child("api")
     gateway.send_signal(signal.SIGSTOP)
     yield {"GATEWAY": str(gateway.pid)}
+
+
+@contextlib.contextmanager
+def slow_gateway(site: Site) -> Iterator[dict[str, str]]:
+    gateway = site.stack.child("api")
+    with halting(gateway):
+        yield {"GATEWAY": str(gateway.pid)}
+    wait_until(lambda: site.stack.get("/readyz").status_code == 200, 60, "it is ready")
+
+
+@contextlib.contextmanager
+def slow_redis(site: Site) -> Iterator[dict[str, str]]:
+    with halting(site.stack.redis_process()):
+        yield {}
+    wait_until(lambda: site.stack.get("/readyz").status_code == 200, 60, "it is ready")
+
+
+@contextlib.contextmanager
+def halting(process: psutil.Process) -> Iterator[None]:
+    """Stops a process for half of the time."""
+    ended = threading.Event()
+
+    def halt() -> None:
+        while not ended.wait(0.3):
+            process.send_signal(signal.SIGSTOP)
+            ended.wait(0.3)
+            process.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=halt)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def silent_worker(site: Site) -> Iterator[dict[str, str]]:
+    worker = psutil.Process(site.worker_pid())
+    worker.send_signal(signal.SIGSTOP)
+    wait_until(lambda: not worker.is_running(), 120, "it was ended")
+    wait_until(lambda: site.worker_pid() != worker.pid, 90, "another one serves")
+    yield {}
+
+
+@contextlib.contextmanager
+def failing_jobs(site: Site) -> Iterator[dict[str, str]]:
+    job_id = site.submit(mode="raise")
+    site.stack.wait_state(job_id, "failed")
+    yield {"ID": job_id}
+    wait_until(site.workers, 90, "the replaced worker serves")
 
 
 @contextlib.contextmanager
@@ -196,12 +255,16 @@ def repeated_request(site: Site) -> Iterator[dict[str, str]]:
 #: Section -> what makes its trouble, and ends it. In this order: `legal` is mended at last.
 SCENES: dict[str, Callable[[Site], "contextlib.AbstractContextManager[dict[str, str]]"]] = {
     "Nothing answers": nothing_answers,
+    "The gateway is slow": slow_gateway,
     "Requests get 503": broken_ability,
     "The queue grows": long_queue,
     "A job waits": paused_queue,
     "A worker starts again and again": broken_ability,
+    "A worker falls silent": silent_worker,
+    "Jobs fail": failing_jobs,
     "Dead letters": dead_letter,
     "Redis is full": full_redis,
+    "Redis is slow": slow_redis,
     "Redis is away": frozen_redis,
     "A GPU is lost": lost_gpu,
     "Was it run twice?": repeated_request,
@@ -212,6 +275,8 @@ SCENES: dict[str, Callable[[Site], "contextlib.AbstractContextManager[dict[str, 
 def site_terminal(site: Site, environment: dict[str, str]) -> Iterator[Terminal]:
     tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"PATH": tools, "ATHENA_REDIS_URL": site.stack.redis_url, "LOG": str(site.stack.log_path)}
+    own["DATA"] = str(site.stack.data_dir)
+    own |= {"ATHENA_PORT": str(site.stack.port), "ATHENA_FLOWER_PORT": "0"}
     terminal = Terminal(site.folder, {**own, **environment})
     try:
         yield terminal

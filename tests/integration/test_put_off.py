@@ -6,8 +6,9 @@ from athena.fleet.view import FleetView
 from athena.jobs.record import Outcome
 from athena.operations.audit import look
 from athena.operations.jobs import cancel_jobs
-from athena.operations.queues import list_queues, purge_queues
+from athena.operations.queues import purge_queues
 from athena.operations.steps import run_steps
+from athena.operations.surveys import survey_abilities
 from athena.protocol.enums import JobState
 from athena.protocol.interface import Interface, Limits
 from athena.store.fencing import sweep_command
@@ -81,8 +82,8 @@ def test_job_waits_runs_again_before_others_and_is_told_once(store: Store, ear: 
     assert (record.state, record.attempts) == (JobState.SUCCEEDED, 2)
     _, replies = ear.next()
     assert [(reply.job_id, reply.state) for reply in replies] == [("j1", JobState.SUCCEEDED)]
-    (load,) = run_steps(list_queues(), store.run)
-    assert load.retries == 1
+    (survey,) = run_steps(survey_abilities(["echo"]), store.run)
+    assert survey.retries == 1
 
 
 def test_its_time_to_start_is_kept(store: Store) -> None:

@@ -546,7 +546,6 @@ def test_bytes_are_counted_until_a_job_is_final(store: Store) -> None:
 
     assert (held, bytes_of(store)) == (750, 50)
     assert store.raw("ZRANGE", open_key("echo"), 0, -1) == [b"b"]
-    assert store.raw("HGET", load_key("echo"), "ended") == b"1"
 
 
 def test_too_many_bytes_are_refused(store: Store) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from tests import rooms
-from tests.pages import ability, commands, errors, http, metrics, sdk, settings
+from tests.pages import ability, alerts, commands, errors, http, metrics, sdk, settings
 
 #: Page -> what writes all of it.
 PAGES: dict[str, Callable[[], str]] = {
     "docs/ability.md": ability.render,
+    "docs/alerts.md": alerts.render,
     "docs/architecture.md": rooms.page,
     "docs/cli.md": commands.render,
     "docs/errors.md": errors.render,

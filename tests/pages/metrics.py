@@ -16,15 +16,28 @@ scrape_configs:
       - targets: ["127.0.0.1:30889"]
 ```
 
+Counters and histograms are kept in Redis by the scripts that accept, run and end jobs, in the step that does it: each
+job counts once, whatever is sent twice, and no restart of a gateway, a worker or a supervisor loses any. They begin
+anew when their ability is forgotten (`athena abilities rm`) or Redis loses its data; a Redis that goes back to an older state takes
+them with it. A gateway's own examples (canaries) are in no counter of jobs.
+
 A series goes when what it tells of is gone: a worker that was removed, a GPU whose host fell silent, the queue of a
-single GPU that has neither worker nor jobs. A queue of a type or of `any` is told of when it is empty, too.
+single GPU that has neither worker nor jobs. A host that falls silent without a word (it lost its power, its
+supervisor was killed) keeps its workers in the list for an hour: they are expected, and not alive. A queue is told
+of from its first job on.
 """
 
 #: Beginning of a metric's name -> what it is about.
 SUBJECTS = {
     "athena_queue_": "Queues",
+    "athena_load": "Queues",
     "athena_job_": "Jobs",
+    "athena_jobs_": "Jobs",
+    "athena_dead_": "Jobs",
+    "athena_batch_": "Jobs",
     "athena_worker_": "Workers",
+    "athena_workers_": "Workers",
+    "athena_model_": "Workers",
     "athena_app_": "Applications with quotas ([security.md](security.md#quotas))",
     "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",
     "athena_gpu_": "GPUs",
@@ -36,8 +49,12 @@ QUESTIONS = """\
 | question | query |
 | --- | --- |
 | How many jobs wait, by ability? | `sum by (service_id) (athena_queue_jobs)` |
-| Are more workers needed? (above 1: jobs wait although all slots are taken) | `sum by (service_id) (athena_queue_jobs) / sum by (service_id) (athena_worker_slots)` |
-| Which ability has no live worker? | `sum by (service_id) (athena_worker_alive) == 0` |
+| Are more workers needed? (above 1: jobs wait although all slots are taken) | `athena_load > 1` |
+| Which ability has fewer workers than it should have? | `athena_workers_serving < athena_workers_expected` |
+| Which share of the jobs fails, by ability? | `sum by (service_id) (rate(athena_jobs_finished_total{outcome!~"succeeded|canceled"}[10m])) / sum by (service_id) (rate(athena_jobs_finished_total[10m]))` |
+| How long do 99 of 100 jobs wait? | `histogram_quantile(0.99, sum by (service_id, le) (rate(athena_job_queue_wait_seconds_bucket[10m])))` |
+| How many jobs share a call? | `rate(athena_batch_size_sum[10m]) / rate(athena_batch_size_count[10m])` |
+| Why do worker processes end? | `sum by (service_id, cause) (increase(athena_worker_exits_total[1h])) > 0` |
 | Which worker cannot answer any more? | `athena_worker_broken == 1` |
 | Which ability breaks its processes? | `sum by (service_id) (increase(athena_worker_breaks_total[1h])) > 0` |
 | Which ability does not answer its example? | `athena_canary_ok == 0` |

@@ -1,10 +1,8 @@
 """What operators type.
 
 abilities: forgets abilities
-config: the settings that count
 credentials: applications and their keys
 dead: dead letters
-doctor: what is wrong with this installation
 jobs: jobs, one and many
 logs: what the processes of this host have logged
 operator: what these commands share: their desk, verbs and tables

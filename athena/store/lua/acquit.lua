@@ -18,4 +18,9 @@ end
 local held = held_jobs(ARGV[1], function(id, token) return wanted[id] == token end)
 local done = each_job(ARGV[1], held, acquit)
 close_meters()
+local entry = #done > 0 and redis.call('HGET', WORKERS, ARGV[1])
+if entry then
+  local service_id, gpu_type = string.match(entry, '"service_id":"([^"]*)"'), string.match(entry, '"gpu_type":"([^"]*)"')
+  redis.pcall('HINCRBY', COUNTS .. (service_id or ''), 'try broken ' .. (gpu_type or ''), #done)
+end
 return #done

@@ -12,5 +12,5 @@ for i = 2, #ARGV do
     cancel(ARGV[i], known[2], ARGV[1])
   end
 end
-close_books(false)
+close_books()
 return states

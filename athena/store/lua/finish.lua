@@ -32,7 +32,10 @@ local function finish(i)
     redis.call('SREM', CANCELED .. ARGV[1], id)
     return known.state == state and 1 or 0
   end
-  if known.meter and ARGV[i + 7] ~= '0' then
+  if ARGV[i + 7] ~= '0' then
+    known.exec_ms, known.batch_size, known.gpu_type = ARGV[i + 6], ARGV[i + 7], ARGV[2]
+  end
+  if known.meter and known.exec_ms then
     meter_device(known.meter, known.service_id, ARGV[2], ARGV[i + 6], ARGV[i + 7])
   end
   if delay_ms and try_again(i, known, delay_ms) then
@@ -81,5 +84,5 @@ end
 if #ended > 0 then
   redis.call('HDEL', inflight, unpack(ended))
 end
-close_books(true)
+close_books()
 return verdicts

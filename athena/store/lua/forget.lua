@@ -34,7 +34,7 @@ for _, id in ipairs(redis.call('ZRANGE', OPEN .. service_id, 0, AT_ONCE - 1)) do
     redis.call('ZREM', OPEN .. service_id, id)
   end
 end
-close_books(false)
+close_books()
 if redis.call('EXISTS', OPEN .. service_id) == 1 then
   return {'more', open, messages}
 end
@@ -47,7 +47,8 @@ for queue in pairs(queues) do
   redis.call('UNLINK', queue, BELL .. queue, LINE .. queue)
 end
 redis.call('UNLINK', QUEUES .. service_id, ENDED .. service_id, LOAD .. service_id, KEPT .. service_id,
-  HISTORY .. service_id,  LINE .. service_id, METER .. service_id, LATER .. service_id)
+  LINE .. service_id, METER .. service_id, LATER .. service_id, HISTORY .. service_id,
+  COUNTS .. service_id, TALLY .. service_id)
 redis.call('HSET', FORGOTTEN, service_id, now_ms())
 redis.call('PEXPIRE', FORGOTTEN, ARGV[4])
 return {'forgotten', open, messages}

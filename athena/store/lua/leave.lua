@@ -21,5 +21,5 @@ if #left > 0 or not known[3] then
   return 0
 end
 cancel(id, known[4], 'canceled: the caller did not wait for it')
-close_books(false)
+close_books()
 return 1

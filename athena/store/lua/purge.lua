@@ -22,5 +22,5 @@ end
 if last then
   redis.call('HSET', LINE .. KEYS[1], 'out', last)
 end
-close_books(false)
+close_books()
 return {removed, canceled}

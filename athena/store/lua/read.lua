@@ -14,7 +14,7 @@ local is_over = FINAL[known[1]] or expire_if_overdue(id, now_ms(), known[1], kno
 if not is_over and gateway ~= '' then
   add_gateway(key, gateway)
 end
-close_books(false)
+close_books()
 
 -- A queue waits for as long as the job that it waits for lies in it.
 local function why_waits(noted)

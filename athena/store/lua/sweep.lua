@@ -49,7 +49,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now, 'LIMIT', 0, L
     redis.call('ZADD', open, now + RECHECK_MS, id)
   end
 end
-close_books(false)
+close_books()
 
 for _, message in ipairs(redis.call('ZRANGEBYSCORE', LATER .. service_id, '-inf', now, 'LIMIT', 0, LIMIT)) do
   recall(service_id, message)
@@ -120,7 +120,7 @@ local function is_gpu(target)
 end
 
 local function move(queue, target, lane)
-  local last = false
+  local last, moved = false, 0
   for _ = 1, MOVED do
     local message = redis.call('RPOP', queue)
     if not message then break end
@@ -131,7 +131,7 @@ local function move(queue, target, lane)
     local other = service_id .. '.' .. (home and is_live[home] and home or fallback) .. lane
     if known[1] then
       redis.call('HSET', JOB .. id, 'queue', other, 'seq', redis.call('HINCRBY', LINE .. other, 'in', 1))
-      last = known[2] or last
+      last, moved = known[2] or last, moved + 1
     end
     if redis.call('LPUSH', other, message) == 1 then
       enroll(service_id, other)
@@ -140,6 +140,9 @@ local function move(queue, target, lane)
   end
   if last then
     redis.call('HSET', LINE .. queue, 'out', last)
+  end
+  if moved > 0 then
+    redis.call('HINCRBY', COUNTS .. service_id, 'moved ' .. lane_of(queue), moved)
   end
 end
 
@@ -160,6 +163,11 @@ for _, queue in ipairs(listed) do
     local is_paused = redis.call('HEXISTS', LINE .. queue, 'paused') == 1
     if not is_paused or redis.call('HEXISTS', LINE .. service_id, 'paused') == 1 then
       redis.call('SREM', QUEUES .. service_id, queue)
+      -- What it has accepted stays counted.
+      local given_in = tonumber(redis.call('HGET', LINE .. queue, 'in')) or 0
+      if given_in > 0 then
+        redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane_of(queue), given_in)
+      end
       redis.call('UNLINK', LINE .. queue, BELL .. queue)
     end
   end

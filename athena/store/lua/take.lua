@@ -30,6 +30,7 @@ local function adopt(id, queue, message)
     'expires_ms', now + tonumber(ARGV[5]))
   redis.call('ZADD', OPEN .. service_id, now + tonumber(ARGV[5]), id)
   redis.call('HINCRBY', LOAD .. service_id, 'bytes', #message)
+  redis.call('HINCRBY', COUNTS .. service_id, 'in ' .. lane_of(queue), 1)
   return true
 end
 
@@ -120,7 +121,7 @@ end
 if #silent > 0 then
   redis.call('DEL', unpack(silent))
 end
-close_books(false)
+close_books()
 if failure and count == 0 then
   error(failure)
 end

@@ -52,6 +52,7 @@ class Keeper(FleetKeeper):
         super().__init__(SETTINGS.redis_url, SETTINGS)
         self.buried: list[tuple[str, Death]] = []
         self.notes: list[str] = []
+        self.loads: list[tuple[str, str]] = []
 
     def bury(self, incarnation: str, death: Death) -> None:
         self.buried.append((incarnation, death))
@@ -61,6 +62,10 @@ class Keeper(FleetKeeper):
 
     def count_break(self, service_id: str) -> None:
         self.notes.append(f"one more break of {service_id}")
+
+    def tell_load(self, service_id: str, gpu_type: str, load_s: float) -> None:
+        assert load_s > 0
+        self.loads.append((service_id, gpu_type))
 
     def forget_failure(self, service_id: str) -> None:
         self.notes.append("serves")
@@ -329,8 +334,42 @@ def test_jobs_that_ran_when_a_process_died_are_blamed(keeper: Keeper, started: l
     worker.end()
 
     text = "the worker process died under the job (killed by SIGSEGV)"
-    death = Death(text, ("j1",), 3, SETTINGS.dead_ttl_s, False, text, worker=worker.node_name)
-    assert keeper.buried == [(worker.incarnation, death)]
+    ((incarnation, death),) = keeper.buried
+    assert incarnation == worker.incarnation
+    assert (death.reason, death.blamed, death.worker) == (text, ("j1",), worker.node_name)
+    assert (death.service_id, death.gpu_type) == ("echo", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [
+        ("report(True); os.kill(os.getpid(), 9)", "crashed"),
+        ("report(True); raise SystemExit(0)", "crashed"),
+        (f"report(True); raise SystemExit({EX_RECYCLED})", "recycled"),
+        ("raise SystemExit(78)", "start_failed"),
+        ("os.kill(os.getpid(), 9)", "start_failed"),
+    ],
+)
+def test_cause_of_an_end_is_told(keeper: Keeper, started: list[Script], script: str, cause: str) -> None:
+    worker = start(started, keeper, script)
+    if script.startswith("report"):
+        wait_until(worker.check_ready, "the worker is ready")
+        assert keeper.loads == [("echo", "cpu")]
+
+    worker.end()
+
+    assert [death.cause for _, death in keeper.buried] == [cause]
+
+
+def test_worker_that_is_stopped_has_not_crashed(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, READY)
+    wait_until(worker.check_ready, "the worker is ready")
+    worker.stop()
+    worker.signal(signal.SIGKILL)
+
+    worker.end()
+
+    assert [death.cause for _, death in keeper.buried] == ["stopped"]
 
 
 @pytest.mark.parametrize("status", [0, EX_RECYCLED, EX_LOOP_FAILED])

@@ -58,7 +58,7 @@ def test_silent_worker_is_fenced_with_the_limits_of_its_ability(fleet: FleetView
     assert fence[4] == "echo.cpu.0@host and its supervisor fell silent"
     assert fence[6:8] == (5, 90_000)
     # Nobody knows which of its jobs ran, and it is left alone if it has beaten again meanwhile.
-    assert fence[10:] == ("0", 1)
+    assert fence[10:] == ("0", 1, "echo", "cpu", "silent")
 
 
 def test_beating_worker_is_left_alone(fleet: FleetView, janitor: Janitor) -> None:

@@ -9,7 +9,7 @@ from athena.devices.inventory import Inventory
 from athena.fleet.host_report import HostReport
 from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
-from athena.operations.checkup import Disk, Reading, ailments
+from athena.operations.checkup.fleet import Reading, ailments
 from athena.operations.queues import AbilityLoad, QueueState
 
 NOW_S = 1_800_000_000.0
@@ -38,11 +38,10 @@ SOUND = Reading(
     hosts=(HOST,),
 )
 EARLIER = replace(SOUND, beats={"w1": 5})
-DISK = Disk(".athena", 50 * 2**30, 100 * 2**30)
 
 
-def told(second: Reading, own_clock_s: float = NOW_S, disk: Disk | None = DISK) -> list[str]:
-    return [f"{item.what} | {item.remedy}" for item in ailments(EARLIER, second, own_clock_s, disk)]
+def told(second: Reading, own_clock_s: float = NOW_S, own_version: str = "") -> list[str]:
+    return [f"{item.what} | {item.remedy}" for item in ailments(EARLIER, second, own_clock_s, own_version)]
 
 
 def told_at(seconds: float) -> Reading:
@@ -60,7 +59,8 @@ def with_queue(**changes: Any) -> Reading:
 
 def test_sound_system_has_nothing_wrong() -> None:
     assert told(SOUND) == []
-    assert told(SOUND, disk=None) == []
+    assert told(replace(SOUND, config={"appendfsync": "always", "no-appendfsync-on-rewrite": "no"})) == []
+    assert told(replace(SOUND, hosts=(replace(HOST, version="1.2"),)), own_version="1.2") == []
     assert told(SOUND, own_clock_s=NOW_S + 4) == []
     assert told(with_info(maxmemory="0")) == []
 
@@ -72,6 +72,33 @@ def test_sound_system_has_nothing_wrong() -> None:
         (with_info(redis_version="5.0.1"), "Redis 5.0.1 is too old", "use Redis 6.2 or later"),
         (with_info(aof_enabled="0"), "no append-only file", "CONFIG SET appendonly yes"),
         (with_info(aof_last_write_status="err"), "cannot write to its disk (aof_last", "free space"),
+        (with_info(aof_last_bgrewrite_status="err"), "cannot write to its disk (aof_last_bg", "free space"),
+        (with_info(latest_fork_usec="2500000"), "answered nobody for 2.5 s", "machine of its own"),
+        (
+            with_info(maxmemory=str(2**31), total_system_memory=str(2**30)),
+            "maxmemory of Redis is 2048 MiB, more than the 1024 MiB",
+            "lower it",
+        ),
+        (
+            with_info(maxmemory="0", total_system_memory="1000", used_memory_rss="950"),
+            "no memory limit and takes 95%",
+            "set maxmemory",
+        ),
+        (
+            with_info(connected_clients="95", maxclients="100"),
+            "95 of at most 100 connections",
+            "maxclients",
+        ),
+        (
+            replace(SOUND, config={"appendfsync": "no"}),
+            "appendfsync of Redis is no",
+            "CONFIG SET appendfsync everysec",
+        ),
+        (
+            replace(SOUND, config={"no-appendfsync-on-rewrite": "yes"}),
+            "no-appendfsync-on-rewrite of Redis is yes",
+            "CONFIG SET no-appendfsync-on-rewrite no",
+        ),
         (with_info(used_memory="950"), "uses 95% of its memory limit", "raise maxmemory"),
         (
             told_at(60),
@@ -127,9 +154,23 @@ def test_workers_of_several_versions_are_told() -> None:
     assert remedy == "restart those of the older one: athena workers restart NAME"
 
 
-@pytest.mark.parametrize("disk", [Disk("d", 2**29, 2**31), Disk("d", 4 * 2**30, 100 * 2**30)])
-def test_data_folder_that_is_nearly_full_is_told(disk: Disk) -> None:
-    assert "the file system of the data folder d has" in told(SOUND, disk=disk)[0]
+def test_versions_that_work_together_are_told() -> None:
+    newer, older = replace(HOST, host="b", version="1.2"), replace(HOST, host="a")
+
+    [line] = told(replace(SOUND, hosts=(newer, older)), own_version="1.2")
+
+    assert line.startswith(
+        "several versions of Athena work together (1.2: b, this command; an older version: a)"
+    )
+    assert "workers before gateways" in line
+
+
+def test_silent_host_counts_for_no_version() -> None:
+    silent = replace(HOST, host="b", version="1.1", told_ms=HOST.told_ms - 3_600_000)
+
+    lines = told(replace(SOUND, hosts=(replace(HOST, version="1.2"), silent)), own_version="1.2")
+
+    assert not [line for line in lines if "several versions" in line]
 
 
 def test_paused_queue_without_jobs_is_as_it_was_meant() -> None:

@@ -277,11 +277,21 @@ def test_finish_sends_as_much_of_each_job_as_its_script_reads() -> None:
 
 
 def test_fence_tells_who_is_to_blame() -> None:
-    death = Death("killed", ("j1", "j2"), max_attempts=3, dead_ttl_s=1.5, worker="a-worker")
+    death = Death(
+        "killed",
+        ("j1", "j2"),
+        max_attempts=3,
+        dead_ttl_s=1.5,
+        service_id="echo",
+        gpu_type="T4",
+        cause="crashed",
+        worker="a-worker",
+    )
 
     sent = args(fence_command("w1", death), "fence")
 
-    assert sent == ["w1", "killed", "death", 3, 1500, 10102, "", "1", "", "a-worker", "j1", "j2"]
+    what = ["w1", "killed", "death", 3, 1500, 10102, "", "1", ""]
+    assert sent == [*what, "echo", "T4", "crashed", "a-worker", "j1", "j2"]
 
 
 def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
@@ -289,7 +299,7 @@ def test_fence_tells_that_nobody_knows_who_is_to_blame() -> None:
 
     sent = args(fence_command("w1", death, silent_since_beat=7), "fence")
 
-    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0", 7, ""]
+    assert sent == ["w1", "silent", "overrun", 3, 1000, 10102, "too slow", "0", 7, "", "", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -65,5 +65,5 @@ end
 for i = 3, #ARGV do
   pcall(check, ARGV[i])
 end
-close_books(false)
+close_books()
 return {found, is_too_long and '1' or ''}

@@ -9,6 +9,8 @@ local now_text = string.format('%d', now)
 -- What the script found of a queue and of an ability, and what it puts there and into the lists of apps at its end, for
 -- all jobs at once.
 local queues, abilities, apps = {}, {}, {}
+-- What is counted: ability -> field -> how many.
+local counted = {}
 -- Done after all else: a write that needs no memory would make Redis accept those that do.
 local dropped, attached = {}, {}
 
@@ -18,7 +20,7 @@ local function queue_of(name, service_id)
     -- Also makes sure of the kind of a key that is written at the end, when it is too late to refuse one job alone.
     redis.call('SCARD', QUEUES .. service_id)
     local given_in = tonumber(redis.call('HGET', LINE .. name, 'in')) or 0
-    queue = {service_id = service_id, depth = redis.call('LLEN', name), seq = given_in, messages = {}}
+    queue = {service_id = service_id, depth = redis.call('LLEN', name), seq = given_in, messages = {}, canaries = 0}
     queues[name] = queue
   end
   return queue
@@ -53,6 +55,21 @@ local function refuse(id, claim, verdict)
   return verdict
 end
 
+local function count(service_id, field, amount)
+  local page = counted[service_id]
+  if not page then
+    page = {}
+    counted[service_id] = page
+  end
+  page[field] = (page[field] or 0) + amount
+end
+
+-- As in `refuse`, and counted.
+local function reject(id, claim, verdict, service_id, reason)
+  count(service_id, 'refused ' .. reason, 1)
+  return refuse(id, claim, verdict)
+end
+
 -- The job of an ability that an app knows by an id of its own, if its record lives: id, state, hash of its body.
 local function known_job(request_key, service_id, app_id)
   -- A version before this one wrote the app alone, for whatever ability.
@@ -76,13 +93,13 @@ local function submit(at, queue_name, request_key, is_wanted)
     local refusal = over_rate(found)
     if refusal then
       meter_use(metered_app, service_id, 'refused', 1)
-      return refuse(id, claim, refusal)
+      return reject(id, claim, refusal, service_id, 'quota')
     end
   end
   if request_key ~= '' then
     local known_id, state, known_hash = known_job(request_key, service_id, app_id)
     if state and known_hash ~= body_hash then
-      return refuse(id, claim, 'conflict ' .. known_id)
+      return reject(id, claim, 'conflict ' .. known_id, service_id, 'conflict')
     end
     if state then
       if gateway ~= '' and not FINAL[state] then
@@ -97,18 +114,18 @@ local function submit(at, queue_name, request_key, is_wanted)
   end
   local queue, ability = queue_of(queue_name, service_id), ability_of(service_id)
   if queue.depth >= tonumber(ARGV[at + 2]) then
-    return refuse(id, claim, 'full ' .. queue.depth)
+    return reject(id, claim, 'full ' .. queue.depth, service_id, 'queue_full')
   end
   if ability.bytes > 0 and ability.bytes + bytes > tonumber(ARGV[at + 10]) then
-    return refuse(id, claim, string.format('heavy %d', ability.bytes))
+    return reject(id, claim, string.format('heavy %d', ability.bytes), service_id, 'bytes_full')
   end
   if claim and redis.call('EXISTS', PAYLOAD .. id) == 0 then
-    return 'payload_lost'
+    return reject(id, false, 'payload_lost', service_id, 'inputs_lost')
   end
   local refusal = found and over_limits(found, bytes)
   if refusal then
     meter_use(metered_app, service_id, 'refused', 1)
-    return refuse(id, claim, refusal)
+    return reject(id, claim, refusal, service_id, 'quota')
   end
 
   local key, expires_ms = JOB .. id, string.format('%d', now + ARGV[at + 6])
@@ -128,6 +145,11 @@ local function submit(at, queue_name, request_key, is_wanted)
   end
   queue.seq, queue.depth = queue.seq + 1, queue.depth + 1
   queue.messages[#queue.messages + 1] = ARGV[at + 1]
+  -- `abandonable` comes last in a record; 2 are a gateway's own examples, which are in no metric. What is accepted is
+  -- counted by the queue's numbers, which are written in any case.
+  if ARGV[at + 11] == '1' and ARGV[at + FIXED - 1 + ARGV[at + 12]] == '2' then
+    queue.canaries = queue.canaries + 1
+  end
   ability.bytes, ability.added = ability.bytes + bytes, ability.added + bytes
   ability.open[#ability.open + 1] = expires_ms
   ability.open[#ability.open + 1] = id
@@ -147,13 +169,16 @@ local function open_books(service_id, ability)
 end
 
 local function push(name, queue)
-  local count = #queue.messages
-  if count > 0 then
+  local added = #queue.messages
+  if added > 0 then
     redis.call('HSET', LINE .. name, 'in', queue.seq)
-    if redis.call('LPUSH', name, unpack(queue.messages)) == count then
+    if redis.call('LPUSH', name, unpack(queue.messages)) == added then
       enroll(queue.service_id, name)
     end
     ring(name)
+    if queue.canaries > 0 then
+      count(queue.service_id, 'canaries ' .. lane_of(name), queue.canaries)
+    end
   end
 end
 
@@ -170,6 +195,7 @@ local function try_submit(at, queue_name, request_key, is_wanted)
   end
   dropped[#dropped + 1] = JOB .. ARGV[at]
   dropped[#dropped + 1] = PAYLOAD .. ARGV[at]
+  count(ARGV[at + 8], 'refused redis_error', 1)
   return 'failed ' .. text
 end
 
@@ -182,6 +208,12 @@ local function close_admission()
   end
   for name, queue in pairs(queues) do
     push(name, queue)
+  end
+  for service_id, page in pairs(counted) do
+    for field, amount in pairs(page) do
+      -- A key that is not what it should be keeps nobody's job from its queue.
+      redis.pcall('HINCRBY', COUNTS .. service_id, field, amount)
+    end
   end
   close_quotas()
   close_meters()

@@ -13,6 +13,7 @@ local function put_off(id, known, now, delay_ms, attempt, message, failure)
   redis.call('ZADD', OPEN .. known.service_id, expires_ms, id)
   redis.call('ZADD', LATER .. known.service_id, due_text, message)
   redis.call('HINCRBY', LOAD .. known.service_id, 'retries', 1)
+  note_line(known, 'retried', 0)
   if known.meter then
     meter_count(known.meter, known.service_id, 'queued', 1)
   end

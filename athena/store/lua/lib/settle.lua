@@ -9,7 +9,8 @@ local RETRYABLE = {failed = true, timed_out = true, expired = true, poisoned = t
 -- `abandonable` of an example that a gateway has sent: nobody tries it again, or asks for it.
 local CANARY = '2'
 
--- What `close_books` writes at the end of the script: gateway -> frames; service_id -> ids and bytes of ended jobs;
+-- What `close_books` writes at the end of the script: gateway -> frames; service_id -> ids and bytes of ended jobs,
+-- and what is counted of them;
 -- app_id -> those that are listed.
 local replies, books, apps = {}, {}, {}
 
@@ -30,14 +31,24 @@ local function reply(gateways, id, state, code, message, gpu_type, result)
   end
 end
 
-local function book(service_id, id, bytes)
+local function page_of(service_id)
   local page = books[service_id]
   if not page then
-    page = {bytes = 0, ids = {}}
+    page = {bytes = 0, ids = {}, lines = {}}
     books[service_id] = page
   end
-  page.bytes = page.bytes + bytes
-  page.ids[#page.ids + 1] = id
+  return page
+end
+
+-- Notes what metrics count of a job that ends, or is tried again.
+local function note_line(known, what, total_ms)
+  if known.abandonable == CANARY then return end
+  local lines, gpu_type = page_of(known.service_id).lines, known.gpu_type or ''
+  if known.exec_ms then
+    lines[#lines + 1] = string.format('%s %d %d %s %s;', what, total_ms, known.exec_ms * 10 + 0.5, known.batch_size, gpu_type)
+  else
+    lines[#lines + 1] = string.format('%s %d - 0 %s;', what, total_ms, gpu_type)
+  end
 end
 
 -- Notes a job that is listed as ended for its app. One that only its caller knew was not listed as open.
@@ -77,15 +88,17 @@ local function close_app(app_id, page)
   end
 end
 
--- To be called once, after all jobs were settled; `counted` is how many ran to an end, for the measured rate.
-local function close_books(counted)
+-- To be called once, after all jobs were settled.
+local function close_books()
   for service_id, page in pairs(books) do
     for first = 1, #page.ids, 1000 do
       redis.call('ZREM', OPEN .. service_id, unpack(page.ids, first, math.min(first + 999, #page.ids)))
     end
-    redis.call('HINCRBY', LOAD .. service_id, 'bytes', -page.bytes)
-    if counted then
-      redis.call('HINCRBY', LOAD .. service_id, 'ended', #page.ids)
+    if page.bytes ~= 0 then
+      redis.call('HINCRBY', LOAD .. service_id, 'bytes', -page.bytes)
+    end
+    if #page.lines > 0 then
+      write_tally(service_id, page.lines)
     end
   end
   for app_id, page in pairs(apps) do
@@ -100,11 +113,11 @@ end
 -- What must be known of a job that ends.
 local function facts(id)
   local known = redis.call('HMGET', JOB .. id, 'state', 'token', 'gateways', 'service_id', 'bytes', 'result_ttl_ms',
-    'record_ttl_ms', 'abandonable', 'attempts', 'claim', 'request_key', 'meter')
+    'record_ttl_ms', 'abandonable', 'attempts', 'claim', 'request_key', 'meter', 'queued_ms')
   return {state = known[1], token = known[2], gateways = known[3] or '', service_id = known[4] or '',
     bytes = tonumber(known[5]) or 0, result_ttl_ms = known[6], record_ttl_ms = known[7] or known[6],
     abandonable = known[8], attempts = known[9], claim = known[10], request_key = known[11],
-    meter = known[12]}
+    meter = known[12], queued_ms = known[13]}
 end
 
 -- How long the record is kept of a job that only its caller knew and that did not succeed: the gateway has written it
@@ -147,7 +160,10 @@ local function settle(id, known, now, state, code, text, gpu_type, result, queue
     redis.call('ZADD', ENDED .. known.service_id, now, id)
     book_app(id, now, known)
   end
-  book(known.service_id, id, known.bytes)
+  local page = page_of(known.service_id)
+  page.bytes = page.bytes + known.bytes
+  page.ids[#page.ids + 1] = id
+  note_line(known, state, now - (known.queued_ms or now))
   if known.meter then
     meter_count(known.meter, known.service_id, 'open', -1)
     meter_count(known.meter, known.service_id, 'bytes', -known.bytes)

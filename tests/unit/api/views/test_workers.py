@@ -20,7 +20,7 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.steps import Steps, run_steps
 from athena.protocol.interface import Interface, Limits
 from athena.store.keys import ABILITIES, BEATS, HOSTS, WORKERS
-from athena.store.scripts import Command
+from athena.store.scripts import SURVEY, Command
 
 OCR = Interface("ocr", "v1", "", (), (), (), ("T4G16",), True, Limits())
 
@@ -41,6 +41,7 @@ class Site:
 
     def __init__(self, **hosts: bytes) -> None:
         self.fleet = FleetView(60, time.monotonic())
+        self.fleet.learn(OCR)
         self._hashes: dict[str, Mapping[bytes, bytes]] = {
             ABILITIES: {b"ocr": OCR.encode()},
             HOSTS: {name.encode(): document for name, document in hosts.items()},
@@ -77,7 +78,9 @@ class Site:
             return [item for pair in self._hashes.get(str(command[1]), {}).items() for item in pair]
         if command[0] == "HMGET":
             return [None] * (len(command) - 2)
-        return [] if command[0] == "SMEMBERS" else 0
+        if command[:2] == ("EVALSHA", SURVEY.sha):
+            return [0, [[], [], 0, 0, 0, 0]]
+        return 0
 
 
 @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
@@ -93,7 +96,7 @@ def test_last_word_of_a_living_supervisor_counts(names: tuple[str, str]) -> None
 
     assert site.states() == {"ocr.0@host": "serving", "ocr.1@host": "loading"}
     loaded = {labels["worker"]: value for labels, value in site.samples("athena_worker_model_loaded")}
-    assert loaded == {"ocr.0@host": 1, "ocr.1@host": 0}
+    assert loaded == {"ocr.0@host": 1, "ocr.1@host": 0, "ghost@host": 0}
 
 
 @pytest.mark.parametrize(("old", "new"), [("w1", "w2"), ("w2", "w1")])
@@ -107,11 +110,47 @@ def test_successor_of_a_dead_worker_is_told_of_once(old: str, new: str) -> None:
     assert (labels["gpu_type"], value) == ("cpu", 1)
 
 
-def test_lanes_of_known_targets_are_told_of_when_they_are_empty() -> None:
-    queues = {labels["queue"]: value for labels, value in Site().samples("athena_queue_jobs")}
+def test_workers_of_a_silent_host_are_told_of_as_lost_and_expected() -> None:
+    site = Site(
+        gone=report(STALE_AFTER_S + 5, ("ocr.0@gone", "serving"), ("ocr.1@gone", "drained")),
+        here=report(1, ("ocr.0@host", "serving"), ("ocr.1@host", "down")),
+    )
+    site.beat(time.monotonic(), (entry("w1"), 1))
 
-    lanes = ("", ".high", ".low")
-    assert queues == {f"ocr.{target}{lane}": 0 for target in ("T4G16", "any") for lane in lanes}
+    states = {labels["worker"]: labels["state"] for labels, _ in site.samples("athena_worker_state")}
+    alive = {labels["worker"]: value for labels, value in site.samples("athena_worker_alive")}
+
+    assert states == {
+        "ocr.0@host": "serving",
+        "ocr.1@host": "down",
+        "ocr.0@gone": "lost",
+        "ocr.1@gone": "lost",
+    }
+    assert alive == {"ocr.0@host": 1, "ocr.1@host": 0, "ocr.0@gone": 0, "ocr.1@gone": 0}
+    labels = {"service_id": "ocr", "gpu_type": "T4G16"}
+    assert site.samples("athena_workers_expected") == [(labels, 3)]
+    assert site.samples("athena_workers_serving") == [(labels, 1)]
+
+
+def test_silent_worker_is_no_worker_that_serves() -> None:
+    site, now_s = Site(), time.monotonic()
+    site.beat(now_s - 7, (entry("w1"), 7))
+    for ago_s in (6, 4, 2, 0):
+        site.beat(now_s - ago_s, (entry("w1"), 7))
+
+    ((labels, _),) = site.samples("athena_worker_state")
+
+    assert labels["state"] == "silent"
+    assert [value for _, value in site.samples("athena_workers_expected")] == [1]
+    assert [value for _, value in site.samples("athena_workers_serving")] == [0]
+    assert [value for _, value in site.samples("athena_load")] == [0]
+
+
+def test_ability_that_nobody_serves_is_told_of_with_zeros() -> None:
+    site = Site()
+
+    for metric in ("athena_workers_expected", "athena_workers_serving", "athena_load"):
+        assert site.samples(metric) == [({"service_id": "ocr", "gpu_type": ""}, 0)]
 
 
 def test_entries_that_cannot_be_read_hide_no_others() -> None:

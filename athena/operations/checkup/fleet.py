@@ -1,38 +1,30 @@
-"""What an operator can have wrong, found by a look at Redis and at the disk: `athena doctor`.
+"""What can be wrong with the fleet: workers, supervisors, abilities, queues, clocks.
 
 `read` asks Redis, the rest is pure: it says what is wrong and what to do about it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
 from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
+from athena.operations.checkup.ailment import Ailment
+from athena.operations.checkup.server import CONFIG, redis_ailments
 from athena.operations.queues import AbilityLoad, list_hosts, list_queues
-from athena.operations.steps import Steps
-from athena.store.checks import MEMORY_SHARE, memory_share, read_info, settings_fault
+from athena.operations.steps import Attempt, Steps
+from athena.store.checks import read_info
 from athena.store.keys import BEATS, FAILURES, WORKERS
 from athena.store.scripts import pairs
 
 #: Clocks of hosts and of Redis may differ by so much before it is worth a line.
 MAX_SKEW_S = 5.0
 
-#: Less free space than this, as a share and in bytes, may end soon.
-MIN_FREE_SHARE, MIN_FREE_BYTES = 0.05, 2**30
-
 #: Between the two readings of heartbeats; there is one each second.
 HEARTBEATS_S = 3.0
-
-
-@dataclass(frozen=True)
-class Ailment:
-    """Something that is wrong, and what to do about it."""
-
-    what: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +37,7 @@ class Reading:
         workers: incarnation -> entry.
         beats: incarnation -> heartbeat counter.
         failures: service_id -> why its last worker did not start.
+        config: what CONFIG GET says of persistence; empty where Redis does not tell.
     """
 
     info: Mapping[str, str]
@@ -54,15 +47,7 @@ class Reading:
     failures: Mapping[str, Failure]
     loads: tuple[AbilityLoad, ...]
     hosts: tuple[HostReport, ...]
-
-
-@dataclass(frozen=True)
-class Disk:
-    """The file system of the data folder."""
-
-    folder: str
-    free_bytes: int
-    total_bytes: int
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
 def read() -> Steps[Reading]:
@@ -73,6 +58,8 @@ def read() -> Steps[Reading]:
     workers, beats, failures = map(pairs, told)
     loads = yield from list_queues(all_lanes=True)
     hosts = yield from list_hosts()
+    # Servers that others run often keep it to themselves.
+    config = yield [Attempt(("CONFIG", "GET", name)) for name in CONFIG]
     return Reading(
         info,
         int(seconds) + int(microseconds) / 1e6,
@@ -81,47 +68,33 @@ def read() -> Steps[Reading]:
         dict(readable(failures, Failure.decode)),
         tuple(loads),
         tuple(hosts),
+        dict(_told_of(config)),
     )
 
 
-def ailments(first: Reading, second: Reading, own_clock_s: float, disk: Disk | None) -> list[Ailment]:
+def _told_of(answers: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for answer in answers:
+        if isinstance(answer, list) and len(answer) == 2:
+            yield answer[0].decode(), answer[1].decode(errors="replace")
+
+
+def ailments(first: Reading, second: Reading, own_clock_s: float, own_version: str = "") -> list[Ailment]:
     """Returns what is wrong.
 
     Args:
         first: a reading.
         second: another one, `HEARTBEATS_S` later.
         own_clock_s: this host's clock at the second one, seconds since 1970.
-        disk: that of the data folder, if this host has one.
+        own_version: of this Athena; "" leaves it out of the comparison.
     """
     return [
-        *_of_redis(second.info),
+        *redis_ailments(second.info, second.config),
         *_of_clocks(second, own_clock_s),
         *_of_workers(first, second),
         *_of_abilities(second),
         *_of_queues(second),
-        *(_of_disk(disk) if disk is not None else ()),
+        *_of_versions(second, own_version),
     ]
-
-
-def _of_redis(info: Mapping[str, str]) -> Iterator[Ailment]:
-    fault = settings_fault(info)
-    if fault:
-        what, _, remedy = fault.partition(": ")
-        yield Ailment(what, remedy)
-    if info.get("aof_enabled") == "0":
-        yield Ailment(
-            "Redis writes no append-only file, so its restart loses jobs",
-            "CONFIG SET appendonly yes, and in its configuration",
-        )
-    for name in ("aof_last_write_status", "rdb_last_bgsave_status"):
-        if info.get(name, "ok") != "ok":
-            yield Ailment(f"Redis cannot write to its disk ({name})", "look into its log; free space")
-    share = memory_share(info)
-    if share > MEMORY_SHARE:
-        yield Ailment(
-            f"Redis uses {share:.0%} of its memory limit, and new jobs are refused",
-            "raise maxmemory or ATHENA_REDIS_MEMORY_BYTES, or lower ATHENA_RESULT_TTL_S",
-        )
 
 
 def _of_clocks(reading: Reading, own_clock_s: float) -> Iterator[Ailment]:
@@ -189,10 +162,19 @@ def _of_queues(reading: Reading) -> Iterator[Ailment]:
             )
 
 
-def _of_disk(disk: Disk) -> Iterator[Ailment]:
-    if disk.free_bytes < MIN_FREE_BYTES or disk.free_bytes < MIN_FREE_SHARE * disk.total_bytes:
-        free_mib = disk.free_bytes // 2**20
+def _of_versions(reading: Reading, own_version: str) -> Iterator[Ailment]:
+    """Supervisors that do not tell their version are older than those that do."""
+    hosts: defaultdict[str, set[str]] = defaultdict(set)
+    for report in reading.hosts:
+        if not report.is_stale(reading.now_s):
+            hosts[report.version or "an older version"].add(report.host)
+    if own_version and hosts:
+        hosts[own_version].add("this command")
+    if len(hosts) > 1:
+        shown = "; ".join(
+            f"{version}: {', '.join(sorted(names))}" for version, names in sorted(hosts.items())
+        )
         yield Ailment(
-            f"the file system of the data folder {disk.folder} has {free_mib} MiB left",
-            "free space there, or choose another folder with --data",
+            f"several versions of Athena work together ({shown})",
+            "update the older ones, workers before gateways",
         )

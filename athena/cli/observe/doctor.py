@@ -1,15 +1,20 @@
 """`athena doctor`: what an operator can have wrong, and whether Redis' books agree with the jobs' records."""
 
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from time import sleep
 from typing import Any
 
+from athena import __version__
+from athena.cli.observe.machine import read_machine
 from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
 from athena.errors import StoreError
 from athena.operations.audit import look, look_again, wait_s
-from athena.operations.checkup import HEARTBEATS_S, Ailment, Disk, ailments, read
+from athena.operations.checkup.ailment import Ailment
+from athena.operations.checkup.fleet import HEARTBEATS_S, ailments, read
+from athena.operations.checkup.host import HostFacts, facts_table, host_ailments
+from athena.operations.checkup.server import server_facts
 from athena.settings import Settings
 from athena.store.audit import SPOILED, UNREADABLE, Difference
 
@@ -21,6 +26,9 @@ def add_commands(commands: Subparsers) -> None:
     """Adds the command."""
     parser = add_verb(commands, "doctor", "say what is wrong, and what to do about it", doctor)
     parser.add_argument(
+        "--facts", action="store_true", help="show first what was looked at: versions, devices, ports, limits"
+    )
+    parser.add_argument(
         "--audit", action="store_true", help="count lists, held jobs and bytes anew, from the jobs' records"
     )
     parser.add_argument("--repair", action="store_true", help="with --audit: set right what is wrong")
@@ -29,31 +37,45 @@ def add_commands(commands: Subparsers) -> None:
 def doctor(desk: Desk) -> int:
     """Does either; returns the exit status."""
     if desk.options.audit or desk.options.repair:
-        return audit(desk, time.sleep)
-    return checkup(desk, time.sleep)
+        return audit(desk, sleep)
+    return checkup(desk, sleep)
 
 
 def checkup(desk: Desk, sleep: Callable[[float], None]) -> int:
     """Says what is wrong, a line for each thing, with the remedy."""
+    info: Mapping[str, str] = {}
     try:
         first = desk.run(read())
-        sleep(HEARTBEATS_S)
-        found = ailments(first, desk.run(read()), time.time(), disk_of(desk.settings))
+        facts = _look(desk.settings, sleep)
+        second = desk.run(read())
+        info, found = second.info, ailments(first, second, time.time(), __version__)
     except StoreError as error:
+        facts = read_machine(desk.settings)
         found = [Ailment(error.message, "start Redis, or name another one")]
-    rows = [(item.what, item.remedy) for item in found]
-    document = {"wrong": [asdict(item) for item in found]}
-    desk.show(document, lambda: print_table(("WRONG", "WHAT TO DO"), rows) if rows else print("all is well"))
+    found += host_ailments(facts)
+    _show_checkup(desk, [*server_facts(info), *facts_table(facts)], found)
     return EX_WRONG if found else 0
 
 
-def disk_of(settings: Settings) -> Disk | None:
-    """Returns the file system of the data folder; None if this host has no such folder."""
-    try:
-        usage = shutil.disk_usage(settings.data_dir)
-    except OSError:
-        return None
-    return Disk(str(settings.data_dir), usage.free, usage.total)
+def _look(settings: Settings, sleep: Callable[[float], None]) -> HostFacts:
+    """Looks at the machine; takes as long as heartbeats need to go on."""
+    began_s = time.monotonic()
+    facts = read_machine(settings)
+    sleep(max(0.0, HEARTBEATS_S - (time.monotonic() - began_s)))
+    return facts
+
+
+def _show_checkup(desk: Desk, facts: list[tuple[str, str]], found: list[Ailment]) -> None:
+    document = {"wrong": [asdict(item) for item in found], "facts": dict(facts)}
+
+    def table() -> None:
+        if desk.options.facts:
+            print_table(("LOOKED AT", "FOUND"), facts)
+            print()
+        rows = [(item.what, item.remedy) for item in found]
+        print_table(("WRONG", "WHAT TO DO"), rows) if rows else print("all is well")
+
+    desk.show(document, table)
 
 
 def audit(desk: Desk, sleep: Callable[[float], None]) -> int:

@@ -1,0 +1,199 @@
+"""What is counted of jobs and workers, as the scripts have written it.
+
+A hash for each ability (`athena.store.keys.counts_key`) holds a number for each of these fields. A GPU type
+comes last, "" where none is known; LE is a limit in milliseconds, and the number is of times above the next
+smaller one:
+
+| field | what |
+|---|---|
+| `in LANE` | jobs that came by other ways than a queue that is there: see `Survey.submitted` |
+| `canaries LANE` | jobs that are in no metric |
+| `end STATE TYPE` | jobs that ended |
+| `refused REASON` | jobs that were not accepted |
+| `try RESULT TYPE` | runs that did not end their job |
+| `moved LANE` | jobs that went to another queue, because their type lost its last worker |
+| `exit CAUSE TYPE` | worker processes that ended |
+| `loaded_ms TYPE` | how long it took to load the model last |
+| `run LE TYPE`, `wait LE TYPE`, `total LE TYPE` | jobs whose time was at most LE |
+| `run_sum TYPE`, `wait_sum TYPE`, `total_sum TYPE` | their times together, in tenths of milliseconds |
+| `batch SIZE TYPE` | jobs that shared their call with so many, themselves included |
+| `http STATUS` | HTTP requests that were answered so |
+| `http_le LE`, `http_sum` | their times, as above |
+
+HTTP requests that are for no ability are counted under the service_id "".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from athena.jobs.queues import QueueName
+from athena.store.scripts import FOLD, SURVEY, Command, pairs
+
+#: The limit of the last bucket.
+INFINITE = "inf"
+
+
+def fold_command(service_ids: Iterable[str]) -> Command:
+    """Takes into the counts what has ended since; the answer holds for each ability what ran to an end."""
+    return FOLD.call((), service_ids)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue that holds jobs, or did.
+
+    Attributes:
+        oldest_s: how long ago the job was accepted that is next; 0 if there is none.
+        given_in: how many jobs it was ever given.
+    """
+
+    name: str
+    jobs: int
+    oldest_s: float
+    is_paused: bool
+    given_in: int
+
+
+@dataclass
+class Spread:
+    """How values are spread: how many are at most as large as each limit, and larger than the one before.
+
+    Attributes:
+        buckets: limit, in milliseconds, or a size -> how many.
+        total: of all values, in milliseconds, or a size.
+    """
+
+    buckets: dict[float, int] = field(default_factory=dict)
+    total: float = 0.0
+
+    def add(self, limit: float, count: int) -> None:
+        """Counts values."""
+        self.buckets[limit] = self.buckets.get(limit, 0) + count
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return sum(self.buckets.values())
+
+
+#: Words of a field -> how many. The words are what tells the fields of one kind apart.
+Numbers = dict[tuple[str, ...], int]
+
+
+@dataclass
+class Counts:
+    """The counts of one ability.
+
+    Attributes:
+        numbers: kind, the first word of the fields -> their other words -> how many.
+        spreads: `run`, `wait`, `total`, `batch` or `http` -> GPU type -> times or sizes; "" for `http`.
+    """
+
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+    spreads: dict[str, dict[str, Spread]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> Numbers:
+        """Returns the numbers of a kind."""
+        return self.numbers.get(kind, {})
+
+    def spread(self, what: str) -> dict[str, Spread]:
+        """Returns how a time or a size is spread, by GPU type."""
+        return self.spreads.get(what, {})
+
+
+#: Kinds of fields whose words are fewer or more than two, each with how many there are behind the first.
+_WORDS = {"in": 1, "canaries": 1, "moved": 1, "refused": 1, "loaded_ms": 1, "http": 1}
+
+_TIMES = ("run", "wait", "total")
+
+
+def read_counts(reply: list[bytes]) -> Counts:
+    """Reads an ability's counts; what is not understood, such as a later version's, is left out."""
+    counts = Counts()
+    for raw, value in pairs(reply).items():
+        kind, *rest = raw.decode(errors="replace").split(" ")
+        try:
+            _take_in(counts, kind, rest, int(value))
+        except ValueError:
+            continue
+    return counts
+
+
+def _take_in(counts: Counts, kind: str, rest: list[str], value: int) -> None:
+    name = kind.removesuffix("_sum").removesuffix("_le")
+    if kind == "batch":
+        size, gpu_type = rest
+        spread = counts.spreads.setdefault(kind, {}).setdefault(gpu_type, Spread())
+        # All jobs of a call tell of it; where some of them ended elsewhere, a part of a call counts as one.
+        spread.add(float(size), -(-value // int(size)))
+        spread.total += value
+    elif name in _TIMES or (name == "http" and kind != "http"):
+        gpu_type = rest.pop() if name in _TIMES else ""
+        spread = counts.spreads.setdefault(name, {}).setdefault(gpu_type, Spread())
+        if kind.endswith("_sum"):
+            spread.total = value / 10
+        else:
+            spread.add(float(rest[0]), value)
+    elif len(rest) == _WORDS.get(kind, 2):
+        counts.numbers.setdefault(kind, {})[tuple(rest)] = value
+
+
+def ended_counts(service_ids: Iterable[str], reply: Any) -> Mapping[str, int]:
+    """Reads the answer of `fold_command`: how many jobs of each ability ran to an end."""
+    return {service_id: int(ended) for service_id, ended in zip(service_ids, reply, strict=True)}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What metrics tell of an ability.
+
+    Attributes:
+        queues: those that hold jobs, or did.
+        retries: failed runs after which a job was tried again.
+        breaks: worker processes that were found broken.
+    """
+
+    service_id: str
+    counts: Counts
+    queues: tuple[Queue, ...]
+    open_jobs: int
+    put_off_jobs: int
+    retries: int
+    breaks: int
+
+    def submitted(self) -> dict[str, int]:
+        """Returns lane -> jobs that were accepted.
+
+        The numbers that queues give out count them, without a command more for each job.
+        """
+        numbers = Counter({lane: count for (lane,), count in self.counts.of("in").items()})
+        for queue in self.queues:
+            numbers[QueueName.parse(queue.name).lane] += queue.given_in
+        for kind in ("moved", "canaries"):
+            numbers.subtract({lane: count for (lane,), count in self.counts.of(kind).items()})
+        return dict(numbers)
+
+
+def survey_command(service_ids: Iterable[str]) -> Command:
+    """Reads what metrics tell of some abilities, after it has taken into the counts what has ended."""
+    return SURVEY.call((), service_ids)
+
+
+def surveys(service_ids: Sequence[str], reply: Any) -> list[Survey]:
+    """Reads the answer of `survey_command`; an ability whose keys are of wrong kinds is left out."""
+    now_ms, *told = reply
+    return [
+        Survey(service_id, read_counts(counts), tuple(_queues(queues, now_ms)), *numbers)
+        for service_id, (counts, queues, *numbers) in (
+            item for item in zip(service_ids, told, strict=True) if item[1]
+        )
+    ]
+
+
+def _queues(flat: Sequence[Any], now_ms: int) -> Iterator[Queue]:
+    items = iter(flat)
+    for name, jobs, queued_ms, paused, given_in in zip(*[items] * 5, strict=True):
+        oldest_s = max(0, now_ms - queued_ms) / 1000 if queued_ms else 0.0
+        yield Queue(name.decode(errors="replace"), jobs, oldest_s, bool(paused), given_in)

@@ -1,0 +1,65 @@
+"""`make observe`: what happens is seen in Prometheus and in Flower, and alerts reach Alertmanager."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.e2e.conftest import ECHO, ROOT, example, wait_until
+from tests.e2e.observed import ObservedStack, observing
+
+pytestmark = pytest.mark.e2e
+
+#: Within this time a job has to be seen, on a machine that does nothing else.
+VISIBLE_WITHIN_S = 15
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedStack]:
+    with observing(tmp_path_factory.mktemp("observed"), ECHO) as running:
+        yield running
+
+
+def test_make_observe_starts_what_this_file_tests() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert f"exec {ObservedStack.before[0].removeprefix(f'{ROOT}/')} $(VENV)/bin/athena serve" in makefile
+
+
+def test_a_job_is_seen_in_prometheus_and_flower(observed: ObservedStack) -> None:
+    prometheus = observed.prometheus
+    wait_until(lambda: prometheus.value('up{job="athena"}') == 1, 60, "Prometheus scrapes the gateway")
+    # Flower listens to events some time after it answers.
+    sent: list[str] = []
+    wait_until(lambda: _shows_one_of(observed, sent), 90, "Flower hears of jobs")
+    began_s = time.monotonic()
+    sid = observed.post("/echo", example("echo")).json()["header"]["sid"]
+
+    wait_until(lambda: _is_in_flower(observed, sid), 60, "Flower shows it")
+    print(f"in Flower after {time.monotonic() - began_s:.1f} s")
+
+
+def test_a_scrape_and_a_round_of_rules_fit_into_the_time() -> None:
+    text = (ROOT / "monitoring" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    times_s = [int(line.split()[1][:-1]) for line in text.splitlines() if "_interval:" in line]
+
+    assert len(times_s) == 2 and sum(times_s) <= VISIBLE_WITHIN_S
+
+
+def test_nothing_fires_while_nothing_is_wrong(observed: ObservedStack) -> None:
+    observed.post("/echo", example("echo"))
+
+    assert observed.prometheus.firing() == {}
+
+
+def _is_in_flower(stack: ObservedStack, sid: str) -> bool:
+    # The page of a task that Flower does not know yet is a 404.
+    return requests.get(f"{stack.flower_url}/task/{sid}", timeout=30).status_code == 200
+
+
+def _shows_one_of(stack: ObservedStack, sent: list[str]) -> bool:
+    """Sends one more job; whether Flower shows any of those that were sent."""
+    sent.append(stack.post("/echo", example("echo")).json()["header"]["sid"])
+    time.sleep(0.5)
+    return any(_is_in_flower(stack, sid) for sid in sent)

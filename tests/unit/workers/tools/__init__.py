@@ -1,0 +1,1 @@
+"""Programs that load an ability without a queue."""
