@@ -1,7 +1,7 @@
 """What operators do with quotas, and what applications have used."""
 
-from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,8 @@ import orjson
 from athena.access.quotas import NUL, Quota, check_app_id, decode_quotas
 from athena.errors import NotFoundError
 from athena.operations.steps import Steps
-from athena.store.keys import METERS, QUOTAS, usage_key
+from athena.store.accounts import decode_account
+from athena.store.keys import ACCOUNTS, QUOTAS, account_key, usage_key
 from athena.store.scripts import pairs
 
 DAY_S = 86_400
@@ -51,16 +52,22 @@ def _field(app_id: str, service_id: str) -> str:
 
 def open_of() -> Steps[dict[str, dict[str, int]]]:
     """Returns what each application has open now: jobs, those that wait, and bytes."""
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    for field, value in pairs((yield ("HGETALL", METERS))).items():
-        what, _, app = field.decode(errors="replace").partition(NUL)
-        if what != "bucket":
-            found[app][what] = int(value)
-    return dict(found)
+    apps = sorted((yield ("SMEMBERS", ACCOUNTS)))
+    replies = (
+        (yield [("HGET", account_key(app.decode(errors="surrogateescape")), "") for app in apps])
+        if apps
+        else []
+    )
+    return {
+        app.decode(errors="replace"): asdict(decode_account(raw))
+        for app, raw in zip(apps, replies, strict=True)
+    }
 
 
 def usage_of(now_s: float, days: int, app_id: str = "") -> Steps[list[dict[str, Any]]]:
     """Returns what applications have used of each ability, a day after the other, the newest first.
+
+    A request and its bytes count on the day on which its job ends.
 
     Args:
         now_s: seconds since 1970.
@@ -86,10 +93,14 @@ def _rows_of(day: int, fields: Iterable[tuple[bytes, bytes]], app_id: str) -> li
         kind, _, which = what.partition(" ")
         if kind == "jobs":
             row["jobs"][which] = int(value)
+            row["requests"] += int(value)
         elif kind == "ms" and which:
             row["device_s"][which] = int(value) / 1000
-        elif kind != "ms":
-            row[kind] = int(value)
+        elif kind == "refused":
+            row["refused"] = int(value)
+            row["requests"] += int(value)
+        elif kind in ("requests", "bytes"):
+            row[kind] += int(value)
     return [rows[name] for name in sorted(rows)]
 
 

@@ -1,5 +1,6 @@
 """Redis: its address, its keys, its scripts, and what they do with jobs.
 
+accounts: what metered applications have open
 address: URLs of Redis
 audit: the books compared with the records
 celery_address: the address as Celery's tools spell it

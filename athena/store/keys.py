@@ -40,8 +40,8 @@
 | `athena:forgotten` | hash | service_id -> when an operator had it forgotten | a day after the last |
 | `athena:apps` | hash | app_id -> its scopes and keys (JSON); `""` -> their version | for ever |
 | `athena:quotas` | hash | app_id, or app_id, NUL, service_id -> its quota (JSON) | an operator removes it |
-| `athena:meter:<service_id>` | hash | what, NUL, app -> what metered apps have open | for ever |
-| `athena:meters` | hash | the same over all abilities | for ever |
+| `athena:account:<app>` | hash | service_id, or `""` for all -> what it has open, its bucket | for ever |
+| `athena:accounts` | set | apps that have an account | for ever |
 | `athena:usage:<day>` | hash | app, NUL, service_id, NUL, what -> how much of it | 100 days |
 | `athena:trail` | stream | what operators have done (JSON), chained; the last 100,000 | pushed out |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
@@ -61,7 +61,7 @@ DEAD = "athena:dead"
 APPS = "athena:apps"
 TRAIL = "athena:trail"
 QUOTAS = "athena:quotas"
-METERS = "athena:meters"
+ACCOUNTS = "athena:accounts"
 NONE = "athena:none"
 
 
@@ -84,7 +84,7 @@ TYPES = {
     "queues": "set",
     "later": "zset",
     "line": "hash",
-    "meter": "hash",
+    "account": "hash",
     "counts": "hash",
     "tally": "string",
 }
@@ -201,9 +201,9 @@ def counts_key(service_id: str) -> str:
     return f"athena:counts:{service_id}"
 
 
-def meter_key(service_id: str) -> str:
-    """What metered apps have open in an ability."""
-    return f"athena:meter:{service_id}"
+def account_key(app: str) -> str:
+    """Key of what a metered app has open, and of its buckets."""
+    return f"athena:account:{app}"
 
 
 def usage_key(day: int) -> str:

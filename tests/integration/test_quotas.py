@@ -2,7 +2,9 @@
 
 import json
 import random
+import struct
 import time
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from athena.operations.jobs import cancel_jobs
 from athena.operations.quotas import open_of, usage_of
 from athena.operations.steps import run_steps
 from athena.protocol.enums import JobState
+from athena.store.accounts import decode_account
 from athena.store.fencing import sweep_command
-from athena.store.keys import METERS, QUOTAS, meter_key
+from athena.store.keys import ACCOUNTS, QUOTAS, account_key
 
 from .conftest import Store, submission, succeeded
 
@@ -38,8 +41,16 @@ def counts(store: Store) -> dict[str, int]:
     return {"open": 0, "queued": 0, "bytes": 0} | found
 
 
-def open_here(store: Store, what: str) -> int:
-    return int(store.raw("HGET", meter_key("echo"), f"{what}\0shop") or 0)
+def open_here(store: Store, app: str = "shop") -> dict[str, int]:
+    """Returns what an app has open in this ability."""
+    return asdict(decode_account(store.raw("HGET", account_key(app), "echo")))
+
+
+def spoil(store: Store, app: str, **counts: int) -> None:
+    """Gives an app counts that are wrong, in this ability and in all."""
+    raw = struct.pack("<7d", *(counts.get(what, 0) for what in ("open", "queued", "bytes")), -1, 0, 0, 0)
+    store.raw("HSET", account_key(app), "", raw, "echo", raw)
+    store.raw("SADD", ACCOUNTS, app)
 
 
 def sweep(store: Store) -> None:
@@ -172,41 +183,38 @@ def test_job_without_a_quota_is_not_counted(store: Store) -> None:
     store.submit("a", app_id="shop")
     end_all(store)
 
-    assert not store.exists(METERS)
+    assert not store.exists(ACCOUNTS)
     assert run_steps(usage_of(time.time(), 2), store.run) == []
 
 
 @pytest.mark.spoils_keys
-@pytest.mark.parametrize("harm", ["lost", "too many", "of a dead version"])
+@pytest.mark.parametrize("harm", ["lost", "too many", "unreadable", "of a dead version"])
 def test_sweep_counts_anew(store: Store, harm: str) -> None:
     text = quota(jobs=10)
     for name in ("a", "b", "c"):
         store.submit(name, quota=text, app_id="shop", bytes=7)
     store.take(1)
     if harm == "lost":
-        store.raw("DEL", meter_key("echo"))
-        store.raw("DEL", METERS)
+        store.raw("DEL", account_key("shop"), ACCOUNTS)
     elif harm == "too many":
-        for key in (meter_key("echo"), METERS):
-            store.raw("HINCRBY", key, "open\0shop", 5)
-            store.raw("HINCRBY", key, "queued\0gone", 5)
+        spoil(store, "shop", open=8, queued=2, bytes=21)
+        spoil(store, "gone", queued=5)
+    elif harm == "unreadable":
+        store.raw("HSET", account_key("shop"), "", "nonsense", "echo", "")
     else:
-        for key in (meter_key("echo"), METERS):
-            store.raw("HSET", key, "queued\0shop", -3)
+        spoil(store, "shop", open=3, queued=-3, bytes=21)
 
     sweep(store)
 
-    assert counts(store) == {"open": 3, "queued": 2, "bytes": 21}
-    assert [open_here(store, what) for what in ("open", "queued", "bytes")] == [3, 2, 21]
-    assert int(store.raw("HGET", METERS, "queued\0gone") or 0) == 0
+    assert open_here(store) == counts(store) == {"open": 3, "queued": 2, "bytes": 21}
+    assert open_here(store, "gone") == {"open": 0, "queued": 0, "bytes": 0}
 
 
 @pytest.mark.spoils_keys
 def test_key_of_a_wrong_kind_keeps_no_job_from_its_end(store: Store) -> None:
     store.submit("a", quota=quota(jobs=10), app_id="shop")
     (job,) = store.take()
-    for key in (METERS, meter_key("echo")):
-        store.raw("SET", key, "no hash")
+    store.raw("SET", account_key("shop"), "no hash")
 
     assert store.finish(job.job_id, job.token) == 1
     assert store.submit("b", quota=quota(jobs=10), app_id="shop")[0] == b"failed"

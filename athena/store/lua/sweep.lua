@@ -173,31 +173,29 @@ for _, queue in ipairs(listed) do
   end
 end
 
--- What apps have open in this ability, as their jobs' records say. `meter:` and the sums over all abilities get what is
--- missing: a worker of a version that does not count has ended some, or a key was lost.
+-- What apps have open in this ability, as their jobs' records say. Their accounts get what is missing: a worker of a
+-- version that does not count has ended some, or a key was lost.
 local function recount()
-  local right, written = {}, redis.call('HGETALL', METER .. service_id)
-  local function add(what, app, amount)
-    local field = what .. '\0' .. app
-    right[field] = (right[field] or 0) + amount
+  local right = {}
+  for _, app in ipairs(redis.call('SMEMBERS', ACCOUNTS)) do
+    right[app] = {open = 0, queued = 0, bytes = 0}
   end
   for _, id in ipairs(redis.call('ZRANGE', open, 0, -1)) do
     local known = redis.call('HMGET', JOB .. id, 'meter', 'bytes', 'token')
     if known[1] then
-      add('open', known[1], 1)
-      add('bytes', known[1], tonumber(known[2]) or 0)
-      add('queued', known[1], (known[3] or '') == '' and 1 or 0)
+      local counts = right[known[1]] or {open = 0, queued = 0, bytes = 0}
+      right[known[1]] = counts
+      counts.open, counts.bytes = counts.open + 1, counts.bytes + (tonumber(known[2]) or 0)
+      counts.queued = counts.queued + ((known[3] or '') == '' and 1 or 0)
     end
   end
-  for i = 1, #written, 2 do
-    local what, app = string.match(written[i], '^(%Z*)%z(.*)$')
-    if what ~= 'bucket' then
-      right[written[i]] = (right[written[i]] or 0) - (tonumber(written[i + 1]) or 0)
+  for app, counts in pairs(right) do
+    local meter = meter_of(app, service_id)
+    local one = meter.one or {0, 0, 0}
+    local jobs, queued, bytes = counts.open - one[A_OPEN], counts.queued - one[A_QUEUED], counts.bytes - one[A_BYTES]
+    if jobs ~= 0 or queued ~= 0 or bytes ~= 0 then
+      meter_open(meter, jobs, queued, bytes)
     end
-  end
-  for field, missing in pairs(right) do
-    local what, app = string.match(field, '^(%Z*)%z(.*)$')
-    meter_count(app, service_id, what, missing)
   end
   close_meters()
 end

@@ -71,7 +71,7 @@ local function take(queue, message)
   taken[place + 5], taken[place + 6] = known[6] or '', left_ms
   count = count + 1
   if known[7] then
-    meter_count(known[7], known[8], 'queued', -1)
+    meter_queued(known[7], known[8], -1)
   end
   return tonumber(known[5])
 end

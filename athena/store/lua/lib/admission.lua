@@ -82,19 +82,14 @@ local function known_job(request_key, service_id, app_id)
   end
 end
 
--- One that is not wanted is still found, if it came before.
+-- One that is not wanted is still found, if it came before. Also returns whether it counts already as a request.
 local function submit(at, queue_name, request_key, is_wanted)
   local id, gateway, body_hash, app_id, service_id = ARGV[at], ARGV[at + 3], ARGV[at + 4], ARGV[at + 7], ARGV[at + 8]
   local claim, bytes = ARGV[at + 5] == '1', tonumber(ARGV[at + 9])
-  local found, metered_app
-  if ARGV[at + 13] ~= '' then
-    found, metered_app = accounts_of(ARGV[at + 13], service_id, now)
-    meter_use(metered_app, service_id, 'requests', 1)
-    local refusal = over_rate(found)
-    if refusal then
-      meter_use(metered_app, service_id, 'refused', 1)
-      return reject(id, claim, refusal, service_id, 'quota')
-    end
+  local found = ARGV[at + 13] ~= '' and limits_for(ARGV[at + 13], service_id)
+  local over = found and over_rate(found)
+  if over then
+    return reject(id, claim, over, service_id, 'quota'), true
   end
   if request_key ~= '' then
     local known_id, state, known_hash = known_job(request_key, service_id, app_id)
@@ -122,10 +117,9 @@ local function submit(at, queue_name, request_key, is_wanted)
   if claim and redis.call('EXISTS', PAYLOAD .. id) == 0 then
     return reject(id, false, 'payload_lost', service_id, 'inputs_lost')
   end
-  local refusal = found and over_limits(found, bytes)
-  if refusal then
-    meter_use(metered_app, service_id, 'refused', 1)
-    return reject(id, claim, refusal, service_id, 'quota')
+  over = found and over_limits(found, bytes)
+  if over then
+    return reject(id, claim, over, service_id, 'quota'), true
   end
 
   local key, expires_ms = JOB .. id, string.format('%d', now + ARGV[at + 6])
@@ -157,8 +151,8 @@ local function submit(at, queue_name, request_key, is_wanted)
     list_for(app_id, expires_ms, id)
   end
   if not found then return 'accepted' end
-  admit(found, metered_app, service_id, bytes)
-  return 'accepted' .. rate_left(found)
+  meter_open(found.meter, 1, 1, bytes)
+  return 'accepted' .. rate_left(found), true
 end
 
 local function open_books(service_id, ability)
@@ -184,8 +178,12 @@ end
 
 -- A job whose keys are not what they should be never takes the others with it.
 local function try_submit(at, queue_name, request_key, is_wanted)
-  local ok, answer = pcall(submit, at, queue_name, request_key, is_wanted)
+  local ok, answer, is_counted = pcall(submit, at, queue_name, request_key, is_wanted)
   if ok then
+    if not is_counted and ARGV[at + 13] ~= '' then
+      -- Neither is it refused, nor will a job end that counts it.
+      meter_use(limits_for(ARGV[at + 13], ARGV[at + 8]).meter, 'requests', 1)
+    end
     return answer
   end
   local text = type(answer) == 'table' and answer.err or tostring(answer)
@@ -215,7 +213,6 @@ local function close_admission()
       redis.pcall('HINCRBY', COUNTS .. service_id, field, amount)
     end
   end
-  close_quotas()
   close_meters()
   if #dropped > 0 then
     redis.call('UNLINK', unpack(dropped))

@@ -1,4 +1,10 @@
+local moment_ms
+
+-- The time at which the script began: Redis stops its clock while one runs.
 local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  if not moment_ms then
+    local time = redis.call('TIME')
+    moment_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return moment_ms
 end

@@ -15,7 +15,7 @@ local function put_off(id, known, now, delay_ms, attempt, message, failure)
   redis.call('HINCRBY', LOAD .. known.service_id, 'retries', 1)
   note_line(known, 'retried', 0)
   if known.meter then
-    meter_count(known.meter, known.service_id, 'queued', 1)
+    meter_queued(known.meter, known.service_id, 1)
   end
   return true
 end

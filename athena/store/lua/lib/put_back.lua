@@ -15,7 +15,7 @@ local function put_back(id, message, ...)
   end
   ring(known[1])
   if known[4] then
-    meter_count(known[4], known[2], 'queued', 1)
+    meter_queued(known[4], known[2], 1)
   end
 end
 

@@ -165,13 +165,8 @@ local function settle(id, known, now, state, code, text, gpu_type, result, queue
   page.ids[#page.ids + 1] = id
   note_line(known, state, now - (known.queued_ms or now))
   if known.meter then
-    meter_count(known.meter, known.service_id, 'open', -1)
-    meter_count(known.meter, known.service_id, 'bytes', -known.bytes)
-    meter_use(known.meter, known.service_id, 'jobs ' .. state, 1)
     -- A job without a token lies in its queue, or is put off.
-    if (known.token or '') == '' then
-      meter_count(known.meter, known.service_id, 'queued', -1)
-    end
+    meter_end(known.meter, known.service_id, state, known.bytes, (known.token or '') == '')
   end
   if known.gateways ~= '' then
     reply(known.gateways, id, state, code, text, gpu_type, result)
