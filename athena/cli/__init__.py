@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from athena import __version__
 from athena.cli import parts, serve
 from athena.cli.author import check, create, example, pack, run, schema
-from athena.cli.observe import config, doctor
+from athena.cli.observe import config, doctor, top
 from athena.cli.operate import (
     abilities,
     credentials,
@@ -46,6 +46,7 @@ MODULES = (
     trail,
     doctor,
     config,
+    top,
     logs,
     parts,
 )

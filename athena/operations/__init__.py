@@ -8,8 +8,10 @@ jobs: show, cancel, retry; dead letters
 lines: what the queues of listed jobs know
 listing: lists of jobs, page by page
 observe: what a gateway and a supervisor see, and the janitor's work
+overview: all of it at one moment
 quotas: how much applications may use, and have used
 queues: queues, workers, hosts
+rates: what happened between two such moments
 refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is
 surveys: what metrics tell of abilities

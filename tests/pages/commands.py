@@ -62,6 +62,7 @@ EXAMPLES = {
     "logs": "athena logs --ability echo --level warning --since 2h",
     "doctor": "athena doctor --audit",
     "config": "athena config --changed --ability abilities/mmocr",
+    "top": "athena top --every 5",
     "api": "athena api --redis redis://queue.example:6379/0 --host 0.0.0.0",
     "worker": "athena worker abilities/echo --redis redis://queue.example:6379/0",
     "flower": "athena flower --redis redis://queue.example:6379/0",

@@ -2,7 +2,10 @@
 
 config: the settings that count
 doctor: what is wrong with it
+frame: one picture of `athena top`
 listeners: who listens on Athena's ports
 machine: what this machine has
 packages: what is installed, and whether it fits
+scene: what such a picture shows
+top: pictures, one after the other
 """
