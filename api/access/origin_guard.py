@@ -35,8 +35,7 @@ class OriginGuard:
         if refusal is not None:
             await _refuse(refusal, send)
             return
-        origin = _header(scope, b"origin")
-        sharing = self._policy.sharing(origin) if origin else ()
+        sharing = tuple(self._policy.sharing_with(scope["headers"]))
         if not sharing:
             await self._app(scope, receive, send)
         elif scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):

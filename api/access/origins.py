@@ -76,6 +76,11 @@ class OriginPolicy:
             (b"vary", b"Origin"),
         )
 
+    def sharing_with(self, headers: Headers) -> Headers:
+        """Returns the same for whoever has sent a request; none for what is no page."""
+        origin = next((value for name, value in headers if name == b"origin"), b"")
+        return list(self.sharing(origin)) if origin else []
+
     def _allows_host(self, value: bytes) -> bool:
         if value in self.known_hosts:
             return True

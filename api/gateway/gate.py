@@ -5,7 +5,7 @@ Who may ask, how often, and how it went is for rules to say; without rules the g
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from api.access.key_book import Caller
@@ -177,10 +177,17 @@ class Gate:
     Args:
         now: tells the time in seconds.
         proxies: whose word counts about where a request came from.
+        sharing: returns the headers by which the page that has sent a request may read its answer.
     """
 
-    def __init__(self, now: Callable[[], float], proxies: Proxies | None = None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        proxies: Proxies | None = None,
+        sharing: Callable[[Headers], Iterable[tuple[bytes, bytes]]] | None = None,
+    ) -> None:
         self._proxies = proxies or Proxies(())
+        self._sharing = sharing
         self._now = now
         self._rules: list[Rule] = []
         #: Whether a rule wants to know by which scheme a request came.
@@ -211,6 +218,9 @@ class Gate:
         except Exception as error:
             # A rule that fails lets nobody in.
             visit.refusal = error if isinstance(error, AthenaError) else unexpected(error)
+            if self._sharing is not None:
+                # The guard of origins hears of no request that is refused here.
+                visit.fields = [*visit.fields, *self._sharing(headers)]
         return visit
 
 

@@ -41,6 +41,11 @@ T = TypeVar("T")
 LOADING_RETRY_S = 2
 
 
+def no_service(service_id: str) -> NotFoundError:
+    """Returns why a request for an ability comes to nothing that is not there."""
+    return NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
+
+
 class Gateway(JobClient):
     """One gateway process: what views, calls and the server share.
 
@@ -53,7 +58,7 @@ class Gateway(JobClient):
         self.fetcher = make_fetcher(settings)
         self.origins = make_origin_policy(settings)
         self.proxies = Proxies(settings.trusted_proxies)
-        self.gate = Gate(time.monotonic, self.proxies)
+        self.gate = Gate(time.monotonic, self.proxies, self.origins.sharing_with)
         if settings.access_log:
             self.gate.add(AccessLog())
         #: None where no request needs a key.
@@ -115,7 +120,7 @@ class Gateway(JobClient):
         if known is None and service_id in self.watch.loading:
             raise UnservedError(f"{service_id} is loading", retry_after_s=LOADING_RETRY_S)
         if known is None:
-            raise NotFoundError(f"there is no service {service_id!r}; GET /v1/abilities lists them")
+            raise no_service(service_id)
         return known
 
     def route(self, interface: Interface, hints: Hints) -> Route:

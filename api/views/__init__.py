@@ -1,6 +1,7 @@
 """The gateway's routes, one module for each kind of thing that is asked for.
 
 abilities: what is served
+acts: what operators do, as it is noted
 admin: what operators do
 admin_keys: applications and their keys
 bulk: many jobs in one request

@@ -1,16 +1,25 @@
 """What is served."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from api.gateway.gateway import Gateway
+from api.gateway.gate import caller_of
+from api.gateway.gateway import Gateway, no_service
 from api.http.answers import json_response
+from api.http.asgi import SCOPE
 from athena.fleet.canary import CANARY_FAILING
 from athena.operations.queues import known_queues, queue_waits
 from athena.protocol.interface import Interface
+
+
+def known_abilities() -> Callable[[str], bool]:
+    """Returns what says whether an ability exists for who has sent the request."""
+    caller = caller_of(request.environ[SCOPE])
+    return caller.scopes.knows if caller is not None else lambda service_id: True
 
 
 class Abilities:
@@ -21,8 +30,9 @@ class Abilities:
 
     async def index(self) -> Response:
         """Lists all abilities that were ever registered, and those that load or do not start."""
-        fleet = self._gateway.watch.fleet
-        listed = [await self._summary(fleet.interfaces[name]) for name in sorted(fleet.interfaces)]
+        fleet, knows = self._gateway.watch.fleet, known_abilities()
+        interfaces = [fleet.interfaces[name] for name in sorted(fleet.interfaces) if knows(name)]
+        listed = [await self._summary(interface) for interface in interfaces]
         listed += [
             {
                 "service_id": name,
@@ -31,13 +41,16 @@ class Abilities:
                 "reason": fleet.failure_reason(name),
             }
             for name in sorted(fleet.failures.keys() - fleet.interfaces.keys())
+            if knows(name)
         ]
-        loading = sorted({*self._gateway.watch.loading} - fleet.interfaces.keys())
+        loading = sorted(filter(knows, {*self._gateway.watch.loading} - fleet.interfaces.keys()))
         listed += [{"service_id": name, "workers": [], "failure": None, "reason": None} for name in loading]
         return json_response({"abilities": listed})
 
     async def show(self, service_id: str) -> Response:
         """Describes one ability: interface, limits, example, workers, queues."""
+        if not known_abilities()(service_id):
+            raise no_service(service_id)
         interface, _ = self._gateway.ability(service_id)
         described = await self._summary(interface)
         described.update(

@@ -7,12 +7,10 @@ from dataclasses import asdict, replace
 
 from flask import Blueprint, Response, request
 
-from api.access.key_book import ADMIN_TOKEN
 from api.access.refusals import RefusalLog
-from api.gateway.gate import caller_of
 from api.gateway.gateway import Gateway
 from api.http.answers import json_response
-from api.http.asgi import SCOPE
+from api.views.acts import act_of
 from api.views.jobs import job_filter, page_size
 from athena.errors import AthenaError, CredentialsError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
@@ -20,7 +18,7 @@ from athena.operations import jobs as job_operations
 from athena.operations import queues as fleet_operations
 from athena.operations.listing import list_jobs
 from athena.operations.quotas import day_text, list_quotas, open_of, usage_of
-from athena.operations.trail import Act, list_acts, note
+from athena.operations.trail import list_acts, note
 
 View = Callable[..., Awaitable[Response]]
 
@@ -184,9 +182,7 @@ def noted(gateway: Gateway, path: str, view: View) -> View:
     words = " ".join(part for part in path.split("/") if part and not part.startswith("<"))
 
     async def noting(**names: str) -> Response:
-        caller = caller_of(request.environ[SCOPE])
-        who = f"{caller.app_id} {caller.key.api_key}" if caller is not None else ADMIN_TOKEN
-        act = Act(who, request.environ["REMOTE_ADDR"], words, " ".join(names.values()))
+        act = act_of(request.environ, words, " ".join(names.values()))
         await gateway.operate(note(act))
         try:
             return await view(**names)

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from flask import Blueprint, Response, request
 
@@ -14,14 +15,19 @@ from api.gateway.gateway import Gateway
 from api.gateway.waiters import reply_of
 from api.http.answers import accepted_response, ended_response, job_response, json_response, result_gone
 from api.http.asgi import BODY, SCOPE
+from api.views.acts import act_of
 from athena.errors import NotFoundError, Problem, RequestError, ResultExpiredError
 from athena.jobs.celery_message import MAX_TASK_ID_BYTES
 from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, retry_job
 from athena.operations.listing import JobFilter, list_jobs
 from athena.operations.refusals import no_job
+from athena.operations.steps import Steps
+from athena.operations.trail import recorded
 from athena.protocol.enums import JobState
 from athena.protocol.outputs import read_output
+
+T = TypeVar("T")
 
 PAGE, MAX_PAGE = 100, 1000
 
@@ -62,7 +68,7 @@ class Jobs:
     async def cancel(self, name: str) -> Response:
         """Cancels a job that has not ended; one that has stays as it is."""
         record = await self._find(name)
-        await self._gateway.operate(cancel_jobs([record.job_id]))
+        await self._gateway.operate(self._noted("cancel", record, cancel_jobs([record.job_id])))
         return job_response(await self._gateway.read(record.job_id) or record)
 
     async def retry(self, name: str) -> Response:
@@ -75,7 +81,7 @@ class Jobs:
         steps = retry_job(
             record.job_id, settings, request.args.get("request_id", ""), self._gateway.quotas.find
         )
-        new_id = await self._gateway.operate(steps)
+        new_id = await self._gateway.operate(self._noted("retry", record, steps))
         return accepted_response(await self._gateway.read(new_id) or record, settings.url_prefix)
 
     async def output(self, name: str, key: str) -> Response:
@@ -92,6 +98,14 @@ class Jobs:
         # The caller chose the content type, so no browser may run what is in it.
         response.headers["Content-Disposition"] = "attachment"
         return response
+
+    def _noted(self, verb: str, record: JobRecord, steps: Steps[T]) -> Steps[T]:
+        """Returns steps that are noted first where an operator changes what is another application's."""
+        caller = self._caller()
+        # The admin token belongs to no application, as some jobs do.
+        if caller is None or (caller.app_id and caller.app_id == record.app_id):
+            return steps
+        return recorded(act_of(request.environ, f"v1 jobs {verb}", record.job_id), steps)
 
     def _reason(self, record: JobRecord) -> str:
         if record.state is not JobState.QUEUED:

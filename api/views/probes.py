@@ -8,6 +8,7 @@ from api.gateway.gate import caller_of
 from api.gateway.gateway import LOADING_RETRY_S, Gateway
 from api.http.answers import json_response
 from api.http.asgi import SCOPE
+from api.views.abilities import known_abilities
 
 
 def blueprint(gateway: Gateway) -> Blueprint:
@@ -28,11 +29,12 @@ def blueprint(gateway: Gateway) -> Blueprint:
         document: dict[str, Any] = {"ready": ready}
         # Where keys are needed, strangers learn no more than their load balancer has to.
         if gateway.access is None or caller_of(request.environ[SCOPE]) is not None:
+            knows = known_abilities()
             document |= {
                 "checks": checks,
-                "loading": watch.loading,
-                "broken": watch.broken,
-                "canaries_failing": gateway.canaries.failing,
+                "loading": [name for name in watch.loading if knows(name)],
+                "broken": [name for name in watch.broken if knows(name)],
+                "canaries_failing": [name for name in gateway.canaries.failing if knows(name)],
             }
         response = json_response(document, 200 if ready else 503)
         if not ready:

@@ -78,6 +78,10 @@ class Scopes:
         if self.abilities is not None and service_id not in self.abilities:
             raise ScopeError(f"this key may not run {service_id}")
 
+    def knows(self, service_id: str) -> bool:
+        """Whether an ability exists for it: callers need not hear of those that they may not run."""
+        return self.sees_all or self.abilities is None or service_id in self.abilities
+
     def check_lane(self, lane: str) -> None:
         """Refuses a lane that is too urgent.
 

@@ -24,7 +24,13 @@ pytestmark = pytest.mark.e2e
 
 ADMIN_TOKEN = "the token of the operator"
 SEAL_KEY = "0123456789abcdef0123456789abcdef"
-KEYS_ON = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": SEAL_KEY, "ATHENA_ADMIN_TOKEN": ADMIN_TOKEN}
+PAGE = "https://app.example.com"
+KEYS_ON = {
+    "ATHENA_ACCESS": "keys",
+    "ATHENA_SEAL_KEY": SEAL_KEY,
+    "ATHENA_ADMIN_TOKEN": ADMIN_TOKEN,
+    "ATHENA_ALLOWED_ORIGINS": PAGE,
+}
 
 STRANGERS = ("nobody", "wrong", "expired", "revoked")
 
@@ -217,6 +223,58 @@ def test_serve_shows_how_to_call_with_a_key(site: Site) -> None:
     environment = {"PATH": os.environ["PATH"], "KEY": site.keys["example"]["key"]}
     done = subprocess.run(line, shell=True, cwd=ROOT, env=environment, capture_output=True, timeout=90)
     assert json.loads(done.stdout)["header"]["code"] == 0
+
+
+def test_page_that_is_allowed_reads_why_it_is_refused(site: Site) -> None:
+    for name, path, status in (
+        ("wrong", "/v1/jobs", 401),
+        ("shop", "/metrics", 403),
+        ("shop", "/v1/jobs", 200),
+    ):
+        answer = site.send("GET", path, {**site.bearer(name), "Origin": PAGE})
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+        answer = site.send("GET", path, {**site.bearer(name), "Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_abilities_that_a_key_does_not_open_are_not_there(site: Site) -> None:
+    narrow = {
+        "Authorization": f"Bearer {athena_keys(site.stack, 'create', 'narrow', '--ability', 'echo')['key']}"
+    }
+
+    def listed(headers: dict[str, str]) -> list[str]:
+        found = site.send("GET", "/v1/abilities", headers).json().get("abilities", [])
+        return [ability["service_id"] for ability in found]
+
+    wait_until(lambda: site.send("GET", "/v1/jobs", narrow).status_code == 200, 30, "the key is known")
+    assert listed(narrow) == ["echo"]
+    assert listed(site.bearer("shop")) == listed(site.bearer("viewer")) == ["echo", "faulty"]
+    assert site.send("GET", "/v1/abilities/echo", narrow).status_code == 200
+    hidden = site.send("GET", "/v1/abilities/faulty", narrow)
+    missing = site.send("GET", "/v1/abilities/nothing", narrow)
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.text.replace("faulty", "nothing") == missing.text
+    assert "faulty" not in site.send("GET", "/openapi.json", narrow).text
+    assert "faulty" in site.get("shop", "/openapi.json").text
+
+
+def test_what_an_operator_does_to_jobs_of_others_is_noted(site: Site) -> None:
+    def acts() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = site.get("operator", "/v1/admin/audit").json()["acts"]
+        return [act for act in listed if act["action"].startswith("v1 jobs")]
+
+    before = len(acts())
+    assert site.send("POST", f"/v1/jobs/{site.job_id}/cancel", site.bearer("operator")).status_code == 200
+    assert site.send("POST", f"/v1/jobs/{site.failed_id}/retry", site.bearer("admin")).status_code == 202
+    # One's own are nobody's business.
+    assert site.send("POST", f"/v1/jobs/{site.job_id}/cancel", site.bearer("shop")).status_code == 200
+
+    retried, canceled = acts()[: len(acts()) - before]
+    assert (canceled["action"], canceled["target"]) == ("v1 jobs cancel", site.job_id)
+    assert canceled["actor"].startswith("operator AK") and canceled["origin"]
+    assert (retried["action"], retried["actor"]) == ("v1 jobs retry", "the admin token")
 
 
 def test_jobs_of_others_are_in_no_list(site: Site) -> None:
