@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from athena.operations.steps import Steps
 from athena.store.audit import (
+    EVERY_ABILITY,
     MOST_QUEUED,
     SPOILED,
     Difference,
@@ -20,6 +21,7 @@ from athena.store.audit import (
     held_command,
     jobs_command,
     lists_command,
+    meters_command,
     open_jobs,
     queue_command,
     sums_answer,
@@ -30,6 +32,7 @@ from athena.store.keys import (
     ALL,
     DEAD,
     TYPES,
+    account_key,
     app_ended_key,
     app_open_key,
     ended_key,
@@ -106,6 +109,7 @@ def look() -> Steps[Findings]:
         has_wrong_list = any(item.what == "open" and item.owner == owner for item in findings.differences)
         findings.differences += [item for item in found if item.what != "bytes" or not has_wrong_list]
         findings.uncounted += [f"{what} of {owner}: too many jobs" for what in uncounted]
+    yield from _look_at_meters(findings, keys)
     return findings
 
 
@@ -127,8 +131,7 @@ def look_again(found: Iterable[Difference], repair: bool, dead_ttl_s: float) -> 
     for item in found:
         by_check[_check_of(item), item.owner].append(item)
     still: list[Difference] = []
-    # Sums come last: they are counted over lists.
-    for (check, owner), items in sorted(by_check.items(), key=lambda entry: entry[0][0] == "sums"):
+    for (check, owner), items in sorted(by_check.items(), key=lambda entry: _turn(*entry[0])):
         seen = yield from _check_again(check, owner, items, repair, dead_ttl_s)
         wanted = {(item.what, item.owner, item.job_id) for item in items}
         still += [item for item in seen if (item.what, item.owner, item.job_id) in wanted]
@@ -137,10 +140,19 @@ def look_again(found: Iterable[Difference], repair: bool, dead_ttl_s: float) -> 
     return still
 
 
+def _turn(check: str, owner: str) -> int:
+    """Returns when a look has its turn: sums come last, those over other sums after these."""
+    if check == "meters":
+        return 3 if owner.startswith(EVERY_ABILITY) else 2
+    return 1 if check == "sums" else 0
+
+
 def _check_of(item: Difference) -> str:
     """Returns which look finds a difference."""
     if item.what in ("bytes", "kept_bytes"):
         return "sums"
+    if item.what == "quota":
+        return "meters"
     if item.what in ("held", "worker"):
         return "held"
     if item.what == "lost":
@@ -155,6 +167,10 @@ def _check_again(
 ) -> Steps[list[Difference]]:
     if check == "sums":
         found, _ = sums_answer((yield sums_command(owner, repair)))
+        return found
+    if check == "meters":
+        service_id, _, app = owner.partition(" ")
+        found, _ = sums_answer((yield meters_command(service_id, repair, app)))
         return found
     if check == "type":
         found_type = yield ("TYPE", owner)
@@ -237,6 +253,19 @@ def _look_at_worker(findings: Findings, incarnation: str) -> Steps[None]:
     for ids in _portions([job_id.decode(errors="replace") for job_id in held] or [""]):
         seen.update(differences((yield held_command(incarnation, ids))))
     findings.differences += sorted(seen)
+
+
+def _look_at_meters(findings: Findings, keys: _Keys) -> Steps[None]:
+    """Looks at what metered apps have open: in each ability first, and then their sums."""
+    abilities = keys.owners["load"] | keys.owners["open"]
+    for app in sorted(keys.owners["account"] - keys.spoiled):
+        fields = yield ("HKEYS", account_key(app))
+        abilities |= {field.decode(errors="surrogateescape") for field in fields if field}
+    # Dead letters have books of their own, and are open no more.
+    for service_id in (*sorted(abilities - keys.spoiled - {DEAD}), EVERY_ABILITY):
+        found, uncounted = sums_answer((yield meters_command(service_id)))
+        findings.differences += found
+        findings.uncounted += [f"{what} of {service_id}: too many jobs" for what in uncounted]
 
 
 def _look_at_queue(findings: Findings, queue: str, job_ids: list[str]) -> Steps[None]:

@@ -10,6 +10,7 @@ from athena.store.scripts import (
     AUDIT_HELD,
     AUDIT_JOBS,
     AUDIT_LISTS,
+    AUDIT_METERS,
     AUDIT_QUEUE,
     AUDIT_SUMS,
     Command,
@@ -24,6 +25,9 @@ MOST_QUEUED = 1000
 #: What a difference is called that is no difference of books, and that nobody can set right.
 UNREADABLE = "record"
 
+#: Stands for all abilities together; no service_id has this character.
+EVERY_ABILITY = "*"
+
 #: The same of a key that is of another type than ours.
 SPOILED = "key"
 
@@ -37,9 +41,9 @@ class Difference(NamedTuple):
     Attributes:
         job_id: the job; "" where a sum or a worker is wrong.
         what: open, app_open, ended, app_ended, dead (lists of jobs); queues, line (what is known of a
-            queue); bytes, kept_bytes (sums); held, worker (what a worker holds); lost (a job that nobody
-            has); record, key (one that cannot be read).
-        owner: whose list, sum, or queue it is.
+            queue); bytes, kept_bytes (sums); quota (what an app has open); held, worker (what a worker
+            holds); lost (a job that nobody has); record, key (one that cannot be read).
+        owner: whose list, sum, or queue it is; of a quota the ability, a space, and the app.
         found: what was found.
         right: what is right.
     """
@@ -64,6 +68,17 @@ def lists_command(key: str, what: str, owner: str, job_ids: Iterable[str], repai
 def sums_command(owner: str, repair: bool = False) -> Command:
     """Counts the bytes of an ability, or of the dead letters."""
     return AUDIT_SUMS.call((), (owner, _flag(repair), MOST_COUNTED))
+
+
+def meters_command(service_id: str, repair: bool = False, app: str | None = None) -> Command:
+    """Counts what metered apps have open in an ability; with `EVERY_ABILITY`, compares their sums.
+
+    Args:
+        service_id: the ability.
+        repair: whether to write what was counted.
+        app: the only one that is looked at; None for all.
+    """
+    return AUDIT_METERS.call((), (service_id, _flag(repair), MOST_COUNTED, *([] if app is None else [app])))
 
 
 def held_command(incarnation: str, job_ids: Iterable[str], repair: bool = False) -> Command:

@@ -74,6 +74,7 @@ AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")
 AUDIT_HELD = Script("audit/held")
+AUDIT_METERS = Script("audit/meters", "clock", "meter")
 AUDIT_QUEUE = Script("audit/queue", "clock", "bell", "keep", "meter", "tally", "history", "settle")
 
 SCRIPTS = (
@@ -105,6 +106,7 @@ SCRIPTS = (
     AUDIT_LISTS,
     AUDIT_SUMS,
     AUDIT_HELD,
+    AUDIT_METERS,
     AUDIT_QUEUE,
 )
 

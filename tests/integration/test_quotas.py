@@ -12,11 +12,13 @@ import pytest
 from athena.access.quotas import Quota, QuotaBook
 from athena.cli import main
 from athena.jobs.record import Outcome
+from athena.operations.audit import look, look_again
 from athena.operations.jobs import cancel_jobs
 from athena.operations.quotas import open_of, usage_of
 from athena.operations.steps import run_steps
 from athena.protocol.enums import JobState
 from athena.store.accounts import decode_account
+from athena.store.audit import Difference
 from athena.store.fencing import sweep_command
 from athena.store.keys import ACCOUNTS, QUOTAS, account_key
 
@@ -39,6 +41,10 @@ def counts(store: Store) -> dict[str, int]:
     """Returns what the app has open, in all abilities."""
     found: dict[str, int] = run_steps(open_of(), store.run).get("shop", {})
     return {"open": 0, "queued": 0, "bytes": 0} | found
+
+
+def counts_of(store: Store, app: str) -> dict[str, int]:
+    return asdict(decode_account(store.raw("HGET", account_key(app), "")))
 
 
 def open_here(store: Store, app: str = "shop") -> dict[str, int]:
@@ -247,6 +253,8 @@ def test_counts_are_those_of_the_records_whatever_happens(store: Store, seed: in
                 failed = Outcome(JobState.FAILED, code=10909)
                 store.finish(job.job_id, job.token, succeeded() if what == "finish" else failed)
         before = counts(store)
+        if number % 10 == 0:
+            assert audited(store) == [], (number, what)
         sweep(store)
         assert counts(store) == before, (number, what)
         assert before["open"] <= 12 and before["queued"] <= 12 and before["bytes"] <= 4000
@@ -254,6 +262,69 @@ def test_counts_are_those_of_the_records_whatever_happens(store: Store, seed: in
     store.register()
     end_all(store)
     assert counts(store) == {"open": 0, "queued": 0, "bytes": 0}
+
+
+def audited(store: Store) -> list[Difference]:
+    return run_steps(look(), store.run).differences
+
+
+def metered(store: Store) -> None:
+    """Has the app `shop` two jobs open, one of them held."""
+    store.register()
+    for job_id in ("a", "b"):
+        store.submit(job_id, quota=quota(jobs=9), app_id="shop", bytes=70)
+    store.take(1)
+
+
+RIGHT = "open 2, queued 1, bytes 140"
+
+
+def test_audit_finds_counts_that_are_wrong_and_sets_them_right(store: Store) -> None:
+    metered(store)
+    assert audited(store) == []
+    spoil(store, "shop", open=5, queued=1, bytes=140)
+    spoil(store, "gone", open=1)
+
+    found = audited(store)
+
+    assert sorted(found) == [
+        Difference("", "quota", "echo gone", "open 1, queued 0, bytes 0", "open 0, queued 0, bytes 0"),
+        Difference("", "quota", "echo shop", "open 5, queued 1, bytes 140", RIGHT),
+    ]
+    assert sorted(run_steps(look_again(found, False, 60), store.run)) == sorted(found), (
+        "a look changes nothing"
+    )
+    assert sorted(run_steps(look_again(found, True, 60), store.run)) == sorted(found)
+    assert audited(store) == []
+    assert counts(store) == open_here(store) == {"open": 2, "queued": 1, "bytes": 140}
+    assert counts_of(store, "gone") == {"open": 0, "queued": 0, "bytes": 0}
+
+
+def test_audit_finds_a_sum_over_abilities_that_is_wrong(store: Store) -> None:
+    metered(store)
+    raw = store.raw("HGET", account_key("shop"), "")
+    bucket = struct.unpack("<7d", raw)[3:]
+    store.raw("HSET", account_key("shop"), "", struct.pack("<7d", 9, 9, 9, *bucket))
+
+    found = audited(store)
+
+    assert found == [Difference("", "quota", "* shop", "open 9, queued 9, bytes 9", RIGHT)]
+    assert run_steps(look_again(found, True, 60), store.run) == found
+    assert audited(store) == []
+    # What is left of its requests is no count of jobs, and stays.
+    assert struct.unpack("<7d", store.raw("HGET", account_key("shop"), ""))[3:] == bucket
+
+
+def test_audit_counts_an_account_anew_that_was_lost(store: Store) -> None:
+    metered(store)
+    store.raw("DEL", account_key("shop"), ACCOUNTS)
+
+    found = audited(store)
+
+    assert found == [Difference("", "quota", "echo shop", "open 0, queued 0, bytes 0", RIGHT)]
+    run_steps(look_again(found, True, 60), store.run)
+    assert audited(store) == []
+    assert counts(store) == {"open": 2, "queued": 1, "bytes": 140}
 
 
 @pytest.fixture
