@@ -1,8 +1,11 @@
 """Which pages are written from the code, and by whom."""
 
 from collections.abc import Callable
+from functools import partial
 
 from tests import rooms
+from tests.dashboards import grafana
+from tests.dashboards.pages import DASHBOARDS
 from tests.pages import ability, alerts, commands, errors, http, metrics, sdk, settings
 
 #: Page -> what writes all of it.
@@ -16,4 +19,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics.render,
     "docs/sdk.md": sdk.render,
     "docs/settings.md": settings.render,
+    **{
+        f"monitoring/grafana/dashboards/{page.name}.json": partial(grafana.render, page)
+        for page in DASHBOARDS
+    },
 }
