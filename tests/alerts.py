@@ -1,11 +1,13 @@
 """The alert rules of monitoring/, as data."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from athena.telemetry.metrics import METRICS
 from tests.house import ROOT
 
 MONITORING = ROOT / "monitoring"
@@ -13,6 +15,9 @@ RULES = MONITORING / "prometheus" / "rules"
 
 #: What operators are told of each alert.
 ANNOTATIONS = ("summary", "meaning", "causes", "action", "runbook")
+
+#: Series that gateways do not tell of yet; the rules and dashboards that ask for them wait for them.
+AWAITED = re.compile(r"athena_(gateway|redis|http|build)_\w+")
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,14 @@ def alerts() -> Iterator[Alert]:
             yield Alert(
                 rule["alert"], rule["expr"], rule["for"], rule["labels"]["severity"], rule["annotations"]
             )
+
+
+def told_names() -> set[str]:
+    """Returns the names of the series that a gateway tells of: those of a histogram are three."""
+    names = {metric.name for metric in METRICS}
+    return names | {f"{metric.name}_{part}" for metric in METRICS for part in ("bucket", "sum", "count")}
+
+
+def asked_names(expression: str) -> set[str]:
+    """Returns which of a gateway's series an expression asks for; what rules record has a `:` in its name."""
+    return set(re.findall(r"(?<![\w:])athena_\w+(?![\w:])", expression))

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from tests.alerts import MONITORING
 from tests.e2e.conftest import ROOT, Stack
 from tests.ports import free_port
@@ -30,6 +32,10 @@ class ObservedStack(Stack):
             "ATHENA_OBSERVE_DIR": str(self.folder),
         }
         super().__init__(folder, port, flower_port, *arguments, **environment)
+
+    def supervisor(self) -> psutil.Process:
+        """Returns the process that owns the others."""
+        return self.child("serve", str(self.data_dir))
 
     def reload_rules(self, folder: Path) -> None:
         """Gives Prometheus other rules."""
@@ -56,12 +62,23 @@ def observing(folder: Path, *abilities: Path, **environment: str) -> Iterator[Ob
 
 def quick_rules(folder: Path) -> Path:
     """Returns the rules with alerts that fire at once, instead of after their time."""
-    rules = folder / "rules"
-    shutil.copytree(MONITORING / "prometheus" / "rules", rules)
-    alerts = rules / "alerts.yml"
-    text, count = re.subn(
-        r"^( +for: )\w+$", r"\g<1>0s", alerts.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
-    assert count
-    alerts.write_text(text, encoding="utf-8")
-    return rules
+    return quick_monitoring(folder) / "prometheus" / "rules"
+
+
+def quick_monitoring(folder: Path) -> Path:
+    """Returns monitoring/ with alerts that fire at once, and with a scrape and a round of rules each second.
+
+    A minute in a queue is a second, too.
+    """
+    monitoring = folder / "monitoring"
+    shutil.copytree(MONITORING, monitoring)
+    _replace(monitoring / "prometheus/rules/alerts.yml", r"^( +for: )\w+$", r"\g<1>0s")
+    _replace(monitoring / "prometheus/rules/alerts.yml", r"(athena_queue_paused\) == 1\) > )60$", r"\g<1>1")
+    _replace(monitoring / "prometheus/prometheus.yml", r"^( +\w+_(?:interval|timeout): )\ds$", r"\g<1>1s")
+    return monitoring
+
+
+def _replace(path: Path, pattern: str, replacement: str) -> None:
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert count, (path, pattern)
+    path.write_text(text, encoding="utf-8")

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
+from athena import cli
 from tests.e2e.conftest import ECHO, ROOT, example, wait_until
-from tests.e2e.observed import ObservedStack, observing
+from tests.e2e.observed import ObservedStack, observing, quick_rules
 
 pytestmark = pytest.mark.e2e
 
@@ -33,9 +35,14 @@ def test_a_job_is_seen_in_prometheus_and_flower(observed: ObservedStack) -> None
     # Flower listens to events some time after it answers.
     sent: list[str] = []
     wait_until(lambda: _shows_one_of(observed, sent), 90, "Flower hears of jobs")
+    counted = 'sum(athena_jobs_finished_total{service_id="echo",outcome="succeeded"})'
+    before = prometheus.value(counted) or 0
     began_s = time.monotonic()
+
     sid = observed.post("/echo", example("echo")).json()["header"]["sid"]
 
+    wait_until(lambda: (prometheus.value(counted) or 0) > before, 60, "Prometheus has counted it")
+    print(f"in Prometheus after {time.monotonic() - began_s:.1f} s (on an idle machine: {VISIBLE_WITHIN_S})")
     wait_until(lambda: _is_in_flower(observed, sid), 60, "Flower shows it")
     print(f"in Flower after {time.monotonic() - began_s:.1f} s")
 
@@ -51,6 +58,22 @@ def test_nothing_fires_while_nothing_is_wrong(observed: ObservedStack) -> None:
     observed.post("/echo", example("echo"))
 
     assert observed.prometheus.firing() == {}
+
+
+def test_an_alert_reaches_alertmanager(observed: ObservedStack, tmp_path: Path) -> None:
+    observed.reload_rules(quick_rules(tmp_path))
+    assert cli.main(["queues", "pause", "echo", "--redis", observed.redis_url]) == 0
+    job_id = observed.submit("echo", example("echo"))
+
+    wait_until(lambda: "QueuePausedLong" in observed.prometheus.firing(), 60, "it fires")
+    (alert,) = observed.prometheus.firing()["QueuePausedLong"]
+    assert alert["labels"]["service_id"] == "echo"
+    assert "echo.any has been paused" in alert["annotations"]["summary"]
+    wait_until(lambda: "QueuePausedLong" in observed.prometheus.delivered(), 60, "Alertmanager was told")
+
+    assert cli.main(["queues", "resume", "echo", "--redis", observed.redis_url]) == 0
+    observed.wait_state(job_id, "succeeded")
+    wait_until(lambda: "QueuePausedLong" not in observed.prometheus.firing(), 60, "it has ended")
 
 
 def _is_in_flower(stack: ObservedStack, sid: str) -> bool:

@@ -4,7 +4,18 @@ import re
 
 import pytest
 
-from tests.alerts import ANNOTATIONS, MONITORING, Alert, alerts
+from tests.alerts import (
+    ANNOTATIONS,
+    AWAITED,
+    MONITORING,
+    RULES,
+    Alert,
+    alerts,
+    asked_names,
+    groups,
+    told_names,
+)
+from tests.dashboards.pages import DASHBOARDS
 from tests.house import ROOT
 
 ALERTS = list(alerts())
@@ -38,3 +49,33 @@ def test_no_alert_has_the_name_of_another() -> None:
     names = [alert.name for alert in ALERTS]
 
     assert len(names) == len(set(names))
+
+
+def _asked() -> dict[str, set[str]]:
+    """Returns expression -> series of a gateway that it asks for, of all rules and dashboards."""
+    rules = [
+        rule for path in sorted(RULES.glob("*.yml")) for group in groups(path.name) for rule in group["rules"]
+    ]
+    queries = [
+        query for page in DASHBOARDS for row in page.rows for chart in row.charts for query in chart.queries
+    ]
+    expressions = [rule["expr"] for rule in rules] + [query.expression for query in queries]
+    return {expression: asked_names(expression) for expression in expressions}
+
+
+def test_what_rules_and_dashboards_ask_for_is_told() -> None:
+    for expression, names in _asked().items():
+        unknown = {name for name in names - told_names() if not AWAITED.search(name)}
+        assert not unknown, expression
+
+
+def test_what_is_recorded_is_what_is_asked_for() -> None:
+    recorded = {
+        rule.get("record")
+        for path in RULES.glob("*.yml")
+        for group in groups(path.name)
+        for rule in group["rules"]
+    }
+
+    for expression in _asked():
+        assert set(re.findall(r"\b\w+:athena_\w+:\w+", expression)) <= recorded, expression
