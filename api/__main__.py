@@ -104,7 +104,13 @@ def make_server(
         # From the end of `DRAIN_S` on: 2 s more than callers wait.
         timeout_graceful_shutdown=math.ceil(settings.grace_s),
     )
-    return GatewayServer(config, gateway, inherited, certificate)
+    server = GatewayServer(config, gateway, inherited, certificate)
+
+    def occupancy() -> tuple[int, int, int]:
+        return len(server.server_state.connections), budget.held_bytes, budget.limit_bytes
+
+    gateway.occupancy = occupancy
+    return server
 
 
 if __name__ == "__main__":

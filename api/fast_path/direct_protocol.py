@@ -50,6 +50,7 @@ class DirectCaller:
         keep_alive: whether he may send more over his connection.
         respond: called once, with the answer.
         tasks: those that uvicorn waits for when it is to end.
+        began_s: when his request was whole.
     """
 
     def __init__(
@@ -58,8 +59,12 @@ class DirectCaller:
         keep_alive: bool,
         respond: Callable[["DirectCaller", Answer], None],
         tasks: set["asyncio.Task[None]"],
+        began_s: float = 0.0,
     ) -> None:
         self.keep_alive = keep_alive
+        #: When his request was whole, and the ability that it is for.
+        self.began_s = began_s
+        self.service_id = ""
         #: What the gate has noted of his request.
         self.visit: Visit | None = None
         self._respond = respond
@@ -182,7 +187,7 @@ class DirectProtocol(Connection):
             return
         raw = self._take_body()
         keeps = self.parser.should_keep_alive()
-        caller = DirectCaller(self.budget, keeps, self._respond, self.state.tasks)
+        caller = DirectCaller(self.budget, keeps, self._respond, self.state.tasks, self.http.now())
         try:
             if self._visit is not None and self._visit.digest is not None:
                 check_body(raw, self._visit.digest)
@@ -194,6 +199,7 @@ class DirectProtocol(Connection):
             self._hand_on(raw, {})
             super().end_request()
         else:
+            caller.service_id = call.interface.service_id
             self._run(call, raw, caller)
 
     def unclaimed_bytes(self) -> int:
@@ -305,6 +311,7 @@ def make_protocol(
     BoundProtocol.fast_path = FastPath(gateway)
     BoundProtocol.budget = budget
     BoundProtocol.gate = gateway.gate
+    BoundProtocol.http = gateway.http
     settings = gateway.settings
     limit = make_address_limit(
         settings.max_connections_per_address, max_connections, settings.trusted_proxies

@@ -5,9 +5,9 @@ accepts. Whatever is not ordinary is left to Flask, with the call that was opene
 judged or let through the gate twice. tests/e2e/test_fast_path.py holds the answers of all ways together.
 """
 
-from api.gateway.call import CALL, Ability, Call, handed_on, open_call, problem_of
+from api.gateway.call import CALL, Ability, Call, handed_on, open_call, open_call_of, problem_of
 from api.gateway.caller import UNWATCHED_S
-from api.gateway.gate import Visit, visit_of
+from api.gateway.gate import Visit
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Submitter
 from api.http.asgi import Answer, Scope
@@ -79,7 +79,7 @@ class FastPath:
         if scope["method"] != "POST" or scope["query_string"] or not _is_plain_json(scope["headers"]):
             return None
         known = self._find(scope["path"])
-        return open_call(self._submitter, known, visit_of(scope)) if known is not None else None
+        return open_call_of(scope, self._submitter, known) if known is not None else None
 
     def _find(self, path: str) -> Ability | None:
         return self._gateway.watch.schemas.get(_service_id(path))

@@ -7,8 +7,10 @@ canaries: examples that are sent through the queue at intervals
 errand: a job on its way into Redis and back
 gate: where every request can be refused or counted
 gateway: what views need
+http_tally: HTTP requests that were answered
 job_client: jobs on their way into Redis and back
 observer: what a gateway knows of the fleet and of Redis
+self_report: what this gateway tells of itself
 submissions: jobs that travel together
 submitter: from an envelope to a job
 throughput: jobs that end in a second

@@ -6,10 +6,11 @@ from typing import Any, Self
 
 from api.gateway.caller import Caller
 from api.gateway.errand import Errand
-from api.gateway.gate import GONE, Visit
+from api.gateway.gate import GONE, Visit, visit_of
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.http.answers import accepted_answer, ended_answer
 from api.http.asgi import Answer, Scope
+from api.http.exchange import ABILITY
 from api.http.json_body import JsonBody
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Disconnected
@@ -244,10 +245,18 @@ def open_call(submitter: Submitter, ability: Ability, visit: Visit | None) -> Ca
     return call
 
 
+def open_call_of(scope: Scope, submitter: Submitter, ability: Ability) -> Call:
+    """Returns the call of a request that the application answers (see `open_call`)."""
+    scope[ABILITY] = ability[0].service_id
+    return open_call(submitter, ability, visit_of(scope))
+
+
 def handed_on(scope: Scope) -> Call | None:
     """Returns the call that another way has opened for a request, and leaves it to whoever asks."""
     call = scope.pop(CALL, None)
     assert call is None or isinstance(call, Call)
+    if call is not None:
+        scope[ABILITY] = call.interface.service_id
     return call
 
 

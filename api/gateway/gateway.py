@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 from api.access.access_rule import Access
@@ -10,10 +11,14 @@ from api.access.proxies import Proxies
 from api.access.quota_watch import QuotaWatch
 from api.gateway.access_log import AccessLog
 from api.gateway.gate import Gate
+from api.gateway.http_tally import HttpTally
 from api.gateway.job_client import JobClient
 from api.gateway.observer import GatewayObserver
+from api.gateway.self_report import LoopLag, SelfReport
 from api.outbound.fetcher import make_fetcher
+from athena import __version__
 from athena.access.quotas import QuotaBook
+from athena.devices.host import host_name
 from athena.errors import (
     AthenaError,
     NotFoundError,
@@ -21,6 +26,7 @@ from athena.errors import (
     UnservedError,
 )
 from athena.fleet.canary import CanaryBoard
+from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.routing import Hints, Route
 from athena.fleet.view import DEAD_AFTER_S
 from athena.operations.refusals import refusal_of
@@ -71,6 +77,11 @@ class Gateway(JobClient):
         self.watch = GatewayObserver(settings, self._link)
         self.canaries = CanaryBoard()
         self.is_draining = False
+        self.http = HttpTally(time.perf_counter)
+        self.lag = LoopLag()
+        #: What the server tells: how many connections are open, bytes of requests held and allowed.
+        self.occupancy: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+        self._self_report = SelfReport(self.id, self.http, self.describe, self._link.execute)
 
     async def start(self) -> None:
         """Connects to Redis and looks which abilities there are; goes on without Redis after a while."""
@@ -79,12 +90,16 @@ class Gateway(JobClient):
             await self.access.start(self.settings.redis_timeout_s)
         await self._quota_watch.start(self.settings.redis_timeout_s)
         await self.watch.start(self.settings.redis_timeout_s)
+        self.lag.start()
+        self._self_report.start()
         # After the first look: the schemas that it has built are among what is kept.
         keep_what_is_loaded()
         look_rarely()
 
     async def close(self) -> None:
         """Ends all connections."""
+        await self._self_report.close()
+        await self.lag.close()
         await self.watch.close()
         await self._quota_watch.close()
         if self.access is not None:
@@ -102,6 +117,20 @@ class Gateway(JobClient):
             "canaries": self.canaries.is_sound,
             "not_draining": not self.is_draining,
         }
+
+    def describe(self) -> GatewayReport:
+        """Returns how this gateway is, for others to read."""
+        connections, held_bytes, held_limit_bytes = self.occupancy()
+        return GatewayReport(
+            address=f"{host_name()}:{self.settings.port}",
+            version=__version__,
+            is_ready=all(self.checks().values()),
+            lag_s=round(self.lag.take(), 4),
+            waiting_callers=self.waiting_callers,
+            connections=connections,
+            held_bytes=held_bytes,
+            held_limit_bytes=held_limit_bytes,
+        )
 
     def ability(self, service_id: str) -> tuple[Interface, RequestSchema]:
         """Returns an ability's interface and the schema of its requests.

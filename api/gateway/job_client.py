@@ -69,6 +69,11 @@ class JobClient:
         await self._link.close()
 
     @property
+    def waiting_callers(self) -> int:
+        """How many callers wait for the end of a job."""
+        return self._waiters.count
+
+    @property
     def connections(self) -> dict[str, bool]:
         """Which of its connections stand, by what goes over them."""
         return {

@@ -37,6 +37,7 @@ class GatewayObserver:
         fleet: which workers are alive.
         schemas: service_id -> interface, and the schema of its requests.
         memory_share: how much of its memory limit Redis uses; 0 without a limit.
+        redis_info: what Redis said last of itself (INFO).
         has_settled: whether there was a moment when no ability waited for its first worker. One that loads
             later is no reason to take a gateway away from the others.
     """
@@ -46,6 +47,7 @@ class GatewayObserver:
         self.fleet: FleetView = self._observer.fleet
         self.schemas: dict[str, tuple[Interface, RequestSchema]] = {}
         self.memory_share = 0.0
+        self.redis_info: dict[str, str] = {}
         self.has_settled = False
         self._link = link
         self._throughputs: dict[str, Throughput] = {}
@@ -126,8 +128,10 @@ class GatewayObserver:
             self._throughputs.pop(service_id, None)
         if seen.memory is not None:
             self.memory_share = memory_share(seen.memory)
+            self.redis_info.update(seen.memory)
         if seen.server is not None:
             self._note_settings(seen.server)
+            self.redis_info.update(seen.server)
         self.has_settled = self.has_settled or not self.loading
         self._first_look.set()
 

@@ -80,6 +80,11 @@ class Waiters:
         self._has_missed = False
         self._unknown_since_s: dict[str, float] = {}
 
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._futures.values()))
+
     def start(self) -> None:
         """Begins to read awaited records again from time to time."""
         self._loop.start()

@@ -97,6 +97,7 @@ class Connection(Turns):
         self.resume_writing()
         if self.running is not None:
             running, self.running = self.running, None
+            self.http.count(running.service_id, GONE, self.http.now() - running.began_s)
             running.lose_caller()
 
     def data_received(self, data: bytes) -> None:
@@ -312,6 +313,7 @@ class Connection(Turns):
         if visit is not None:
             headers = [*headers, *visit.fields]
             visit.leave(status)
+        self.http.count(call.service_id, status, self.http.now() - call.began_s)
         self._write(status, headers, body, closes)
         if closes:
             self._close()
@@ -349,6 +351,8 @@ class Connection(Turns):
         self._close()
 
     def _say(self, answer: Answer) -> None:
+        # What is no whole request is for no ability.
+        self.http.count("", answer.status, 0.0)
         self._write(answer.status, answer.fields(), answer.body, True)
 
     def _write(self, status: int, headers: Headers, body: bytes, closes: bool) -> None:

@@ -17,6 +17,9 @@ HIGH_WATER_BYTES = 65_536
 
 _CLOSE = (b"connection", b"close")
 
+#: Where the ASGI scope holds the ability that a request turned out to be for.
+ABILITY = "athena.ability"
+
 
 class Line(Protocol):
     """The connection that a request came over."""
@@ -64,6 +67,8 @@ class Exchange:
         self._is_refused = visit is not None and visit.refusal is not None
         self._awaits_continue = awaits_continue
         self.keep_alive = keep_alive
+        #: When the request came.
+        self.began_s = 0.0
         #: What has come of the body and was not asked for yet.
         self.body = bytearray()
         self._is_whole = False
@@ -72,6 +77,12 @@ class Exchange:
         self._status = 0
         self._headers: Headers = []
         self._content = b""
+
+    @property
+    def service_id(self) -> str:
+        """The ability that the request turned out to be for; "" for none."""
+        service_id: str = self._scope.get(ABILITY, "")
+        return service_id
 
     def add(self, body: bytes) -> None:
         """Takes a piece of the body; what comes after the answer is thrown away."""

@@ -40,7 +40,7 @@ class ByteBudget:
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self.held_bytes = 0
 
     def take(self, size_bytes: int, own_bytes: int = 0) -> None:
@@ -50,7 +50,7 @@ class ByteBudget:
             QueueFullError: others hold too much.
         """
         others_bytes = self.held_bytes - own_bytes
-        if others_bytes and self.held_bytes + size_bytes > self._limit_bytes:
+        if others_bytes and self.held_bytes + size_bytes > self.limit_bytes:
             raise QueueFullError(
                 f"the gateway holds {others_bytes} bytes of other requests, as many as it may "
                 "(ATHENA_MAX_HELD_BYTES); try again",

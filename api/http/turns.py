@@ -8,6 +8,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from api.gateway.gate import VISIT, Gate, Visit
+from api.gateway.http_tally import HttpTally
 from api.http.exchange import Exchange, scope_of
 from api.http.framing import Framing
 from api.http.heads import fault_of
@@ -23,6 +24,8 @@ class Turns(Framing):
     """
 
     gate: Gate
+    #: Where answered requests are counted.
+    http: HttpTally
 
     def __init__(self, config: uvicorn.Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -70,6 +73,7 @@ class Turns(Framing):
             scope[VISIT], scope[DIGEST] = visit, visit.digest
         # The connection itself is where the answer goes.
         exchange = self._receiving = Exchange(self, scope, keep_alive, awaits, visit)  # type: ignore[arg-type]
+        exchange.began_s = self.http.now()
         if self.running is None:
             self.start(exchange)
         else:

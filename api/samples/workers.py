@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from athena.fleet.host_report import BROKEN, SERVING, HostReport, WorkerStatus
 from athena.operations.queues import WorkerState
@@ -55,10 +56,12 @@ class Crew:
         """Returns ability -> GPU type -> jobs that workers hold."""
         return self._sum(lambda state: state.held_jobs)
 
+    @cached_property
     def serving(self) -> dict[str, Counter[str]]:
         """Returns ability -> GPU type -> workers that are alive."""
         return self._sum(lambda state: int(self.is_alive(state)))
 
+    @cached_property
     def expected(self) -> dict[str, Counter[str]]:
         """Returns ability -> GPU type -> workers that are to serve, also of hosts that fell silent."""
         found: dict[str, Counter[str]] = {}
@@ -121,11 +124,9 @@ def _absent(crew: Crew) -> Iterator[tuple[str, WorkerStatus]]:
             yield name, status
 
 
-def crew_samples(crew: Crew, types: Mapping[str, Iterable[str]]) -> Iterator[Sample]:
-    """Returns how many workers each ability has, and should have, on each of its types."""
-    expected, serving = crew.expected(), crew.serving()
-    for service_id, gpu_types in types.items():
-        wanted, there = expected.get(service_id, _NONE), serving.get(service_id, _NONE)
-        for gpu_type in gpu_types:
-            yield Sample(WORKERS_EXPECTED, (service_id, gpu_type), wanted[gpu_type])
-            yield Sample(WORKERS_SERVING, (service_id, gpu_type), there[gpu_type])
+def crew_samples(crew: Crew, service_id: str, gpu_types: Iterable[str]) -> Iterator[Sample]:
+    """Returns how many workers an ability has, and should have, on each of its types."""
+    wanted, there = crew.expected.get(service_id, _NONE), crew.serving.get(service_id, _NONE)
+    for gpu_type in gpu_types:
+        yield Sample(WORKERS_EXPECTED, (service_id, gpu_type), wanted[gpu_type])
+        yield Sample(WORKERS_SERVING, (service_id, gpu_type), there[gpu_type])

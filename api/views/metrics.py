@@ -8,18 +8,21 @@ from flask import Blueprint, Response
 
 from api.gateway.gateway import Gateway
 from api.samples.apps import app_samples
+from api.samples.gateways import gateway_samples, http_samples
 from api.samples.gpus import gpu_samples
 from api.samples.jobs import job_samples
 from api.samples.queues import load_samples, queue_samples
+from api.samples.redis import redis_samples
 from api.samples.workers import Crew, crew_samples, told_by_the_lost, worker_samples
 from api.views.workers import alive_workers, fresh_reports, told_workers
+from athena.errors import StoreError
 from athena.fleet.canary import CanaryReport
 from athena.fleet.host_report import HostReport
 from athena.operations.queues import WorkerState, list_hosts, list_workers
 from athena.operations.quotas import open_of, usage_of
-from athena.operations.surveys import count_dead_letters, survey_abilities
+from athena.operations.surveys import count_dead_letters, list_gateways, ping, survey_abilities
 from athena.store.counts import Survey
-from athena.telemetry.exposition import CONTENT_TYPE, render
+from athena.telemetry.exposition import CONTENT_TYPE, Exposition
 from athena.telemetry.metrics import CANARY_OK, CANARY_SECONDS, DEAD_LETTERS, Sample
 
 
@@ -31,38 +34,63 @@ class Metrics:
 
     async def show(self) -> Response:
         """Shows the fleet to Prometheus."""
+        page = Exposition()
+        try:
+            latency_s = await self._latency_s()
+            await self._show_fleet(page)
+        except StoreError:
+            # Whoever is to be told of it must hear something.
+            page, latency_s = Exposition(), None
+            page.add(gateway_samples([(self._gateway.describe(), True)]))
+        page.add(redis_samples(latency_s, self._gateway.watch.redis_info))
+        return Response(page.text(), content_type=CONTENT_TYPE)
+
+    async def _latency_s(self) -> float:
+        began_s = time.perf_counter()
+        await self._gateway.operate(ping())
+        return time.perf_counter() - began_s
+
+    async def _show_fleet(self, page: Exposition) -> None:
         operate, interfaces = self._gateway.operate, self._gateway.watch.fleet.interfaces
-        (serving, _), reports, surveys, dead, counts, today = await asyncio.gather(
+        fleet = asyncio.gather(
             operate(list_workers()),
             operate(list_hosts()),
-            operate(survey_abilities(sorted(interfaces))),
+            # The last one is of requests for no ability.
+            operate(survey_abilities([*sorted(interfaces), ""])),
+        )
+        others = asyncio.gather(
+            operate(list_gateways()),
             operate(count_dead_letters()),
             operate(open_of()),
             operate(usage_of(time.time(), 1)),
         )
-        samples = [
-            *gpu_samples(fresh_reports(reports)),
-            *app_samples(counts, today),
-            *_canary_samples(self._gateway.canaries.reports),
-            Sample(DEAD_LETTERS, (), dead),
-        ]
-        crew = self._crew(serving, reports)
-        samples += worker_samples(crew)
-        samples += self._ability_samples(surveys, crew)
-        return Response(render(samples), content_type=CONTENT_TYPE)
+        ((serving, _), reports, surveys), (gateways, dead, counts, today) = await asyncio.gather(
+            fleet, others
+        )
+        page.add(gpu_samples(fresh_reports(reports)))
+        page.add(app_samples(counts, today))
+        page.add(_canary_samples(self._gateway.canaries.reports))
+        page.add(gateway_samples(gateways))
+        page.add([Sample(DEAD_LETTERS, (), dead)])
+        await self._show_abilities(page, surveys, self._crew(serving, reports))
 
-    def _ability_samples(self, surveys: list[Survey], crew: Crew) -> Iterator[Sample]:
+    async def _show_abilities(self, page: Exposition, surveys: list[Survey], crew: Crew) -> None:
         interfaces = self._gateway.watch.fleet.interfaces
         types = _types_of(surveys, crew)
         slots, held, gpus = crew.slots(), crew.held(), crew.types_of_gpus()
-        yield from crew_samples(crew, types)
+        page.add(worker_samples(crew))
         for survey in surveys:
-            yield from job_samples(survey)
-            interface = interfaces.get(survey.service_id)
+            service_id = survey.service_id
+            page.add(http_samples(service_id, survey.counts))
+            interface = interfaces.get(service_id)
             if interface is not None:
-                yield from queue_samples(survey, interface)
-            own_slots = dict.fromkeys(types[survey.service_id], 0) | slots.get(survey.service_id, {})
-            yield from load_samples(survey, own_slots, held.get(survey.service_id, {}), gpus)
+                page.add(job_samples(survey))
+                page.add(queue_samples(survey, interface))
+                page.add(crew_samples(crew, service_id, types[service_id]))
+                own_slots = dict.fromkeys(types[service_id], 0) | slots.get(service_id, {})
+                page.add(load_samples(survey, own_slots, held.get(service_id, {}), gpus))
+            # Callers have their turn between: a large fleet takes a while to write.
+            await asyncio.sleep(0)
 
     def _crew(self, serving: list[WorkerState], reports: list[HostReport]) -> Crew:
         told = told_workers(reports)
@@ -81,7 +109,7 @@ class Metrics:
 
 def _types_of(surveys: list[Survey], crew: Crew) -> dict[str, list[str]]:
     """Returns the GPU types that each ability is told of: those that it is, is to be, or was served on."""
-    expected = crew.expected()
+    expected = crew.expected
     return {
         survey.service_id: sorted(
             set(expected.get(survey.service_id, ()))

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from api.gateway.call import Call, handed_on, open_call
+from api.gateway.call import Call, handed_on, open_call_of
 from api.gateway.caller import MAX_WAIT_S
-from api.gateway.gate import visit_of
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.http.answers import response_of
@@ -75,7 +74,7 @@ class Runner:
             raise NotFoundError(
                 f"{service_id} is not served in version {version}, but in {interface.version}"
             )
-        return open_call(self._submitter, (interface, schema), visit_of(scope))
+        return open_call_of(scope, self._submitter, (interface, schema))
 
     async def _prepare(self, call: Call, body: RequestBody) -> None:
         raw = await body.read(call.limit_bytes)

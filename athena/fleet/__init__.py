@@ -1,6 +1,7 @@
 """Who serves, and what processes tell each other.
 
 canary: how the example fared that was sent through the queue
+gateway_report: what a gateway tells of itself
 host_report: what a supervisor tells of its host
 janitor: what goes on while no worker is alive
 launch: what a supervisor and a worker tell each other at the start

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from athena.fleet.gateway_report import GatewayReport, present_gateways
 from athena.operations.steps import Step, Steps
 from athena.store.counts import Survey, survey_command, surveys
-from athena.store.keys import DEAD
+from athena.store.keys import DEAD, GATEWAYS
+from athena.store.scripts import pairs
 
 #: Redis serves nobody else while it looks at so many.
 ABILITIES_AT_ONCE = 20
@@ -25,3 +27,15 @@ def count_dead_letters() -> Steps[int]:
     """Counts the dead letters of all abilities."""
     count: int = yield ("ZCARD", DEAD)
     return count
+
+
+def list_gateways() -> Steps[list[tuple[GatewayReport, bool]]]:
+    """Lists the gateways that have told of themselves within an hour, and whether each lives."""
+    told, (seconds, microseconds) = yield [("HGETALL", GATEWAYS), ("TIME",)]
+    now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+    return present_gateways(pairs(told), now_ms)
+
+
+def ping() -> Steps[None]:
+    """Asks Redis whether it is there."""
+    yield ("PING",)

@@ -30,6 +30,7 @@
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:fenced:<incarnation>` | string | that a worker's end is counted | an hour after |
 | `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
+| `athena:gateways` | hash | gateway -> when, how often and what it told of itself | it stops; an hour |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
 | `athena:supervisor:<host>` | string | who names the workers of a host | 10 s after its end |
@@ -51,6 +52,7 @@ Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in 
 
 WORKERS = "athena:workers"
 BEATS = "athena:beats"
+GATEWAYS = "athena:gateways"
 ABILITIES = "athena:abilities"
 FAILURES = "athena:failures"
 FORGOTTEN = "athena:forgotten"

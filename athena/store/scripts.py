@@ -49,6 +49,7 @@ REQUEUE = Script("requeue", "clock", "bell", "enroll", "waiting", "meter", "quot
 TAKE = Script("take", "clock", "bell", "keep", "meter", "tally", "history", "settle")
 FOLD = Script("fold", "tally")
 SURVEY = Script("survey", "clock", "tally")
+TELL = Script("tell", "clock")
 START = Script("start", "clock")
 PROGRESS = Script("progress")
 FINISH = Script("finish", "clock", "keep", "meter", "tally", "history", "settle", "past", "later")
@@ -83,6 +84,7 @@ SCRIPTS = (
     TAKE,
     FOLD,
     SURVEY,
+    TELL,
     START,
     PROGRESS,
     FINISH,

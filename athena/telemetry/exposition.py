@@ -4,53 +4,59 @@ A gateway serves nobody while it writes; prometheus_client takes several times a
 test reads with that library what is written here.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
 
-from athena.telemetry.metrics import HISTOGRAM, METRICS, Histogram, Metric, Sample
+from athena.telemetry.metrics import METRICS, Histogram, Metric, Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def render(samples: Iterable[Sample]) -> str:
-    """Returns samples as text, in the order of the table; a metric without samples is left out."""
-    by_metric: dict[Metric, list[str]] = {metric: [] for metric in METRICS}
-    for sample in samples:
-        by_metric[sample.metric] += _lines(sample)
-    parts: list[str] = []
-    for metric, lines in by_metric.items():
-        if lines:
-            parts.append(f"# HELP {metric.name} {metric.help}")
-            parts.append(f"# TYPE {metric.name} {metric.kind}")
-            parts += lines
-    return "\n".join([*parts, ""])
+class Exposition:
+    """A page of metrics, which may be written in pieces: families come in the order of the table."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Metric, list[str]] = {metric: [] for metric in METRICS}
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Adds samples."""
+        for sample in samples:
+            metric, value = sample.metric, sample.value
+            labels = ",".join(
+                f'{name}="{_escape(text)}"' for name, text in zip(metric.labels, sample.labels, strict=True)
+            )
+            if isinstance(value, Histogram):
+                self._lines[metric] += _histogram(metric, labels, value)
+            else:
+                shown = f"{{{labels}}}" if labels else ""
+                self._lines[metric].append(f"{metric.name}{shown} {_number(value)}")
+
+    def text(self) -> str:
+        """Returns the page; a metric without samples is left out."""
+        parts: list[str] = []
+        for metric, lines in self._lines.items():
+            if lines:
+                parts.append(f"# HELP {metric.name} {metric.help}")
+                parts.append(f"# TYPE {metric.name} {metric.kind}")
+                parts += lines
+        return "\n".join([*parts, ""])
 
 
-def _lines(sample: Sample) -> list[str]:
-    metric = sample.metric
-    labels = ",".join(
-        f'{name}="{_escape(value)}"' for name, value in zip(metric.labels, sample.labels, strict=True)
-    )
-    value = sample.value
-    if metric.kind == HISTOGRAM:
-        assert isinstance(value, Histogram)
-        return _histogram(metric.name, labels, value, metric.buckets)
-    assert not isinstance(value, Histogram)
-    return [f"{metric.name}{{{labels}}} {_number(value)}" if labels else f"{metric.name} {_number(value)}"]
-
-
-def _histogram(name: str, labels: str, value: Histogram, limits: tuple[float, ...]) -> list[str]:
-    before = f"{labels}," if labels else ""
+def _histogram(metric: Metric, labels: str, value: Histogram) -> list[str]:
+    name, limits = metric.name, metric.buckets
+    counts = [0] * (len(limits) + 1)
+    for limit, count in value.counts.items():
+        counts[bisect_left(limits, limit)] += count
+    *sums, total = accumulate(counts)
+    begin = f'{name}_bucket{{{labels},le="' if labels else f'{name}_bucket{{le="'
     shown = f"{{{labels}}}" if labels else ""
-    counts = value.cumulative(limits)
-    lines = [
-        f'{name}_bucket{{{before}le="{_number(limit)}"}} {count}'
-        for limit, count in zip(limits, counts, strict=False)
-    ]
-    lines.append(f'{name}_bucket{{{before}le="+Inf"}} {counts[-1]}')
+    lines = [f'{begin}{_number(limit)}"}} {count}' for limit, count in zip(limits, sums, strict=True)]
+    lines.append(f'{begin}+Inf"}} {total}')
     lines.append(f"{name}_sum{shown} {_number(value.total)}")
-    lines.append(f"{name}_count{shown} {counts[-1]}")
+    lines.append(f"{name}_count{shown} {total}")
     return lines
 
 
@@ -59,4 +65,5 @@ def _escape(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
+    whole = int(value)
+    return str(whole) if whole == value else repr(float(value))

@@ -40,11 +40,6 @@ class Histogram:
     counts: Mapping[float, int] = field(default_factory=dict)
     total: float = 0.0
 
-    def cumulative(self, limits: tuple[float, ...]) -> list[int]:
-        """Returns how many values are at most as large as each limit, and last how many there are."""
-        sums = [sum(count for at, count in self.counts.items() if at <= limit) for limit in limits]
-        return [*sums, sum(self.counts.values())]
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -152,6 +147,45 @@ WORKER_EXITS = Metric(
     "start_failed, or silent (with their host)",
 )
 
+HTTP_REQUESTS = Metric(
+    "athena_http_requests_total",
+    ("service_id", "status"),
+    "HTTP requests that were answered; without service_id: those for no ability; status 499: the caller went "
+    "away before",
+)
+HTTP_SECONDS = Metric(
+    "athena_http_request_seconds",
+    _ABILITY,
+    "from a request's head (a small one: its end) to its answer",
+    SECONDS,
+)
+
+_GATEWAY = ("gateway",)
+
+GATEWAY_UP = Metric("athena_gateway_up", _GATEWAY, "1 if it has told of itself lately, else 0, for an hour")
+GATEWAY_READY = Metric("athena_gateway_ready", _GATEWAY, "1 if `GET /readyz` says so, else 0")
+GATEWAY_LAG = Metric(
+    "athena_gateway_loop_lag_seconds", _GATEWAY, "by how much its event loop was late, the worst of a second"
+)
+GATEWAY_WAITING = Metric("athena_gateway_waiting_callers", _GATEWAY, "callers that wait for the end of a job")
+GATEWAY_CONNECTIONS = Metric("athena_gateway_connections", _GATEWAY, "open connections of callers")
+GATEWAY_HELD = Metric(
+    "athena_gateway_held_bytes", _GATEWAY, "bytes of requests whose jobs are not in Redis yet"
+)
+GATEWAY_HELD_LIMIT = Metric(
+    "athena_gateway_held_limit_bytes", _GATEWAY, "how many it may hold (ATHENA_MAX_HELD_BYTES)"
+)
+BUILD_INFO = Metric("athena_build_info", ("gateway", "version"), "1; the version of each gateway")
+
+REDIS_UP = Metric("athena_redis_up", (), "1 if the gateway that is asked reaches Redis, else 0")
+REDIS_LATENCY = Metric("athena_redis_latency_seconds", (), "how long a round trip to Redis takes")
+REDIS_MEMORY = Metric("athena_redis_memory_used_bytes", (), "memory that Redis uses for data")
+REDIS_MEMORY_LIMIT = Metric("athena_redis_memory_limit_bytes", (), "its `maxmemory`; 0 without one")
+REDIS_ERRORS = Metric("athena_redis_errors_total", (), "commands that Redis has answered with an error")
+REDIS_AOF_OK = Metric("athena_redis_aof_ok", (), "0 if its append-only file cannot be written, else 1")
+REDIS_CLIENTS = Metric("athena_redis_clients", (), "connections to Redis")
+REDIS_UPTIME = Metric("athena_redis_uptime_seconds", (), "for how long it has run")
+
 GPU_HEALTHY = Metric("athena_gpu_healthy", _GPU, "1 if workers may run on it, else 0")
 GPU_UTILIZATION = Metric("athena_gpu_utilization_ratio", _GPU, "share of time in which it computed")
 GPU_MEMORY_TOTAL = Metric("athena_gpu_memory_total_bytes", _GPU, "its memory")
@@ -205,6 +239,24 @@ METRICS = (
     WORKER_BROKEN,
     WORKER_BREAKS,
     WORKER_EXITS,
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    GATEWAY_UP,
+    GATEWAY_READY,
+    GATEWAY_LAG,
+    GATEWAY_WAITING,
+    GATEWAY_CONNECTIONS,
+    GATEWAY_HELD,
+    GATEWAY_HELD_LIMIT,
+    BUILD_INFO,
+    REDIS_UP,
+    REDIS_LATENCY,
+    REDIS_MEMORY,
+    REDIS_MEMORY_LIMIT,
+    REDIS_ERRORS,
+    REDIS_AOF_OK,
+    REDIS_CLIENTS,
+    REDIS_UPTIME,
     GPU_HEALTHY,
     GPU_UTILIZATION,
     GPU_MEMORY_TOTAL,

@@ -25,8 +25,8 @@ HEARS_LATE_S = 10.0
 
 #: Keys that outlive the jobs, and have no TTL (the table in `athena/store/keys.py`).
 LASTING = re.compile(
-    r"athena:(queues|line|load|counts|tally|kept|ended|app_ended):.+"
-    r"|athena:(dead|workers|beats|orders|hosts|failures|abilities|forgotten|apps|trail)"
+    r"athena:counts:.*|athena:(queues|line|load|tally|kept|ended|app_ended):.+"
+    r"|athena:(dead|workers|beats|gateways|orders|hosts|failures|abilities|forgotten|apps|trail)"
     r"|_kombu\.binding.+"
 )
 

@@ -21,6 +21,10 @@ job counts once, whatever is sent twice, and no restart of a gateway, a worker o
 anew when their ability is forgotten (`athena abilities rm`) or Redis loses its data; a Redis that goes back to an older state takes
 them with it. A gateway's own examples (canaries) are in no counter of jobs.
 
+HTTP requests are counted by each gateway, which adds them to Redis once a second and when it stops; a gateway that is
+killed (SIGKILL, power) takes those of about the last second with it. While Redis is away `/metrics` tells of the gateway
+itself and of `athena_redis_up 0`, and of nothing else.
+
 A series goes when what it tells of is gone: a worker that was removed, a GPU whose host fell silent, the queue of a
 single GPU that has neither worker nor jobs. A host that falls silent without a word (it lost its power, its
 supervisor was killed) keeps its workers in the list for an hour: they are expected, and not alive. A queue is told
@@ -38,6 +42,10 @@ SUBJECTS = {
     "athena_worker_": "Workers",
     "athena_workers_": "Workers",
     "athena_model_": "Workers",
+    "athena_http_": "HTTP",
+    "athena_gateway_": "Gateways",
+    "athena_build_": "Gateways",
+    "athena_redis_": "Redis",
     "athena_app_": "Applications with quotas ([security.md](security.md#quotas))",
     "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",
     "athena_gpu_": "GPUs",

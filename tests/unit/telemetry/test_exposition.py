@@ -1,11 +1,12 @@
 """Metrics as text: the reference library reads what is written."""
 
 import math
+from collections.abc import Iterable
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from athena.telemetry.exposition import render
+from athena.telemetry.exposition import Exposition
 from athena.telemetry.metrics import (
     BATCH_SIZE,
     DEAD_LETTERS,
@@ -20,9 +21,16 @@ from athena.telemetry.metrics import (
 )
 
 
+def written(samples: Iterable[Sample]) -> str:
+    exposition = Exposition()
+    for sample in samples:
+        exposition.add([sample])
+    return exposition.text()
+
+
 def values(*samples: Sample) -> dict[tuple[str, tuple[str, ...]], float]:
     """Returns what the library reads: name and the labels' values -> value."""
-    families = text_string_to_metric_families(render(samples))
+    families = text_string_to_metric_families(written(samples))
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
         for family in families
@@ -67,7 +75,7 @@ def test_sizes_between_two_limits_are_in_the_larger_bucket() -> None:
 
 def test_families_come_once_each_in_the_order_of_the_table() -> None:
     samples = [Sample(metric, ("x",) * len(metric.labels), value_for(metric)) for metric in METRICS]
-    text = render([*reversed(samples), *samples[:1]])
+    text = written([*reversed(samples), *samples[:1]])
 
     named = [line.split(" ")[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert named == [metric.name for metric in METRICS]

@@ -8,7 +8,7 @@ local QUEUES, TRAIL = 'athena:queues:', 'athena:trail'
 local COUNTS, TALLY, FENCED = 'athena:counts:', 'athena:tally:', 'athena:fenced:'
 local APP_OPEN, APP_ENDED = 'athena:app_open:', 'athena:app_ended:'
 local LATER, HISTORY = 'athena:later:', 'athena:history:'
-local WORKERS, BEATS = 'athena:workers', 'athena:beats'
+local WORKERS, BEATS, GATEWAYS = 'athena:workers', 'athena:beats', 'athena:gateways'
 
 local FINAL = {succeeded = true, failed = true, canceled = true, expired = true, timed_out = true, poisoned = true}
 

@@ -48,7 +48,7 @@ class Site:
         }
         canaries = SimpleNamespace(reports={})
         gateway = SimpleNamespace(
-            watch=SimpleNamespace(fleet=self.fleet), operate=self._operate, canaries=canaries
+            watch=SimpleNamespace(fleet=self.fleet, redis_info={}), operate=self._operate, canaries=canaries
         )
         self._view = Workers(cast(Gateway, gateway))
         self._metrics = Metrics(cast(Gateway, gateway))
@@ -79,7 +79,9 @@ class Site:
         if command[0] == "HMGET":
             return [None] * (len(command) - 2)
         if command[:2] == ("EVALSHA", SURVEY.sha):
-            return [0, [[], [], 0, 0, 0, 0]]
+            return [0, *([[], [], 0, 0, 0, 0] for _ in command[3:])]
+        if command[0] == "TIME":
+            return [b"1", b"0"]
         return 0
 
 

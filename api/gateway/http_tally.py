@@ -1,0 +1,65 @@
+"""How many HTTP requests this process has answered, how, and how long they took; pure."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from athena.store.counts import INFINITE
+from athena.telemetry.metrics import SECONDS
+
+#: Limits of the buckets as the counts name them, in milliseconds.
+_LIMITS = (*(str(round(limit * 1000)) for limit in SECONDS), INFINITE)
+
+
+class Change(NamedTuple):
+    """A number that grows in an ability's counts (`athena.store.counts`)."""
+
+    service_id: str
+    field: str
+    amount: int
+
+
+class _Page:
+    """What was counted of one ability since it was taken last."""
+
+    __slots__ = ("buckets", "seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.buckets = [0] * len(_LIMITS)
+        self.seconds = 0.0
+
+
+class HttpTally:
+    """Counts in memory; what is taken is for others to keep.
+
+    Args:
+        now: tells the time in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self._pages: dict[str, _Page] = {}
+
+    def count(self, service_id: str, status: int, seconds: float) -> None:
+        """Counts a request that was answered; service_id "" for one that is for no ability."""
+        page = self._pages.get(service_id)
+        if page is None:
+            page = self._pages[service_id] = _Page()
+        page.statuses[status] = page.statuses.get(status, 0) + 1
+        page.buckets[bisect_left(SECONDS, seconds)] += 1
+        page.seconds += seconds
+
+    def take(self) -> list[Change]:
+        """Returns what was counted since this was called last."""
+        pages, self._pages = self._pages, {}
+        return [change for service_id, page in pages.items() for change in _changes(service_id, page)]
+
+
+def _changes(service_id: str, page: _Page) -> Iterator[Change]:
+    for status, count in page.statuses.items():
+        yield Change(service_id, f"http {status}", count)
+    for limit, count in zip(_LIMITS, page.buckets, strict=True):
+        if count:
+            yield Change(service_id, f"http_le {limit}", count)
+    yield Change(service_id, "http_sum", round(page.seconds * 10_000))
