@@ -2,7 +2,8 @@
 
 The kernel keeps what a process wrote, also when that is killed; a machine that loses its power keeps what was
 flushed. So each `fsync` and `fdatasync` of the program and its children is carried out here, in its place
-(`seccomp_unotify(2)`), and written down: when it began, of which file, and how large that was at the moment.
+(`seccomp_unotify(2)`), and written down: of which file, how large that was at the moment, and when it was
+last written to.
 All bytes behind may be gone after a power cut. A flush takes longer on request, as on a slow disk.
 
 The program keeps the number of this process; the watcher beside it ends with it.
@@ -50,7 +51,7 @@ class Flush:
     """Bytes of a file that are safe.
 
     Attributes:
-        at_s: when the flush began, on the monotonic clock.
+        at_s: when the program wrote for the last time before, on the monotonic clock.
         inode: of the file, which may be renamed later.
         size: of the file at that moment.
     """
@@ -154,7 +155,10 @@ def _flush(path: str, delay: Path, note: Callable[[str], object]) -> int:
     except OSError as error:
         return error.errno or errno.EIO
     try:
-        at_s, before = time.monotonic(), os.fstat(descriptor)
+        before = os.fstat(descriptor)
+        # The program ordered this flush right after its last write; it may be seen here any time later, and
+        # the program goes on meanwhile without writing.
+        at_s = time.monotonic() - max(0.0, time.time() - before.st_mtime)
         time.sleep(_delay_s(delay))
         os.fdatasync(descriptor)
         note(f"{at_s:.6f} {before.st_ino} {before.st_size}\n")

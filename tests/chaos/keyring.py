@@ -1,4 +1,4 @@
-"""Keys in a chaos run: every caller has one, and it is rotated under them."""
+"""Keys in a chaos run: every caller has one, which is rotated under them, and an application with quotas."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import requests
 from requests.auth import AuthBase
 
 from tests.chaos.disk import ROOT, environment
-from tests.chaos.envelopes import APP_ID
+from tests.chaos.envelopes import APP_ID, SERVICES
 
 ADMIN_TOKEN = "the token of the chaos run"
 SEAL_KEY = "the seal of the chaos run, not secret"
@@ -22,6 +22,18 @@ KEYS_ON = {"access": "keys", "seal_key": SEAL_KEY, "admin_token": ADMIN_TOKEN}
 #: How often there is a new key, and how long the one before opens on: longer than any request is on its way.
 ROTATE_S = 75.0
 OVERLAP_DAYS = 60 / 86400
+
+#: Of everything, and of each ability: no caller comes near them, and all that they do is counted.
+QUOTA = (
+    "--requests-per-s",
+    "100000",
+    "--jobs",
+    "100000",
+    "--queued-jobs",
+    "100000",
+    "--bytes",
+    "1000000000000",
+)
 
 #: By then Redis has the new key on its disk, as it is set.
 SAVED_S = 5.0
@@ -69,6 +81,7 @@ class Rotation:
 
     def start(self) -> None:
         """Gives the callers their first key."""
+        self._set_quotas()
         made = self._ask("create")
         assert made is not None, "the application of the callers cannot be made"
         assert self._is_known(made["key"]), "the gateways do not know the first key"
@@ -89,17 +102,25 @@ class Rotation:
                 KEYRING.token = made["key"]
                 self.count += 1
 
+    def _set_quotas(self) -> None:
+        for ability in ("", *SERVICES):
+            words = ("--ability", ability) if ability else ()
+            done = self._athena("quotas", "set", APP_ID, *QUOTA, *words)
+            assert done.returncode == 0, done.stderr
+
     def _ask(self, verb: str, *words: str) -> dict[str, Any] | None:
-        command = [sys.executable, "-P", "-m", "athena", "keys", verb, APP_ID, *words, "--json"]
-        done = subprocess.run(
-            [*command, "--redis", self._redis_url],
+        done = self._athena("keys", verb, APP_ID, *words, "--json")
+        made: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
+        return made
+
+    def _athena(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "athena", *words, "--redis", self._redis_url],
             cwd=ROOT,
             env={**environment(), "ATHENA_SEAL_KEY": SEAL_KEY},
             capture_output=True,
             check=False,
         )
-        made: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
-        return made
 
     def _is_known(self, token: str) -> bool:
         """Returns whether all gateways know a key in time."""

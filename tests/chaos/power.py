@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.chaos.disk import DELAY_SUFFIX, flushes
 
-#: Between a server's order to flush and the moment when the watcher sees it, the server goes on.
-SEEN_LATE_S = 0.25
+#: The kernel notes when a file was written to by a clock that ticks 100 times a second or more.
+TICK_S = 0.02
 
 #: How many bytes of those that were not flushed are there all the same.
 Keep = Callable[[int], int]
@@ -58,4 +58,4 @@ class Disk:
             flushed = min(known[found.st_ino].size, found.st_size) if found.st_ino in known else 0
             with path.open("rb+") as file:
                 file.truncate(flushed + keep(found.st_size - flushed))
-        return last.at_s - SEEN_LATE_S if last else 0.0
+        return last.at_s - TICK_S if last else 0.0

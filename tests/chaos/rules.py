@@ -27,6 +27,7 @@ HEARS_LATE_S = 10.0
 LASTING = re.compile(
     r"athena:counts:.*|athena:(queues|line|load|tally|kept|ended|app_ended):.+"
     r"|athena:(dead|workers|beats|gateways|orders|hosts|failures|abilities|forgotten|apps|trail)"
+    r"|athena:(quotas|accounts|account:.+)"
     r"|_kombu\.binding.+"
 )
 
@@ -250,6 +251,9 @@ def books_are_closed(story: Story) -> Iterator[str]:
     for service, left in snapshot["books"].items():
         if left:
             yield f"{service}: {left} bytes of open jobs are counted, and none is open"
+    for account, left in snapshot.get("accounts", {}).items():
+        if any(left.values()):
+            yield f"quota of {account}: {left} are counted, and no job is open"
     for to, workers in snapshot["workers"].items():
         for worker in workers:
             if worker["slots_busy"] or worker["state"] != "serving":

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import redis
 import requests
 
+from athena.store.accounts import decode_account
+from athena.store.keys import ACCOUNTS, account_key
 from tests.chaos.envelopes import SERVICES, envelope
 from tests.chaos.history import History
 from tests.chaos.keyring import KEYRING
@@ -36,6 +39,7 @@ def tell_end(stage: Stage, history: History, ids: Mapping[str, str], idle_slots:
         "snapshot",
         keys=lasting_keys(stage.redis.client),
         books=_books(stage.redis.client),
+        accounts=accounts(stage.redis.client),
         workers={url: _workers(url) for url in stage.urls},
         pids=[pid for pids in stage.pids().values() for pid in pids],
         idle_slots=idle_slots,
@@ -62,11 +66,22 @@ def lasting_keys(client: redis.Redis) -> list[tuple[str, int]]:
     return sorted(found)
 
 
+def accounts(client: Any) -> dict[str, dict[str, int]]:
+    """Returns what applications with quotas have open, in all abilities and in each."""
+    return {
+        f"{app.decode()} {service.decode() or 'in all'}": asdict(decode_account(raw))
+        for app in client.smembers(ACCOUNTS)
+        for service, raw in client.hgetall(account_key(app.decode())).items()
+    }
+
+
 def _is_tidy(stage: Stage) -> bool:
     """Whether nobody holds or counts a job any more."""
     if open_jobs(stage.redis.client) or any(_books(stage.redis.client).values()):
         return False
     if any(not LASTING.fullmatch(key) for key, _ in lasting_keys(stage.redis.client)):
+        return False
+    if any(any(left.values()) for left in accounts(stage.redis.client).values()):
         return False
     told = [worker for url in stage.urls for worker in _workers(url)]
     return bool(told) and all(one["state"] == "serving" and not one["slots_busy"] for one in told)

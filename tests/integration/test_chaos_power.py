@@ -1,5 +1,8 @@
 """What a power cut leaves, as the chaos run makes it: the files of a real server, cut to what was flushed."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -124,3 +127,47 @@ def test_slow_disk_delays_those_who_wait_for_it(tmp_path: Path) -> None:
         server.kill()
 
     assert took_s >= 1.0
+
+
+def test_flush_that_is_seen_late_began_when_the_server_had_last_written(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, EVERYSEC)
+    server.start()
+    try:
+        times: dict[int, tuple[float, float]] = {}
+        watcher = _watcher_of(tmp_path)
+        os.kill(watcher, signal.SIGSTOP)
+        wait_for(lambda: _is_flushing_beside_writes(server, times), 30, "a flush was ordered")
+        # All these are acknowledged, and wait for the end of the flush that nobody has seen yet.
+        until_s = time.monotonic() + 0.6
+        while time.monotonic() < until_s:
+            write_until(server, times, len(times) + 10)
+        record = tmp_path / "flushes"
+        noted = record.stat().st_size
+        os.kill(watcher, signal.SIGCONT)
+        wait_for(lambda: record.stat().st_size > noted, 30, "the flush is noted")
+        loss = server.lose_power()
+        server.start()
+        left = server.client.llen("numbers")
+    finally:
+        server.kill()
+
+    gone = [times[number] for number in range(left, len(times))]
+    assert gone and isinstance(loss, Loss)
+    assert all(loss.covers(*one) for one in gone)
+
+
+def _watcher_of(folder: Path) -> int:
+    """Returns the process that sees the flushes of the server in a folder."""
+    record = str(folder / "flushes").encode()
+    (found,) = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if record in _read(path).split(b"\0")
+    ]
+    return found
+
+
+def _read(path: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return b""

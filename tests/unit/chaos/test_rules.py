@@ -136,6 +136,12 @@ def bytes_that_stay_counted(forge: Forge) -> None:
     line_of(forge.lines, "snapshot")["books"]["ledger"] = 1000
 
 
+def quota_that_leaks(forge: Forge) -> None:
+    """A job that was canceled in its queue stays counted for its application."""
+    counts = {"open": 0, "queued": 1, "bytes": 0}
+    line_of(forge.lines, "snapshot")["accounts"] = {"chaos ledger": counts}
+
+
 def key_without_a_ttl(forge: Forge) -> None:
     """A result is stored for ever."""
     line_of(forge.lines, "snapshot")["keys"].append(["athena:result:i1", 1])
@@ -167,6 +173,7 @@ BUGS: dict[Callable[[Forge], None], str] = {
     slot_that_leaks: "all_serve_in_the_end",
     held_job_that_is_not_dropped: "books_are_closed",
     bytes_that_stay_counted: "books_are_closed",
+    quota_that_leaks: "books_are_closed",
     key_without_a_ttl: "books_are_closed",
 }
 
