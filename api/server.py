@@ -66,6 +66,8 @@ class GatewayServer(uvicorn.Server):
         await super().startup(sockets)
         if self._certificate is not None:
             self._listen(self._certificate)
+        if self._gateway.settings.metrics_port:
+            await self._listen_for_metrics()
         self._sweeper.start()
 
     def _listen(self, certificate: Certificate) -> None:
@@ -80,6 +82,22 @@ class GatewayServer(uvicorn.Server):
         listener = SecureListener(listening, protocol, config, self.server_state, certificate)
         listener.start()
         self.servers = [cast(asyncio.Server, listener)]
+
+    async def _listen_for_metrics(self) -> None:
+        """Listens where `/metrics` needs no key; what else comes there is refused by the gate."""
+        settings, config = self._gateway.settings, self.config
+        where = (settings.metrics_host, settings.metrics_port)
+        protocol = cast(type[Connection], config.http_protocol_class)
+        loop = asyncio.get_running_loop()
+        try:
+            # The next gateway listens before this one has ended.
+            server = await loop.create_server(
+                lambda: protocol(config, self.server_state, self.lifespan.state), *where, reuse_port=True
+            )
+        except OSError as error:
+            logger.error("cannot listen on %s:%d (ATHENA_METRICS_PORT): %s", *where, error)
+            sys.exit(1)
+        self.servers.append(server)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all connections."""

@@ -74,6 +74,10 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", values.text, "address the gateway listens on")
     port: int = _setting("30889", values.port, "port of the gateway")
+    metrics_host: str = _setting("127.0.0.1", values.text, "address at which /metrics needs no key")
+    metrics_port: int = _setting(
+        "0", values.optional_port, "port at which /metrics, and nothing else, needs no key; 0: there is none"
+    )
     flower_port: int = _setting("5555", values.optional_port, "port of Flower; 0: it is not started")
     flower_host: str = _setting(
         "127.0.0.1", values.text, "address Flower listens on; it asks for no password by itself"

@@ -11,8 +11,16 @@ from api.access.key_watch import FileKeys, KeySource, KeyWatch, RedisKeys
 from api.access.refusals import RefusalLog
 from api.gateway.gate import Rule, Visit
 from api.redis.link import RedisLink
-from athena.access.scopes import Role
-from athena.errors import AppIdError, CredentialsError, ForbiddenError, ScopeError, StoreError
+from athena.access.apps import Key
+from athena.access.scopes import Role, Scopes
+from athena.errors import (
+    AppIdError,
+    CredentialsError,
+    ForbiddenError,
+    NotFoundError,
+    ScopeError,
+    StoreError,
+)
 from athena.jobs.queues import QueueName, is_gpu_id
 from athena.protocol.enums import EXCLUSIVE, NORMAL
 from athena.settings import Settings
@@ -22,6 +30,9 @@ from athena.store.submission import Submission
 _PROBES = frozenset((b"/livez", b"/readyz"))
 _PLAIN = "http"
 _ASKING = frozenset(("GET", "HEAD"))
+
+#: Whoever asks for metrics where these need no key.
+_SCRAPER = Caller("", Scopes(Role.VIEWER), Key("", ""), None)
 
 #: What a browser asks before its page's request, without that page's headers (CORS, Fetch standard).
 _PREFLIGHT = b"access-control-request-method"
@@ -41,6 +52,10 @@ class AccessRule(Rule):
 
     def enter(self, visit: Visit) -> None:
         """Finds out who calls."""
+        if visit.is_scrape:
+            # `ScrapeRule` has let it in.
+            visit.caller = _SCRAPER
+            return
         if visit.scheme == _PLAIN and not _needs_no_key(visit):
             raise ForbiddenError(
                 "keys are taken over TLS alone; one that was sent here could be read on its way: replace it"
@@ -79,6 +94,16 @@ class AccessRule(Rule):
             raise ScopeError("this key may not name a GPU (gpu_id)")
         if not scopes.exclusive and _is_exclusive(checked):
             raise ScopeError("this key may not ask to be run alone (application_mode)")
+
+
+class ScrapeRule(Rule):
+    """Lets nobody ask for anything but metrics where these need no key."""
+
+    def enter(self, visit: Visit) -> None:
+        """Refuses all else."""
+        is_metrics = visit.target.partition(b"?")[0] == b"/metrics" and visit.method in _ASKING
+        if visit.is_scrape and not is_metrics:
+            raise NotFoundError("there is nothing here but GET /metrics (ATHENA_METRICS_PORT)")
 
 
 class Access:

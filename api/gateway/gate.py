@@ -89,6 +89,7 @@ class Visit:
         scheme: by which it came, `http` or `https`; "" where no rule wants to know.
         refusal: why it is not served.
         fields: headers that its answer has beside its own, whatever it is.
+        is_scrape: whether it came to the listener for metrics.
         jobs: ability and id of the jobs that it has made; of very many, the first.
     """
 
@@ -102,6 +103,7 @@ class Visit:
         "digest",
         "fields",
         "headers",
+        "is_scrape",
         "jobs",
         "method",
         "refusal",
@@ -124,6 +126,7 @@ class Visit:
         self.scheme = ""
         self.refusal: AthenaError | None = None
         self.fields: Headers = []
+        self.is_scrape = False
         self.jobs: list[tuple[str, str]] = []
         self._rules, self._now, self._began_s = rules, now, now()
         self._has_left = False
@@ -190,6 +193,8 @@ class Gate:
         self._sharing = sharing
         self._now = now
         self._rules: list[Rule] = []
+        #: Port of the listener for metrics; 0 where there is none.
+        self.metrics_port = 0
         #: Whether a rule wants to know by which scheme a request came.
         self.tells_scheme = False
 
@@ -209,6 +214,8 @@ class Gate:
             return None
         client = self._proxies.caller(peer_of(transport), headers)
         visit = Visit(self._rules, self._now, (method, target, headers), client)
+        if self.metrics_port:
+            visit.is_scrape = _port_of(transport) == self.metrics_port
         if self.tells_scheme:
             own = "http" if transport.get_extra_info("sslcontext") is None else "https"
             visit.scheme = self._proxies.scheme(peer_of(transport), headers, own)
@@ -222,6 +229,12 @@ class Gate:
                 # The guard of origins hears of no request that is refused here.
                 visit.fields = [*visit.fields, *self._sharing(headers)]
         return visit
+
+
+def _port_of(transport: asyncio.BaseTransport) -> int:
+    """Returns to which port a connection came; 0 for a Unix socket."""
+    name = transport.get_extra_info("sockname")
+    return int(name[1]) if isinstance(name, tuple) else 0
 
 
 def visit_of(scope: Mapping[str, Any]) -> Visit | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from api.access.access_rule import Access
+from api.access.access_rule import Access, ScrapeRule
 from api.access.origins import make_origin_policy
 from api.access.proxies import Proxies
 from api.access.quota_watch import QuotaWatch
@@ -67,6 +67,9 @@ class Gateway(JobClient):
         self.gate = Gate(time.monotonic, self.proxies, self.origins.sharing_with)
         if settings.access_log:
             self.gate.add(AccessLog())
+        if settings.metrics_port:
+            self.gate.add(ScrapeRule())
+            self.gate.metrics_port = settings.metrics_port
         #: None where no request needs a key.
         self.access = Access(settings, self._link) if settings.needs_keys else None
         if self.access is not None:

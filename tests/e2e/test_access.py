@@ -18,18 +18,21 @@ import requests
 
 from athena.protocol.signature import signed_headers, signed_url
 from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, example, faulty_request, serving, wait_until
+from tests.ports import free_port
 from tests.unit.test_docs import page, rows
 
 pytestmark = pytest.mark.e2e
 
 ADMIN_TOKEN = "the token of the operator"
 SEAL_KEY = "0123456789abcdef0123456789abcdef"
+METRICS_PORT = free_port()
 PAGE = "https://app.example.com"
 KEYS_ON = {
     "ATHENA_ACCESS": "keys",
     "ATHENA_SEAL_KEY": SEAL_KEY,
     "ATHENA_ADMIN_TOKEN": ADMIN_TOKEN,
     "ATHENA_ALLOWED_ORIGINS": PAGE,
+    "ATHENA_METRICS_PORT": str(METRICS_PORT),
 }
 
 STRANGERS = ("nobody", "wrong", "expired", "revoked")
@@ -237,6 +240,17 @@ def test_page_that_is_allowed_reads_why_it_is_refused(site: Site) -> None:
         assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
         answer = site.send("GET", path, {**site.bearer(name), "Origin": "https://evil.example"})
         assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_metrics_need_no_key_at_a_listener_of_their_own(site: Site) -> None:
+    url = f"http://127.0.0.1:{METRICS_PORT}"
+
+    assert "athena_" in requests.get(f"{url}/metrics", timeout=30).text
+    for method, path in (("GET", "/v1/jobs"), ("POST", "/metrics"), ("POST", "/echo"), ("GET", "/readyz")):
+        for headers in ({}, site.bearer("operator")):
+            answer = requests.request(method, url + path, headers=headers, timeout=30, json={})
+            assert answer.status_code == 404, (method, path)
+    assert requests.get(f"{site.stack.url}/metrics", timeout=30).status_code == 401
 
 
 def test_abilities_that_a_key_does_not_open_are_not_there(site: Site) -> None:
