@@ -32,7 +32,7 @@ QUOTA = (
     "--queued-jobs",
     "100000",
     "--bytes",
-    "1000000000000",
+    "100000000000",
 )
 
 #: By then Redis has the new key on its disk, as it is set.
