@@ -1,17 +1,24 @@
 """The memory allocator of the bundled Redis: mimalloc, which the package `cmeel-mimalloc` brings along."""
 
+import logging
+import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from athena.plain_text import one_line, plain_line
 from athena.supervisor.redis_server import RedisServer
 
 PACKAGE = "cmeel-mimalloc"
 
 LIBRARY = "cmeel.prefix/lib/libmimalloc.so"
 
-#: The dynamic linker tells of a library that cannot be loaded, and goes on without it (ld.so(8)).
 PRELOAD = "LD_PRELOAD"
+
+#: A program that only tells its version has long ended by then.
+PROBE_TIMEOUT_S = 10
+
+logger = logging.getLogger(__name__)
 
 
 def server_environment(server: RedisServer, environ: Mapping[str, str]) -> dict[str, str]:
@@ -23,7 +30,24 @@ def server_environment(server: RedisServer, environ: Mapping[str, str]) -> dict[
     if not server.is_bundled or library is None:
         return {}
     others = environ.get(PRELOAD, "")
-    return {PRELOAD: f"{library}:{others}" if others else str(library)}
+    variables = {PRELOAD: f"{library}:{others}" if others else str(library)}
+    # The linker goes on without a library that it does not find (ld.so(8)), but ends the program where it
+    # does not find one that this one needs: libatomic.so.1, which small systems do not have.
+    fault = _fault_of(server.path, {**environ, **variables})
+    if fault:
+        logger.info("the embedded Redis goes without mimalloc: %s", fault)
+        return {}
+    return variables
+
+
+def _fault_of(program: Path, environ: Mapping[str, str]) -> str:
+    """Returns why a server does not start in an environment; "" if it does."""
+    command: list[Path | str] = [program, "--version"]
+    try:
+        done = subprocess.run(command, env=environ, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return one_line(error)
+    return plain_line(done.stderr.decode(errors="replace")) if done.returncode else ""
 
 
 def _library() -> Path | None:
