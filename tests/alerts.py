@@ -16,9 +16,6 @@ RULES = MONITORING / "prometheus" / "rules"
 #: What operators are told of each alert.
 ANNOTATIONS = ("summary", "meaning", "causes", "action", "runbook")
 
-#: Series that gateways do not tell of yet; the rules and dashboards that ask for them wait for them.
-AWAITED = re.compile(r"athena_(gateway|redis|http|build)_\w+")
-
 
 @dataclass(frozen=True)
 class Alert:

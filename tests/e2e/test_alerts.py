@@ -1,18 +1,23 @@
 """Alerts under the faults that they are for, and the dashboards' queries, asked of a real Prometheus."""
 
+import contextlib
+import os
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import redis
 import requests
 
 from tests import nvml
-from tests.alerts import AWAITED
 from tests.dashboards.pages import DASHBOARDS
 from tests.e2e.conftest import FAULTY, wait_until
 from tests.e2e.observed import ObservedStack, observing, quick_monitoring
@@ -51,8 +56,12 @@ class Wrapper(WrapperBase):
         return Response()
 """
 
-#: An alert has to fire in this time, with its `for` taken away; scrapes and rounds of rules come each second.
-FIRES_WITHIN_S = 60.0
+#: With this variable set the rules are those that are shipped; otherwise alerts fire without their `for`, and
+#: scrapes and rounds of rules come each second.
+AS_SHIPPED = bool(os.environ.get("ATHENA_TEST_ALERTS_AS_SHIPPED"))
+
+#: An alert has to fire in this time.
+FIRES_WITHIN_S = 300.0 if AS_SHIPPED else 60.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,9 @@ class Site:
                     return alert
             return None
 
+        began_s = time.monotonic()
         alert: dict[str, Any] = wait_until(found, FIRES_WITHIN_S, f"{name} {labels} fires")
+        print(f"| {name} | {alert['annotations']['summary']} | {time.monotonic() - began_s:.0f} s |")
         return alert
 
 
@@ -114,7 +125,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     fleet = folder / "fleet"
     nvml.write_fleet(fleet, [working_gpu()])
     environment = nvml.environment(nvml.build(folder / "library"), fleet)
-    environment["ATHENA_MONITORING"] = str(quick_monitoring(folder))
+    if not AS_SHIPPED:
+        environment["ATHENA_MONITORING"] = str(quick_monitoring(folder))
     with observing(folder, ocr, legal, ATHENA_GPU_POLL_S="0.3", **environment) as stack:
         wait_until(lambda: stack.prometheus.value('up{job="athena"}') == 1, 60, "it is scraped")
         yield Site(stack, fleet)
@@ -156,7 +168,9 @@ def test_queue_that_fills_up(site: Site) -> None:
     assert answer.status_code == 429
 
     site.fires("QueueNearLimit", service_id="ocr")
-    site.fires("QueueTooOld", service_id="ocr")
+    if not AS_SHIPPED:
+        # Its minute is a second here; the queue is empty long before a minute is over.
+        site.fires("QueueTooOld", service_id="ocr")
     for job in jobs:
         site.stack.post(f"/v1/jobs/{job}/cancel", None)
     wait_until(site.serves, 90, "it serves again")
@@ -176,8 +190,7 @@ def _expressions() -> Iterator[tuple[str, str]]:
         for chart in (chart for row in page.rows for chart in row.charts):
             for query in chart.queries:
                 expression = query.expression.replace("$ability", ".*").replace("$__rate_interval", "1m")
-                if not AWAITED.search(expression):
-                    yield f"{page.title}, {chart.title}", expression
+                yield f"{page.title}, {chart.title}", expression
 
 
 def test_gpu_that_is_lost(site: Site) -> None:
@@ -188,6 +201,37 @@ def test_gpu_that_is_lost(site: Site) -> None:
     site.fires("GpuUnhealthy", gpu="0", product="Tesla T4")
     nvml.write_fleet(site.fleet, [working_gpu()])
     wait_until(lambda: "GpuUnhealthy" not in site.stack.prometheus.firing(), 60, "it has ended")
+
+
+def test_redis_that_is_nearly_full(site: Site) -> None:
+    with redis.Redis.from_url(site.stack.redis_url) as client:
+        before = client.config_get("maxmemory")["maxmemory"]
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.1))
+        try:
+            site.fires("RedisMemoryHigh")
+        finally:
+            client.config_set("maxmemory", before)
+
+
+def test_redis_that_is_slow(site: Site) -> None:
+    with halting(site.stack.redis_process(), 0.6):
+        site.fires("RedisSlow")
+
+
+def test_gateway_that_is_blocked_now_and_then(site: Site) -> None:
+    with halting(site.stack.child("-m", "api"), 0.9):
+        assert "gateway" in site.fires("GatewayBlocked")["labels"]
+
+
+def test_redis_that_is_away(site: Site) -> None:
+    server = site.stack.redis_process()
+    server.send_signal(signal.SIGSTOP)
+    try:
+        site.fires("RedisDown")
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            server.send_signal(signal.SIGCONT)
+    wait_until(site.serves, 90, "it serves again")
 
 
 def test_gateway_that_hangs(site: Site) -> None:
@@ -208,3 +252,23 @@ def test_host_that_falls_silent(site: Site) -> None:
         supervisor.send_signal(signal.SIGCONT)
 
     assert alert["labels"]["worker"].startswith("ocr.")
+
+
+@contextlib.contextmanager
+def halting(process: psutil.Process, seconds: float) -> Iterator[None]:
+    """Stops a process for some time, again and again."""
+    ended = threading.Event()
+
+    def halt() -> None:
+        while not ended.wait(seconds):
+            process.send_signal(signal.SIGSTOP)
+            ended.wait(seconds)
+            process.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=halt)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

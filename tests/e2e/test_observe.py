@@ -1,5 +1,6 @@
 """`make observe`: what happens is seen in Prometheus and in Flower, and alerts reach Alertmanager."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import requests
 
 from athena import cli
+from tests.alerts import MONITORING
 from tests.e2e.conftest import ECHO, ROOT, example, wait_until
 from tests.e2e.observed import ObservedStack, observing, quick_rules
 
@@ -19,7 +21,8 @@ VISIBLE_WITHIN_S = 15
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedStack]:
-    with observing(tmp_path_factory.mktemp("observed"), ECHO) as running:
+    configuration = str(MONITORING / "flower" / "flowerconfig.py")
+    with observing(tmp_path_factory.mktemp("observed"), ECHO, FLOWER_CONF=configuration) as running:
         yield running
 
 
@@ -45,6 +48,21 @@ def test_a_job_is_seen_in_prometheus_and_flower(observed: ObservedStack) -> None
     print(f"in Prometheus after {time.monotonic() - began_s:.1f} s (on an idle machine: {VISIBLE_WITHIN_S})")
     wait_until(lambda: _is_in_flower(observed, sid), 60, "Flower shows it")
     print(f"in Flower after {time.monotonic() - began_s:.1f} s")
+
+
+def test_flower_remembers_what_it_has_seen(observed: ObservedStack) -> None:
+    sent: list[str] = []
+    wait_until(lambda: _shows_one_of(observed, sent), 90, "Flower hears of jobs")
+    shown_s = time.time()
+    wait_until(lambda: _saved_s(observed) > shown_s, 60, "it is on the disk")
+    before = observed.child("flower")
+
+    before.kill()
+
+    wait_until(lambda: observed.children("flower") not in ([], [before]), 60, "another Flower is there")
+    wait_until(
+        lambda: _answers(observed) and any(_is_in_flower(observed, sid) for sid in sent), 60, "jobs are"
+    )
 
 
 def test_a_scrape_and_a_round_of_rules_fit_into_the_time() -> None:
@@ -86,3 +104,13 @@ def _shows_one_of(stack: ObservedStack, sent: list[str]) -> bool:
     sent.append(stack.post("/echo", example("echo")).json()["header"]["sid"])
     time.sleep(0.5)
     return any(_is_in_flower(stack, sid) for sid in sent)
+
+
+def _saved_s(stack: ObservedStack) -> float:
+    return max((path.stat().st_mtime for path in stack.data_dir.glob("flower*")), default=0)
+
+
+def _answers(stack: ObservedStack) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{stack.flower_url}/", timeout=30).status_code == 200
+    return False
