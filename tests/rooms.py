@@ -36,6 +36,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "athena.protocol",
             "athena.settings",
             "athena.store",
+            "athena.telemetry",
         }
     ),
     "athena.supervisor": frozenset(

@@ -13,9 +13,11 @@ logger = logging.getLogger("athena.access")
 #: Longer targets are cut.
 MAX_TARGET_CHARS = 500
 
+MAX_WHY_CHARS = 500
+
 
 class AccessLog(Rule):
-    """Logs each request when it is answered, with the jobs that it made.
+    """Logs each request when it is answered, with the jobs that it made, and why it was refused.
 
     The query is left out: signatures and keys of callers are in it.
     """
@@ -33,6 +35,11 @@ class AccessLog(Rule):
             **_fields_of(visit.jobs),
         }
         shown = f" job {visit.jobs[0][1]}" if visit.jobs else ""
+        problem = visit.refusal or visit.problem
+        if problem is not None:
+            why = plain_line(problem.summary, MAX_WHY_CHARS)
+            fields.update(code=problem.code, why=why)
+            shown += f": {problem.code} {why}"
         given = visit.client or "-", visit.method, path, status, seconds * 1000, shown
         logger.info("%s %s %s %d %.1f ms%s", *given, extra=about(**fields))
 

@@ -178,12 +178,12 @@ class Call:
                 # Else it would be logged as unexpected, and answered to nobody.
                 raise
             except Exception as error:
-                answer = problem_of(error)
+                answer = self._problem_of(error)
         return self._closed(answer)
 
     def refuse(self, error: Exception) -> Answer:
         """Returns the answer for a request of which no job can be made, or submitted."""
-        answer = problem_of(error)
+        answer = self._problem_of(error)
         self.close(answer.status)
         return answer
 
@@ -194,7 +194,7 @@ class Call:
             answer = ended_answer(end)
         except Exception as error:
             # In a callback of a future: an error that got out would leave the caller without an answer.
-            answer = problem_of(error)
+            answer = self._problem_of(error)
         return self._closed(answer)
 
     def _closed(self, answer: Answer) -> Answer:
@@ -202,6 +202,12 @@ class Call:
         # What is told of quotas is told with every answer, also one that refuses.
         fields = self._errand.rate_fields if self._errand is not None else ()
         return answer._replace(headers=(*answer.headers, *fields)) if fields else answer
+
+    def _problem_of(self, error: Exception) -> Answer:
+        error = error if isinstance(error, AthenaError) else unexpected(error)
+        if self._visit is not None:
+            self._visit.problem = error
+        return problem_answer(error)
 
     async def _answer(self, caller: Caller) -> Answer:
         if self._preference.respond_async:

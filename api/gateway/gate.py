@@ -88,6 +88,7 @@ class Visit:
         digest: the SHA-256 that its body must have, 32 bytes; None for any.
         scheme: by which it came, `http` or `https`; "" where no rule wants to know.
         refusal: why it is not served.
+        problem: why no job came of it, or its caller did not hear of the job's end.
         fields: headers that its answer has beside its own, whatever it is.
         is_scrape: whether it came to the listener for metrics.
         jobs: ability and id of the jobs that it has made; of very many, the first.
@@ -106,6 +107,7 @@ class Visit:
         "is_scrape",
         "jobs",
         "method",
+        "problem",
         "refusal",
         "scheme",
         "target",
@@ -125,6 +127,7 @@ class Visit:
         self.digest: bytes | None = None
         self.scheme = ""
         self.refusal: AthenaError | None = None
+        self.problem: AthenaError | None = None
         self.fields: Headers = []
         self.is_scrape = False
         self.jobs: list[tuple[str, str]] = []

@@ -34,11 +34,14 @@ class Janitor:
         self._swept_s = float("-inf")
         self._looked_closely_s = float("-inf")
 
-    def commands(self, now_s: float) -> list[Command]:
-        """Returns what is to be done now; call it after each reading of the registry."""
-        return [*self._fences(now_s), *self._sweeps(now_s)]
+    def commands(self, now_s: float) -> list[tuple[Command, Death | None]]:
+        """Returns what is to be done now; call it after each reading of the registry.
 
-    def _fences(self, now_s: float) -> Iterable[Command]:
+        Each with the death that it is about, if it is; its answer names the jobs of that worker.
+        """
+        return [*self._fences(now_s), *((command, None) for command in self._sweeps(now_s))]
+
+    def _fences(self, now_s: float) -> Iterable[tuple[Command, Death]]:
         for worker in self._fleet.dead_workers(now_s):
             interface = self._fleet.interfaces.get(worker.service_id)
             death = Death(
@@ -53,7 +56,7 @@ class Janitor:
                 worker=worker.name,
             )
             # With the beat that was seen last: this process may stand still before the command leaves.
-            yield fence_command(worker.incarnation, death, self._fleet.last_beat(worker.incarnation))
+            yield fence_command(worker.incarnation, death, self._fleet.last_beat(worker.incarnation)), death
 
     def _sweeps(self, now_s: float) -> Iterable[Command]:
         if now_s - self._swept_s < SWEEP_S:

@@ -4,6 +4,7 @@ audit: the books compared with the records
 canaries: who sends an ability's example, and how it fared
 checkup: what `athena doctor` finds wrong
 credentials: applications and their keys
+deaths: what is logged of jobs whose workers died
 jobs: show, cancel, retry; dead letters
 lines: what the queues of listed jobs know
 listing: lists of jobs, page by page

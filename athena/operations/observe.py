@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from athena.fleet.janitor import Janitor
 from athena.fleet.registry import readable
 from athena.fleet.view import WRITE_PROBE, FleetView
+from athena.operations.deaths import tell_of_jobs
 from athena.operations.steps import Attempt, Step, Steps
 from athena.protocol.interface import Interface
 from athena.settings import Settings
 from athena.store.checks import read_info
+from athena.store.fencing import fenced_jobs
 from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS
 from athena.store.scripts import Command, pairs
 
@@ -138,7 +140,12 @@ class Observer:
         return tuple(raw.decode() for raw in gone)
 
     def _keep_house(self, now_s: float) -> Steps[None]:
-        attempts: list[Step] = [Attempt(command) for command in self._janitor.commands(now_s)]
-        for reply in (yield attempts) if attempts else ():
+        chores = self._janitor.commands(now_s)
+        attempts: list[Step] = [Attempt(command) for command, _ in chores]
+        replies = (yield attempts) if attempts else ()
+        for (_, death), reply in zip(chores, replies, strict=True):
             if isinstance(reply, Exception):
                 logger.warning("the janitor was refused: %s", reply)
+            elif death is not None:
+                # Who finds a dead host is on another one: the log of a job has to tell of it here.
+                tell_of_jobs(fenced_jobs(reply), death)

@@ -14,6 +14,7 @@ from athena.fleet.host_report import HostReport
 from athena.fleet.name_claim import NameClaim, this_process
 from athena.fleet.registry import readable
 from athena.fleet.view import HOSTS_S, MAX_GAP_S, Failure
+from athena.operations.deaths import tell_of_jobs
 from athena.operations.observe import Observer, Pace
 from athena.operations.steps import Steps, run_steps_together
 from athena.settings import Settings
@@ -21,7 +22,6 @@ from athena.store.address import RedisAddress
 from athena.store.fencing import (
     Beat,
     Death,
-    Fenced,
     beat_command,
     beats,
     fence_command,
@@ -30,7 +30,6 @@ from athena.store.fencing import (
 from athena.store.keys import FAILURES, HOSTS, ORDERS, counts_key, load_key
 from athena.store.link import BlockingLink
 from athena.store.scripts import Command
-from athena.telemetry.log_fields import about, shown_ids
 
 logger = logging.getLogger(__name__)
 
@@ -232,23 +231,7 @@ class FleetKeeper:
                 logger.error("Redis refused to pass on the jobs of a dead worker: %s", error)
                 continue
             self._fences.remove((fence, death))
-            _tell_of_jobs(fenced, death)
-
-
-def _tell_of_jobs(fenced: Fenced, death: Death) -> None:
-    """Names the jobs that a worker held when it died, so that the log of a job tells of the death."""
-    who, why = death.worker or "a worker", death.reason
-    for ids, what in ((fenced.returned, "run again"), (fenced.ended, "ended")):
-        if ids:
-            logger.warning(
-                "%s died (%s); jobs that %s: %s", who, why, what, shown_ids(ids), extra=about(job_ids=ids)
-            )
-    if fenced.stuck:
-        logger.error(
-            "jobs of a dead worker cannot be passed on, because keys of theirs are of a wrong kind: %s",
-            ", ".join(fenced.stuck),
-            extra=about(job_ids=fenced.stuck),
-        )
+            tell_of_jobs(fenced, death)
 
 
 def _beat(alive: Sequence[Kept], names: Sequence[str]) -> Steps[tuple[list[Beat], list[str]]]:

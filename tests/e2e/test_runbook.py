@@ -35,7 +35,7 @@ types = ["T4G16", "cpu"]
 slots = 2
 
 [limits]
-max_attempts = 2
+max_attempts = 3
 max_exec_s = 30
 """
 
@@ -107,7 +107,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     fleet = folder / "fleet"
     nvml.write_fleet(fleet, t4s(1))
     environment = nvml.environment(nvml.build(folder / "library"), fleet)
-    with serving(folder, ocr, legal, ATHENA_GPU_POLL_S="0.3", **environment) as stack:
+    with serving(folder, ocr, legal, ATHENA_GPU_POLL_S="0.3", ATHENA_ACCESS_LOG="on", **environment) as stack:
         yield Site(stack, folder, fleet)
 
 
@@ -245,6 +245,26 @@ def lost_gpu(site: Site) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
+def bad_night(site: Site) -> Iterator[dict[str, str]]:
+    ids = {"KILLER": site.submit(mode="os_exit"), "RAISED": site.submit(mode="raise")}
+    for name, state in (("KILLER", "poisoned"), ("RAISED", "failed")):
+        site.stack.wait_state(ids[name], state, 120)
+    slow = site.request(seconds=60)
+    slow["header"]["max_exec_s"] = 1
+    ids["SLOW"] = site.stack.submit("ocr", slow)
+    site.stack.wait_state(ids["SLOW"], "timed_out", 120)
+    with site_terminal(site, {}) as terminal:
+        terminal.type("athena queues pause ocr")
+        late = site.request()
+        late["header"]["max_queue_s"] = 1
+        ids["LATE"] = site.stack.submit("ocr", late)
+        site.stack.wait_state(ids["LATE"], "expired", 60)
+        terminal.type("athena queues resume ocr")
+    assert site.stack.post("/ocr", {**site.request(), "payload": {}}).status_code == 400
+    yield ids
+
+
+@contextlib.contextmanager
 def repeated_request(site: Site) -> Iterator[dict[str, str]]:
     with site_terminal(site, {}) as terminal:
         sent = f"curl -s {site.stack.url}/ocr -F app_id=shop -F request_id=order-17 -F text=invoice"
@@ -267,6 +287,7 @@ SCENES: dict[str, Callable[[Site], "contextlib.AbstractContextManager[dict[str, 
     "Redis is slow": slow_redis,
     "Redis is away": frozen_redis,
     "A GPU is lost": lost_gpu,
+    "What happened at 3 am": bad_night,
     "Was it run twice?": repeated_request,
 }
 

@@ -19,6 +19,7 @@ from athena.protocol.interface import Interface, Limits
 from athena.settings import from_env
 from athena.store.keys import ABILITIES, BEATS, FAILURES, FORGOTTEN, HOSTS, WORKERS
 from athena.store.scripts import FENCE, SWEEP, Command
+from athena.telemetry.log_fields import FIELDS
 
 ECHO = Interface("echo", "v1", "", (), (), (), ("T4G16", "cpu"), True, Limits())
 INFO = b"# Server\r\nredis_version:8.0.0\r\nused_memory:9\r\nmaxmemory:10\r\n"
@@ -34,6 +35,7 @@ class Redis:
         self.refuses: Callable[[Command], bool] = lambda command: False
         self.error: type[Exception] = ResponseError
         self.asked: list[Command] = []
+        self.fenced: list[list[bytes]] = [[], [], []]
 
     def execute(self, command: Command) -> Any:
         self.asked.append(command)
@@ -41,6 +43,8 @@ class Redis:
             raise self.error("MISCONF")
         if command[0] == "HGETALL":
             return [item for pair in self.hashes.get(str(command[1]), {}).items() for item in pair]
+        if command[0] == "EVALSHA":
+            return self.fenced if command[1] == FENCE.sha else 0
         return INFO if command[0] == "INFO" else None
 
     async def execute_async(self, command: Command) -> Any:
@@ -212,6 +216,22 @@ def test_nothing_is_done_about_silence_while_redis_takes_no_writes(
     assert scripts_after(range(10), refuses=True) == []
     assert scripts_after(range(10, 10 + int(DEAD_AFTER_S) - 1), refuses=False) == []
     assert scripts_after(range(14, 16), refuses=False) == ["fence"]
+
+
+def test_jobs_of_a_host_that_died_are_named_where_that_is_found(
+    redis: Redis, observer: Observer, drive: Drive, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", 4)
+    redis.hashes = {WORKERS: {b"w1": entry.encode()}, BEATS: {b"w1": b"1"}}
+    redis.fenced = [[b"j1", b"j2"], [b"j3"], []]
+
+    for second in range(int(DEAD_AFTER_S) + 2):
+        drive(observer.look(second, 0, EVERYTHING))
+
+    died = "echo.cpu.0@host died (echo.cpu.0@host and its supervisor fell silent); jobs that"
+    assert f"{died} run again: j1, j2" in caplog.text
+    assert f"{died} ended: j3" in caplog.text
+    assert caplog.records[0].__dict__[FIELDS]["job_ids"] == ("j1", "j2")
 
 
 def test_janitor_that_is_refused_one_command_sends_the_others(
