@@ -66,6 +66,7 @@ class Child(ABC):
         restart_at_s: when the next one is due.
         has_served: whether one of its processes was ready.
         failures: how many processes have ended in a row that were not to.
+        has_given_up: whether the present process, or the last one, has said that it cannot start.
     """
 
     log = "its output above"
@@ -86,6 +87,7 @@ class Child(ABC):
         self.has_served = False
         self._asked_s = 0.0
         self.failures = 0
+        self.has_given_up = False
         self.started_s = 0.0
         self.ready_s = 0.0
         self.restart_at_s = 0.0
@@ -149,6 +151,11 @@ class Child(ABC):
         self.phase = Phase.STOPPING
         self.signal(signal.SIGTERM)
 
+    def give_up(self) -> None:
+        """Ends a process that has said that it cannot start."""
+        self.has_given_up = True
+        self.signal(signal.SIGKILL)
+
     def ended(self, restart_at_s: float) -> None:
         """Notes that there is no process any more, and when the next one is due, if one is to follow."""
         if self.phase is Phase.DRAINING:
@@ -210,6 +217,7 @@ class Child(ABC):
         """Starts a process of its own session, which ends when we die."""
         self.phase = Phase.UP
         self.ready_s = 0.0
+        self.has_given_up = False
         self.started_s = time.monotonic()
         self.birthmark = uuid.uuid4().hex
         self.process = subprocess.Popen(

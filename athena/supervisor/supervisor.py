@@ -172,7 +172,7 @@ class Supervisor:
             serves = child.check_ready()
         except StartError as error:
             logger.error("%s", error.message)
-            child.signal(signal.SIGKILL)
+            child.give_up()
             return
         if serves:
             again = " again" if child.has_served else ""
@@ -194,7 +194,9 @@ class Supervisor:
         delay_s = restart_delay_s(child.failures)
         child.ended(now_s + delay_s)
         when = f"in {delay_s:g} s" if delay_s else "now"
-        self._say(f"{child.name} ended ({describe_exit(returncode)}); starting it again {when}")
+        # Who was told already that it cannot start is not told that it was killed for that.
+        how = "it could not start" if child.has_given_up else describe_exit(returncode)
+        self._say(f"{child.name} ended ({how}); starting it again {when}")
 
     def _tick(self) -> None:
         self._wait()

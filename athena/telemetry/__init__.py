@@ -3,6 +3,7 @@
 exposition: metrics as text that Prometheus reads
 log_fields: what each line says beside its words
 log_files: files of JSON lines, one for each process
+log_folder: what processes have left there that are gone
 log_history: log files, read back
 log_lines: records as lines, for people and for programs
 log_streams: standard output and error as a log that never fails

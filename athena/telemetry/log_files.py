@@ -7,6 +7,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from athena.telemetry.log_folder import claim
 from athena.telemetry.log_streams import LogStream, text_stream
 
 #: A process keeps two files: the one that it writes, and the one before.
@@ -22,6 +23,7 @@ class _FileStream(LogStream):
     def __init__(self, path: str) -> None:
         # Inputs may be in a wrapper's prints: nobody else on the host is to read them.
         super().__init__(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        claim(self.place)
         self._inode = self._found()
 
     @property

@@ -1,5 +1,6 @@
 """Log records of this process: where they go, in which form."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -9,6 +10,7 @@ from typing import TextIO
 
 from athena.telemetry.log_fields import LogFields
 from athena.telemetry.log_files import LogFile
+from athena.telemetry.log_folder import drop_left
 from athena.telemetry.log_lines import JsonFormatter, TextFormatter
 from athena.telemetry.log_streams import STDERR, log_stream
 
@@ -92,7 +94,11 @@ def log_file(options: LogOptions) -> LogFile | None:
     """Returns what writes this process' file; None without one."""
     if not options.has_file:
         return None
-    file = LogFile(Path(options.folder), options.fields.worker or options.fields.process)
+    folder = Path(options.folder)
+    # Workers of `athena worker` have names that never come again.
+    with contextlib.suppress(OSError):
+        drop_left(folder)
+    file = LogFile(folder, options.fields.worker or options.fields.process)
     file.setFormatter(JsonFormatter(options.fields))
     return file
 

@@ -114,6 +114,37 @@ def test_broken_edit_takes_nothing_down(site: Site) -> None:
     wait_until(lambda: site.failure() is None, 60, "it is seen that the folder was mended")
 
 
+def test_who_waits_for_a_restart_hears_when_another_process_serves_and_why_none_does(site: Site) -> None:
+    wrapper = site.toml.parent / "wrapper.py"
+    source, before = wrapper.read_text(), site.workers()
+    assert "def wrapperInit" not in source
+
+    done = site.athena("workers", "restart", *before, "--wait")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    after = site.workers()
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+    assert site.answers()
+
+    init = "\n    def wrapperInit(self, config):\n        raise OSError('no licence')\n"
+    wrapper.write_text(f"{source}{init}")
+    log_before = len(site.stack.log)
+    done = site.athena("workers", "restart", *after, "--wait")
+    assert done.returncode == 78
+    (name,) = after
+    assert done.stderr.startswith(
+        f"athena: {name} does not serve again: wrapperInit raised OSError: no licence"
+    )
+
+    wait_until(
+        lambda: "worker echo ended (it could not start)" in site.stack.log[log_before:], 60, "it is told"
+    )
+    assert "killed by" not in site.stack.log[log_before:]
+    wrapper.write_text(source)
+    assert site.athena("workers", "restart", name, "--wait").returncode == 0
+    assert site.answers()
+
+
 def test_edit_by_which_a_host_is_planned_needs_a_restart_of_athena(site: Site) -> None:
     pid = site.pid()
     site.edit("cpu_workers = 1", "cpu_workers = 2")

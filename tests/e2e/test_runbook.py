@@ -260,7 +260,7 @@ def bad_night(site: Site) -> Iterator[dict[str, str]]:
         ids["LATE"] = site.stack.submit("ocr", late)
         site.stack.wait_state(ids["LATE"], "expired", 60)
         terminal.type("athena queues resume ocr")
-    assert site.stack.post("/ocr", {**site.request(), "payload": {}}).status_code == 400
+    assert site.stack.post("/ocr", {**site.request(), "payload": {"text": {"text": "?"}}}).status_code == 400
     yield ids
 
 

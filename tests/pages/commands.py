@@ -46,7 +46,7 @@ EXAMPLES = {
     "workers": "athena workers --ability abilities/mmocr --redis redis://queue.example:6379/0",
     "workers ls": "athena workers ls",
     "workers drain": "athena workers drain echo.cpu.0@myhost",
-    "workers restart": "athena workers restart echo.cpu.0@myhost",
+    "workers restart": "athena workers restart echo.cpu.0@myhost --wait",
     "abilities ls": "athena abilities ls",
     "abilities rm": "athena abilities rm echo",
     "keys ls": "athena keys ls",

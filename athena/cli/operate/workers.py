@@ -19,6 +19,9 @@ from athena.operations.queues import list_failures, list_workers, order_workers,
 ORDER_PATIENCE_S = 5.0
 ORDER_PAUSE_S = 0.1
 
+#: How often one who waits for new processes looks.
+WAIT_PAUSE_S = 0.3
+
 
 def add_commands(commands: Subparsers) -> None:
     """Adds the command."""
@@ -40,6 +43,8 @@ def add_commands(commands: Subparsers) -> None:
         ("restart", "replace workers after they have finished what they run; start drained ones", restart),
     ):
         add_verb(group, name, text, verb).add_argument("name", nargs="+", help="a worker's name")
+    text = "until a new process of each serves, or one cannot start"
+    group.choices["restart"].add_argument("--wait", action="store_true", help=text)
 
 
 def start(options: argparse.Namespace) -> int:
@@ -95,9 +100,10 @@ def restart(desk: Desk) -> None:
     """Restarts workers.
 
     Raises:
-        ConfigError: a supervisor refuses it; its worker serves on.
+        ConfigError: a supervisor refuses it, and its worker serves on; or, with `--wait`, none serves again.
     """
     before = desk.run(list_failures())
+    incarnations = _incarnations(desk)
     names = desk.act("workers restart", desk.options.name, order_workers(desk.options.name, ORDER_RESTART))
     _wait_for_supervisors(desk, names)
     after = desk.run(list_failures())
@@ -107,7 +113,44 @@ def restart(desk: Desk) -> None:
     if refused:
         lines = (f"{ability} is not restarted: {after[ability].detail}" for ability in refused)
         raise ConfigError("; ".join(lines))
-    desk.show({"ordered": names}, lambda: print("restart ordered:", *names))
+    if not desk.options.wait:
+        desk.show({"ordered": names}, lambda: print("restart ordered:", *names))
+        return
+    _wait_until_they_serve(desk, names, incarnations, before)
+    desk.show({"restarted": names}, lambda: print("restarted:", *names))
+
+
+def _incarnations(desk: Desk) -> dict[str, str]:
+    serving, _ = desk.run(list_workers())
+    return {worker.entry.name: worker.entry.incarnation for worker in serving}
+
+
+def _wait_until_they_serve(
+    desk: Desk, names: Sequence[str], incarnations: Mapping[str, str], failures: Mapping[str, Failure]
+) -> None:
+    """Waits until each worker is another process than before.
+
+    Raises:
+        ConfigError: one cannot start, or there was no time left.
+    """
+    # One after the other ends what it runs, and loads.
+    limit_s = (desk.settings.grace_s + desk.settings.load_timeout_s) * len(names)
+    give_up_s = time.monotonic() + limit_s
+    while True:
+        found = _incarnations(desk)
+        left = [name for name in names if found.get(name) in (None, incarnations.get(name))]
+        if not left:
+            return
+        news = desk.run(list_failures())
+        for name in left:
+            failure = news.get(_ability_of(name))
+            if failure is not None and failure != failures.get(_ability_of(name)):
+                raise ConfigError(f"{name} does not serve again: {failure.detail}")
+        if time.monotonic() > give_up_s:
+            raise ConfigError(
+                f"{', '.join(left)}: no new process serves after {limit_s:g} s; athena workers ls tells more"
+            )
+        time.sleep(WAIT_PAUSE_S)
 
 
 def _wait_for_supervisors(desk: Desk, names: Sequence[str]) -> None:

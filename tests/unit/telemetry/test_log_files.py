@@ -12,6 +12,7 @@ import pytest
 from athena.telemetry import log_files
 from athena.telemetry.log_fields import LogFields, about
 from athena.telemetry.log_files import LogFile
+from athena.telemetry.log_folder import drop_left
 from athena.telemetry.log_history import LogHistory, LogQuery, Record
 from athena.telemetry.logs import LogOptions, log_file
 
@@ -178,3 +179,35 @@ def test_disk_that_is_full_harms_nothing_else(capsys: pytest.CaptureFixture[str]
     file.close()
 
     assert capsys.readouterr() == ("", "")
+
+
+def test_files_of_processes_that_are_gone_are_bounded(opened: Opener, tmp_path: Path) -> None:
+    for number in range(6):
+        file = opened(tmp_path, f"echo.cpu.0.{number}@h")
+        file.handle(logging.makeLogRecord({"msg": "hi"}))
+        file.close()
+        path = Path(file.baseFilename)
+        os.utime(path, (number, number))
+        path.with_suffix(".jsonl.1").write_text("")
+    (tmp_path / "lost.jsonl.1").write_text("")
+    living = opened(tmp_path, "living@h")
+    living.handle(logging.makeLogRecord({"msg": "hi"}))
+    os.utime(living.baseFilename, (0, 0))
+    (tmp_path / "notes.txt").write_text("mine")
+
+    drop_left(tmp_path, 2)
+
+    kept = [f"echo.cpu.0.{number}_h.jsonl{end}" for number in (4, 5) for end in ("", ".1")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "living_h.jsonl", "notes.txt"])
+    living.close()
+    drop_left(tmp_path, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_process_that_opens_its_file_drops_what_others_have_left(tmp_path: Path, opened: Opener) -> None:
+    for number in range(70):
+        (tmp_path / f"w.{number}_h.jsonl").write_text("")
+
+    opened(tmp_path).handle(logging.makeLogRecord({"msg": "hi"}))
+
+    assert len(list(tmp_path.iterdir())) == 64 + 1
