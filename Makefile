@@ -28,7 +28,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install serve observe test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
+.PHONY: help install serve observe observe-logs test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
 .PHONY: bench-access bench-edges bench-logs bench-builds bench-choices chaos soak clients hostile docs house build clean stale
 
 help:  ## List the targets
@@ -47,6 +47,9 @@ serve: $(VENV)/.serve  ## Start Athena; pass options with ARGS="..."
 
 observe: $(VENV)/.serve  ## The same with Prometheus and Alertmanager; ATHENA_PORT=8000 make observe
 	@exec scripts/observe.sh $(VENV)/bin/athena serve $(ARGS)
+
+observe-logs: $(VENV)/.dev  ## Try docs/logs.md with a real log store (VictoriaLogs, built by Go; skipped without)
+	@scripts/install-victoria-logs.sh || { [ $$? -eq 3 ]; exit; }; exec $(PYTHON) -m tests.log_store
 
 test: $(VENV)/.dev  ## Run all tests
 	@scripts/install-chromium.sh
