@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -62,6 +63,12 @@ def type_command(line: str) -> str:
     return done.stdout
 
 
+def told_by_both(answer: str) -> list[dict[str, Any]]:
+    """Returns the records of an answer, once gateway and worker are among those who told: none before."""
+    records = [json.loads(line) for line in answer.splitlines()]
+    return records if {"gateway", "worker"} <= {record["process"] for record in records} else []
+
+
 def main() -> int:
     """Ships the logs of a stack in which a job fails, and finds that job in the store."""
     ship, ask = commands()
@@ -76,10 +83,9 @@ def main() -> int:
             logs = str(stack.data_dir / "logs")
             type_command(ship.replace(PORT, str(port)).replace(FOLDER, logs))
             question = JOB_ID.sub(job_id, ask.replace(PORT, str(port)))
-            found = wait_until(lambda: type_command(question), 60, f"{job_id} is found by: {question}")
-    records = [json.loads(line) for line in str(found).splitlines()]
-    processes = {record["process"] for record in records}
-    assert {"gateway", "worker"} <= processes, f"only {processes} told of the job"
+            records = wait_until(
+                lambda: told_by_both(type_command(question)), 60, f"{job_id} is found by: {question}"
+            )
     assert any("the model is not in the mood" in record.get("stack", "") for record in records), records
     print(f"VictoriaLogs found {len(records)} records of job {job_id}, its traceback among them")
     return 0
