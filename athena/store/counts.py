@@ -26,10 +26,11 @@ HTTP requests that are for no ability are counted under the service_id "".
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from athena.jobs.queues import QueueName
-from athena.store.scripts import FOLD, SURVEY, Command, pairs
+from athena.store.scripts import FOLD, SURVEY, Command
 
 #: The limit of the last bucket.
 INFINITE = "inf"
@@ -68,10 +69,6 @@ class Spread:
     buckets: dict[float, int] = field(default_factory=dict)
     total: float = 0.0
 
-    def add(self, limit: float, count: int) -> None:
-        """Counts values."""
-        self.buckets[limit] = self.buckets.get(limit, 0) + count
-
     @property
     def count(self) -> int:
         """How many values there are."""
@@ -109,35 +106,69 @@ _WORDS = {"in": 1, "canaries": 1, "moved": 1, "refused": 1, "loaded_ms": 1, "htt
 _TIMES = ("run", "wait", "total")
 
 
+class _Field(NamedTuple):
+    """A field's name, taken apart.
+
+    Attributes:
+        kind: of a number, or what is measured.
+        words: those behind it; the GPU type of what is measured.
+        limit: of a bucket; None for a sum.
+    """
+
+    kind: str
+    words: tuple[str, ...]
+    limit: float | None = None
+
+
+_NUMBER, _BATCH, _TIME = "number", "batch", "time"
+
+
+@lru_cache(maxsize=4096)
+def _field(raw: bytes) -> tuple[str, _Field] | None:
+    """Reads a field's name; None for one that is not understood. Abilities have the same ones."""
+    kind, *rest = raw.decode(errors="replace").split(" ")
+    name = kind.removesuffix("_sum").removesuffix("_le")
+    try:
+        if kind == "batch":
+            size, gpu_type = rest
+            return _BATCH, _Field(kind, (gpu_type,), float(max(1, int(size))))
+        if name in _TIMES or (name == "http" and kind != "http"):
+            words = (rest.pop() if name in _TIMES else "",)
+            return _TIME, _Field(name, words, None if kind.endswith("_sum") else float(rest[0]))
+    except (ValueError, IndexError):
+        return None
+    return (_NUMBER, _Field(kind, tuple(rest))) if len(rest) == _WORDS.get(kind, 2) else None
+
+
 def read_counts(reply: list[bytes]) -> Counts:
     """Reads an ability's counts; what is not understood, such as a later version's, is left out."""
     counts = Counts()
-    for raw, value in pairs(reply).items():
-        kind, *rest = raw.decode(errors="replace").split(" ")
-        try:
-            _take_in(counts, kind, rest, int(value))
-        except ValueError:
+    items = iter(reply)
+    for raw, value in zip(items, items, strict=True):
+        found = _field(raw)
+        if found is None or not value.lstrip(b"-").isdigit():
             continue
+        what, field = found
+        if what == _NUMBER:
+            counts.numbers.setdefault(field.kind, {})[field.words] = int(value)
+        else:
+            _measure(counts, field, int(value))
     return counts
 
 
-def _take_in(counts: Counts, kind: str, rest: list[str], value: int) -> None:
-    name = kind.removesuffix("_sum").removesuffix("_le")
-    if kind == "batch":
-        size, gpu_type = rest
-        spread = counts.spreads.setdefault(kind, {}).setdefault(gpu_type, Spread())
+def _measure(counts: Counts, field: _Field, value: int) -> None:
+    spreads = counts.spreads.setdefault(field.kind, {})
+    spread = spreads.get(field.words[0])
+    if spread is None:
+        spread = spreads[field.words[0]] = Spread()
+    if field.limit is None:
+        spread.total = value / 10
+    elif field.kind == _BATCH:
         # All jobs of a call tell of it; where some of them ended elsewhere, a part of a call counts as one.
-        spread.add(float(size), -(-value // int(size)))
+        spread.buckets[field.limit] = -(-value // int(field.limit))
         spread.total += value
-    elif name in _TIMES or (name == "http" and kind != "http"):
-        gpu_type = rest.pop() if name in _TIMES else ""
-        spread = counts.spreads.setdefault(name, {}).setdefault(gpu_type, Spread())
-        if kind.endswith("_sum"):
-            spread.total = value / 10
-        else:
-            spread.add(float(rest[0]), value)
-    elif len(rest) == _WORDS.get(kind, 2):
-        counts.numbers.setdefault(kind, {})[tuple(rest)] = value
+    else:
+        spread.buckets[field.limit] = value
 
 
 def ended_counts(service_ids: Iterable[str], reply: Any) -> Mapping[str, int]:

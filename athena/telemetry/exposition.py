@@ -6,6 +6,7 @@ test reads with that library what is written here.
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cache
 from itertools import accumulate
 
 from athena.telemetry.metrics import METRICS, Histogram, Metric, Sample
@@ -50,14 +51,19 @@ def _histogram(metric: Metric, labels: str, value: Histogram) -> list[str]:
     counts = [0] * (len(limits) + 1)
     for limit, count in value.counts.items():
         counts[bisect_left(limits, limit)] += count
-    *sums, total = accumulate(counts)
-    begin = f'{name}_bucket{{{labels},le="' if labels else f'{name}_bucket{{le="'
-    shown = f"{{{labels}}}" if labels else ""
-    lines = [f'{begin}{_number(limit)}"}} {count}' for limit, count in zip(limits, sums, strict=True)]
-    lines.append(f'{begin}+Inf"}} {total}')
+    sums = list(accumulate(counts))
+    begin = f"{name}_bucket{{{labels}," if labels else f"{name}_bucket{{"
+    shown, total = f"{{{labels}}}" if labels else "", sums[-1]
+    lines = [f"{begin}{end}{count}" for end, count in zip(_ends(limits), sums, strict=True)]
     lines.append(f"{name}_sum{shown} {_number(value.total)}")
     lines.append(f"{name}_count{shown} {total}")
     return lines
+
+
+@cache
+def _ends(limits: tuple[float, ...]) -> list[str]:
+    """Returns how the names of a histogram's buckets end: there are few kinds, and many of each."""
+    return [f'le="{limit}"}} ' for limit in (*map(_number, limits), "+Inf")]
 
 
 def _escape(text: str) -> str:

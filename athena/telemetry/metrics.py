@@ -1,12 +1,13 @@
 """All metrics: one table. docs/metrics.md shows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """A metric as Prometheus knows it: a gauge, a counter, whose name ends with `_total`, or a histogram.
 
@@ -27,8 +28,7 @@ class Metric:
         return COUNTER if self.name.endswith("_total") else GAUGE
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """How values are spread.
 
     Attributes:
@@ -37,12 +37,11 @@ class Histogram:
         total: all values together.
     """
 
-    counts: Mapping[float, int] = field(default_factory=dict)
+    counts: Mapping[float, int]
     total: float = 0.0
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One value of a metric; `labels` are in the metric's order."""
 
     metric: Metric

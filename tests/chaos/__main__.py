@@ -2,8 +2,8 @@
 
 Ends with status 1 if a job was lost, had two results or ended wrongly, if a caller hung or was given an
 answer that nobody may get, if a process ended that no fault explains, if one outlived its worker, if a
-worker takes fewer jobs than it has slots, if Redis' books differ from the jobs' records at the end, or if
-the checker finds a broken promise in the run's history.
+worker takes fewer jobs than it has slots, if Redis' books or the metrics differ from the jobs' records at the
+end, or if the checker finds a broken promise in the run's history.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tests.chaos import check
 from tests.chaos.books import wrong_books
+from tests.chaos.counted import wrong_counts
 from tests.chaos.deaths import Deaths
 from tests.chaos.director import Director
 from tests.chaos.families import Offspring, offspring
@@ -204,6 +205,8 @@ def _break_things(
         wait_for(lambda: open_jobs(stage.redis.client) == 0, END_S, "all jobs have ended")
     left_open = open_jobs(stage.redis.client)
     verdict = judge(stage.redis.client, load, stage.ledger_path, faults.redis.losses)
+    # A version that does not count takes part in some runs.
+    counts = [] if options.beside else wrong_counts(stage.redis.url, stage.redis.client)
     idle_slots = stage.idle_slots()
     tell_end(stage, history, load.notes.ids, idle_slots)
     return Report(
@@ -219,6 +222,7 @@ def _break_things(
         left_out=outcomes.left_out,
         left_open=left_open,
         idle_slots=idle_slots,
+        wrong_counts=counts,
         wrong_books=[" ".join(item) for item in wrong_books(stage.redis.url)],
     )
 

@@ -27,6 +27,7 @@ class Report:
         left_out: how many faults were planned and not made in time.
         outlived: processes of wrappers that outlived their worker.
         broken: the rules that the checker found broken, and how often.
+        wrong_counts: numbers of the metrics that differ from the jobs' records at the end.
         wrong_books: lists, sums and held jobs that differ from the jobs' records at the end.
     """
 
@@ -47,6 +48,7 @@ class Report:
     left_out: int = 0
     broken: dict[str, int] = field(default_factory=dict)
     wrong_books: list[str] = field(default_factory=list)
+    wrong_counts: list[str] = field(default_factory=list)
 
     @property
     def is_kept(self) -> bool:
@@ -61,6 +63,7 @@ class Report:
             self.left_open,
             self.broken,
             self.wrong_books,
+            self.wrong_counts,
         )
         return self.verdict.is_kept and not any(broken)
 
@@ -90,6 +93,7 @@ class Report:
             "outlived their worker": self.outlived,
             "slots that stand idle": self.idle_slots,
             "wrong books": "; ".join(self.wrong_books) or 0,
+            "wrong metrics": "; ".join(self.wrong_counts) or 0,
             "begun twice": f"{verdict.run_twice}  (their worker died, or Redis lost their end)",
             "poisoned by faults": f"{verdict.unlucky}  (so many workers were ended under them)",
             "gone with Redis": f"{verdict.gone_with_redis}  (in the seconds that it lost)",

@@ -82,7 +82,7 @@ def test_families_come_once_each_in_the_order_of_the_table() -> None:
 
 
 def value_for(metric: Metric) -> float | Histogram:
-    return Histogram() if metric.kind == HISTOGRAM else 1
+    return Histogram({}) if metric.kind == HISTOGRAM else 1
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
