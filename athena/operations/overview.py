@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.host_report import HostReport, WorkerStatus
 from athena.jobs.record import JobRecord
 from athena.operations.listing import JobFilter, list_jobs
 from athena.operations.queues import WorkerState, list_abilities, list_hosts, list_workers
 from athena.operations.steps import Steps
-from athena.operations.surveys import count_dead_letters, survey_abilities
+from athena.operations.surveys import count_dead_letters, list_gateways, survey_abilities
 from athena.protocol.enums import JobState
 from athena.store.checks import read_info
 from athena.store.counts import Survey
-from athena.store.keys import reply_channel
 
 #: Ends that somebody should look at.
 TROUBLES = (JobState.FAILED, JobState.TIMED_OUT, JobState.POISONED)
@@ -25,7 +25,7 @@ class Overview:
     Attributes:
         at_s: when, by Redis' clock, seconds since 1970.
         info: the answer of INFO.
-        gateways: how many listen for answers.
+        gateways: what they tell of themselves, and whether each lives.
         surveys: abilities that were ever served here, by name.
         workers: those that are registered, by name.
         drained: names of workers that an operator has drained.
@@ -33,7 +33,7 @@ class Overview:
 
     at_s: float
     info: Mapping[str, str]
-    gateways: int
+    gateways: tuple[tuple[GatewayReport, bool], ...]
     dead_letters: int
     surveys: tuple[Survey, ...]
     workers: tuple[WorkerState, ...]
@@ -55,7 +55,7 @@ def read_overview() -> Steps[Overview]:
     """Reads all of it; Redis does as much as for one look at `/metrics`."""
     seconds, microseconds = yield ("TIME",)
     info = read_info((yield ("INFO",)))
-    channels = yield ("PUBSUB", "CHANNELS", reply_channel("*"))
+    gateways = yield from list_gateways()
     interfaces = yield from list_abilities()
     surveys = yield from survey_abilities([interface.service_id for interface in interfaces])
     workers, drained = yield from list_workers()
@@ -63,7 +63,7 @@ def read_overview() -> Steps[Overview]:
     return Overview(
         at_s=int(seconds) + int(microseconds) / 1e6,
         info=info,
-        gateways=len(channels),
+        gateways=tuple(gateways),
         dead_letters=(yield from count_dead_letters()),
         surveys=tuple(surveys),
         workers=tuple(workers),

@@ -49,6 +49,7 @@ def test_picture_in_a_pipe_shows_what_failed_and_who_serves(site: Stack) -> None
     assert re.search(rf"ago +{job_id} +faulty +failed +\d+ +RuntimeError", shown.stdout)
     assert re.search(r"^echo\.cpu\.0@\S+ +echo +cpu +0/\d+ +serving", shown.stdout, re.MULTILINE)
     assert re.search(r"1 gateway, 2 workers", shown.stdout)
+    assert re.search(rf"^\S+:{site.port} +\S+ +ready ", shown.stdout, re.MULTILINE)
 
 
 def test_json_counts_what_ends_between_the_two_looks(site: Stack) -> None:
@@ -127,7 +128,7 @@ def test_redis_that_is_away_is_shown_and_it_goes_on(site: Stack, screen: Screen)
 
     def is_back() -> bool:
         screen.clear()
-        wait_until(lambda: screen.shows("gateway"), PATIENCE_S, "it draws")
+        wait_until(lambda: screen.shows("Gateways"), PATIENCE_S, "it draws")
         return not screen.shows("has not answered")
 
     wait_until(is_back, PATIENCE_S, "the outage is over")

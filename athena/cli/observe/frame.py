@@ -10,6 +10,7 @@ from rich.text import Text
 
 from athena.cli.observe.scene import Scene
 from athena.devices.inventory import Gpu
+from athena.fleet.gateway_report import GatewayReport
 from athena.jobs.record import JobRecord
 from athena.operations.overview import Overview
 from athena.operations.rates import AbilityRates, ability_rates, worker_states
@@ -18,8 +19,8 @@ from athena.store.counts import Queue
 #: Rows of a table; what is beyond is only counted.
 MOST_ROWS = 30
 
-#: Above this share of memory, or with so many jobs for each slot, a number is coloured.
-MUCH_MEMORY, MUCH_LOAD = 0.8, 2.0
+#: Above these a number is coloured: share of memory, jobs for each slot, lateness of an event loop.
+MUCH_MEMORY, MUCH_LOAD, MUCH_LAG_S = 0.8, 2.0, 0.25
 
 MIB = 2**20
 
@@ -54,7 +55,8 @@ def _head(scene: Scene) -> Text:
     line.append(f"Redis {used // MIB}", style="red" if limit and used > MUCH_MEMORY * limit else "not bold")
     line.append(f"{f' of {limit // MIB}' if limit else ''} MiB, ", style="not bold")
     line.append(f"{info.get('instantaneous_ops_per_sec', '?')} commands/s  ", style="not bold")
-    line.append(_counted(now.gateways, "gateway"), style="not bold" if now.gateways else "red")
+    gateways = sum(is_alive for _, is_alive in now.gateways)
+    line.append(_counted(gateways, "gateway"), style="not bold" if gateways else "red")
     line.append(f", {_counted(len(now.workers), 'worker')}  ", style="not bold")
     line.append(f"{sum(item.done_per_s for item in rates):.1f} jobs/s", style="not bold")
     failed_per_s = sum(item.failed_per_s for item in rates)
@@ -68,6 +70,7 @@ def _tables(scene: Scene, now: Overview) -> Iterable[Table]:
     yield _abilities(ability_rates(scene.before or now, now))
     yield _queues(now)
     yield _workers(scene, now)
+    yield _gateways(now)
     yield _gpus(now)
     yield _troubles(scene.troubles, now.at_s)
 
@@ -142,6 +145,28 @@ def _workers(scene: Scene, now: Overview) -> Table:
     # What needs a look comes first, where there are many.
     rows.sort(key=lambda row: str(row[4]) == "serving")
     return _fill(_table("Workers", "worker", "ability", "type", ">jobs", "state"), rows)
+
+
+def _gateways(now: Overview) -> Table:
+    rows = [
+        _gateway(report, is_alive)
+        for report, is_alive in sorted(now.gateways, key=lambda item: item[0].address)
+    ]
+    columns = ("gateway", "version", "state", ">lag", ">waiting", ">connections", ">held")
+    return _fill(_table("Gateways", *columns), rows)
+
+
+def _gateway(report: GatewayReport, is_alive: bool) -> Row:
+    state = "silent" if not is_alive else "ready" if report.is_ready else "not ready"
+    return [
+        report.address,
+        report.version,
+        Text(state, style="green" if state == "ready" else "red"),
+        Text(_seconds(report.lag_s), style="yellow" if report.lag_s > MUCH_LAG_S else ""),
+        str(report.waiting_callers),
+        str(report.connections),
+        f"{report.held_bytes // MIB} of {report.held_limit_bytes // MIB} MiB",
+    ]
 
 
 def _gpus(now: Overview) -> Table:

@@ -93,7 +93,7 @@ def _document(scene: Scene) -> dict[str, Any]:
     rates = ability_rates(scene.before or now, now)
     return {
         "at_s": now.at_s,
-        "gateways": now.gateways,
+        "gateways": [{**asdict(report), "is_alive": is_alive} for report, is_alive in now.gateways],
         "dead_letters": now.dead_letters,
         "abilities": [{**asdict(item), "load": item.load} for item in rates],
         "queues": [asdict(queue) for survey in now.surveys for queue in survey.queues],

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
 from athena.fleet.view import Failure
@@ -16,12 +17,16 @@ from athena.operations.checkup.ailment import Ailment
 from athena.operations.checkup.server import CONFIG, redis_ailments
 from athena.operations.queues import AbilityLoad, list_hosts, list_queues
 from athena.operations.steps import Attempt, Steps
-from athena.store.checks import read_info
+from athena.operations.surveys import list_gateways
+from athena.store.checks import MEMORY_SHARE, read_info
 from athena.store.keys import BEATS, FAILURES, WORKERS
 from athena.store.scripts import pairs
 
 #: Clocks of hosts and of Redis may differ by so much before it is worth a line.
 MAX_SKEW_S = 5.0
+
+#: By how much a gateway's event loop may be late; callers wait as long, each of them.
+MAX_LAG_S = 1.0
 
 #: Between the two readings of heartbeats; there is one each second.
 HEARTBEATS_S = 3.0
@@ -37,6 +42,7 @@ class Reading:
         workers: incarnation -> entry.
         beats: incarnation -> heartbeat counter.
         failures: service_id -> why its last worker did not start.
+        gateways: what they tell of themselves, and whether each lives.
         config: what CONFIG GET says of persistence; empty where Redis does not tell.
     """
 
@@ -47,6 +53,7 @@ class Reading:
     failures: Mapping[str, Failure]
     loads: tuple[AbilityLoad, ...]
     hosts: tuple[HostReport, ...]
+    gateways: tuple[tuple[GatewayReport, bool], ...] = ()
     config: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,6 +65,7 @@ def read() -> Steps[Reading]:
     workers, beats, failures = map(pairs, told)
     loads = yield from list_queues(all_lanes=True)
     hosts = yield from list_hosts()
+    gateways = yield from list_gateways()
     # Servers that others run often keep it to themselves.
     config = yield [Attempt(("CONFIG", "GET", name)) for name in CONFIG]
     return Reading(
@@ -68,6 +76,7 @@ def read() -> Steps[Reading]:
         dict(readable(failures, Failure.decode)),
         tuple(loads),
         tuple(hosts),
+        tuple(gateways),
         dict(_told_of(config)),
     )
 
@@ -91,6 +100,7 @@ def ailments(first: Reading, second: Reading, own_clock_s: float, own_version: s
         *redis_ailments(second.info, second.config),
         *_of_clocks(second, own_clock_s),
         *_of_workers(first, second),
+        *_of_gateways(second),
         *_of_abilities(second),
         *_of_queues(second),
         *_of_versions(second, own_version),
@@ -135,6 +145,25 @@ def _of_workers(first: Reading, second: Reading) -> Iterator[Ailment]:
             )
 
 
+def _of_gateways(reading: Reading) -> Iterator[Ailment]:
+    for report, is_alive in reading.gateways:
+        if not is_alive:
+            yield Ailment(
+                f"gateway {report.address} fell silent",
+                "look whether it runs, and into its log; it is forgotten an hour after its last word",
+            )
+        elif report.lag_s > MAX_LAG_S:
+            yield Ailment(
+                f"the event loop of gateway {report.address} was late by {report.lag_s:.1f} s",
+                "start another gateway, or look what else its machine does",
+            )
+        elif report.held_bytes > MEMORY_SHARE * report.held_limit_bytes:
+            yield Ailment(
+                f"gateway {report.address} holds {report.held_bytes // 2**20} MiB of requests, near its most",
+                "look whether Redis is slow; raise ATHENA_MAX_HELD_BYTES, or start another gateway",
+            )
+
+
 def _of_abilities(reading: Reading) -> Iterator[Ailment]:
     served = {entry.service_id for entry in reading.workers.values()}
     known = {load.service_id: load.open_jobs for load in reading.loads}
@@ -168,6 +197,9 @@ def _of_versions(reading: Reading, own_version: str) -> Iterator[Ailment]:
     for report in reading.hosts:
         if not report.is_stale(reading.now_s):
             hosts[report.version or "an older version"].add(report.host)
+    for gateway, is_alive in reading.gateways:
+        if is_alive:
+            hosts[gateway.version].add(f"gateway {gateway.address}")
     if own_version and hosts:
         hosts[own_version].add("this command")
     if len(hosts) > 1:

@@ -9,6 +9,7 @@ from rich.console import Console
 from athena.cli.observe.frame import MOST_ROWS, draw
 from athena.cli.observe.scene import Scene
 from athena.devices.inventory import Gpu, Inventory
+from athena.fleet.gateway_report import GatewayReport
 from athena.jobs.record import JobRecord
 from athena.operations.overview import Overview
 from athena.store.counts import Queue
@@ -24,7 +25,17 @@ GPU = Gpu(
     power_w=61.5,
 )
 INFO = {"used_memory": "1048576", "maxmemory": "2097152", "instantaneous_ops_per_sec": "321"}
-BEFORE = Overview(NOW_S - 2, INFO, 2, 1, (survey({}),), (WORKER,), (), (HOST,))
+GATEWAY = GatewayReport("10.0.0.1:30889", "1.2.3", True, 0.003, 7, 12, 0, 2**29)
+BEFORE = Overview(
+    NOW_S - 2,
+    INFO,
+    ((GATEWAY, True), (replace(GATEWAY, address="10.0.0.2:30889"), False)),
+    1,
+    (survey({}),),
+    (WORKER,),
+    (),
+    (HOST,),
+)
 NOW = replace(
     BEFORE,
     at_s=NOW_S,
@@ -67,12 +78,16 @@ def test_picture_shows_all_of_it(scene: Scene) -> None:
 
     assert text.startswith("athena 1.2.3  redis://queue:6379/0")
     assert (
-        "Redis 1 of 2 MiB, 321 commands/s  2 gateways, 1 worker  5.0 jobs/s, 1.0 failed/s, 1 dead letter"
+        "Redis 1 of 2 MiB, 321 commands/s  1 gateway, 1 worker  5.0 jobs/s, 1.0 failed/s, 1 dead letter"
         in text
     )
     assert row(text, "ocr  ") == (
         ["ocr", "6", "9", "s", "3", "4", "2.25", "0.0", "5.0", "1.0", "≤50", "ms", "≤50", "ms", "2", "paused"]
     )
+    assert row(text, "10.0.0.1:30889") == (
+        ["10.0.0.1:30889", "1.2.3", "ready", "3", "ms", "7", "12", "0", "of", "512", "MiB"]
+    )
+    assert row(text, "10.0.0.2:30889")[2] == "silent"
     assert row(text, "ocr.any") == ["ocr.any", "5", "2", "s"]
     assert row(text, "ocr.cpu  ") == ["ocr.cpu", "1", "9", "s", "paused"]
     assert row(text, "ocr.cpu.0@host") == ["ocr.cpu.0@host", "ocr", "cpu", "3/4", "serving"]

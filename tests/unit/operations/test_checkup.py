@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from athena.devices.inventory import Inventory
+from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.host_report import HostReport
 from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
@@ -37,6 +38,7 @@ SOUND = Reading(
     loads=(AbilityLoad("echo", 3, 100, (QUEUE,)),),
     hosts=(HOST,),
 )
+GATEWAY = GatewayReport("10.0.0.1:30889", "1.2", True, 0.01, 3, 9, 0, 2**20)
 EARLIER = replace(SOUND, beats={"w1": 5})
 
 
@@ -57,8 +59,14 @@ def with_queue(**changes: Any) -> Reading:
     return replace(SOUND, loads=(AbilityLoad("echo", 3, 100, (replace(QUEUE, **changes),)),))
 
 
+def with_gateway(alive: bool = True, **changes: Any) -> Reading:
+    host = replace(HOST, version=GATEWAY.version)
+    return replace(SOUND, hosts=(host,), gateways=((replace(GATEWAY, **changes), alive),))
+
+
 def test_sound_system_has_nothing_wrong() -> None:
     assert told(SOUND) == []
+    assert told(with_gateway()) == []
     assert told(replace(SOUND, config={"appendfsync": "always", "no-appendfsync-on-rewrite": "no"})) == []
     assert told(replace(SOUND, hosts=(replace(HOST, version="1.2"),)), own_version="1.2") == []
     assert told(SOUND, own_clock_s=NOW_S + 4) == []
@@ -131,6 +139,13 @@ def test_sound_system_has_nothing_wrong() -> None:
             "queue echo.any waits: needs_newer_worker: version 2",
             "upgrade the workers",
         ),
+        (with_gateway(alive=False), "gateway 10.0.0.1:30889 fell silent", "into its log"),
+        (
+            with_gateway(lag_s=1.5),
+            "the event loop of gateway 10.0.0.1:30889 was late by 1.5 s",
+            "another gateway",
+        ),
+        (with_gateway(held_bytes=2**20), "holds 1 MiB of requests, near its most", "ATHENA_MAX_HELD_BYTES"),
         (with_queue(is_paused=True), "is paused and holds 3 jobs", "athena queues resume echo.any"),
     ],
 )
@@ -156,11 +171,15 @@ def test_workers_of_several_versions_are_told() -> None:
 
 def test_versions_that_work_together_are_told() -> None:
     newer, older = replace(HOST, host="b", version="1.2"), replace(HOST, host="a")
+    gateways = ((GATEWAY, True), (replace(GATEWAY, version="0.9", address="x"), False))
 
-    [line] = told(replace(SOUND, hosts=(newer, older)), own_version="1.2")
+    line, _ = sorted(
+        told(replace(SOUND, hosts=(newer, older), gateways=gateways), own_version="1.2"), reverse=True
+    )
 
     assert line.startswith(
-        "several versions of Athena work together (1.2: b, this command; an older version: a)"
+        "several versions of Athena work together "
+        "(1.2: b, gateway 10.0.0.1:30889, this command; an older version: a)"
     )
     assert "workers before gateways" in line
 

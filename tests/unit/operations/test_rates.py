@@ -29,7 +29,7 @@ def survey(
 
 
 def overview(at_s: float, *surveys: Survey) -> Overview:
-    return Overview(at_s, {}, 1, 0, surveys, (WORKER,), (), (HOST,))
+    return Overview(at_s, {}, (), 0, surveys, (WORKER,), (), (HOST,))
 
 
 def rates(before: Survey | None, now: Survey, passed_s: float = 2.0) -> AbilityRates:
