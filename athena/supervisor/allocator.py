@@ -47,7 +47,9 @@ def _fault_of(program: Path, environ: Mapping[str, str]) -> str:
         done = subprocess.run(command, env=environ, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return one_line(error)
-    return plain_line(done.stderr.decode(errors="replace")) if done.returncode else ""
+    if not done.returncode:
+        return ""
+    return plain_line(done.stderr.decode(errors="replace")) or f"exit status {done.returncode}"
 
 
 def _library() -> Path | None:
