@@ -10,6 +10,7 @@ from celery import Celery
 
 from tests.redis_servers import PASSWORD, Server
 from workers.celery_app import AthenaApp
+from workers.consumer.publishers import ANSWER_TTL_S
 
 pytestmark = pytest.mark.redis
 
@@ -68,3 +69,16 @@ def test_answer_to_remote_control_is_given_up_soon(app: Celery, connection: Any,
     server.kill()
 
     assert ends_in_time(lambda: node.reply({"worker": "pong"}, **ticket))
+
+
+def test_answer_to_one_who_is_gone_does_not_stay(app: Celery, connection: Any, server: Server) -> None:
+    mailbox = app.control.mailbox(connection)
+    channel = connection.channel()
+    mailbox.reply_queue(channel).declare()
+    node = mailbox.Node("worker", channel=channel)
+    node.reply({"worker": "pong"}, mailbox.reply_exchange.name, mailbox.oid, "1")
+
+    with channel.conn_or_acquire() as client:
+        answers = f"{mailbox.oid}.{mailbox.reply_exchange.name}"
+        assert client.llen(answers) == 1
+        assert 0 < client.ttl(answers) <= ANSWER_TTL_S

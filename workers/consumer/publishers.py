@@ -14,6 +14,7 @@ from celery.events.dispatcher import EventDispatcher
 from celery.utils.time import utcoffset
 from kombu.exceptions import OperationalError
 from kombu.pidbox import Mailbox
+from redis.exceptions import RedisError
 
 from athena.plain_text import one_line
 
@@ -22,6 +23,10 @@ logger = logging.getLogger(__name__)
 #: For `kombu.Connection.ensure`: one more try, at once. Answers leave over a connection that may still be to
 #: a master of before.
 TWO_TRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+
+#: Who asks reads the answers within seconds.
+ANSWER_TTL_S = 60
 
 
 class HastyDispatcher(EventDispatcher):
@@ -59,9 +64,15 @@ class HastyMailbox(Mailbox):
         **opts: Any,
     ) -> None:
         opts.setdefault("retry_policy", TWO_TRIES)
+        connection: Any = self.connection
+        channel = channel or connection.default_channel
         try:
             super()._publish_reply(reply, exchange, routing_key, ticket, channel, producer, **opts)
-        except OperationalError as error:
+            # The list that answers lie in is the asker's own, and nobody else's: that of one who was killed
+            # would stay for ever. kombu lets it expire only on the channel that declared it.
+            with channel.conn_or_acquire() as client:
+                client.expire(f"{routing_key}.{exchange}", ANSWER_TTL_S)
+        except (OperationalError, RedisError, OSError) as error:
             logger.info("nobody hears an answer to remote control: %s", one_line(error))
 
 
