@@ -2,7 +2,7 @@
 
 import logging
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -18,13 +18,22 @@ PRELOAD = "LD_PRELOAD"
 #: A program that only tells its version has long ended by then.
 PROBE_TIMEOUT_S = 10
 
+Probe = Callable[[Path, Mapping[str, str]], str]
+
 logger = logging.getLogger(__name__)
 
 
-def server_environment(server: RedisServer, environ: Mapping[str, str]) -> dict[str, str]:
+def server_environment(
+    server: RedisServer, environ: Mapping[str, str], probe: Probe | None = None
+) -> dict[str, str]:
     """Returns the variables that a server gets beside `environ`.
 
     Nothing for a server on PATH: those of distributions are linked with an allocator that is as good.
+
+    Args:
+        server: the program.
+        environ: what it gets.
+        probe: returns why a program does not start in an environment; by default it is started.
     """
     library = _library()
     if not server.is_bundled or library is None:
@@ -33,14 +42,14 @@ def server_environment(server: RedisServer, environ: Mapping[str, str]) -> dict[
     variables = {PRELOAD: f"{library}:{others}" if others else str(library)}
     # The linker goes on without a library that it does not find (ld.so(8)), but ends the program where it
     # does not find one that this one needs: libatomic.so.1, which small systems do not have.
-    fault = _fault_of(server.path, {**environ, **variables})
+    fault = (probe or fault_of)(server.path, {**environ, **variables})
     if fault:
         logger.info("the embedded Redis goes without mimalloc: %s", fault)
         return {}
     return variables
 
 
-def _fault_of(program: Path, environ: Mapping[str, str]) -> str:
+def fault_of(program: Path, environ: Mapping[str, str]) -> str:
     """Returns why a server does not start in an environment; "" if it does."""
     command: list[Path | str] = [program, "--version"]
     try:

@@ -14,7 +14,7 @@ import redis
 from athena.devices.memory import memory_bytes
 from athena.settings import from_env
 from athena.store.address import socket_path
-from athena.supervisor.allocator import PRELOAD, server_environment
+from athena.supervisor.allocator import PRELOAD, fault_of, server_environment
 from athena.supervisor.embedded_redis import memory_limit, prepare_folders, server_command
 from athena.supervisor.redis_server import find_server
 from tests.conftest import wait_until
@@ -56,10 +56,24 @@ def folder() -> Iterator[Path]:
 
 
 def test_bundled_server_takes_its_memory_from_mimalloc(folder: Path) -> None:
+    # A small system may lack what that library needs.
+    is_preloaded = PRELOAD in server_environment(find_server(folder), {})
     with served(folder) as client:
         maps = Path(f"/proc/{client.info('server')['process_id']}/maps").read_text()
 
-        assert find_server(folder).is_bundled == ("libmimalloc.so" in maps)
+        assert is_preloaded == ("libmimalloc.so" in maps)
+
+
+def test_library_that_needs_one_that_is_not_there_ends_a_program(tmp_path: Path) -> None:
+    needed, library = tmp_path / "libneeded.so", tmp_path / "libpreloaded.so"
+    for output, others in ((needed, ()), (library, (needed,))):
+        command = ["cc", "-shared", "-Wl,--no-as-needed", "-x", "c", "/dev/null", "-x", "none", *others]
+        subprocess.run([*command, "-o", output], check=True)
+    environ = {PRELOAD: str(library)}
+    assert fault_of(find_server().path, environ) == ""
+
+    needed.unlink()
+    assert "libneeded.so" in fault_of(find_server().path, environ)
 
 
 def test_server_starts_without_a_library_that_cannot_be_loaded(folder: Path) -> None:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from api.app import create_app
 from api.gateway.gateway import Gateway
+from api.http.asgi import SCOPE
 from api.http.problems import error_body
 from api.views import openapi as view
 from athena import __version__
@@ -160,6 +161,8 @@ def test_the_route_answers_with_the_abilities_that_are_known_now() -> None:
     gateway = SimpleNamespace(watch=SimpleNamespace(fleet=fleet), settings=settings, access=None)
     app.register_blueprint(view.blueprint(cast(Gateway, gateway)))
     client = app.test_client()
+    # No request has passed the gate, so there is no caller either.
+    cast(dict[str, Any], client.environ_base)[SCOPE] = {}
 
     assert client.get("/openapi.json").json == openapi_document([ECHO], "/athena")
     fleet.interfaces = {"open-1": OPEN, "echo": ECHO}
