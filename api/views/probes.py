@@ -34,7 +34,9 @@ def blueprint(gateway: Gateway) -> Blueprint:
                 "checks": checks,
                 "loading": [name for name in watch.loading if knows(name)],
                 "broken": [name for name in watch.broken if knows(name)],
-                "canaries_failing": [name for name in gateway.canaries.failing if knows(name)],
+                "canaries_failing": {
+                    name: why for name, why in gateway.canaries.failing.items() if knows(name)
+                },
             }
         response = json_response(document, 200 if ready else 503)
         if not ready:
