@@ -43,6 +43,7 @@ class HttpTally:
 
     def count(self, service_id: str, status: int, seconds: float) -> None:
         """Counts a request that was answered; service_id "" for one that is for no ability."""
+        # In memory, for each request: a command to Redis here would be the dearest part of a small one.
         page = self._pages.get(service_id)
         if page is None:
             page = self._pages[service_id] = _Page()

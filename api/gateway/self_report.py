@@ -37,6 +37,8 @@ class LoopLag:
 
     def take(self) -> float:
         """Returns the worst since this was called last, in seconds."""
+        # The worst and not the mean: one block of a second is what callers feel, and a mean over ten looks
+        # would hide it.
         worst_s, self._worst_s = self._worst_s, 0.0
         return worst_s
 
@@ -80,6 +82,7 @@ class SelfReport:
         """Tells what is left, and that this gateway goes; not where Redis is away."""
         await self._loop.close()
         with contextlib.suppress(StoreError):
+            # First what may be in Redis already, under the number that it has; then what came since.
             if self._untold is not None:
                 await self.tell()
             await self.tell()
@@ -94,6 +97,8 @@ class SelfReport:
         if self._untold is None:
             self._number += 1
             self._untold = tell_command(self._gateway, self._number, self._describe(), self._tally.take())
+        # Kept until Redis is known to have it: after a lost reply the same number counts once, a new one
+        # would count the same requests twice.
         await self._execute(self._untold)
         self._untold = None
 

@@ -66,6 +66,8 @@ class Crew:
         """Returns ability -> GPU type -> workers that are to serve, also of hosts that fell silent."""
         found: dict[str, Counter[str]] = {}
         for name in self.latest.keys() | self.told.keys() | self.lost.keys():
+            # A supervisor's word comes first: of a worker that never came up there is nothing else, and one
+            # that was told to go is registered until it has gone.
             status = self.told.get(name) or self.lost.get(name)
             what = self.latest[name].entry if status is None else status
             is_wanted = status is None or status.state not in _LEAVING

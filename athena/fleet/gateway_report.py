@@ -79,6 +79,8 @@ def present_gateways(raw: Mapping[bytes, bytes], now_ms: int) -> list[tuple[Gate
         raw: what Redis holds of them.
         now_ms: on the clock of Redis.
     """
+    # A gateway that follows another on its address has an id of its own: the one before is not one that is
+    # missing, so the last word of an address is what counts.
     told = sorted((item for _, item in readable(raw, _decode)), key=lambda item: item[0])
     latest = {report.address: (report, now_ms - at_ms <= SILENT_AFTER_S * 1000) for at_ms, report in told}
     return list(latest.values())

@@ -108,6 +108,8 @@ def _more_times(before: Survey | None, now: Survey) -> dict[float, int]:
     earlier = before.counts.spread("total") if before else {}
     for gpu_type, spread in now.counts.spread("total").items():
         known = earlier[gpu_type].buckets if gpu_type in earlier else {}
+        # Each bucket holds its own values alone, so those of two moments are subtracted one by one; a Redis
+        # that went back to an older state makes none of them negative.
         for limit, count in spread.buckets.items():
             found[limit] = found.get(limit, 0) + max(0, count - known.get(limit, 0))
     return found
@@ -139,6 +141,7 @@ class Pulse:
         self.changed_s = {}
         for state in now.workers:
             name = state.entry.incarnation
+            # By the counter and not by a time that the worker tells: clocks of hosts differ.
             last = known.get(name)
             self.changed_s[name] = last if last and last[0] == state.beat else (state.beat, now.at_s)
 

@@ -71,5 +71,6 @@ def _escape(text: str) -> str:
 
 
 def _number(value: float) -> str:
+    # Most values are whole: without `.0` the page is shorter and takes less time to write.
     whole = int(value)
     return str(whole) if whole == value else repr(float(value))
