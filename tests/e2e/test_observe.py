@@ -87,7 +87,9 @@ def test_an_alert_reaches_alertmanager(observed: ObservedStack, tmp_path: Path) 
     (alert,) = observed.prometheus.firing()["QueuePausedLong"]
     assert alert["labels"]["service_id"] == "echo"
     assert "echo.any has been paused" in alert["annotations"]["summary"]
-    wait_until(lambda: "QueuePausedLong" in observed.prometheus.delivered(), 60, "Alertmanager was told")
+    # A first message that finds no Alertmanager, as right after rules were loaded anew, is sent again after
+    # a minute.
+    wait_until(lambda: "QueuePausedLong" in observed.prometheus.delivered(), 180, "Alertmanager was told")
 
     assert cli.main(["queues", "resume", "echo", "--redis", observed.redis_url]) == 0
     observed.wait_state(job_id, "succeeded")

@@ -7,7 +7,7 @@ import pty
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import psutil
 import pytest
@@ -38,18 +38,25 @@ def top(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
 
 
+def _if_shown(
+    patterns: Iterable[str], shown: subprocess.CompletedProcess[str]
+) -> subprocess.CompletedProcess[str] | None:
+    found = [re.search(pattern, shown.stdout, re.MULTILINE) for pattern in patterns]
+    return shown if all(found) else None
+
+
 def test_picture_in_a_pipe_shows_what_failed_and_who_serves(site: Stack) -> None:
     job_id = site.submit("faulty", REQUEST)
     site.wait_state(job_id, "failed")
 
-    shown = top(site)
+    # Supervisors and gateways tell once a second how they are: what has just become ready may not be told.
+    worker, gateway = r"^echo\.cpu\.0@\S+ +echo +cpu +0/\d+ +serving", rf"^\S+:{site.port} +\S+ +ready "
+    shown = wait_until(lambda: _if_shown((worker, gateway), top(site)), 60, "all is shown as ready")
 
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "\x1b" not in shown.stdout
     assert re.search(rf"ago +{job_id} +faulty +failed +\d+ +RuntimeError", shown.stdout)
-    assert re.search(r"^echo\.cpu\.0@\S+ +echo +cpu +0/\d+ +serving", shown.stdout, re.MULTILINE)
     assert re.search(r"1 gateway, 2 workers", shown.stdout)
-    assert re.search(rf"^\S+:{site.port} +\S+ +ready ", shown.stdout, re.MULTILINE)
 
 
 def test_json_counts_what_ends_between_the_two_looks(site: Stack) -> None:
