@@ -192,7 +192,7 @@ def celery_peer(task: Task, has_worker: bool = True) -> Iterator[Contestant]:
     with Started("celery") as started:
         environment = {"BENCH_WORK": task.work, "BENCH_REDIS": str(socket_path(started.folder))}
         server = find_server()
-        variables = server_environment(server, os.environ)
+        variables = server_environment(server, os.environ, print)
         roots = {"redis": started.run("redis", server_command(server, started.folder), variables)}
         started.wait(socket_path(started.folder).exists)
         if has_worker:

@@ -175,7 +175,7 @@ class RedisChild(Child):
     def __init__(self, server: RedisServer, settings: Settings) -> None:
         super().__init__("redis", grace_s=20)
         self._command = server_command(server, settings.data_dir, memory_limit(settings))
-        self._environment = server_environment(server, os.environ)
+        self._environment = server_environment(server, os.environ, say)
         self._socket_path = socket_path(settings.data_dir)
         self.log = str(settings.data_dir / LOG_NAME)
 

@@ -1,6 +1,5 @@
 """The memory allocator of the bundled Redis: mimalloc, which the package `cmeel-mimalloc` brings along."""
 
-import logging
 import subprocess
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
@@ -19,12 +18,11 @@ PRELOAD = "LD_PRELOAD"
 PROBE_TIMEOUT_S = 10
 
 Probe = Callable[[Path, Mapping[str, str]], str]
-
-logger = logging.getLogger(__name__)
+Say = Callable[[str], None]
 
 
 def server_environment(
-    server: RedisServer, environ: Mapping[str, str], probe: Probe | None = None
+    server: RedisServer, environ: Mapping[str, str], say: Say, probe: Probe | None = None
 ) -> dict[str, str]:
     """Returns the variables that a server gets beside `environ`.
 
@@ -33,6 +31,7 @@ def server_environment(
     Args:
         server: the program.
         environ: what it gets.
+        say: hears of a library that is there and cannot be loaded.
         probe: returns why a program does not start in an environment; by default it is started.
     """
     library = _library()
@@ -44,7 +43,7 @@ def server_environment(
     # does not find one that this one needs: libatomic.so.1, which small systems do not have.
     fault = (probe or fault_of)(server.path, {**environ, **variables})
     if fault:
-        logger.info("the embedded Redis goes without mimalloc: %s", fault)
+        say(f"the embedded Redis goes without mimalloc: {fault}")
         return {}
     return variables
 

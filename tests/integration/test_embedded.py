@@ -28,7 +28,7 @@ pytestmark = pytest.mark.redis
 @contextmanager
 def served(folder: Path, limit_bytes: int = 0) -> Iterator[redis.Redis]:
     server = find_server(folder)
-    environment = {**os.environ, **server_environment(server, os.environ)}
+    environment = {**os.environ, **server_environment(server, os.environ, print)}
     process = subprocess.Popen(server_command(server, folder, limit_bytes), env=environment)
     try:
         with redis.Redis(unix_socket_path=str(socket_path(folder)), protocol=2) as client:
@@ -57,7 +57,7 @@ def folder() -> Iterator[Path]:
 
 def test_bundled_server_takes_its_memory_from_mimalloc(folder: Path) -> None:
     # A small system may lack what that library needs.
-    is_preloaded = PRELOAD in server_environment(find_server(folder), {})
+    is_preloaded = PRELOAD in server_environment(find_server(folder), {}, print)
     with served(folder) as client:
         maps = Path(f"/proc/{client.info('server')['process_id']}/maps").read_text()
 

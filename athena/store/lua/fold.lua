@@ -3,16 +3,9 @@
 -- ARGV  abilities
 -- Returns per ability how many jobs ran to an end, for the measured rate
 
-local answers, has_written = {}, false
+local answers = {}
 for i, service_id in ipairs(ARGV) do
-  -- Nothing is written where nothing ended: a Redis that takes no writes still answers.
-  if redis.call('EXISTS', TALLY .. service_id) == 1 then
-    if not has_written then
-      admit_writes()
-      has_written = true
-    end
-    fold(service_id)
-  end
+  fold_what_ended(service_id)
   answers[i] = tonumber(redis.call('HGET', LOAD .. service_id, 'ended')) or 0
 end
 return answers

@@ -6,8 +6,6 @@
 -- that it has accepted;
 -- open jobs; jobs that are put off; retries; breaks}
 
-local has_written = false
-
 local function queues_of(service_id)
   local found = {}
   for _, queue in ipairs(redis.call('SMEMBERS', QUEUES .. service_id)) do
@@ -24,13 +22,7 @@ local function queues_of(service_id)
 end
 
 local function survey(service_id)
-  if redis.call('EXISTS', TALLY .. service_id) == 1 then
-    if not has_written then
-      admit_writes()
-      has_written = true
-    end
-    fold(service_id)
-  end
+  fold_what_ended(service_id)
   local load = redis.call('HMGET', LOAD .. service_id, 'retries', 'breaks')
   return {redis.call('HGETALL', COUNTS .. service_id), queues_of(service_id), redis.call('ZCARD', OPEN .. service_id),
     redis.call('ZCARD', LATER .. service_id), tonumber(load[1]) or 0, tonumber(load[2]) or 0}

@@ -61,6 +61,18 @@ local function fold(service_id)
   end
 end
 
+local may_write = false
+
+-- Folds what there is, if there is any: a Redis that takes no writes still answers where nothing ended.
+local function fold_what_ended(service_id)
+  if redis.call('EXISTS', TALLY .. service_id) == 0 then return end
+  if not may_write then
+    admit_writes()
+    may_write = true
+  end
+  fold(service_id)
+end
+
 -- A key that is not what it should be keeps nobody's job from its end.
 local function write_tally(service_id, lines)
   local size = redis.pcall('APPEND', TALLY .. service_id, table.concat(lines))
