@@ -263,3 +263,15 @@ def test_nothing_is_written_where_nothing_ended(fleet: Store, redis_client: redi
     fleet.run(fold_command(["echo"]))
 
     assert redis_client.info("persistence")["rdb_changes_since_last_save"] == before
+
+
+def test_ends_are_counted_later_where_redis_takes_no_writes(fleet: Store, redis_client: redis.Redis) -> None:
+    run(fleet, "j1")
+    redis_client.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(redis.RedisError, match="NOREPLICAS"):
+            fleet.run(fold_command(["echo"]))
+    finally:
+        redis_client.config_set("min-replicas-to-write", 0)
+
+    assert ends(fleet) == {("succeeded", "cpu"): 1}

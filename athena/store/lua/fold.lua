@@ -5,7 +5,7 @@
 
 local answers = {}
 for i, service_id in ipairs(ARGV) do
-  fold_what_ended(service_id)
+  fold(service_id)
   answers[i] = tonumber(redis.call('HGET', LOAD .. service_id, 'ended')) or 0
 end
 return answers

@@ -22,7 +22,7 @@ local function queues_of(service_id)
 end
 
 local function survey(service_id)
-  fold_what_ended(service_id)
+  fold(service_id)
   local load = redis.call('HMGET', LOAD .. service_id, 'retries', 'breaks')
   return {redis.call('HGETALL', COUNTS .. service_id), queues_of(service_id), redis.call('ZCARD', OPEN .. service_id),
     redis.call('ZCARD', LATER .. service_id), tonumber(load[1]) or 0, tonumber(load[2]) or 0}

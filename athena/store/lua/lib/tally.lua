@@ -9,6 +9,7 @@ local TALLY_BYTES = 2048
 local function fold(service_id)
   local key, same, changes, ended = TALLY .. service_id, {}, {}, 0
   local text = redis.pcall('GET', key)
+  -- Nothing is written where nothing ended: a Redis that takes no writes still answers.
   if type(text) ~= 'string' then return end
 
   local function add(field, count)
@@ -52,6 +53,7 @@ local function fold(service_id)
       end
     end
   end
+  -- First: a Redis that takes no writes refuses this one, and nothing is half counted.
   redis.call('UNLINK', key)
   for field, count in pairs(changes) do
     redis.pcall('HINCRBY', COUNTS .. service_id, field, string.format('%d', count))
@@ -59,18 +61,6 @@ local function fold(service_id)
   if ended > 0 then
     redis.pcall('HINCRBY', LOAD .. service_id, 'ended', ended)
   end
-end
-
-local may_write = false
-
--- Folds what there is, if there is any: a Redis that takes no writes still answers where nothing ended.
-local function fold_what_ended(service_id)
-  if redis.call('EXISTS', TALLY .. service_id) == 0 then return end
-  if not may_write then
-    admit_writes()
-    may_write = true
-  end
-  fold(service_id)
 end
 
 -- A key that is not what it should be keeps nobody's job from its end.
