@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 TOOLS=.tools
 PACKAGES=(prometheus prometheus-alertmanager)
 
+# From Debian 13 on promtool has a package of its own; before, Prometheus' has it.
+PROMTOOL_PACKAGE=promtool
+
 # The name of each program here, and those that it has elsewhere.
 PROGRAMS=("prometheus prometheus" "promtool promtool" "alertmanager alertmanager prometheus-alertmanager"
     "amtool amtool")
@@ -32,7 +35,10 @@ link_programs() {
     for program in "${PROGRAMS[@]}"; do
         name=${program%% *}
         # shellcheck disable=SC2086
-        found=$(find_program ${program#* }) || return 1
+        if ! found=$(find_program ${program#* }); then
+            echo "athena: no $name" >&2
+            return 1
+        fi
         ln -sf "$found" "$TOOLS/bin/$name"
     done
 }
@@ -77,7 +83,8 @@ download() {
 
 fetch() {
     # As root it would complain that its own user may not write here.
-    (cd "$1" && apt-get -qq -o APT::Sandbox::User=root download "${PACKAGES[@]}" >/dev/null 2>&1)
+    local -a get=(apt-get -qq -o APT::Sandbox::User=root download)
+    (cd "$1" && "${get[@]}" "${PACKAGES[@]}" && { "${get[@]}" "$PROMTOOL_PACKAGE" || true; }) >/dev/null 2>&1
 }
 
 main() {
@@ -85,7 +92,7 @@ main() {
     # Test runs side by side install once.
     exec 9>"$TOOLS/lock"
     flock 9
-    if ! link_programs; then
+    if ! link_programs 2>/dev/null; then
         unpack_packages
         link_programs
     fi
