@@ -139,7 +139,7 @@ def _needs_no_key(visit: Visit) -> bool:
     if visit.method == "OPTIONS":
         # What it asks for is answered by the guard of origins, or needs a key.
         return any(name == _PREFLIGHT for name, _ in visit.headers)
-    return visit.target in _PROBES and visit.method in _ASKING
+    return visit.target.partition(b"?")[0] in _PROBES and visit.method in _ASKING
 
 
 def _is_exclusive(checked: Mapping[str, Any]) -> bool:

@@ -45,7 +45,7 @@ NEEDS = {
 }
 
 #: Operators' routes that change nothing.
-_LISTS = frozenset(("jobs", "job", "dead", "queues", "workers", "keys"))
+_LISTS = frozenset(("jobs", "job", "dead", "queues", "workers", "keys", "usage", "quotas", "audit"))
 
 
 def need_of(endpoint: str | None) -> Need:

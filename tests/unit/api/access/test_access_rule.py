@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
@@ -20,6 +21,7 @@ from athena.settings import from_env
 from tests.callers import REQUEST, get, post
 from tests.listener import Client, Listener, listening
 from tests.unit.api.fast_path.test_ways import LARGE, Ending, Steps, with_header
+from tests.unit.test_docs import page, rows
 
 TOKEN, API_KEY, SECRET = "athena_of-demo", "AK-demo", "secret of demo"
 DEMO = App("demo", keys=(Key(API_KEY, hash_of(TOKEN.encode()), SECRET),))
@@ -124,7 +126,6 @@ def test_packed_body_is_compared_as_it_was_sent(listener: Listener) -> None:
         get("/v1/admin/jobs"),
         get("/v1/admin/keys"),
         get("/nowhere"),
-        get("/livez?x=1"),
         get("//livez"),
         get("/%6civez"),
     ],
@@ -134,6 +135,13 @@ def test_nothing_is_done_without_a_key(request_bytes: bytes, listener: Listener)
 
     assert asked(listener, request_bytes)[0][0] == 401
     assert listener.gateway.submitted == []
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/livez?verbose", "/readyz?"])
+def test_probes_need_no_key(path: str, listener: Listener) -> None:
+    with Client(listener) as client:
+        client.send(get(path))
+        assert client.answer().status in (200, 503)
 
 
 def test_body_of_a_stranger_is_not_waited_for(listener: Listener) -> None:
@@ -217,9 +225,26 @@ def test_every_route_says_what_it_needs() -> None:
         "probes.livez",
         "probes.readyz",
     }
-    changing = {
-        rule.endpoint
+    for rule in create_app(Closed()).url_map.iter_rules():
+        if rule.endpoint.startswith("admin"):
+            changes = "POST" in (rule.methods or ())
+            assert needs[rule.endpoint] is (Need.OPERATE if changes else Need.SEE_ALL), rule
+
+
+def test_every_route_is_a_row_of_the_table_in_the_docs() -> None:
+    calls = (row[0] for row in rows(page("docs/security.md")))
+    told = {_shape(call[1:-1]) for call in calls if re.fullmatch(r"`(GET|POST) /[^`]*`", call)}
+
+    routed = {
+        _shape(f"{method} {rule.rule}")
         for rule in create_app(Closed()).url_map.iter_rules()
-        if rule.endpoint.startswith("admin") and "POST" in (rule.methods or ())
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        # Rows about `run` tell of these.
+        if rule.endpoint not in ("run.root", "run.path")
     }
-    assert changing and all(needs[endpoint] is Need.OPERATE for endpoint in changing)
+    assert routed == told
+
+
+def _shape(call: str) -> str:
+    """Returns a call without the names of what its path names."""
+    return re.sub("<[^>]*>", "<>", call)
