@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 #: Shorter tokens can be guessed; 16 characters of chance cannot.
@@ -222,3 +223,23 @@ def pause(raw: str) -> float:
     if not 0 <= value < float("inf"):
         raise ValueError("must not be negative")
     return value
+
+
+def share(raw: str) -> float:
+    """Returns a number from 0 to 1."""
+    value = float(raw)
+    if not 0 <= value <= 1:
+        raise ValueError("must be from 0 to 1")
+    return value
+
+
+def collector(raw: str) -> str:
+    """Returns the address of a collector of traces."""
+    if not raw:
+        return ""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~/-]*)?", raw):
+        raise ValueError("must be a URL, such as http://127.0.0.1:4318")
+    # Said at the start, and not with the first trace.
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter") is None:
+        raise ValueError("OpenTelemetry is missing: pip install 'athena-serving[otel]'")
+    return raw

@@ -243,6 +243,24 @@ class Settings:
     access_log: bool = _setting(
         "off", values.switch, "whether a gateway logs a line for each request: `on`, `off`"
     )
+    trace_ratio: float = _setting(
+        "0",
+        values.share,
+        "share of requests to abilities that are traced, from 0 to 1; those are, too, whose callers say so "
+        "(`traceparent`); 0: none",
+    )
+    trace_slow_s: float = _setting(
+        "1",
+        values.pause,
+        "spans are kept of the last 1,000 traced jobs that took so long or longer, for `athena jobs show "
+        "--trace`",
+    )
+    otlp_endpoint: str = _setting(
+        "",
+        values.collector,
+        "collector that gets the spans by OTLP over HTTP, as `http://127.0.0.1:4318`; needs "
+        "`athena-serving[otel]`; empty: none",
+    )
 
     @property
     def needs_keys(self) -> bool:

@@ -34,11 +34,11 @@ def main() -> int:
     options = parser.parse_args()
     # Whoever ends this ends all that it has started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="athena-healthy-") as folder:
-        with observing(Path(folder), ABILITIES / "echo") as stack:
-            load = Load(stack.url, options.rate, 0, ABILITIES, random.Random(options.seed))
-            seen = asyncio.run(_run(load, stack, options.minutes * 60))
-            noted = _noted(stack.prometheus, options.minutes)
+    folder = tempfile.TemporaryDirectory(prefix="athena-healthy-")
+    with folder, observing(Path(folder.name), ABILITIES / "echo") as stack:
+        load = Load(stack.url, options.rate, 0, ABILITIES, random.Random(options.seed))
+        seen = asyncio.run(_run(load, stack, options.minutes * 60))
+        noted = _noted(stack.prometheus, options.minutes)
     print(f"{options.minutes:g} minutes, {_sent(load)}")
     for name in sorted(noted | seen):
         print(f"fired: {name}")
@@ -76,7 +76,8 @@ def _sent(load: Load) -> str:
     for tally in load.tallies.values():
         statuses += tally.statuses
     shown = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
-    return f"{statuses.total()} answers ({shown}), {load.hung} hung, {load.broken} broken, {load.not_sent} not sent"
+    others = f"{load.hung} hung, {load.broken} broken, {load.not_sent} not sent"
+    return f"{statuses.total()} answers ({shown}), {others}"
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from athena.store.scripts import SCRIPTS
 from athena.telemetry.log_fields import LogFields
 from athena.telemetry.log_streams import LogReaders, open_log_streams
 from athena.telemetry.logs import LogOptions, configure_logs, keep_own_logs
+from athena.telemetry.otlp import make_otlp
 from athena.telemetry.prints import open_prints
 from workers.batching.batcher import Batcher
 from workers.batching.model import BatchOptions, Model
@@ -37,6 +38,7 @@ from workers.lease.arrivals import ForeignJobs
 from workers.lease.payloads import Payloads
 from workers.lease.recycling import Wear
 from workers.lease.session import LoopHooks, WorkerSession
+from workers.lease.traces import Traces
 from workers.registration import Registration, entry_of
 from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
@@ -74,6 +76,7 @@ class WorkerProcess:
         address = redis_address_of(settings)
         self._link = BlockingLink(address, settings.redis_timeout_s, SCRIPTS)
         self._registration = Registration(self._link)
+        self._collector = make_otlp(settings.otlp_endpoint, "worker", launch.name)
         self._loop = CeleryLoop(address, settings, self._report_ready)
         payloads = Payloads(address, settings.redis_timeout_s)
         self._inference = Inference(self._ability, payloads.read)
@@ -111,6 +114,8 @@ class WorkerProcess:
         except Exception as error:
             return self._report_failure(error)
         status = self._serve_to_the_end(self._session(entry))
+        if self._collector is not None:
+            self._collector.close()
         self._registration.sign_off(entry)
         return status
 
@@ -150,6 +155,7 @@ class WorkerProcess:
             Wear(options.max_jobs, options.max_memory_mb),
             options.max_batch * options.concurrency,
             LoopHooks(self._board.pulse, Alarm(self._loop.wake).set),
+            Traces(entry, settings.trace_slow_s, settings.record_ttl_s, self._collector),
         )
 
     def _report_ready(self) -> None:

@@ -14,6 +14,7 @@ self_report: what this gateway tells of itself
 submissions: jobs that travel together
 submitter: from an envelope to a job
 throughput: jobs that end in a second
+tracing: requests that are traced
 waiters: callers that wait
 caller: how a caller waits
 """

@@ -33,6 +33,7 @@ class AccessLog(Rule):
             "ms": round(seconds * 1000, 1),
             **({"app_id": visit.caller.app_id} if visit.caller is not None else {}),
             **_fields_of(visit.jobs),
+            **({"trace_id": visit.trace.trace_id} if visit.trace is not None else {}),
         }
         shown = f" job {visit.jobs[0][1]}" if visit.jobs else ""
         problem = visit.refusal or visit.problem

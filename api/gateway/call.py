@@ -153,7 +153,9 @@ class Call:
             StoreError: Redis has no room for it.
             AthenaError: a rule of the gate refuses it.
         """
-        job, payload = self._submitter.prepare(self.interface, checked, identity, preference)
+        trace = self._visit.trace if self._visit is not None else None
+        carried = trace.carried() if trace is not None else ""
+        job, payload = self._submitter.prepare(self.interface, checked, identity, preference, carried)
         self._gateway.check_room()
         if self._visit is not None:
             self._visit.submit(job, checked)

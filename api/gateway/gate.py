@@ -6,7 +6,7 @@ Who may ask, how often, and how it went is for rules to say; without rules the g
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from api.access.key_book import Caller
 from api.access.proxies import Proxies
@@ -27,6 +27,17 @@ GONE = 499
 
 #: So many jobs of one request are named in what is noted of it.
 MAX_JOBS = 100
+
+
+class VisitTrace(Protocol):
+    """What is known of a request that is traced."""
+
+    @property
+    def trace_id(self) -> str:
+        """Its trace."""
+
+    def carried(self) -> str:
+        """Returns what the message of a job carries that is sent now."""
 
 
 class Rule:
@@ -92,6 +103,7 @@ class Visit:
         fields: headers that its answer has beside its own, whatever it is.
         is_scrape: whether it came to the listener for metrics.
         jobs: ability and id of the jobs that it has made; of very many, the first.
+        trace: which trace it is of; None where it is not traced.
     """
 
     __slots__ = (
@@ -111,6 +123,7 @@ class Visit:
         "refusal",
         "scheme",
         "target",
+        "trace",
     )
 
     def __init__(
@@ -131,6 +144,7 @@ class Visit:
         self.fields: Headers = []
         self.is_scrape = False
         self.jobs: list[tuple[str, str]] = []
+        self.trace: VisitTrace | None = None
         self._rules, self._now, self._began_s = rules, now, now()
         self._has_left = False
 

@@ -15,6 +15,7 @@ from api.gateway.http_tally import HttpTally
 from api.gateway.job_client import JobClient
 from api.gateway.observer import GatewayObserver
 from api.gateway.self_report import LoopLag, SelfReport
+from api.gateway.tracing import Tracing
 from api.outbound.fetcher import make_fetcher
 from athena import __version__
 from athena.access.quotas import QuotaBook
@@ -36,10 +37,12 @@ from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
 from athena.setting_values import TLS_ONLY
 from athena.settings import Settings
+from athena.store.scripts import Command
 from athena.store.submission import (
     Submission,
 )
 from athena.store.verdicts import Refused
+from athena.telemetry.otlp import make_otlp
 
 T = TypeVar("T")
 
@@ -75,6 +78,10 @@ class Gateway(JobClient):
         if self.access is not None:
             self.gate.add(self.access.rule)
             self.gate.tells_scheme = settings.keys_over == TLS_ONLY
+        self._collector = make_otlp(settings.otlp_endpoint, "gateway", f"{host_name()}:{settings.port}")
+        self._telling: set[asyncio.Future[object]] = set()
+        if settings.trace_ratio:
+            self.gate.add(Tracing(settings, self._collector, self._tell))
         self.quotas = QuotaBook(settings.needs_keys)
         self._quota_watch = QuotaWatch(self._link, self.quotas)
         self.watch = GatewayObserver(settings, self._link)
@@ -108,6 +115,16 @@ class Gateway(JobClient):
         if self.access is not None:
             await self.access.close()
         await self.disconnect()
+        if self._collector is not None:
+            await asyncio.to_thread(self._collector.close)
+
+    def _tell(self, command: Command) -> None:
+        """Sends what nobody waits for."""
+        task = asyncio.ensure_future(self._link.execute(command))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+        # What was not told is lost.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def checks(self) -> dict[str, bool]:
         """Returns what must hold before requests can be served."""

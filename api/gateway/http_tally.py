@@ -11,6 +11,11 @@ from athena.telemetry.metrics import SECONDS
 _LIMITS = (*(str(round(limit * 1000)) for limit in SECONDS), INFINITE)
 
 
+def bucket_of(seconds: float) -> str:
+    """Returns the bucket of a time, as the counts name it."""
+    return _LIMITS[bisect_left(SECONDS, seconds)]
+
+
 class Change(NamedTuple):
     """A number that grows in an ability's counts (`athena.store.counts`)."""
 

@@ -69,7 +69,12 @@ class Submitter:
         return validate_envelope(schema, with_data(envelope, references, data))
 
     def prepare(
-        self, interface: Interface, checked: dict[str, Any], identity: bytes, preference: Preference
+        self,
+        interface: Interface,
+        checked: dict[str, Any],
+        identity: bytes,
+        preference: Preference,
+        trace: str = "",
     ) -> Prepared:
         """Returns a job ready for its queue, and the inputs that go beside its message.
 
@@ -78,6 +83,7 @@ class Submitter:
             checked: the valid envelope.
             identity: the bytes by which a repeated request is recognised.
             preference: how its caller wants to be answered.
+            trace: what the message carries of the request's trace.
 
         Raises:
             RequestError: an input is not base64.
@@ -87,6 +93,8 @@ class Submitter:
         header = checked["header"]
         job_id = new_job_id()
         message, payload = prepare_job(job_id, interface, checked, settings.inline_payload_bytes)
+        if trace:
+            message = message._replace(trace=trace)
         place = self.gateway.route(interface, Hints.of(message.params, header, settings.gpu_aliases))
         encoded = encode_message(message, place.queue)
         request_id = header.get("request_id") or ""

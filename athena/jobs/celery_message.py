@@ -137,6 +137,8 @@ def with_new_id(message: bytes, job_id: str) -> bytes:
     if headers.get("athena"):
         body = orjson.loads(document["body"])
         body[0][0]["id"] = job_id
+        # The trace is that of the request which made the first job.
+        body[0][0].pop("trace", None)
         document["body"] = orjson.dumps(body).decode()
     return orjson.dumps(document)
 

@@ -17,7 +17,7 @@ MESSAGE_VERSION = 1
 MEMBERS = frozenset(
     (
         *("v", "needs", "id", "service_id", "params", "inputs", "expected"),
-        *("claim", "interface", "resource_id", "max_exec_s"),
+        *("claim", "interface", "resource_id", "max_exec_s", "trace"),
     )
 )
 
@@ -43,6 +43,7 @@ class JobMessage(NamedTuple):
         resource_id: the personalised resource that the caller named; "" for none.
         max_exec_s: how long it may run; 0 for as long as the ability allows.
         interface: digest of the interface by which the request was checked (see `Interface.digest`).
+        trace: of which trace it is, and when it was sent; "" where it is not traced.
     """
 
     job_id: str
@@ -54,6 +55,7 @@ class JobMessage(NamedTuple):
     resource_id: str = ""
     max_exec_s: float = 0
     interface: str = ""
+    trace: str = ""
 
     def encode(self) -> dict[str, Any]:
         """Returns the message as a JSON object."""
@@ -74,6 +76,8 @@ class JobMessage(NamedTuple):
             document["resource_id"] = self.resource_id
         if self.max_exec_s:
             document["max_exec_s"] = self.max_exec_s
+        if self.trace:
+            document["trace"] = self.trace
         return document
 
     @classmethod
@@ -96,6 +100,7 @@ class JobMessage(NamedTuple):
                 resource_id=document.get("resource_id", ""),
                 max_exec_s=document.get("max_exec_s", 0),
                 interface=document.get("interface", ""),
+                trace=document.get("trace", ""),
             )
         except (KeyError, TypeError) as error:
             raise RequestError(f"the queue message is malformed: {one_line(error)}") from None

@@ -16,5 +16,6 @@ rates: what happened between two such moments
 refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is
 surveys: what metrics tell of abilities
+traces: the spans that are kept of a job
 trail: what operators have done
 """

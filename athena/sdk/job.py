@@ -30,6 +30,10 @@ class RunningJob(Protocol):
     def attempt(self) -> int:
         """Which run of it this is, from 1."""
 
+    @property
+    def traceparent(self) -> str:
+        """What a request has to carry that its call sends."""
+
 
 _by_sid: dict[str, RunningJob] = {}
 _of_thread = threading.local()
@@ -61,6 +65,18 @@ def progress(done: float, sid: str | None = None) -> None:
         raise ValueError(f"progress must be from 0 to 1, got {done!r}")
     for job in _jobs(sid):
         job.progress = value
+
+
+def traceparent(sid: str | None = None) -> str:
+    """Returns the header `traceparent` for requests that the call sends, so that they are of its trace.
+
+    Args:
+        sid: the job; without it, the first one of this thread's call.
+
+    Returns:
+        The header's value; "" where the job is not traced.
+    """
+    return next((job.traceparent for job in _jobs(sid) if job.traceparent), "")
 
 
 def _jobs(sid: str | None) -> Sequence[RunningJob]:

@@ -15,6 +15,7 @@ link: a connection for programs that wait for each answer
 lua: the scripts
 scripts: how scripts are sent
 submission: what gateways do with jobs
+traces: spans that are kept, and examples of times
 trail: what operators have done
 verdicts: what becomes of a job on its way into a queue
 """

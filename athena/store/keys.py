@@ -45,6 +45,9 @@
 | `athena:accounts` | set | apps that have an account | for ever |
 | `athena:usage:<day>` | hash | app, NUL, service_id, NUL, what -> how much of it | 100 days |
 | `athena:trail` | stream | what operators have done (JSON), chained; the last 100,000 | pushed out |
+| `athena:trace:<id>` | list | spans (JSON) of a traced job that took long | record TTL, or pushed out |
+| `athena:traces` | sorted set | jobs whose spans are kept, by when; the last 1,000 | pushed out |
+| `athena:exemplars:<service_id>` | hash | field of `counts` -> a trace that shows such a time | forgotten |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
 Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the service_id.
@@ -64,6 +67,7 @@ APPS = "athena:apps"
 TRAIL = "athena:trail"
 QUOTAS = "athena:quotas"
 ACCOUNTS = "athena:accounts"
+TRACES = "athena:traces"
 NONE = "athena:none"
 
 
@@ -211,3 +215,13 @@ def account_key(app: str) -> str:
 def usage_key(day: int) -> str:
     """What was used on a day, counted from 1970."""
     return f"athena:usage:{day}"
+
+
+def trace_key(job_id: str) -> str:
+    """Key of the spans that are kept of a job."""
+    return f"athena:trace:{job_id}"
+
+
+def exemplars_key(service_id: str) -> str:
+    """Key of the traces that show an ability's times."""
+    return f"athena:exemplars:{service_id}"

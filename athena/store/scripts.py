@@ -71,6 +71,7 @@ FORGET = Script("forget", "clock", "keep", "meter", "tally", "history", "settle"
 LIST = Script("list", "clock")
 NOTE = Script("note")
 PUT_APP = Script("put_app")
+KEEP_TRACE = Script("keep_trace", "clock")
 AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")
@@ -104,6 +105,7 @@ SCRIPTS = (
     LIST,
     NOTE,
     PUT_APP,
+    KEEP_TRACE,
     AUDIT_JOBS,
     AUDIT_LISTS,
     AUDIT_SUMS,

@@ -9,5 +9,8 @@ log_lines: records as lines, for people and for programs
 log_streams: standard output and error as a log that never fails
 logs: where records go, in which form
 metrics: the table of metrics
+otlp: spans on their way to a collector
 prints: what a wrapper prints, as part of the log
+spans: what a job or a request did from when to when
+trace_context: which trace something belongs to
 """

@@ -33,6 +33,7 @@ EXAMPLES = {
     "example": "athena example echo",
     "jobs ls": "athena jobs ls --service echo --state failed",
     "jobs show": "athena jobs show 4d70aff9d87d32a1c8805bad691d2d79",
+    "jobs traces": "athena jobs traces --limit 10",
     "jobs cancel": "athena jobs cancel 4d70aff9d87d32a1c8805bad691d2d79",
     "jobs retry": "athena jobs retry 4d70aff9d87d32a1c8805bad691d2d79 --request-id again-1",
     "dead ls": "athena dead ls",

@@ -168,6 +168,12 @@ for page in range(3):
         break
 print(page)  # 2
 """,
+    "job.traceparent": """\
+from athena.sdk import job
+
+headers = {"traceparent": job.traceparent()}  # of requests that a call sends
+print(headers)  # {'traceparent': ''}
+""",
     "job.progress": """\
 from athena.sdk import job
 

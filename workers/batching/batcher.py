@@ -15,6 +15,7 @@ from athena.plain_text import one_line
 from workers.batching.batches import Batches
 from workers.batching.call_clock import CallClock
 from workers.batching.ended_jobs import EndedJobs
+from workers.batching.job_trace import begin_call, end_call
 from workers.batching.jobs import BatchJob
 from workers.batching.model import BatchOptions, Model
 from workers.batching.outcomes import outcome_of_error, unexpected
@@ -218,7 +219,12 @@ class Batcher:
         self._clock.begin(began_s)
         # Before the wrapper is called: if an input kills the process at once, nothing else names its job.
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
+        traces = [job.trace for job in batch if job.trace is not None]
+        if traces:
+            begin_call(traces, time.time_ns())
         outcomes = self._outcomes(batch)
+        if traces:
+            end_call(traces, time.time_ns())
         # The one is this call: what is put back is the whole process', so no other may go on.
         if self._running == 1:
             self._model.restore()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from athena.jobs.message import JobMessage
 from athena.jobs.record import Outcome
+from workers.batching.job_trace import JobTrace
 
 
 @dataclass(eq=False)
@@ -23,6 +24,7 @@ class BatchJob:
         outcome: how it ended; None while it has not.
         attempt: which run of the job this is, from 1 on; 0 where that is not known.
         spoiled: why the process was found broken in which its call failed; then it has no outcome.
+        trace: when it came, began and ended, where it is traced.
     """
 
     job_id: str
@@ -38,3 +40,9 @@ class BatchJob:
     is_suspect: bool = False
     spoiled: str = ""
     attempt: int = 0
+    trace: JobTrace | None = None
+
+    @property
+    def traceparent(self) -> str:
+        """What a request has to carry that its call sends; "" where it is not traced."""
+        return self.trace.run.header() if self.trace is not None else ""

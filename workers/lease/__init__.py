@@ -17,4 +17,5 @@ session: all of it, as Celery's side sees it
 slots: how many jobs it may hold
 steps: the commands of an exchange
 take_order: in which order it empties queues
+traces: what is told of traced jobs
 """

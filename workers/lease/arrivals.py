@@ -1,6 +1,7 @@
 """Jobs on their way from Redis to the inference threads: taken, let through by Celery, read, handed on."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,9 @@ from athena.jobs.celery_message import find_newer
 from athena.jobs.message import JobMessage
 from athena.store.keys import line_key
 from athena.store.lease import ForeignLimits, TakenJob, taken_jobs
+from athena.telemetry.trace_context import Carried
 from workers.batching.batcher import Batcher
+from workers.batching.job_trace import JobTrace
 from workers.batching.jobs import BatchJob
 from workers.lease.demand import Demand
 from workers.lease.held_jobs import Callback, HeldJob, HeldJobs
@@ -172,7 +175,13 @@ def _work(job: HeldJob, message: JobMessage) -> BatchJob:
         job.is_urgent,
         is_suspect=taken.is_suspect,
         attempt=taken.attempt,
+        trace=_trace(message.trace) if message.trace else None,
     )
+
+
+def _trace(text: str) -> JobTrace | None:
+    carried = Carried.decode(text)
+    return JobTrace(carried, time.time_ns()) if carried is not None else None
 
 
 def needs_newer(reason: str) -> str:

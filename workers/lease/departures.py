@@ -9,6 +9,7 @@ from workers.batching.batcher import Batcher
 from workers.lease.held_jobs import HeldJob, HeldJobs
 from workers.lease.outbox import Outbox
 from workers.lease.recycling import Wear
+from workers.lease.traces import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +20,14 @@ MAX_REFUSALS = 60
 class Departures:
     """The jobs of one worker, from the end of their calls until Redis and Celery know of it."""
 
-    def __init__(self, held: HeldJobs, outbox: Outbox, batcher: Batcher, wear: Wear) -> None:
+    def __init__(
+        self, held: HeldJobs, outbox: Outbox, batcher: Batcher, wear: Wear, traces: Traces | None = None
+    ) -> None:
         self._held = held
         self._outbox = outbox
         self._batcher = batcher
         self._wear = wear
+        self._traces = traces
 
     def collect(self) -> None:
         """Puts what has ended into the outbox."""
@@ -35,6 +39,8 @@ class Departures:
                 )
                 continue
             job.outcome = work.outcome
+            if work.trace is not None and self._traces is not None:
+                self._outbox.notes.append(self._traces.close(work, work.trace))
             if work.is_lost:
                 # It went back to its queue: who has it now tells how it ends.
                 self._held.drop(job)

@@ -25,6 +25,7 @@ from workers.lease.recycling import Wear
 from workers.lease.slots import Slots
 from workers.lease.steps import Takes
 from workers.lease.take_order import TakeOrder
+from workers.lease.traces import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class WorkerSession:
         wear: Wear,
         urgent_slots: int,
         loop: LoopHooks,
+        traces: Traces | None = None,
     ) -> None:
         self.entry = entry
         order = TakeOrder(entry.service_id, entry.gpu_type, entry.gpu_id)
@@ -70,7 +72,7 @@ class WorkerSession:
         self._bells = Bells(entry.incarnation, held, self.demand, takes)
         agenda = Agenda(entry, held, outbox, self.demand, self._bells, takes)
         self._arrivals = Arrivals(held, outbox, self.demand, batcher, foreign)
-        self._departures = Departures(held, outbox, batcher, wear)
+        self._departures = Departures(held, outbox, batcher, wear, traces)
         self._exchange = Exchange(
             link, held, outbox, agenda, self._arrivals, self._departures, loop.wake_after
         )

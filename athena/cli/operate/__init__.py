@@ -9,6 +9,7 @@ operator: what these commands share: their desk, verbs and tables
 plan: where workers would run on this host
 queues: queues, paused and resumed
 quotas: how much applications may use, and have used
+traces: which part of a job took how long
 trail: what operators have done
 workers: runs this host's workers, and gives them orders
 """

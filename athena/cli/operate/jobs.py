@@ -6,10 +6,12 @@ from typing import Any
 
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
 from athena.cli.operate.times import clock_text, moment_ms
+from athena.cli.operate.traces import describe, ls_traced, print_trace, spans_of
 from athena.errors import ConfigError, NotFoundError
 from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job, why_waiting
 from athena.operations.listing import JobFilter, list_jobs
+from athena.operations.traces import show_trace
 from athena.protocol.enums import JobState
 
 #: Jobs that are read at once.
@@ -42,7 +44,11 @@ def add_commands(commands: Subparsers) -> None:
         what = f"ended {text} 10m, 2h, 1d ago, or a time; of those that have not: submitted"
         listing.add_argument(name, default=0, type=moment_ms, metavar="TIME", help=what)
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    add_verb(group, "show", "show all that is known of a job", show).add_argument("job_id", **JOB_ID)
+    showing = add_verb(group, "show", "show all that is known of a job", show)
+    showing.add_argument("job_id", **JOB_ID)
+    showing.add_argument("--trace", action="store_true", help="show which part of it took how long")
+    traced = add_verb(group, "traces", "list the slow jobs whose traces are kept", ls_traced)
+    traced.add_argument("--limit", type=int, default=50, help="how many (default 50)")
     for name, text, verb in (
         ("cancel", "cancel jobs, queued or running", cancel),
         ("retry", "try jobs again that did not succeed, as new jobs", retry),
@@ -117,10 +123,21 @@ def print_job(described: Mapping[str, Any]) -> None:
 
 def show(desk: Desk) -> None:
     """Shows a job."""
+    if desk.options.trace:
+        _show_trace(desk)
+        return
     record = desk.run(show_job(desk.options.job_id))
     reasons = desk.run(why_waiting([record], time.time()))
     described = {**describe_job(record), "reason": reasons.get(record.job_id) or None}
     desk.show(described, lambda: print_job(described))
+
+
+def _show_trace(desk: Desk) -> None:
+    """Shows the spans that are kept of a job, or what its record tells of its times."""
+    spans = desk.run(show_trace(desk.options.job_id))
+    if not spans:
+        spans = spans_of(desk.run(show_job(desk.options.job_id)))
+    desk.show(describe(spans), lambda: print_trace(spans))
 
 
 def cancel(desk: Desk) -> None:

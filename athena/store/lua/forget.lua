@@ -47,7 +47,8 @@ for queue in pairs(queues) do
   redis.call('UNLINK', queue, BELL .. queue, LINE .. queue)
 end
 redis.call('UNLINK', QUEUES .. service_id, ENDED .. service_id, LOAD .. service_id, KEPT .. service_id,
-  LINE .. service_id, LATER .. service_id, HISTORY .. service_id, COUNTS .. service_id, TALLY .. service_id)
+  LINE .. service_id, LATER .. service_id, HISTORY .. service_id, COUNTS .. service_id, TALLY .. service_id,
+  'athena:exemplars:' .. service_id)
 for _, app in ipairs(redis.call('SMEMBERS', ACCOUNTS)) do
   redis.call('HDEL', ACCOUNT .. app, service_id)
 end

@@ -134,7 +134,7 @@ def test_member_that_must_be_understood_needs_a_newer_worker() -> None:
 
 
 def test_members_that_can_be_needed_are_those_that_are_written() -> None:
-    message = MESSAGE._replace(resource_id="anna", max_exec_s=1)
+    message = MESSAGE._replace(resource_id="anna", max_exec_s=1, trace="t")
 
     assert message.encode().keys() | {"needs"} == MEMBERS
 

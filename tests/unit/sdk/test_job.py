@@ -14,6 +14,7 @@ class Running:
     is_canceled: bool = False
     progress: float | None = None
     attempt: int = 1
+    traceparent: str = ""
 
 
 def test_call_is_canceled_when_all_its_jobs_are() -> None:
