@@ -15,6 +15,9 @@ OPEN, KEYS = "open", "keys"
 ANY_SIGNATURE, DIGEST_ONLY, NO_SIGNATURE = "any", "digest", "off"
 ANY_TRANSPORT, TLS_ONLY = "any", "tls"
 
+#: Stands for all abilities.
+ALL_ABILITIES = "*"
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -43,6 +46,15 @@ def file(raw: str) -> str:
 def file_name(raw: str) -> str:
     """Returns the absolute name of a file that only the gateway has to be able to read."""
     return str(Path(raw).expanduser().absolute()) if raw else ""
+
+
+def abilities(raw: str) -> tuple[str, ...]:
+    """Returns names of abilities, or `*`."""
+    names = tuple(item.strip() for item in raw.split(",") if item.strip())
+    for name in names:
+        if name != ALL_ABILITIES and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+            raise ValueError(f"{name!r} is no name of an ability")
+    return names
 
 
 def positive_int(raw: str) -> int:

@@ -206,6 +206,12 @@ class Settings:
     unserved_grace_s: float = _setting(
         "60", values.seconds, "how long requests are accepted after the last worker was seen"
     )
+    on_demand: tuple[str, ...] = _setting(
+        "",
+        values.abilities,
+        "abilities whose workers somebody else starts when jobs wait for them, separated by commas; `*` for "
+        "all: gateways accept requests for them however long no worker was there (docs/kubernetes.md)",
+    )
     flower_jobs_per_s: int = _setting(
         "50", values.count, "jobs a second and worker that are shown in Flower; the rest is only counted"
     )
@@ -239,6 +245,12 @@ class Settings:
         str,
         "folder for a log file of each process, as JSON lines; `athena serve`: `logs` in its data folder; "
         "`off`: no files",
+    )
+    pulse_file: str = _setting(
+        "",
+        values.file_name,
+        "file in which `athena serve`, `workers` and `worker` note once a second that they live and what "
+        "does not serve, for `athena probe`; empty: none",
     )
     access_log: bool = _setting(
         "off", values.switch, "whether a gateway logs a line for each request: `on`, `off`"

@@ -28,6 +28,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "athena.ability": frozenset({"athena.devices", "athena.protocol", "athena.sdk"}),
     "athena.store": frozenset({"athena.jobs", "athena.protocol", "athena.settings"}),
     "athena.fleet": frozenset({"athena.devices", "athena.jobs", "athena.protocol", "athena.store"}),
+    "athena.probe": frozenset({"athena.fleet", "athena.settings"}),
     "athena.operations": frozenset(
         {
             "athena.access",
@@ -59,6 +60,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "athena.fleet",
             "athena.jobs",
             "athena.operations",
+            "athena.probe",
             "athena.protocol",
             "athena.runtime",
             "athena.sdk",
@@ -108,7 +110,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "athena.devices": "starts it",
     },
     "athena.sdk.wrapper": {"athena.ability": "a method of the original's base class, found late"},
-    "athena.__main__": {"athena.cli": "is the command"},
+    "athena.__main__": {"athena.cli": "is the command", "athena.probe": "is the command without the others"},
 }
 
 

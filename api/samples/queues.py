@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from athena.jobs.queues import ANY, QueueName
 from athena.protocol.interface import Interface
 from athena.store.counts import Survey
-from athena.telemetry.metrics import LOAD, QUEUE_JOBS, QUEUE_LIMIT, QUEUE_OLDEST, QUEUE_PAUSED, Sample
+from athena.telemetry.metrics import (
+    DEMAND,
+    LOAD,
+    QUEUE_JOBS,
+    QUEUE_LIMIT,
+    QUEUE_OLDEST,
+    QUEUE_PAUSED,
+    Sample,
+)
 
 
 def queue_samples(survey: Survey, interface: Interface) -> Iterator[Sample]:
@@ -33,6 +41,25 @@ def load_samples(
         held: GPU type -> jobs that workers hold.
         types_of_gpus: GPU -> its type, for queues of single GPUs.
     """
+    for gpu_type, jobs in _demand(survey, slots, held, types_of_gpus).items():
+        yield Sample(LOAD, (survey.service_id, gpu_type), jobs / (slots[gpu_type] or 1))
+
+
+def demand_samples(
+    survey: Survey,
+    slots: Mapping[str, int],
+    held: Mapping[str, int],
+    types_of_gpus: Mapping[str, str],
+) -> Iterator[Sample]:
+    """Returns how many jobs there are to do; as for `load_samples`, with all types that may be wanted."""
+    for gpu_type, jobs in _demand(survey, slots, held, types_of_gpus).items():
+        yield Sample(DEMAND, (survey.service_id, gpu_type), jobs)
+
+
+def _demand(
+    survey: Survey, slots: Mapping[str, int], held: Mapping[str, int], types_of_gpus: Mapping[str, str]
+) -> dict[str, float]:
+    """Returns GPU type -> jobs that wait for it or are held by its workers."""
     waiting: Counter[str] = Counter()
     for queue in survey.queues:
         if not queue.is_paused:
@@ -41,7 +68,11 @@ def load_samples(
     all_slots = sum(slots.values())
     # Jobs for a GPU or a type that nobody knows are moved to others.
     for_any = waiting[ANY] + sum(waiting[target] for target in waiting.keys() - slots.keys() - {ANY})
-    for gpu_type, own_slots in slots.items():
-        share = for_any * own_slots / all_slots if all_slots else for_any
-        jobs = waiting[gpu_type] + share + held.get(gpu_type, 0)
-        yield Sample(LOAD, (survey.service_id, gpu_type), jobs / own_slots if own_slots else jobs)
+
+    def share(own_slots: int) -> float:
+        return for_any * own_slots / all_slots if all_slots else for_any
+
+    return {
+        gpu_type: waiting[gpu_type] + share(own_slots) + held.get(gpu_type, 0)
+        for gpu_type, own_slots in slots.items()
+    }

@@ -11,7 +11,7 @@ from api.samples.apps import app_samples
 from api.samples.gateways import gateway_samples, http_samples
 from api.samples.gpus import gpu_samples
 from api.samples.jobs import job_samples
-from api.samples.queues import load_samples, queue_samples
+from api.samples.queues import demand_samples, load_samples, queue_samples
 from api.samples.redis import redis_samples
 from api.samples.workers import Crew, crew_samples, told_by_the_lost, worker_samples
 from api.views.workers import alive_workers, fresh_reports, told_workers
@@ -88,7 +88,12 @@ class Metrics:
                 page.add(queue_samples(survey, interface))
                 page.add(crew_samples(crew, service_id, types[service_id]))
                 own_slots = dict.fromkeys(types[service_id], 0) | slots.get(service_id, {})
-                page.add(load_samples(survey, own_slots, held.get(service_id, {}), gpus))
+                jobs_held: Mapping[str, int] = held.get(service_id, {})
+                page.add(load_samples(survey, own_slots, jobs_held, gpus))
+                # A type that had no worker yet may be waited for all the same.
+                all_types = dict.fromkeys(interface.gpu_types, 0) | own_slots
+                all_types.pop("", None)
+                page.add(demand_samples(survey, all_types, jobs_held, gpus))
             # Callers have their turn between: a large fleet takes a while to write.
             await asyncio.sleep(0)
 

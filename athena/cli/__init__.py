@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from athena import __version__
+from athena import __version__, probe
 from athena.cli import parts, serve
 from athena.cli.author import check, create, example, pack, run, schema
 from athena.cli.observe import config, doctor, top
@@ -45,6 +45,7 @@ MODULES = (
     quotas,
     trail,
     doctor,
+    probe,
     config,
     top,
     logs,

@@ -18,6 +18,7 @@ from athena.supervisor.gpu_watch import read_inventory
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.host_workers import HostWorkers
 from athena.supervisor.programs import GATEWAY
+from athena.supervisor.pulse_writer import write_pulse
 from athena.supervisor.supervisor import Stop, Supervisor
 
 
@@ -85,6 +86,7 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
 
 def _supervise(host: HostWorkers, keeper: FleetKeeper, settings: Settings) -> None:
     with Supervisor(say) as supervisor:
+        write_pulse(settings.pulse_file, supervisor)
         supervisor.add_duty(keeper.on_tick)
         try:
             host.follow(supervisor)

@@ -43,6 +43,7 @@ from athena.supervisor.gpu_watch import read_inventory
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.host_workers import HostWorkers
 from athena.supervisor.programs import GATEWAY
+from athena.supervisor.pulse_writer import write_pulse
 from athena.supervisor.redis_server import RedisServer, find_server, note_server
 from athena.supervisor.supervisor import Stop, Supervisor
 
@@ -106,6 +107,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
     inventory = read_inventory()
     with named_workers(keeper), Supervisor(say) as supervisor:
         host = None
+        write_pulse(resolved.pulse_file, supervisor)
         try:
             if server is not None:
                 say(f"starting {server}, data in {settings.data_dir}")

@@ -7,6 +7,7 @@ janitor: what goes on while no worker is alive
 launch: what a supervisor and a worker tell each other at the start
 name_claim: whose a worker's name is
 progress_board: shared memory in which a worker shows what it runs
+pulse: how one host's processes are, for probes
 registry: reads what others have written of themselves
 routing: which queue a request goes to
 view: who is alive, as a gateway sees it

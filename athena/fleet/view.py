@@ -1,6 +1,6 @@
 """Which workers are alive and where a request goes: pure, fed with what Redis says and a monotonic clock."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 import orjson
@@ -34,6 +34,9 @@ FAILURE_SHOWN_S = 900.0
 
 #: A type that had no worker for so long has lost it for good: a restart takes less.
 REROUTE_AFTER_S = 10.0
+
+#: Stands for all abilities where those are named whose workers come on demand.
+ALL_ABILITIES = "*"
 
 #: How long the list of those that requests may go to is used again.
 ROUTABLE_S = 0.25
@@ -79,19 +82,25 @@ class _Pulse:
 class FleetView:
     """One observer's picture of the fleet; call `observe` about once a second.
 
+    Args:
+        unserved_grace_s: how long requests are accepted after the last worker was seen.
+        now_s: of a monotonic clock.
+        on_demand: abilities whose requests are accepted without: their jobs are what workers are started for.
+
     Attributes:
         interfaces: service_id -> interface, of all abilities that were registered and not forgotten.
         failures: service_id -> why its worker does not start, or does not serve any more, in one line.
         broken: the abilities of these whose workers did serve, and were found broken.
     """
 
-    def __init__(self, unserved_grace_s: float, now_s: float) -> None:
+    def __init__(self, unserved_grace_s: float, now_s: float, on_demand: Collection[str] = ()) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.failures: dict[str, str] = {}
         self.broken: set[str] = set()
         #: Forgotten ones: a gateway that had not heard of it yet may have accepted jobs.
         self._retired: dict[str, Interface] = {}
         self._grace_s = unserved_grace_s
+        self._on_demand = frozenset(on_demand)
         self._started_s = now_s
         self._workers: dict[str, WorkerEntry] = {}
         self._pulses: dict[str, _Pulse] = {}
@@ -243,7 +252,7 @@ class FleetView:
         """
         service_id = interface.service_id
         alive = self._alive_for_routing(now_s, service_id)
-        if not alive and not self._seen_lately(now_s, service_id):
+        if not alive and not self._is_on_demand(service_id) and not self._seen_lately(now_s, service_id):
             failure = self.failures.get(service_id)
             loading = "; it is loading" if service_id in self._loading else ""
             what = "its worker is broken" if service_id in self.broken else "it does not start"
@@ -271,6 +280,9 @@ class FleetView:
             alive = self.live_workers(now_s, service_id)
             self._routable[service_id] = (now_s + ROUTABLE_S, alive)
         return alive
+
+    def _is_on_demand(self, service_id: str) -> bool:
+        return not self._on_demand.isdisjoint((service_id, ALL_ABILITIES))
 
     def _seen_lately(self, now_s: float, service_id: str) -> bool:
         seen_s = self._seen_s.get(service_id, self._started_s)

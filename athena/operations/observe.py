@@ -72,7 +72,7 @@ class Observer:
     def __init__(
         self, settings: Settings, now_s: float, read_ability: Callable[[bytes], Interface] = Interface.decode
     ) -> None:
-        self.fleet = FleetView(settings.unserved_grace_s, now_s)
+        self.fleet = FleetView(settings.unserved_grace_s, now_s, settings.on_demand)
         self._janitor = Janitor(self.fleet, settings.record_ttl_s, settings.dead_ttl_s)
         self._read_ability = read_ability
         self._known: dict[bytes, bytes] = {}

@@ -11,6 +11,7 @@ host_workers: the plan, carried out
 orphans: processes that others have left behind
 placement: which workers a host starts
 programs: what is started by name
+pulse_writer: tells probes how the processes are
 redis_server: server programs that can be the embedded Redis
 rolling_restart: replacement, one process after the other
 supervisor: the loop that owns the processes

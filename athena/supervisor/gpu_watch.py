@@ -33,6 +33,8 @@ class GpuWatch(Child):
     """
 
     is_restartable = False
+    # Workers go on without it.
+    is_needed = False
 
     def __init__(self, every_s: float, on_inventory: Callable[[Inventory], None]) -> None:
         super().__init__("gpu watch", grace_s=2)

@@ -72,6 +72,14 @@ class Supervisor:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    def waiting(self) -> tuple[str, ...]:
+        """Returns the names of the children that are to serve and do not."""
+        return tuple(
+            child.name
+            for child in self._children
+            if child.is_needed and child.is_wanted and not child.is_ready
+        )
+
     def add_duty(self, duty: Callable[[float], None]) -> None:
         """Adds something that is done on every tick."""
         self._duties.append(duty)

@@ -110,6 +110,13 @@ LOAD = Metric(
     "for any type count for all types that have slots, by their share",
 )
 
+DEMAND = Metric(
+    "athena_demand_jobs",
+    _TYPE,
+    "jobs that wait or are held by workers, without those of paused queues: what a scaler goes by, and there "
+    "without workers too. Jobs for any type count as in athena_load",
+)
+
 WORKERS_EXPECTED = Metric(
     "athena_workers_expected", _TYPE, "workers that hosts are to run, also a host that fell silent"
 )
@@ -227,6 +234,7 @@ METRICS = (
     QUEUE_PAUSED,
     QUEUE_LIMIT,
     LOAD,
+    DEMAND,
     WORKERS_EXPECTED,
     WORKERS_SERVING,
     WORKER_STATE,

@@ -58,6 +58,7 @@ EXAMPLES = {
     "quotas ls": "athena quotas ls",
     "quotas set": "athena quotas set shop --requests-per-s 20 --jobs 100",
     "quotas rm": "athena quotas rm shop",
+    "probe": "athena probe --ready",
     "usage": "athena usage --days 7",
     "audit": "athena audit --verify",
     "logs": "athena logs --ability echo --level warning --since 2h",

@@ -35,6 +35,7 @@ of from its first job on.
 SUBJECTS = {
     "athena_queue_": "Queues",
     "athena_load": "Queues",
+    "athena_demand_": "Queues",
     "athena_job_": "Jobs",
     "athena_jobs_": "Jobs",
     "athena_dead_": "Jobs",

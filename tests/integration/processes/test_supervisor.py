@@ -128,6 +128,19 @@ def test_end_of_a_process_is_told_in_words(returncode: int, text: str) -> None:
 # start
 
 
+def test_who_is_to_serve_and_does_not_is_waited_for(stage: Stage, tmp_path: Path) -> None:
+    serves, drained = Shell(tmp_path, SERVE, name="serves"), Shell(tmp_path, SERVE, name="drained")
+    stage.start([serves, drained], 10)
+    assert stage.waiting() == ()
+
+    late = Shell(tmp_path, SLEEP, name="late")
+    stage.admit(late)
+    drained.drain()
+    stage.run_until(lambda: not drained.is_running and late.is_running)
+
+    assert stage.waiting() == ("late",)
+
+
 def test_start_waits_until_all_are_ready(stage: Stage, tmp_path: Path) -> None:
     first = Shell(tmp_path, SERVE, name="first")
     second = Shell(tmp_path, f"while [ ! -e {first.ready_file} ]; do :; done; {SERVE}", name="second")

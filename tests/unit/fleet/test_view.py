@@ -146,6 +146,24 @@ def test_requests_are_accepted_for_a_while_after_the_last_worker(view: FleetView
         view.route(GRACE_S + 1, interface(), Hints(""))
 
 
+@pytest.mark.parametrize("on_demand", ["ocr", "*"])
+def test_requests_for_an_ability_on_demand_are_accepted_however_long_no_worker_was_there(
+    on_demand: str,
+) -> None:
+    view = FleetView(GRACE_S, 0.0, (on_demand,))
+
+    assert view.route(100 * GRACE_S, interface(), Hints("T4G16")).queue == "ocr.T4G16"
+    view.observe_failures(0, {b"ocr": Failure("no model", 0).encode()})
+    assert view.route(100 * GRACE_S, interface(), Hints("")).queue == "ocr.any"
+
+
+def test_another_ability_on_demand_changes_nothing() -> None:
+    view = FleetView(GRACE_S, 0.0, ("echo",))
+
+    with pytest.raises(UnservedError):
+        view.route(GRACE_S + 1, interface(), Hints(""))
+
+
 def test_requests_are_accepted_for_a_while_after_the_own_start(view: FleetView) -> None:
     assert view.route(GRACE_S, interface(), Hints("T4G16")).queue == "ocr.T4G16"
     with pytest.raises(UnservedError):
