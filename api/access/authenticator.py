@@ -10,7 +10,8 @@ from api.access.replays import Replays
 from api.http.heads import Headers
 from athena.errors import CredentialsError
 from athena.plain_text import plain_line
-from athena.protocol.signature import MAX_SKEW_S, date_text, mac_of, read_date
+from athena.protocol.signature import MAX_SKEW_S, date_text, read_date, read_digest
+from athena.protocol.signing_key import SigningKey
 from athena.setting_values import DIGEST_ONLY, NO_SIGNATURE, HostPattern
 from athena.settings import Settings
 
@@ -21,7 +22,7 @@ _MAX_PROVEN = 2048
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 #: What the signature of an unknown key is compared with: it takes as long as that of a known one.
-_NOBODY = b"\0" * 32
+_NOBODY = SigningKey(b"\0" * 32)
 
 
 class Proven(NamedTuple):
@@ -115,42 +116,44 @@ class Authenticator:
         claim = read_claim(method, target, parts)
         if claim is None:
             raise CredentialsError("send a key: Authorization: Bearer <key>, or a signature")
+        digest = read_digest(claim.digest) if claim.signature.covers_body else None
         # First what an honest caller may have wrong, and what tells a stranger nothing of keys.
-        self._check_form(method, claim)
+        self._check_form(method, digest)
         date_s = read_date(claim.date)
         _check_skew(date_s, now_s)
         self._check_host(claim, parts)
         caller = self._caller_of(claim)
         caller.key.check(now_s)
         first_s = self._replays.admit(claim.signature.mac, date_s, now_s)
-        return _Signed(Proven(caller, claim.target, claim.digest), date_s, first_s)
+        return _Signed(Proven(caller, claim.target, digest), date_s, first_s)
 
-    def _check_form(self, method: str, claim: Claim) -> None:
+    def _check_form(self, method: str, digest: bytes | None) -> None:
         if self._signatures == NO_SIGNATURE:
             raise CredentialsError("signatures are not taken here; send Authorization: Bearer <key>")
-        if self._signatures == DIGEST_ONLY and method in _WITH_BODY and claim.digest is None:
+        if self._signatures == DIGEST_ONLY and method in _WITH_BODY and digest is None:
             raise CredentialsError(
                 'the signature has to cover the body: headers="host date request-line digest"'
             )
 
     def _check_host(self, claim: Claim, parts: Parts) -> None:
-        signed, asked = host_name(claim.host), host_name(parts.get(b"host", b"").decode("latin-1"))
+        host = claim.hosts[0]
+        signed, asked = host_name(host), host_name(parts.get(b"host", b"").decode("latin-1"))
         if signed == asked or any(alias.allows(signed, 0, 0) for alias in self._aliases):
             return
         raise CredentialsError(
-            f"the signature is for host {plain_line(claim.host, 100)!r}, and the request came to "
+            f"the signature is for host {plain_line(host, 100)!r}, and the request came to "
             f"{plain_line(asked, 100)!r}; sign the name of the URL, or have the operator list it in "
             "ATHENA_ALLOWED_HOSTS"
         )
 
     def _caller_of(self, claim: Claim) -> Caller:
         caller = self._book.of_signature(claim.signature.api_key)
-        secret = caller.secret if caller is not None and caller.secret else _NOBODY
-        texts = [lines.text(claim.signature.names) for lines in claim.lines]
-        # All of them, whichever fits.
-        fits = [hmac.compare_digest(mac_of(secret, text), claim.signature.mac) for text in texts]
-        if caller is None or not caller.secret or not any(fits):
-            shown = plain_line(texts[0].replace("\n", " | "), 500)
+        key = caller.secret if caller is not None and caller.secret else _NOBODY
+        mac = claim.signature.mac
+        # Whoever has the secret wrong waits for all of them, as does whoever names a key that is not there.
+        is_signed = any(hmac.compare_digest(key.mac(text), mac) for text in claim.texts())
+        if caller is None or not caller.secret or not is_signed:
+            shown = plain_line(next(claim.texts()).replace("\n", " | "), 500)
             raise CredentialsError(
                 "there is no such api_key, it cannot sign, or its secret has not signed this text "
                 f"(lines are divided by '|' here): {shown}"

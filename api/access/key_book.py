@@ -7,6 +7,7 @@ from typing import NamedTuple
 from athena.access.apps import App, Key, hash_of
 from athena.access.scopes import Role, Scopes
 from athena.errors import CredentialsError, StoreError
+from athena.protocol.signing_key import SigningKey
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Caller(NamedTuple):
     app_id: str
     scopes: Scopes
     key: Key
-    secret: bytes | None
+    secret: SigningKey | None
 
     def sees(self, app_id: str) -> bool:
         """Whether the jobs of an application exist for them."""
@@ -62,7 +63,7 @@ class KeyBook:
     def replace(self, apps: Iterable[App], opened: Opener) -> None:
         """Knows these applications from now on, and no others."""
         self._enter(
-            Caller(app.app_id, app.scopes, key, secret.encode() if secret else None)
+            Caller(app.app_id, app.scopes, key, SigningKey(secret.encode()) if secret else None)
             for app in apps
             for key in app.keys
             for secret in (opened(key),)

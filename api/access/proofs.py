@@ -1,5 +1,7 @@
 """What the head of a request says of its signature, in the query or in headers."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from api.http.heads import Headers
@@ -8,7 +10,6 @@ from athena.protocol.signature import (
     Lines,
     Signature,
     read_authorization,
-    read_digest,
     read_query_authorization,
     request_lines,
     split_target,
@@ -24,19 +25,26 @@ class Claim(NamedTuple):
     """What is to be proven.
 
     Attributes:
-        lines: what may have been signed; the original's clients differ.
-        host: whom the caller wanted to ask.
+        method: of the request.
+        hosts: as they may have been signed; the first is whom the caller wanted to ask.
         date: as it was sent.
         target: of the request, without the signature.
-        digest: the body's, 32 bytes; None where none is signed.
+        digest: the body's, as it was sent; "" where none is signed.
     """
 
     signature: Signature
-    lines: tuple[Lines, ...]
-    host: str
+    method: str
+    hosts: tuple[str, ...]
     date: str
     target: str
-    digest: bytes | None
+    digest: str = ""
+
+    def texts(self) -> Iterator[str]:
+        """Yields what may have been signed: clients differ in host and target."""
+        names = self.signature.names
+        for host in self.hosts:
+            for line in request_lines(self.method, self.target):
+                yield Lines(host, self.date, line, self.digest).text(names)
 
 
 def parts_of(headers: Headers) -> Parts:
@@ -68,28 +76,23 @@ def read_claim(method: str, target: str, parts: Parts) -> Claim | None:
         signature = read_query_authorization(members["authorization"])
         if signature.covers_body:
             raise CredentialsError("a digest is signed in headers, not in the query")
-        lines = _lines(method, rest, [members["host"]], members["date"], "")
-        return Claim(signature, lines, members["host"], members["date"], rest, None)
+        return Claim(signature, method, (members["host"],), members["date"], rest)
     if not authorization:
         return None
     signature = read_authorization(authorization)
-    host, date = _text(parts, b"host"), _text(parts, b"date")
-    digest = _text(parts, b"digest") if signature.covers_body else ""
+    host = _text(parts, b"host")
+    name = host_name(host)
     # Some sign the Host header as it is, some the name alone.
-    hosts = list(dict.fromkeys((host, host_name(host))))
-    found = read_digest(digest) if signature.covers_body else None
-    return Claim(signature, _lines(method, rest, hosts, date, digest), host, date, rest, found)
+    hosts = (host, name) if name != host else (host,)
+    digest = _text(parts, b"digest") if signature.covers_body else ""
+    return Claim(signature, method, hosts, _text(parts, b"date"), rest, digest)
 
 
+@lru_cache(maxsize=64)
 def host_name(host: str) -> str:
     """Returns a host in small letters, without its port."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdigit() else host).strip("[]").lower()
-
-
-def _lines(method: str, target: str, hosts: list[str], date: str, digest: str) -> tuple[Lines, ...]:
-    asked = request_lines(method, target)
-    return tuple(Lines(host, date, line, digest) for host in hosts for line in asked)
 
 
 def _text(parts: Parts, name: bytes) -> str:

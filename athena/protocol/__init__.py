@@ -14,6 +14,7 @@ quick_check: a fast yes to ordinary requests
 references: inputs that a request names by URL
 schema: marshmallow schemas of the envelope
 signature: what signs a request, and how it is read
+signing_key: a secret, ready to sign
 sniffing: kinds of pictures and sounds, by their first bytes
 uploads: requests that come as files
 widths: limits on how wide and deep a request may be

@@ -11,11 +11,10 @@ to sign has a line for each name that `headers` lists:
 """
 
 import base64
-import binascii
 import hashlib
-import hmac
 import re
 import time
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
@@ -24,6 +23,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
 
 from athena.errors import CredentialsError
+from athena.protocol.signing_key import SigningKey
 
 _AUTHORIZATION = "authorization"
 
@@ -33,6 +33,9 @@ QUERY_MEMBERS = ("host", "date", _AUTHORIZATION)
 #: What has to be signed, whichever names a caller lists; `digest` may be beside it.
 REQUIRED = ("host", "date", "request-line")
 DIGEST = "digest"
+WITH_DIGEST = (*REQUIRED, DIGEST)
+
+_MAC_BYTES = hashlib.sha256().digest_size
 
 ALGORITHM = "hmac-sha256"
 
@@ -136,11 +139,11 @@ def _members(text: str) -> dict[str, str]:
 
 def _mac(text: str) -> bytes:
     try:
-        mac = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        mac = a2b_base64(text)
+    except ValueError:
         mac = b""
     # A second spelling of the same bytes would be a second signature to whoever remembers them.
-    if len(mac) != hashlib.sha256().digest_size or base64.b64encode(mac).decode() != text:
+    if len(mac) != _MAC_BYTES or b2a_base64(mac, newline=False) != text.encode():
         raise CredentialsError("signature must be the base64 of 32 bytes")
     return mac
 
@@ -163,6 +166,8 @@ class Lines(NamedTuple):
         """Returns the string to sign."""
         if names == REQUIRED:
             return f"host: {self.host}\ndate: {self.date}\n{self.request_line}"
+        if names == WITH_DIGEST:
+            return f"host: {self.host}\ndate: {self.date}\n{self.request_line}\ndigest: {self.digest}"
         lines = {
             "host": f"host: {self.host}",
             "date": f"date: {self.date}",
@@ -172,11 +177,6 @@ class Lines(NamedTuple):
         return "\n".join(lines[name] for name in names)
 
 
-def mac_of(secret: bytes, text: str) -> bytes:
-    """Returns the 32 bytes that sign a text."""
-    return hmac.digest(secret, text.encode("utf-8", "surrogateescape"), "sha256")
-
-
 def request_lines(method: str, target: str) -> list[str]:
     """Returns what a caller may have signed as the request line: the path alone, or what was asked of it too.
 
@@ -184,9 +184,9 @@ def request_lines(method: str, target: str) -> list[str]:
         method: as `POST`.
         target: the path and query, without the members of the signature.
     """
+    whole = f"{method} {target} HTTP/1.1"
     path, has_query, _ = target.partition("?")
-    targets = (path, target) if has_query else (path,)
-    return [f"{method} {signed} HTTP/1.1" for signed in targets]
+    return [f"{method} {path} HTTP/1.1", whole] if has_query else [whole]
 
 
 def split_target(target: str) -> tuple[str, Mapping[str, str]]:
@@ -194,6 +194,9 @@ def split_target(target: str) -> tuple[str, Mapping[str, str]]:
 
     Members that are named twice are all kept in the target: then it carries no signature.
     """
+    # Most have none; the rest takes as long as all else that is read of a signature.
+    if "authorization=" not in target:
+        return target, {}
     path, _, query = target.partition("?")
     found: dict[str, str] = {}
     rest = []
@@ -247,10 +250,11 @@ def read_digest(text: str) -> bytes:
     """
     scheme, _, value = text.partition("=")
     try:
-        digest = base64.b64decode(value, validate=True)
+        digest = a2b_base64(value)
     except ValueError:
         digest = b""
-    if scheme.lower() != _DIGEST_SCHEME or len(digest) != hashlib.sha256().digest_size:
+    is_exact = len(digest) == _MAC_BYTES and b2a_base64(digest, newline=False) == value.encode()
+    if not is_exact or scheme.lower() != _DIGEST_SCHEME:
         raise CredentialsError("Digest must be SHA-256=<base64 of the body's hash>")
     return digest
 
@@ -290,7 +294,7 @@ def signed_headers(
     target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     date = date_text(time.time() if now_s is None else now_s)
     lines = Lines(parts.netloc, date, request_lines(method, target)[-1], digest_of(body))
-    members = _authorization(api_key, secret, lines, (*REQUIRED, DIGEST))
+    members = _authorization(api_key, secret, lines, WITH_DIGEST)
     return {
         "Host": lines.host,
         "Date": lines.date,
@@ -301,5 +305,5 @@ def signed_headers(
 
 def _authorization(api_key: str, secret: str, lines: Lines, names: Iterable[str]) -> str:
     names = tuple(names)
-    mac = base64.b64encode(mac_of(secret.encode(), lines.text(names))).decode()
+    mac = base64.b64encode(SigningKey(secret.encode()).mac(lines.text(names))).decode()
     return f'api_key="{api_key}", algorithm="{ALGORITHM}", headers="{" ".join(names)}", signature="{mac}"'

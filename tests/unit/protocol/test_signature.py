@@ -10,7 +10,6 @@ from athena.errors import CredentialsError
 from athena.protocol.signature import (
     Lines,
     digest_of,
-    mac_of,
     read_authorization,
     read_date,
     read_digest,
@@ -20,6 +19,7 @@ from athena.protocol.signature import (
     signed_url,
     split_target,
 )
+from athena.protocol.signing_key import SigningKey
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0"
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -54,7 +54,7 @@ def test_members_are_read_in_every_spelling(text: str) -> None:
     assert signature.names == ("host", "date", "request-line")
     assert not signature.covers_body
     lines = Lines("api.example.com", DATE, "POST /v1/private/ocr HTTP/1.1")
-    assert signature.mac == mac_of(SECRET.encode(), lines.text(signature.names))
+    assert signature.mac == SigningKey(SECRET.encode()).mac(lines.text(signature.names))
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_signed_headers_sign_the_body() -> None:
     signature = read_authorization(headers["Authorization"])
     lines = Lines("a.b:1", DATE, "POST /x?y=1 HTTP/1.1", digest_of(b"body"))
     assert signature.covers_body
-    assert signature.mac == mac_of(SECRET.encode(), lines.text(signature.names))
+    assert signature.mac == SigningKey(SECRET.encode()).mac(lines.text(signature.names))
