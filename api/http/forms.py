@@ -39,6 +39,9 @@ _MAX_HEAD_BYTES, _MAX_HEADS_BYTES = 8192, 262_144
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\r\r|\n\n")
 
+#: Bytes that a form's parser reads at once.
+_PIECE_BYTES = 65_536
+
 
 def check_media_type(request: Request) -> None:
     """Refuses a body of a kind that is not known, before it is read.
@@ -116,14 +119,17 @@ def _parse_form(
     request: Request, raw: bytes
 ) -> tuple[Iterable[tuple[str, str]], Iterable[tuple[str, FileStorage]]]:
     boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
-    # The body was bounded when it was read and is in memory; werkzeug would write large parts to files.
-    parser = MultiPartParser(
-        stream_factory=lambda *_, **__: BytesIO(), max_form_memory_size=None, max_form_parts=_MAX_PARTS
-    )
     try:
         if not boundary:
             raise ValueError("the content-type names no boundary")
         _check_heads(raw, b"--" + boundary)
+        # The body was bounded when it was read and is in memory; werkzeug would write large parts to files.
+        parser = MultiPartParser(
+            stream_factory=lambda *_, **__: BytesIO(),
+            max_form_memory_size=None,
+            max_form_parts=_MAX_PARTS,
+            buffer_size=_piece_bytes(raw, b"--" + boundary),
+        )
         form, files = parser.parse(BytesIO(raw), boundary, len(raw))
     except (ValueError, HTTPException) as error:
         detail = f"is not {FORM}: {getattr(error, 'description', None) or error}"
@@ -153,6 +159,17 @@ def _check_heads(raw: bytes, delimiter: bytes) -> None:
                     f"a part's headers may have {_MAX_HEAD_BYTES} bytes, and all together {_MAX_HEADS_BYTES}"
                 )
         at = raw.find(delimiter, start)
+
+
+def _piece_bytes(raw: bytes, delimiter: bytes) -> int:
+    """Returns the size of pieces of which none ends in the last byte of the closing delimiter.
+
+    Where one does, werkzeug 3.1.9 adds a byte to the data before it (pallets/werkzeug#3285).
+    """
+    closing = re.search(rb"[\r\n]" + re.escape(delimiter) + rb"--", raw)
+    if closing is None or (closing.end() - 1) % _PIECE_BYTES:
+        return _PIECE_BYTES
+    return _PIECE_BYTES - 1
 
 
 def _upload(name: str, file: FileStorage) -> Upload:

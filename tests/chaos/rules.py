@@ -5,11 +5,11 @@ what was left in the end with `docs/reliability.md`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from tests.chaos.story import FINAL, ON_ITS_WAY_S, Job, Seen, Story
+from tests.chaos.story import FINAL, ON_ITS_WAY_S, Job, Run, Seen, Story
 
 Rule = Callable[[Story], Iterator[str]]
 
@@ -170,7 +170,9 @@ def _deaths_under(story: Story, job: Job) -> int:
     """Returns how many deaths of workers a job may have been charged with."""
     # A worker whose host is cut off counts as dead, though its run comes to an end.
     cut_short = [
-        run for run in job.runs if run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s)
+        run
+        for run in _runs_of(story, job)
+        if run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s)
     ]
     if not cut_short or job.end is None:
         return len(cut_short)
@@ -183,6 +185,14 @@ def _deaths_under(story: Story, job: Job) -> int:
         not any(span.overlaps(run.began_s, run.ended_s or run.began_s) for run in cut_short)
         for span in unseen
     )
+
+
+def _runs_of(story: Story, job: Job) -> Sequence[Run]:
+    """Returns a job's runs; those of a retry are written down under the name of the job it repeats."""
+    first = story.jobs.get(job.retries)
+    if first is None:
+        return job.runs
+    return [run for run in first.runs if job.seen and run.began_s >= job.seen[0].sent_s]
 
 
 def calls_are_answered(story: Story) -> Iterator[str]:

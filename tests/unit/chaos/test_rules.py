@@ -261,6 +261,18 @@ def test_worker_may_die_under_a_job_before_it_writes_down_that_it_began(
     assert ("ends_are_wanted" not in broken_rules(spoiled(begun_by_nobody))) == is_excused
 
 
+@pytest.mark.parametrize("pids", [(12, 12, 12), (12, 12, 11), (12, 12)])
+def test_retry_may_die_in_runs_that_are_written_down_under_the_name_it_repeats(pids: tuple[int, ...]) -> None:
+    def poisoned(forge: Forge) -> None:
+        line_of(forge.lines, "final", job="again").update(state="poisoned", took_s=1)
+        for number, pid in enumerate(pids):
+            forge.run(
+                10.5 + number / 10, None if pid == 12 else 10.6 + number / 10, "broken", f"r6{number}", pid
+            )
+
+    assert ("ends_are_wanted" not in broken_rules(spoiled(poisoned))) == (pids == (12, 12, 12))
+
+
 def test_task_that_is_published_is_answered_by_nobody() -> None:
     def published(forge: Forge) -> None:
         forge.want(2, "foreign")
