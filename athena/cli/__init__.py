@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from athena import __version__, probe
 from athena.cli import parts, serve
-from athena.cli.author import check, create, example, pack, run, schema
+from athena.cli.author import check, create, example, export, pack, run, schema
 from athena.cli.observe import config, doctor, top
 from athena.cli.operate import (
     abilities,
@@ -34,6 +34,7 @@ MODULES = (
     run,
     schema,
     pack,
+    export,
     plan,
     example,
     jobs,

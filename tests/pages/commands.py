@@ -29,6 +29,7 @@ EXAMPLES = {
     "run": "athena run abilities/mmocr --input data=@abilities/mmocr/picture.jpg",
     "schema": "athena schema abilities/echo --format openapi",
     "pack": "athena pack abilities/echo --out echo.tar.gz",
+    "export": "athena export abilities/mmocr --type T4G16 --type cpu --images registry.example/ai/ --scale 4",
     "plan": "athena plan --ability abilities/mmocr",
     "example": "athena example echo",
     "jobs ls": "athena jobs ls --service echo --state failed",
