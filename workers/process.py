@@ -17,7 +17,7 @@ from athena.errors import AthenaError
 from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport, read_shared
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
-from athena.plain_text import one_line
+from athena.plain_text import MAX_VALUE_CHARS, one_line, plain_line
 from athena.runtime.garbage import keep_what_is_loaded
 from athena.sdk import device, job
 from athena.settings import Settings, from_env
@@ -79,7 +79,7 @@ class WorkerProcess:
         self._collector = make_otlp(settings.otlp_endpoint, "worker", launch.name)
         self._loop = CeleryLoop(address, settings, self._report_ready)
         payloads = Payloads(address, settings.redis_timeout_s)
-        self._inference = Inference(self._ability, payloads.read)
+        self._inference = Inference(self._ability, payloads.read, self._tell_unbatched)
         options = self._ability.worker
         self._board = ProgressBoard(launch.progress_fd, options.concurrency, options.max_batch)
         self._batcher = Batcher(
@@ -143,6 +143,10 @@ class WorkerProcess:
         if breakage is not None:
             report = WorkerReport(False, breakage.reason, is_broken=True, blamed=breakage.blamed)
             report.send(self._launch.status_fd)
+
+    def _tell_unbatched(self, reason: str) -> None:
+        """Tells the supervisor, and so operators, that this process runs no more batches."""
+        WorkerReport(ready=True, unbatched=plain_line(reason, MAX_VALUE_CHARS)).send(self._launch.status_fd)
 
     def _session(self, entry: WorkerEntry) -> WorkerSession:
         settings, options = self._settings, self._ability.worker

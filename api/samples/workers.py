@@ -14,6 +14,7 @@ from athena.telemetry.metrics import (
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
     WORKER_STATE,
+    WORKER_UNBATCHED,
     WORKERS_EXPECTED,
     WORKERS_SERVING,
     Sample,
@@ -110,6 +111,7 @@ def worker_samples(crew: Crew) -> Iterator[Sample]:
         yield Sample(WORKER_SLOTS, labels, entry.slots)
         yield Sample(WORKER_SLOTS_BUSY, labels, state.held_jobs)
         yield Sample(WORKER_BROKEN, labels, 0)
+        yield Sample(WORKER_UNBATCHED, labels, int(status is not None and bool(status.unbatched)))
     for name, status in _absent(crew):
         labels = (name, status.service_id, status.gpu_type, status.gpu_id)
         shown = LOST if name in crew.lost else status.state

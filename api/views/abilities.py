@@ -12,6 +12,7 @@ from api.gateway.gateway import Gateway, no_service
 from api.http.answers import json_response
 from api.http.asgi import SCOPE
 from athena.fleet.canary import CANARY_FAILING
+from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.queues import known_queues, queue_waits
 from athena.protocol.interface import Interface
 
@@ -66,6 +67,15 @@ class Abilities:
         report = self._gateway.canaries.report(interface.service_id)
         return report.describe() if report is not None else None
 
+    def _worker(self, worker: WorkerEntry) -> dict[str, Any]:
+        unbatched = self._gateway.watch.fleet.unbatched.get(worker.name)
+        return {
+            "name": worker.name,
+            "gpu_type": worker.gpu_type,
+            "slots": worker.slots,
+            "unbatched": unbatched,
+        }
+
     def _reason(self, service_id: str) -> str | None:
         failure = self._gateway.watch.fleet.failure_reason(service_id)
         return failure or (CANARY_FAILING if service_id in self._gateway.canaries.failing else None)
@@ -82,10 +92,7 @@ class Abilities:
             "url": f"{self._gateway.settings.url_prefix}/v1/private/{interface.service_id}",
             "gpu_types": list(interface.gpu_types),
             "fallback": interface.fallback,
-            "workers": [
-                {"name": worker.name, "gpu_type": worker.gpu_type, "slots": worker.slots}
-                for worker in workers
-            ],
+            "workers": [self._worker(worker) for worker in workers],
             "failure": self._gateway.watch.fleet.failures.get(interface.service_id),
             "waiting": await self._gateway.operate(queue_waits(queues)),
             "reason": self._reason(interface.service_id),

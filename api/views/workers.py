@@ -61,12 +61,18 @@ def _worker(state: WorkerState, is_alive: bool, told: dict[str, WorkerStatus]) -
         "model_loaded": True,
         "slots": entry.slots,
         "slots_busy": state.held_jobs,
+        "unbatched": (status.unbatched or None) if status else None,
         "order": state.order or None,
     }
 
 
 def _absent(status: WorkerStatus) -> dict[str, Any]:
-    return {**asdict(status), "gpu_id": status.gpu_id or None, "model_loaded": False}
+    return {
+        **asdict(status),
+        "gpu_id": status.gpu_id or None,
+        "unbatched": status.unbatched or None,
+        "model_loaded": False,
+    }
 
 
 def _host(report: HostReport) -> dict[str, Any]:

@@ -29,6 +29,7 @@ RENEWED = frozenset(
         "worker.slots",
         "worker.max_batch",
         "worker.max_wait_ms",
+        "worker.batch_tolerance",
         "worker.concurrency",
         "worker.max_jobs",
         "worker.max_memory_mb",

@@ -55,11 +55,16 @@ class GpuOptions:
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """Table `[worker]`: how one worker process runs jobs."""
+    """Table `[worker]`: how one worker process runs jobs.
+
+    Attributes:
+        batch_tolerance: by how much an answer may differ in a batch, as `athena check` measures it.
+    """
 
     slots: int = 4
     max_batch: int = 1
     max_wait_ms: float = 0
+    batch_tolerance: float = 0.01
     concurrency: int = 1
     max_jobs: int = 0
     max_memory_mb: int = 0

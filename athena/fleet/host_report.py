@@ -19,13 +19,19 @@ BROKEN = "broken"
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """One worker; `state` is loading, serving, stopping, drained, broken or down."""
+    """One worker.
+
+    Attributes:
+        state: loading, serving, stopping, drained, broken or down.
+        unbatched: why it runs each job in a call of its own although it could batch; "" if it does not.
+    """
 
     name: str
     service_id: str
     gpu_type: str
     gpu_id: str
     state: str
+    unbatched: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,10 @@ class HostReport:
 
     def encode(self) -> bytes:
         """Returns the report as JSON."""
-        return orjson.dumps(asdict(self))
+        document = asdict(self)
+        # Left out where it says nothing: so observers see at a glance whether it is there.
+        document["workers"] = [_without_empty(item, "unbatched") for item in document["workers"]]
+        return orjson.dumps(document)
 
     @classmethod
     def decode(cls, raw: bytes) -> "HostReport":
@@ -79,12 +88,25 @@ def loading_workers(raw: bytes, wall_clock_s: float) -> tuple[WorkerStatus, ...]
 
     Observers read all reports every few seconds, so this looks at no more than it must.
     """
-    if LOADING.encode() not in raw:
+    return tuple(item for item in _told(raw, wall_clock_s, LOADING.encode()) if item.state == LOADING)
+
+
+def unbatched_workers(raw: bytes, wall_clock_s: float) -> tuple[WorkerStatus, ...]:
+    """Returns the workers that run no more batches, likewise."""
+    return tuple(item for item in _told(raw, wall_clock_s, b'"unbatched"') if item.unbatched)
+
+
+def _told(raw: bytes, wall_clock_s: float, mark: bytes) -> tuple[WorkerStatus, ...]:
+    """Returns the workers of a report, if it holds the mark and is not stale."""
+    if mark not in raw:
         return ()
     document = orjson.loads(raw)
-    if wall_clock_s - document["told_ms"] / 1000 > STALE_AFTER_S:
-        return ()
-    return tuple(status for status in _statuses(document) if status.state == LOADING)
+    is_stale = wall_clock_s - document["told_ms"] / 1000 > STALE_AFTER_S
+    return () if is_stale else _statuses(document)
+
+
+def _without_empty(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != name or value}
 
 
 def _statuses(document: dict[str, Any]) -> tuple[WorkerStatus, ...]:

@@ -88,16 +88,21 @@ class WorkerReport:
     Attributes:
         is_broken: whether it served, and its process is broken.
         blamed: the jobs that broke it.
+        unbatched: why it runs no more batches; "" while it does.
     """
 
     ready: bool
     detail: str = ""
     is_broken: bool = False
     blamed: tuple[str, ...] = ()
+    unbatched: str = ""
 
     def send(self, fd: int) -> None:
         """Writes the report."""
         report = {**asdict(self), "detail": plain_lines(self.detail, MAX_CHARS)}
+        # A supervisor of the version before knows no such member.
+        if not self.unbatched:
+            report.pop("unbatched")
         with open(fd, "wb", closefd=False) as pipe:
             pipe.write(orjson.dumps(report) + b"\n")
 

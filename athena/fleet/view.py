@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from athena.errors import UnservedError
-from athena.fleet.host_report import loading_workers
+from athena.fleet.host_report import loading_workers, unbatched_workers
 from athena.fleet.registry import readable
 from athena.fleet.routing import (
     Hints,
@@ -91,12 +91,14 @@ class FleetView:
         interfaces: service_id -> interface, of all abilities that were registered and not forgotten.
         failures: service_id -> why its worker does not start, or does not serve any more, in one line.
         broken: the abilities of these whose workers did serve, and were found broken.
+        unbatched: worker -> why it runs each job in a call of its own although it could batch.
     """
 
     def __init__(self, unserved_grace_s: float, now_s: float, on_demand: Collection[str] = ()) -> None:
         self.interfaces: dict[str, Interface] = {}
         self.failures: dict[str, str] = {}
         self.broken: set[str] = set()
+        self.unbatched: dict[str, str] = {}
         #: Forgotten ones: a gateway that had not heard of it yet may have accepted jobs.
         self._retired: dict[str, Interface] = {}
         self._grace_s = unserved_grace_s
@@ -162,7 +164,15 @@ class FleetView:
             }
 
     def observe_hosts(self, wall_clock_s: float, reports: Mapping[bytes, bytes]) -> None:
-        """Takes in which workers are about to serve, each of an ability on a type and perhaps a GPU."""
+        """Takes in which workers run no more batches, and which are about to serve.
+
+        Each of these is of an ability, on a type and perhaps a GPU.
+        """
+        self.unbatched = {
+            status.name: status.unbatched
+            for _, statuses in readable(reports, lambda raw: unbatched_workers(raw, wall_clock_s))
+            for status in statuses
+        }
         self._loading = {}
         for _, statuses in readable(reports, lambda raw: loading_workers(raw, wall_clock_s)):
             for status in statuses:

@@ -73,6 +73,8 @@ class WorkerChild(Child):
         self._ability_fd = -1
         self._status_read = self._status_write = -1
         self._status_text = b""
+        #: Why its process runs no more batches.
+        self._unbatched = ""
         self._suspicion: Verdict | None = None
         self._suspected_s = 0.0
         self._verdict: Verdict | None = None
@@ -122,6 +124,7 @@ class WorkerChild(Child):
             gpu_type=self.placement.gpu_type,
             gpu_id=self.placement.gpu_id,
             state=self._state(),
+            unbatched=self._unbatched if self.is_ready else "",
         )
 
     def _state(self) -> str:
@@ -158,7 +161,7 @@ class WorkerChild(Child):
         self._suspicion = self._verdict = self._breakage = None
         self._canceled_s = {}
         self._has_reported = self._is_registered = self._has_served = False
-        self._status_text = b""
+        self._status_text, self._unbatched = b"", ""
         # A new one for each process: its size is that of this ability, and calls of the last must not count.
         self._board.close()
         self._board = self._make_board()
@@ -184,6 +187,7 @@ class WorkerChild(Child):
             self._keeper.forget_failure(self.ability.service_id)
         self._was_broken = False
         self._has_served = True
+        self._unbatched = self._last_report().unbatched
         load_s = time.monotonic() - self.started_s
         self._keeper.tell_load(self.ability.service_id, self.placement.gpu_type, load_s)
         return True
@@ -198,7 +202,9 @@ class WorkerChild(Child):
         return self.is_running
 
     def on_tick(self, now_s: float) -> None:
-        """Kills a process that does what it must not, or nothing at all."""
+        """Hears what a process says of itself; kills one that does what it must not, or nothing at all."""
+        if self.is_ready and self._read_status():
+            self._unbatched = self._last_report().unbatched
         if self._verdict is None and not self.is_stopping:
             self._verdict = self._look_twice(now_s)
             if self._verdict is not None:
@@ -269,10 +275,8 @@ class WorkerChild(Child):
 
     def _note_breakage(self) -> None:
         """Reads what a process that has ended said last, and tells callers if it was broken."""
-        # The last whole line: a process that was killed may have left half of one behind it.
-        line = self._status_text.rpartition(b"\n")[0].rpartition(b"\n")[2]
-        report = WorkerReport.decode(line) if line else None
-        if report is not None and report.is_broken:
+        report = self._last_report()
+        if report.is_broken:
             self._breakage, self._was_broken = report, True
             logger.error("%s was broken; its jobs run again: %s", self.name, report.detail)
             self._keeper.tell_failure(self.ability.service_id, report.detail, is_broken=True)
@@ -287,11 +291,23 @@ class WorkerChild(Child):
     def _make_board(self) -> ProgressBoard:
         return ProgressBoard.create(self.ability.worker.concurrency, self.ability.worker.max_batch)
 
-    def _read_report(self) -> WorkerReport | None:
+    def _read_status(self) -> bool:
+        """Takes in what the process has reported since; returns whether that was anything."""
         try:
-            self._status_text += os.read(self._status_read, 65536)
+            told = os.read(self._status_read, 65536)
         except BlockingIOError:
-            return None
+            return False
+        self._status_text += told
+        return bool(told)
+
+    def _last_report(self) -> WorkerReport:
+        # The last whole line: a process that was killed may have left half of one behind it.
+        line = self._status_text.rpartition(b"\n")[0].rpartition(b"\n")[2]
+        return WorkerReport.decode(line) if line else WorkerReport(ready=False)
+
+    def _read_report(self) -> WorkerReport | None:
+        # At its end there is nothing new to read, and what was read before still counts.
+        self._read_status()
         line, newline, _ = self._status_text.partition(b"\n")
         if not newline:
             return None

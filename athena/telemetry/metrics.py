@@ -143,6 +143,11 @@ WORKER_BROKEN = Metric(
     _WORKER,
     "1 if its last process was found broken and none serves in its place, else 0",
 )
+WORKER_UNBATCHED = Metric(
+    "athena_worker_unbatched",
+    _WORKER,
+    "1 if its process runs each job in a call of its own because its batches failed, else 0",
+)
 WORKER_BREAKS = Metric(
     "athena_worker_breaks_total", _ABILITY, "worker processes that were found broken and replaced"
 )
@@ -244,6 +249,7 @@ METRICS = (
     WORKER_SLOTS,
     WORKER_SLOTS_BUSY,
     WORKER_BROKEN,
+    WORKER_UNBATCHED,
     WORKER_BREAKS,
     WORKER_EXITS,
     HTTP_REQUESTS,

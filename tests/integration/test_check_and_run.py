@@ -11,6 +11,7 @@ from athena import cli
 ROOT = Path(__file__).resolve().parents[2]
 ECHO = ROOT / "abilities" / "echo"
 MMOCR = ROOT / "abilities" / "mmocr"
+DIGITS = ROOT / "examples" / "digits"
 V1_STYLE = ROOT / "tests" / "abilities" / "v1_style"
 
 HEAD = """\
@@ -65,14 +66,16 @@ def found(report: Any) -> dict[str, Any]:
     return {item["rule"]: item for item in report["findings"]}
 
 
-@pytest.mark.parametrize("path", [ECHO, MMOCR], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [ECHO, MMOCR, DIGITS], ids=lambda path: path.name)
 def test_shipped_abilities_are_without_findings(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, report = check(path, capsys)
 
     assert status == 0
     assert report["findings"] == []
     steps = {item["step"]: item for item in report["steps"]}
-    assert list(steps) == ["import", "wrapperInit", "first answer", "next answers", "wrapperFini"]
+    batches = [] if path is ECHO else ["batches"]
+    names = ["import", "wrapperInit", "first answer", "next answers", *batches, "wrapperFini"]
+    assert list(steps) == names
     assert all(item["seconds"] >= 0 for item in steps.values())
     assert report["outputs"][0]["bytes"] > 0
 

@@ -64,6 +64,8 @@ MEANING = {
     "worker.slots": "jobs that a worker holds at once, running and waiting",
     "worker.max_batch": "jobs that one inference call takes together",
     "worker.max_wait_ms": "how long an inference call waits for its batch to fill",
+    "worker.batch_tolerance": "by how much of its largest number an answer in a batch may differ from the answer to "
+    "the same request alone; `athena check` measures it",
     "worker.concurrency": "inference threads; above 1 only for wrappers that mostly wait",
     "worker.max_jobs": "so many jobs, and the worker is replaced by a fresh one; 0 for no limit",
     "worker.max_memory_mb": "with so much resident memory, the worker is replaced; 0 for no limit",

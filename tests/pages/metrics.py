@@ -65,6 +65,7 @@ QUESTIONS = """\
 | How many jobs share a call? | `rate(athena_batch_size_sum[10m]) / rate(athena_batch_size_count[10m])` |
 | Why do worker processes end? | `sum by (service_id, cause) (increase(athena_worker_exits_total[1h])) > 0` |
 | Which worker cannot answer any more? | `athena_worker_broken == 1` |
+| Which worker has given its batches up? | `athena_worker_unbatched == 1` |
 | Which ability breaks its processes? | `sum by (service_id) (increase(athena_worker_breaks_total[1h])) > 0` |
 | Which ability does not answer its example? | `athena_canary_ok == 0` |
 | Which GPU is bad? | `athena_gpu_healthy == 0` |

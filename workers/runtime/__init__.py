@@ -1,6 +1,7 @@
 """Where the wrapper is called.
 
 async_results: results that come by callback
+batch_trust: whether batches can be relied on
 binding: calls methods as their signatures want
 dispatcher: one call, and its outputs or its error
 event_loops: asyncio for wrappers

@@ -9,6 +9,7 @@ from athena.plain_text import class_name, one_line, text_of
 from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from workers.runtime.async_results import AsyncResults
+from workers.runtime.batch_trust import BatchFault, BatchTrust
 from workers.runtime.binding import Binding
 from workers.runtime.event_loops import called_plainly
 from workers.runtime.forks import end_fork
@@ -54,12 +55,19 @@ class Dispatcher:
         wrapper: an instance of `Wrapper`, or a module with the functions of the first generation.
         outputs: output key -> data type number, as declared; empty when nothing is declared.
         results: where results of `wrapperOnceExecAsync` arrive.
+        on_unbatched: called with the reason when batches are run no more (see `BatchTrust`).
 
     Raises:
         ConfigError: a method wants an argument that no SDK version passes.
     """
 
-    def __init__(self, wrapper: Any, outputs: dict[str, int], results: AsyncResults | None = None) -> None:
+    def __init__(
+        self,
+        wrapper: Any,
+        outputs: dict[str, int],
+        results: AsyncResults | None = None,
+        on_unbatched: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self._wrapper = wrapper
         self._outputs = outputs
         #: Where the wrapper's source lies.
@@ -69,14 +77,15 @@ class Dispatcher:
         results = results or AsyncResults(DEFAULT_LIMIT_S)
         self.once_call = make_once_call(wrapper, results, self.error_text)
         self._streams = StreamMethods(wrapper, results, self.read_part, self.error_text)
+        self.trust = BatchTrust(on_unbatched)
         self._batch_call = _bind(wrapper, "wrapperBatchExec", ("params_list", "inputs_list"))
         self._load_resource = _bind(wrapper, "wrapperLoadRes", ("inputs", "resource_name"))
         self._unload_resource = _bind(wrapper, "wrapperUnloadRes", ("resource_name",))
 
     @property
     def runs_batches(self) -> bool:
-        """Whether the wrapper has a batch method of its own."""
-        return self._batch_call is not None
+        """Whether the wrapper has a batch method of its own that can be relied on."""
+        return self._batch_call is not None and not self.trust.reason
 
     @property
     def has_resources(self) -> bool:
@@ -148,28 +157,49 @@ class Dispatcher:
         When the call as a whole fails, each job is run in a call of its own, so that one bad input does not
         fail its neighbours.
         """
-        assert self._batch_call is not None
         try:
-            responses = self._batch_call([job.params for job in jobs], [job.inputs for job in jobs])
-            items = list(responses) if isinstance(responses, list | tuple) else None
-            if items is None or len(items) != len(jobs):
-                returned = class_name(responses) if items is None else f"{len(items)} items"
-                raise OutputError(
-                    f"wrapperBatchExec returned {returned} for {len(jobs)} jobs; "
-                    "it must return a list with one Response for each"
-                )
+            items = self._batch_items(jobs)
         except BaseException as error:
             end_fork(error)
             self.symptom = symptom_of(error) or self.symptom
             if len(jobs) > 1:
-                logger.warning("a batch of %d failed (%s); running each alone", len(jobs), one_line(error))
-                return [item for job in jobs for item in self.batch([job])]
+                return self._each_alone(jobs, error)
             # By its type: an odd exception may raise when it is asked for its `__class__`.
             if issubclass(type(error), AthenaError):
                 return [cast(AthenaError, error)]
             logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
             return [self._raised(error)]
+        if len(jobs) > 1:
+            self.trust.note_whole()
         return [self._read_item(response) for response in items]
+
+    def _batch_items(self, jobs: Sequence[OnceArguments]) -> list[Any]:
+        """Returns what wrapperBatchExec returned for each of the jobs.
+
+        Raises:
+            OutputError: it returned no list, or one of another length.
+            Exception: whatever it raised.
+        """
+        assert self._batch_call is not None
+        responses = self._batch_call([job.params for job in jobs], [job.inputs for job in jobs])
+        items = list(responses) if isinstance(responses, list | tuple) else None
+        if items is None or len(items) != len(jobs):
+            returned = class_name(responses) if items is None else f"{len(items)} items"
+            raise OutputError(
+                f"wrapperBatchExec returned {returned} for {len(jobs)} jobs; "
+                "it must return a list with one Response for each"
+            )
+        return items
+
+    def _each_alone(self, jobs: Sequence[OnceArguments], error: BaseException) -> list[BatchItem]:
+        # By its type, as above. No wrapper raises this one.
+        has_miscounted = issubclass(type(error), OutputError)
+        text = cast(OutputError, error).message if has_miscounted else one_line(error)
+        logger.warning("a batch of %d failed (%s); running each alone", len(jobs), text)
+        items = [item for job in jobs for item in self.batch([job])]
+        fault = BatchFault.COUNT if has_miscounted else BatchFault.RAISED
+        self.trust.note_failed(fault, text, not any(isinstance(item, AthenaError) for item in items))
+        return items
 
     def open_stream(self, params: dict[str, str], sid: str, resource: Any = 0) -> Stream:
         """Begins a session (see `StreamMethods.open`)."""

@@ -52,11 +52,23 @@ ReadPayload = Callable[[str], bytes | None]
 
 
 class Inference:
-    """An ability's wrapper in this process; loaded, used and released by the inference threads."""
+    """An ability's wrapper in this process; loaded, used and released by the inference threads.
 
-    def __init__(self, ability: Ability, read_payload: ReadPayload) -> None:
+    Args:
+        ability: what it is told to do.
+        read_payload: fetches the inputs that lie beside a job's message.
+        on_unbatched: called with the reason when batches are run no more.
+    """
+
+    def __init__(
+        self,
+        ability: Ability,
+        read_payload: ReadPayload,
+        on_unbatched: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self._ability = ability
         self._read_payload = read_payload
+        self._on_unbatched = on_unbatched
         #: The instance of `Wrapper`, or the module of functions; there once it is imported.
         self.wrapper: Any = None
         self._dispatcher: Dispatcher | None = None
@@ -102,7 +114,8 @@ class Inference:
             self._recheck = Recheck(self._interface)
             self._golden = read_golden(self._ability.golden_path)
             results = AsyncResults(self._ability.limits.max_exec_s)
-            self._dispatcher = Dispatcher(wrapper, self._interface.output_types, results)
+            types = self._interface.output_types
+            self._dispatcher = Dispatcher(wrapper, types, results, self._on_unbatched)
         except ConfigError:
             raise
         except BaseException as error:

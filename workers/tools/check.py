@@ -28,7 +28,9 @@ from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
 from workers.runtime.guards import install_guards
 from workers.runtime.surroundings import present_folder
+from workers.tools.batch_trial import BatchTrial
 from workers.tools.describe import end_process, real_stdout
+from workers.tools.model_files import models_in, with_dynamic_quantisation
 from workers.tools.rehearsal import Measured, Rehearsal, measure
 
 #: The example is answered so often, unless that takes too long.
@@ -134,6 +136,27 @@ class Check:
             self._say_done("next answers", typical, count=len(costs))
         if _grown_bytes(costs[1:]) > GROWTH_BYTES:
             self._look_for_growth(example, costs[1:])
+        if costs and self._ability.worker.max_batch > 1 and self._rehearsal.inference.dispatcher.runs_batches:
+            self._try_batches(example)
+
+    def _try_batches(self, example: Any) -> None:
+        """Compares answers in batches with answers alone."""
+        options = self._ability.worker
+        trial = BatchTrial(self._rehearsal.inference, options.max_batch, options.batch_tolerance)
+        self._say(begin="batches")
+        found, cost = measure(lambda: list(trial.run(example)))
+        self._say_done("batches", cost, count=trial.count)
+        line = self._facts.method_line("wrapperBatchExec")
+        for item in found:
+            self._finding(Finding(*item, str(self._ability.wrapper_path), line))
+        for path in with_dynamic_quantisation(models_in(self._ability.path)):
+            self._note(
+                "batch-quantised",
+                f"{path.name} quantises activations as it runs, with one scale for all inputs of a call, and "
+                "the ability batches: the answer to a quiet input depends on a loud neighbour",
+                "take the model in float32 or float16, or with quantised weights alone; or run jobs alone",
+                str(path),
+            )
 
     def _look_for_growth(self, example: Any, before: Sequence[Measured]) -> None:
         """Asks again after memory has grown: what fills up once, as an allocator's pools do, is no leak."""

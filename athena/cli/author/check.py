@@ -112,7 +112,8 @@ def _measured(events: list[dict[str, Any]]) -> Iterator[str]:
             grown = round(event["grown_bytes"] / 1e6)
             cost = f"  {event['done']:<14}{event['seconds']:>9.3f} s"
             if "count" in event:
-                yield f"{cost}  median of {event['count']}"
+                of = "for" if event["done"] == "batches" else "median of"
+                yield f"{cost}  {of} {event['count']}"
             else:
                 yield f"{cost}{grown:>+8d} MB"
         elif "output" in event:

@@ -306,6 +306,21 @@ def test_ability_loads_until_it_has_a_worker_or_fails(view: FleetView) -> None:
     assert view.loading(1) == []
 
 
+@pytest.mark.parametrize(("age_s", "counts"), [(1, True), (STALE_AFTER_S + 1, False)])
+def test_worker_that_gave_its_batches_up_is_known(view: FleetView, age_s: float, counts: bool) -> None:
+    told_ms = int((1000 - age_s) * 1000)
+    workers = tuple(
+        WorkerStatus(f"ocr.{reason}@host", "ocr", "cpu", "", "serving", reason) for reason in ("", "short")
+    )
+    encoded = HostReport("host", told_ms, told_ms, Inventory(), (), workers).encode()
+    assert HostReport.decode(encoded).workers == workers
+
+    view.observe_hosts(1000, {b"host:1": encoded})
+    assert view.unbatched == ({"ocr.short@host": "short"} if counts else {})
+    view.observe_hosts(1000, {})
+    assert view.unbatched == {}
+
+
 def test_type_that_was_lost_for_long_is_forgotten(view: FleetView) -> None:
     observe(view, 0, 1, "A100G80", "T4G16")
     for second in range(1, 30):

@@ -61,8 +61,13 @@ class Site:
 
     def states(self) -> dict[str, str]:
         """Returns the state of each worker by its name."""
+        return {worker["name"]: worker["state"] for worker in self.workers()}
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Returns what is told of each worker."""
         document = orjson.loads(asyncio.run(self._view.index()).data)
-        return {worker["name"]: worker["state"] for worker in document["workers"]}
+        listed: list[dict[str, Any]] = document["workers"]
+        return listed
 
     def samples(self, metric: str) -> list[tuple[dict[str, str], float]]:
         """Returns the labels and values of a metric."""
@@ -146,6 +151,20 @@ def test_silent_worker_is_no_worker_that_serves() -> None:
     assert [value for _, value in site.samples("athena_workers_expected")] == [1]
     assert [value for _, value in site.samples("athena_workers_serving")] == [0]
     assert [value for _, value in site.samples("athena_load")] == [0]
+
+
+def test_worker_that_gave_its_batches_up_is_told_of() -> None:
+    told_ms, reason = int(time.time() * 1000), "wrapperBatchExec returned 1 items for 2 jobs"
+    status = WorkerStatus("ocr.0@host", "ocr", "T4G16", "GPU-1", "serving", reason)
+    site = Site(host=HostReport("host", told_ms, told_ms, Inventory(), (), (status,)).encode())
+    site.beat(time.monotonic(), (entry("w1"), 1), (entry("w2", "ocr.1@host"), 1))
+
+    assert {item["name"]: item["unbatched"] for item in site.workers()} == {
+        "ocr.0@host": reason,
+        "ocr.1@host": None,
+    }
+    unbatched = {labels["worker"]: value for labels, value in site.samples("athena_worker_unbatched")}
+    assert unbatched == {"ocr.0@host": 1, "ocr.1@host": 0}
 
 
 def test_ability_that_nobody_serves_is_told_of_with_zeros() -> None:

@@ -105,10 +105,10 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Inf
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "wrapper", raising=False)
 
-    def load(source: str) -> Inference:
+    def load(source: str, on_unbatched: Callable[[str], None] = lambda reason: None) -> Inference:
         (tmp_path / "wrapper.py").write_text(source)
         (tmp_path / "ability.toml").write_text('service_id = "a"\n')
-        inference = Inference(load_ability(tmp_path), lambda job_id: None)
+        inference = Inference(load_ability(tmp_path), lambda job_id: None, on_unbatched)
         inference.load()
         return inference
 
@@ -183,6 +183,60 @@ def test_batch_with_too_few_answers_says_so(load: Callable[[str], Inference]) ->
 
     message = "wrapperBatchExec returned 0 items for 1 jobs; it must return a list with one Response for each"
     assert [(outcome.code, outcome.message) for outcome in outcomes] == [(10106, message)] * 2
+
+
+def unbatched(inference: Inference) -> bool:
+    """Whether a job would get a call of its own."""
+    message, _ = make_message("j", "a", {}, [], {}, 1000)
+    return inference.batch_key(message) is None
+
+
+def test_batch_with_another_number_of_answers_is_the_last(
+    load: Callable[..., Inference], caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    inference = load(BATCHING, told.append)
+
+    for _ in range(3):
+        run(inference, B64["a"], B64["short"])
+
+    reason = "wrapperBatchExec returned 0 items for 2 jobs; it must return a list with one Response for each"
+    assert unbatched(inference)
+    assert told == [reason]
+    assert caplog.text.count("this process runs no more batches") == 1
+
+
+def test_batches_that_raise_though_each_job_is_answered_alone_are_given_up(
+    load: Callable[..., Inference],
+) -> None:
+    told: list[str] = []
+    inference = load(
+        BATCHING.replace('if b"poison" in texts', 'if len(texts) > 1 and b"b" in texts'), told.append
+    )
+
+    run(inference, B64["a"], B64["b"])
+    run(inference, B64["a"], B64["b"])
+    run(inference, B64["a"], B64["a"])
+    run(inference, B64["a"], B64["b"])
+    run(inference, B64["a"], B64["b"])
+    assert not unbatched(inference)
+    outcomes = run(inference, B64["a"], B64["b"])
+
+    assert [text_of(outcome) for outcome in outcomes] == ["QQ==", "Qg=="]
+    assert unbatched(inference)
+    assert len(told) == 1
+    assert "3 batches in a row failed" in told[0]
+    assert "ValueError: poison" in told[0]
+
+
+def test_batches_with_one_bad_input_go_on(load: Callable[..., Inference]) -> None:
+    told: list[str] = []
+    inference = load(BATCHING, told.append)
+
+    for _ in range(5):
+        run(inference, B64["a"], B64["poison"])
+
+    assert (unbatched(inference), told) == (False, [])
 
 
 def test_personalised_resource_is_loaded_once_and_unloaded_before_fini(
