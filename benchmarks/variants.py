@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.harness import Served, cpu_us_per_request, run_wrk
 from benchmarks.noop import request_body
@@ -50,20 +51,50 @@ def run_rounds(
     return [{name: measure_one(name) for name in order} for order in drawn][1:]
 
 
-def report(variants: Sequence[str], rounds: Sequence[Round], options: argparse.Namespace) -> str:
+class Goal(NamedTuple):
+    """What a variant may cost, as a ratio to the first one.
+
+    Attributes:
+        figure: `cpu_us`, which may be so much at most, or `rate`, which has to be so much at least.
+    """
+
+    variant: str
+    figure: str
+    limit: float
+
+
+def report(
+    variants: Sequence[str],
+    rounds: Sequence[Round],
+    options: argparse.Namespace,
+    goals: Sequence[Goal] = (),
+) -> str:
     """Returns a table of medians and of ratios to the first variant, or the rounds as JSON."""
     if options.json:
         return json.dumps(rounds, indent=2)
     head = f"no-op, {options.clients} clients, median of {len(rounds)} rounds; ratios to {variants[0]}"
-    return "\n".join([head, *(_line(variants[0], name, rounds) for name in variants)])
+    lines = [head, *(_line(variants[0], name, rounds) for name in variants)]
+    return "\n".join([*lines, *(_verdict(variants[0], goal, rounds) for goal in goals)])
+
+
+def _verdict(base: str, goal: Goal, rounds: Sequence[Round]) -> str:
+    ratio = median(_ratios(base, goal.variant, goal.figure, rounds))
+    is_rate = goal.figure == "rate"
+    is_met = ratio >= goal.limit if is_rate else ratio <= goal.limit
+    what = "requests/s at least" if is_rate else "CPU a request at most"
+    return (
+        f"  goal: {goal.variant}, {what} {goal.limit:.2f} x: {ratio:.3f} x, {'met' if is_met else 'MISSED'}"
+    )
+
+
+def _ratios(base: str, name: str, figure: str, rounds: Sequence[Round]) -> list[float]:
+    return sorted(one[name][figure] / one[base][figure] for one in rounds)
 
 
 def _line(base: str, name: str, rounds: Sequence[Round]) -> str:
     figures = ("rate", "cpu_us", "gateway", "p99_ms")
     rate, cpu_us, gateway_us, p99_ms = (median(one[name][figure] for one in rounds) for figure in figures)
-    rates, cpus = (
-        sorted(one[name][figure] / one[base][figure] for one in rounds) for figure in ("rate", "cpu_us")
-    )
+    rates, cpus = (_ratios(base, name, figure, rounds) for figure in ("rate", "cpu_us"))
     return (
         f"  {name:<10} {rate:7.0f} requests/s ({median(rates):.3f} x, {rates[0]:.3f} to {rates[-1]:.3f})"
         f"  {cpu_us:6.0f} µs a request, gateway {gateway_us:4.0f}"

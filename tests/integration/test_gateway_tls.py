@@ -94,6 +94,31 @@ def test_requests_are_answered_on_all_ways(listener: Listener, issued: Path) -> 
         assert client.answer().status == 200
 
 
+def test_answers_do_not_wait_for_one_another(listener: Listener, issued: Path) -> None:
+    """Without this a kernel holds a small answer back until the caller has confirmed the one before."""
+    with SecureClient(listener, issued) as client:
+        client.ask()
+        [connection] = listener.connections
+        channel = connection.transport.get_extra_info("socket")
+        assert channel.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_session_is_resumed(listener: Listener, issued: Path) -> None:
+    context = ssl.create_default_context(cafile=str(issued / "ca.pem"))
+    with SecureClient(listener, issued, context) as first:
+        first.ask()
+        assert isinstance(first.socket, ssl.SSLSocket)
+        session = first.socket.session
+
+    with (
+        socket.create_connection(("127.0.0.1", listener.port), TIMEOUT_S) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", session=session) as second,
+    ):
+        second.sendall(post())
+        assert second.recv(65536).startswith(b"HTTP/1.1 200")
+        assert second.session_reused
+
+
 def test_large_body_comes_whole(listener: Listener, issued: Path, gateway: Knowing) -> None:
     with SecureClient(listener, issued) as client:
         client.send(post(b"x" * 300_000))
