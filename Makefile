@@ -29,7 +29,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve observe observe-logs test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-logs bench-builds bench-choices chaos soak clients hostile docs house build clean stale
+.PHONY: bench-access bench-edges bench-logs bench-builds bench-choices chaos soak clients hostile deploy-check docs house build release clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,7 @@ test: $(VENV)/.dev  ## Run all tests
 	@scripts/install-clients.sh cheap
 	@scripts/install-cc.sh
 	@scripts/install-prometheus.sh
+	@scripts/install-systemd.sh
 	@exec $(PYTEST) $(ARGS)
 
 test-unit: $(VENV)/.dev  ## Run the tests that start no other process
@@ -64,6 +65,7 @@ test-unit: $(VENV)/.dev  ## Run the tests that start no other process
 test-integration: $(VENV)/.dev  ## Run the tests against a real Redis, which they start
 	@scripts/install-cc.sh
 	@scripts/install-prometheus.sh
+	@scripts/install-systemd.sh
 	@exec $(PYTEST) tests/integration $(ARGS)
 
 test-e2e: $(VENV)/.dev  ## Run the tests that start the whole of Athena
@@ -135,6 +137,9 @@ chaos: $(VENV)/.dev  ## Break things at random under load: make chaos MINUTES=10
 soak: $(VENV)/.dev  ## Ordinary load, and what each process takes: make soak MINUTES=60 RATE=170
 	@exec $(PYTHON) -m tests.soak --minutes $(MINUTES) --rate $(RATE) $(ARGS)
 
+deploy-check: $(VENV)/.dev  ## Try images, Compose, systemd and the rest for real, and say what could not be had
+	@exec deploy/check/run.sh $(ARGS)
+
 docs: $(VENV)/.dev  ## Renew the pages that are written from the code
 	@exec $(PYTHON) -m tests.pages
 
@@ -144,6 +149,9 @@ house: $(VENV)/.dev  ## Print the sizes of files and functions, comments, docume
 build: $(VENV)/.dev  ## Build the wheel into dist/
 	@rm -rf build
 	@$(PYTHON) -m build --wheel
+
+release: $(VENV)/.dev  ## Make what a version is shipped as, in dist/VERSION: make release ARGS="--with bundle,images"
+	@exec scripts/release.sh $(ARGS)
 
 clean:  ## Remove the environments, caches and builds; .athena/, the data, stays
 	@rm -rf $(VENV) .bench .tools build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,6 +18,15 @@ venv/bin/python -c 'import api.app, workers.process, athena.cli.serve'
 venv/bin/athena schema echo >/dev/null
 venv/bin/athena create words >/dev/null
 venv/bin/athena check words >/dev/null
-venv/bin/athena pack words >/dev/null
+venv/bin/athena pack words --out words.tar.gz >/dev/null
+# What it packs of itself is what it was installed from, but for the licence's text.
+tar -xzf words.tar.gz --wildcards 'wheels/*.whl'
+venv/bin/python - "$wheel" wheels/*.whl <<'COMPARE'
+import sys
+import zipfile
+
+built, packed = ({name for name in zipfile.ZipFile(path).namelist() if "/licenses/" not in name} for path in sys.argv[1:])
+assert built == packed, built ^ packed
+COMPARE
 (cd words && ../venv/bin/python wrapper.py && ../venv/bin/python -m aiges run >/dev/null)
 echo "athena: the wheel works"

@@ -60,7 +60,7 @@ main() {
     remove_package "$other"
     extras+=,embedded
     if [ "$purpose" = dev ]; then
-        extras+=,dev,otel
+        extras+=,dev,otel,bundle
     fi
     echo "athena: installing [$extras] into .venv (once, a minute or two) ..." >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \

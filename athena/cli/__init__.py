@@ -20,6 +20,7 @@ from athena.cli.operate import (
     trail,
     workers,
 )
+from athena.cli.ship import bundle
 from athena.errors import AthenaError
 from athena.telemetry.log_streams import open_log_streams
 
@@ -35,6 +36,7 @@ MODULES = (
     schema,
     pack,
     export,
+    bundle,
     plan,
     example,
     jobs,

@@ -11,6 +11,7 @@ from athena.cli.announcer import open_supervisor_log, say
 from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
 from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host
 from athena.errors import ConfigError
+from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
 from athena.store.address import redis_address_of, redis_url_of
 from athena.store.checks import check_redis
@@ -92,9 +93,11 @@ def _supervise(host: HostWorkers, keeper: FleetKeeper, settings: Settings) -> No
             host.follow(supervisor)
             supervisor.start(host.children, settings.load_timeout_s + START_TIMEOUT_S)
             say(f"{sum(child.is_ready for child in host.children)} workers are ready")
+            tell_service_manager(READY)
             supervisor.run()
         except Stop:
             say("stopping")
+            tell_service_manager(STOPPING)
         finally:
             host.withdraw()
 

@@ -26,6 +26,7 @@ from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
 from athena.runtime.certificate import load_certificate
 from athena.runtime.listening import LISTEN_FD, listen
+from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
 from athena.settings import ADMIN_VARIABLES, Settings, from_env
 from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
 from athena.store.checks import check_redis
@@ -127,11 +128,13 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
             served = [ability for ability in abilities if ability.service_id in ready]
             _announce(resolved, served, time.monotonic() - began_s)
+            tell_service_manager(READY)
             # Flower asks workers for their queues once, when it starts; so it starts after them.
             _add_flower(supervisor, resolved)
             supervisor.run()
         except Stop:
             say("stopping")
+            tell_service_manager(STOPPING)
         finally:
             if host is not None:
                 host.withdraw()

@@ -4,4 +4,5 @@ certificate: what a gateway shows its callers, and its renewal
 garbage: when Python looks for cycles
 listening: the socket that a supervisor holds for its gateway
 open_files: how many files may be open
+service_manager: tells systemd how a service stands
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from athena import cli
+from athena.cli.ship.own_wheel import own_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 ECHO = ROOT / "abilities" / "echo"
@@ -106,7 +107,20 @@ def test_an_archive_is_the_context_of_an_image(tmp_path: Path, capsys: pytest.Ca
         assert dockerfile is not None
         assert b"athena" in dockerfile.read()
     assert f"wheels/{wheel.name}" in names
+    assert [name for name in names if name.endswith(".whl")] == [f"wheels/{wheel.name}"]
     assert "sha256" in capsys.readouterr().out
+
+
+def test_an_archive_holds_the_athena_that_made_it(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "words.tar.gz"
+
+    assert cli.main(["pack", str(made), "--out", str(out)]) == 0
+
+    name, wheel = own_wheel()
+    with tarfile.open(out) as archive:
+        packed = archive.extractfile(f"wheels/{name}")
+        assert packed is not None
+        assert packed.read() == wheel
 
 
 def test_an_archive_beside_the_wrapper_does_not_hold_itself(made: Path) -> None:

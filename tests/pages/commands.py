@@ -30,6 +30,7 @@ EXAMPLES = {
     "schema": "athena schema abilities/echo --format openapi",
     "pack": "athena pack abilities/echo --out echo.tar.gz",
     "export": "athena export abilities/mmocr --type T4G16 --type cpu --images registry.example/ai/ --scale 4",
+    "bundle": "athena bundle --output athena.tar.gz --ability abilities/mmocr",
     "plan": "athena plan --ability abilities/mmocr",
     "example": "athena example echo",
     "jobs ls": "athena jobs ls --service echo --state failed",

@@ -6,6 +6,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from athena import __version__
 from athena.errors import ConfigError
 from athena.protocol.paths import RESERVED_SERVICE_IDS, SERVICE_ID
 
@@ -65,5 +66,5 @@ def _write(source: Traversable, target: Path, name: str) -> None:
         if item.is_dir():
             _write(item, target / item.name, name)
         else:
-            text = string.Template(item.read_text(encoding="utf-8")).substitute(name=name)
+            text = string.Template(item.read_text(encoding="utf-8")).substitute(name=name, athena=__version__)
             (target / item.name).write_text(text, encoding="utf-8")

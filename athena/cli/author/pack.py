@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+from athena import __version__
 from athena.ability.findings import Severity
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.secret_files import holds_private_key, is_secret_name
 from athena.ability.source_check import check_source
 from athena.cli.author.create import TEMPLATE
+from athena.cli.ship.own_wheel import own_wheel
 from athena.errors import ConfigError
 
 #: What no archive holds, by name.
@@ -38,6 +40,9 @@ LEFT_OUT = frozenset(
     )
 )
 
+#: How the name of Athena's own wheel begins.
+OWN_WHEEL = "athena_serving-"
+
 #: Files that an image needs; they come from the template where the ability has none.
 IMAGE_FILES = ("Dockerfile", "requirements.txt")
 
@@ -47,7 +52,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser(
         "pack",
         help="pack an ability into one archive",
-        description="Writes an archive that is the same for the same files, and that `docker build -` takes.",
+        description="Writes an archive that is the same for the same files, and that `docker build -` takes: "
+        "the ability, and a wheel of the Athena that packs it.",
     )
     parser.add_argument("ability", metavar="DIR", type=Path, help="folder with a wrapper.py")
     parser.add_argument(
@@ -59,7 +65,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=Path,
         action="append",
         default=[],
-        help="a wheel that the image installs, such as Athena's own; may be repeated",
+        help="a wheel more that the image installs, or another Athena; may be repeated",
     )
     parser.set_defaults(run=run)
 
@@ -105,13 +111,20 @@ def pack(files: dict[str, tuple[bytes, bool]]) -> bytes:
     return gzip.compress(plain.getvalue(), mtime=0)
 
 
-def _files(
-    ability: Ability, wheels: list[Path], out: Path, left_out: list[str]
-) -> dict[str, tuple[bytes, bool]]:
+def ability_files(ability: Ability, out: Path, left_out: list[str]) -> dict[str, tuple[bytes, bool]]:
+    """Returns an ability's files that may leave the machine: name -> (data, whether it may be executed).
+
+    Args:
+        ability: whose.
+        out: an archive that may lie in the folder itself, and does not count.
+        left_out: gets the names of what looks like a secret.
+
+    Raises:
+        ConfigError: a file cannot be packed.
+    """
     found = {}
     for path in _walk(ability.path, ability.path):
         name = str(path.relative_to(ability.path))
-        # An earlier archive may lie in the folder itself.
         if path == out:
             continue
         if is_secret_name(path.name):
@@ -122,12 +135,22 @@ def _files(
             left_out.append(name)
         else:
             found[name] = content
+    return found
+
+
+def _files(
+    ability: Ability, wheels: list[Path], out: Path, left_out: list[str]
+) -> dict[str, tuple[bytes, bool]]:
+    found = ability_files(ability, out, left_out)
     for wheel in wheels:
         found[f"wheels/{wheel.name}"] = (_content(wheel)[0], False)
+    if not any(wheel.name.startswith(OWN_WHEEL) for wheel in wheels):
+        name, data = own_wheel()
+        found[f"wheels/{name}"] = (data, False)
     for name in IMAGE_FILES:
         if name not in found:
             text = (resources.files("athena.cli") / TEMPLATE / name).read_text(encoding="utf-8")
-            made = string.Template(text).substitute(name=ability.service_id)
+            made = string.Template(text).substitute(name=ability.service_id, athena=__version__)
             found[name] = (made.encode(), False)
     return found
 

