@@ -27,7 +27,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_python_runs_wherever_it_is_put(python: Path) -> None:
     code = "import bz2, ctypes, lzma, sqlite3, ssl, sys, zlib; print(sys.prefix)"
-    command = [python / "bin" / name(), "-c", code]
+    command = [str(python / "bin" / name()), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={}, check=True)
 
     assert done.stdout.strip() == str(python)
@@ -41,7 +41,7 @@ def test_python_needs_nothing_of_the_system_but_the_c_library(python: Path) -> N
 
 
 def test_python_makes_an_environment(python: Path, tmp_path: Path) -> None:
-    command = [python / "bin" / "python3", "-m", "venv", "--without-pip", tmp_path / "venv"]
+    command = [str(python / "bin" / "python3"), "-m", "venv", "--without-pip", str(tmp_path / "venv")]
     subprocess.run(command, timeout=60, env={}, check=True)
 
     assert (tmp_path / "venv" / "bin" / "python").exists()
