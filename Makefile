@@ -29,7 +29,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve observe observe-logs test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-logs bench-builds bench-choices chaos soak clients hostile deploy-check docs house build release clean stale
+.PHONY: bench-access bench-edges bench-plain bench-logs bench-builds bench-choices chaos soak clients hostile deploy-check docs house build release clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -119,6 +119,10 @@ bench-access: $(VENV)/.dev  ## Measure what keys and signatures cost
 bench-edges: $(VENV)/.dev  ## Measure what quotas and TLS cost
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.edges $(ARGS)
+
+bench-plain: $(VENV)/.dev  ## Measure what the plain form costs beside the envelope
+	@scripts/install-wrk.sh
+	@exec $(PYTHON) -m benchmarks.plain $(ARGS)
 
 bench-logs: $(VENV)/.dev  ## Measure what the access log and lines of JSON cost
 	@scripts/install-wrk.sh

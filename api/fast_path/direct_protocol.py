@@ -13,7 +13,7 @@ from api.gateway.waiters import BriefFuture
 from api.http.address_limit import make_address_limit
 from api.http.asgi import Answer
 from api.http.connection import Connection
-from api.http.heads import Headers, is_json
+from api.http.heads import Headers, is_json, names_data
 from api.http.patience import Doors
 from api.http.problems import problem_answer
 from api.http.request_body import ByteBudget, Disconnected
@@ -275,7 +275,7 @@ def _way_of(headers: Headers, known_hosts: set[bytes]) -> int:
             types, kind = types + 1, value
         elif name == b"content-length":
             length = value
-        elif name in _SPECIAL:
+        elif name in _SPECIAL or (name == b"accept" and names_data(value)):
             special.append((name, value))
     if hosts != 1 or types != 1 or not is_json(kind):
         return _NO

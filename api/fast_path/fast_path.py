@@ -11,7 +11,7 @@ from api.gateway.gate import Visit
 from api.gateway.gateway import Gateway
 from api.gateway.submitter import Submitter
 from api.http.asgi import Answer, Scope
-from api.http.heads import Headers, is_json
+from api.http.heads import Headers, is_json, names_data
 from api.http.request_body import RequestBody
 from athena.errors import AthenaError
 
@@ -95,6 +95,6 @@ def _is_plain_json(headers: Headers) -> bool:
     for name, value in headers:
         if name == b"content-type":
             types.append(value)
-        elif name == b"prefer":
+        elif name == b"prefer" or (name == b"accept" and names_data(value)):
             return False
     return len(types) == 1 and is_json(types[0])

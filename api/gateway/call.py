@@ -1,6 +1,7 @@
 """One caller's request for one job, from its arrival to its answer, whichever way it takes."""
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,10 +13,12 @@ from api.http.answers import accepted_answer, ended_answer
 from api.http.asgi import Answer, Scope
 from api.http.exchange import ABILITY
 from api.http.json_body import JsonBody
+from api.http.plain_answers import data_answer, plain_answer
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Disconnected
 from athena.errors import AthenaError, GatewayError, InternalError, StoreError, WaitTimeoutError
 from athena.protocol.interface import Interface
+from athena.protocol.plain import ANONYMOUS, plain_envelope, plain_problems
 from athena.protocol.references import names_sources
 from athena.protocol.schema import RequestSchema, names_app
 from athena.store.submission import Reply
@@ -36,6 +39,8 @@ class Call:
 
     Attributes:
         body: what its JSON says, until there is a job.
+        is_plain: whether it came in the plain form, in which it is answered then.
+        media: what kinds of data its caller takes instead of JSON (`Accept`).
     """
 
     __slots__ = (
@@ -47,6 +52,8 @@ class Call:
         "_wait_s",
         "body",
         "interface",
+        "is_plain",
+        "media",
         "schema",
     )
 
@@ -55,6 +62,8 @@ class Call:
         self.interface, self.schema = ability
         self._visit = visit
         self.body: JsonBody | None = None
+        self.is_plain = False
+        self.media: tuple[str, ...] = ()
         self._preference = NO_PREFERENCE
         self._wait_s = 0.0
         self._errand: Errand | None = None
@@ -97,8 +106,18 @@ class Call:
     def read(self, raw: bytes) -> JsonBody:
         """Returns what its body says; it is parsed once, and not at all where another way has done that."""
         if self.body is None:
-            self.body = JsonBody(raw, self.schema)
+            self.body = JsonBody(raw, self.schema, self._envelope_of)
+            self.is_plain = self.body.is_plain
         return self.body
+
+    @property
+    def app_id(self) -> str:
+        """Whose job it is where the request does not say."""
+        caller = self._visit.caller if self._visit is not None else None
+        return (caller.app_id if caller is not None else "") or ANONYMOUS
+
+    def _envelope_of(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        return plain_envelope(self.interface, document, self.app_id)
 
     def prepare_ordinary(self, raw: bytes) -> bool:
         """Makes the job if the body is JSON that the quick check accepts; returns whether it is.
@@ -110,7 +129,11 @@ class Call:
         envelope = body.document
         if not body.is_quick or names_sources(envelope) or not names_app(envelope["header"]):
             return False
-        self.prepare(envelope, body.raw, NO_PREFERENCE)
+        try:
+            self.prepare(envelope, body.raw, NO_PREFERENCE)
+        except AthenaError as error:
+            self._point(error)
+            raise
         return True
 
     async def prepare_json(self, raw: bytes, preference: Preference) -> None:
@@ -121,7 +144,16 @@ class Call:
             AthenaError: see `prepare`.
         """
         body = self.read(raw)
-        await self.prepare_envelope(body.envelope(), body.raw, preference, body.is_quick)
+        try:
+            await self.prepare_envelope(body.envelope(), body.raw, preference, body.is_quick)
+        except AthenaError as error:
+            self._point(error)
+            raise
+
+    def _point(self, error: AthenaError) -> None:
+        """Has an error point into the request as it was sent."""
+        if self.is_plain:
+            error.problems = plain_problems(error.problems, self.interface.service_id)
 
     async def prepare_envelope(
         self, envelope: Any, identity: bytes, preference: Preference, is_quick: bool | None = None
@@ -193,7 +225,7 @@ class Call:
         """Returns the answer for a job that has ended, with its payload."""
         self.errand.forget(end)
         try:
-            answer = ended_answer(end)
+            answer = self._ended(end)
         except Exception as error:
             # In a callback of a future: an error that got out would leave the caller without an answer.
             answer = self._problem_of(error)
@@ -217,10 +249,15 @@ class Call:
             return await self._accepted()
         end = await self.errand.run(caller)
         if end is not None:
-            return ended_answer(end)
+            return self._ended(end)
         if self._preference.wait_s is not None:
             return await self._accepted()
         raise self._waited_too_long()
+
+    def _ended(self, end: Reply) -> Answer:
+        if self.media and (found := data_answer(end, self.media)):
+            return found
+        return plain_answer(end, self.interface) if self.is_plain else ended_answer(end)
 
     async def _accepted(self) -> Answer:
         job_id = self.errand.job_id

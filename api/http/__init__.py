@@ -10,6 +10,7 @@ framing: from bytes to requests
 heads: the head of a request
 json_body: a body of JSON
 patience: how long connections may take, how many there may be
+plain_answers: outputs without an envelope
 problems: from an error to an answer
 request_body: the bytes of a body
 secure_listener: connections that begin with TLS

@@ -21,7 +21,7 @@ def json_response(body: Any, status: int = 200) -> Response:
 
 def response_of(answer: Answer) -> Response:
     """Returns an answer as Flask has it."""
-    response = Response(answer.body, status=answer.status, content_type=JSON)
+    response = Response(answer.body, status=answer.status, content_type=answer.content_type.decode("latin-1"))
     for name, value in answer.headers:
         response.headers[name.decode("latin-1")] = value.decode("latin-1")
     return response

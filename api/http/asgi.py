@@ -24,16 +24,17 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class Answer(NamedTuple):
-    """An HTTP answer with a JSON body; `headers` are those beyond its type and length."""
+    """An HTTP answer; `headers` are those beyond its type and length."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: bytes = b"application/json"
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Returns all headers."""
         length = b"%d" % len(self.body)
-        return [(b"content-type", b"application/json"), (b"content-length", length), *self.headers]
+        return [(b"content-type", self.content_type), (b"content-length", length), *self.headers]
 
 
 #: Answers a request without Flask, or leaves it to Flask by returning None.

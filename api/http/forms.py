@@ -28,6 +28,8 @@ BINARY = "application/octet-stream"
 #: The part of a form that holds an envelope, without the inputs' data.
 ENVELOPE_PART = "request"
 
+_APP_NAMES = frozenset(("app_id", "appid"))
+
 #: Query parameters that are not the ability's.
 _OWN_QUERY = ("serviceId", "input")
 
@@ -57,18 +59,32 @@ def check_media_type(request: Request) -> None:
         )
 
 
-def read_upload(request: Request, raw: bytes, interface: Interface) -> dict[str, Any]:
-    """Returns the envelope of a body that is no JSON, not validated.
+def read_upload(
+    request: Request, raw: bytes, interface: Interface, app_id: str
+) -> tuple[dict[str, Any], bool]:
+    """Returns the envelope of a body that is no JSON, not validated, and whether it is answered plainly.
+
+    It is where it says nothing of its app: whoever speaks of envelopes names one.
+
+    Args:
+        request: its head.
+        raw: its body.
+        interface: of the ability.
+        app_id: whose job it is where the request does not say.
 
     Raises:
         RequestError: it is not what its content type says, or its fields cannot be used.
     """
     query = _read_query(request)
     if request.mimetype == FORM:
-        return _read_form(request, raw, query, interface)
-    charset = request.mimetype_params.get("charset", "")
-    upload = Upload(request.args.get("input", ""), raw, request.mimetype, charset)
-    return build_envelope(interface, query, [upload])
+        envelope = _read_form(request, raw, query, interface)
+    else:
+        charset = request.mimetype_params.get("charset", "")
+        upload = Upload(request.args.get("input", ""), raw, request.mimetype, charset)
+        envelope = build_envelope(interface, query, [upload])
+    if not _APP_NAMES.isdisjoint(envelope["header"]):
+        return envelope, False
+    return {**envelope, "header": {"app_id": app_id, **envelope["header"]}}, True
 
 
 def identity_of(envelope: Any) -> bytes:

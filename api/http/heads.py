@@ -23,6 +23,12 @@ BROWSER_RULES = (
     b"cache-control: no-store\r\n"
 )
 
+#: How content types of data begin that is no text.
+DATA_FAMILIES = (b"image/", b"audio/", b"video/", b"application/octet-stream")
+
+#: What clients ask for that nobody has told what to ask for: told from others at once.
+_USUAL_ACCEPTS = frozenset((b"*/*", b"application/json", b"application/json, text/plain, */*"))
+
 _JSON = b"application/json"
 _JSON_FORMS = frozenset((_JSON, b"application/json;charset=utf-8", b'application/json;charset="utf-8"'))
 
@@ -30,6 +36,11 @@ _JSON_FORMS = frozenset((_JSON, b"application/json;charset=utf-8", b'application
 def is_json(content_type: bytes) -> bool:
     """Whether a content type is that of JSON in UTF-8, however it is spelled."""
     return content_type == _JSON or content_type.lower().replace(b" ", b"") in _JSON_FORMS
+
+
+def names_data(accept: bytes) -> bool:
+    """Whether an `Accept` asks for data that is no text, as `image/png`."""
+    return accept not in _USUAL_ACCEPTS and any(family in accept.lower() for family in DATA_FAMILIES)
 
 
 def fault_of(version: str, headers: Headers) -> AthenaError | None:

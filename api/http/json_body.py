@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from athena.errors import Problem, RequestError
+from athena.protocol.plain import EnvelopeMaker, is_plain
 from athena.protocol.schema import RequestSchema
 from athena.protocol.widths import check_text, may_be_rounded
 
@@ -17,21 +18,26 @@ class JsonBody:
     Args:
         raw: the body.
         schema: of its ability's requests.
+        make_envelope: makes an envelope of what is in the plain form.
 
     Attributes:
-        document: what orjson has read; None where there is something wrong.
+        document: what orjson has read, as an envelope; None where there is something wrong.
+        is_plain: whether it came in the plain form.
         is_quick: whether the quick check of the schema says yes.
     """
 
-    __slots__ = ("_fault", "document", "is_quick", "raw")
+    __slots__ = ("_fault", "document", "is_plain", "is_quick", "raw")
 
-    def __init__(self, raw: bytes, schema: RequestSchema) -> None:
-        self.raw = raw
+    def __init__(self, raw: bytes, schema: RequestSchema, make_envelope: EnvelopeMaker) -> None:
+        self.raw, self.is_plain = raw, False
         # Not the error itself: one that was raised leads back here by its traceback.
         self._fault: tuple[str, tuple[Problem, ...]] | None = None
         try:
             check_text(raw)
             self.document: Any = load_json(raw)
+            if is_plain(self.document):
+                self.is_plain = True
+                self.document = make_envelope(with_exact_numbers(self.document, lambda: json.loads(raw)))
             self.is_quick = schema.quick_check(self.document)
         except RequestError as fault:
             self.document, self.is_quick = None, False
@@ -46,7 +52,7 @@ class JsonBody:
         if self._fault is not None:
             message, problems = self._fault
             raise RequestError(message, problems=problems)
-        if self.is_quick:
+        if self.is_quick or self.is_plain:
             return self.document
         return with_exact_numbers(self.document, lambda: json.loads(self.raw))
 

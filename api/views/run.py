@@ -12,6 +12,7 @@ from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.http.answers import response_of
 from api.http.asgi import BODY, SCOPE, Scope
 from api.http.forms import JSON, check_media_type, identity_of, read_upload
+from api.http.plain_answers import accepted_media
 from api.http.request_body import RequestBody
 from athena.errors import NotFoundError
 from athena.protocol.paths import RESERVED_SERVICE_IDS
@@ -79,10 +80,11 @@ class Runner:
     async def _prepare(self, call: Call, body: RequestBody) -> None:
         raw = await body.read(call.limit_bytes)
         preference = parse_preference(request.headers.get("Prefer", ""))
+        call.media = accepted_media(request.headers.get("Accept", ""))
         if request.mimetype == JSON:
             await call.prepare_json(raw, preference)
             return
-        envelope = read_upload(request, raw, call.interface)
+        envelope, call.is_plain = read_upload(request, raw, call.interface, call.app_id)
         await call.prepare_envelope(envelope, identity_of(envelope), preference)
 
 

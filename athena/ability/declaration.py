@@ -6,7 +6,7 @@ from typing import Any
 from athena.ability.manifest import Ability
 from athena.errors import ConfigError
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
-from athena.sdk.fields import NumberParamField, ParamField, PayloadField, StringParamField
+from athena.sdk.fields import JsonBodyField, NumberParamField, ParamField, PayloadField, StringParamField
 from athena.sdk.local_run import declared
 
 
@@ -43,7 +43,11 @@ def declared_fields(declaration: Any) -> list[Any]:
 
 
 def _data_specs(fields: list[Any]) -> tuple[DataSpec, ...]:
-    return tuple(DataSpec(item.key, item.data_type) for item in fields if isinstance(item, PayloadField))
+    return tuple(
+        DataSpec(item.key, item.data_type, is_json=isinstance(item, JsonBodyField))
+        for item in fields
+        if isinstance(item, PayloadField)
+    )
 
 
 def _param_spec(item: ParamField) -> ParamSpec:

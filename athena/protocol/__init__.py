@@ -10,6 +10,8 @@ json_schema: the interface as JSON Schema
 openapi: the interface as OpenAPI
 outputs: bytes of one output, read back out of an answer
 paths: the parts of URLs that name abilities
+plain: inputs and outputs by their names, without an envelope
+plain_schema: that as JSON Schema
 quick_check: a fast yes to ordinary requests
 references: inputs that a request names by URL
 schema: marshmallow schemas of the envelope

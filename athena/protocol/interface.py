@@ -73,12 +73,14 @@ class DataSpec:
             `parameter.<service_id>`.
         members: what that object may hold, the data itself included; None for what docs/protocol.md says of
             the type.
+        is_json: whether a text is JSON, which the plain form shows as such (`plain`).
     """
 
     key: str
     type: int = 0
     required: bool = False
     members: tuple[ParamSpec, ...] | None = None
+    is_json: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,21 @@ class Interface:
         return {spec.key: spec.type for spec in self.inputs}
 
     @cached_property
+    def input_specs(self) -> dict[str, DataSpec]:
+        """Input key -> its declaration."""
+        return {spec.key: spec for spec in self.inputs}
+
+    @cached_property
+    def param_keys(self) -> frozenset[str]:
+        """Names of the parameters."""
+        return frozenset(spec.key for spec in self.params)
+
+    @cached_property
+    def json_outputs(self) -> frozenset[str]:
+        """Keys of the outputs that are JSON."""
+        return frozenset(spec.key for spec in self.outputs if spec.is_json)
+
+    @cached_property
     def output_types(self) -> dict[str, int]:
         """Output key -> data type number."""
         return {spec.key: spec.type for spec in self.outputs}
@@ -144,7 +161,8 @@ class Interface:
     def digest(self) -> str:
         """Tells apart interfaces that do not take the same requests: 16 hexadecimal digits."""
         # Limits, GPU types and version are left out: when they change, jobs that wait still fit.
-        told = [self.service_id, self.params, self.inputs, self.outputs, self.header_params]
+        inputs, outputs = map(_judged, self.inputs), map(_judged, self.outputs)
+        told = [self.service_id, self.params, [*inputs], [*outputs], self.header_params]
         # Through JSON and back: a gateway has read what a worker has written.
         return blake2b(orjson.dumps(told, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
@@ -180,6 +198,11 @@ class Interface:
             header_params=tuple(document.get("header_params", ())),
             canary=_canary(document.get("canary")),
         )
+
+
+def _judged(spec: DataSpec) -> dict[str, Any]:
+    """Returns what a schema makes of a declaration; what a text holds is nothing to it."""
+    return {"key": spec.key, "type": spec.type, "required": spec.required, "members": spec.members}
 
 
 def _canary(item: dict[str, Any] | None) -> Canary | None:

@@ -9,9 +9,12 @@ import orjson
 import pybase64
 
 from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.sniffing import sniff
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
+
+TEXT = DATA_FIELDS[0]
 
 _CHARSETS = {"utf8": "utf-8", "gb2312": "gb2312", "gbk": "gbk"}
 _FAMILIES = {"image": "image/", "audio": "audio/", "video": "video/"}
@@ -28,14 +31,27 @@ class RenderedOutput:
 def read_output(payload: bytes, key: str) -> RenderedOutput | None:
     """Returns an output of what `envelope.render_payload` has written; None where there is none."""
     output = orjson.loads(payload or b"{}").get(key)
-    if output is None:
-        return None
-    field = next((name for name in DATA_FIELDS.values() if name in output), None)
-    if field is None:
-        return None
+    field = _field_of(output) if output is not None else None
+    return _read(field, output) if field is not None else None
+
+
+def data_outputs(payload: bytes) -> list[RenderedOutput]:
+    """Returns the outputs that are no text."""
+    rendered = orjson.loads(payload or b"{}").values()
+    fields = ((_field_of(output), output) for output in rendered)
+    return [_read(field, output) for field, output in fields if field and field != TEXT]
+
+
+def _field_of(output: Mapping[str, Any]) -> str | None:
+    return next((name for name in DATA_FIELDS.values() if name in output), None)
+
+
+def _read(field: str, output: Mapping[str, Any]) -> RenderedOutput:
     data = _decode(output[field])
     if data is None:
         return RenderedOutput(orjson.dumps(output[field]), JSON)
+    if field != TEXT and not output.get("encoding") and (found := sniff(data)):
+        output = {**output, "encoding": found}
     return RenderedOutput(data, content_type(field, output))
 
 

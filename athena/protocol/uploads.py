@@ -35,7 +35,7 @@ _NUMBERS = frozenset(
 )
 
 #: Content type -> encoding, as the protocol names it.
-_ENCODINGS = {
+ENCODINGS = {
     "image/jpeg": "jpg",
     "image/png": "png",
     "image/bmp": "bmp",
@@ -56,7 +56,8 @@ _CHARSETS = {"utf-8": "utf8", "utf8": "utf8", "us-ascii": "utf8", "gb2312": "gb2
 _NUMBER = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
-_TYPE_BY_FAMILY = {"text": 0, "audio": 1, "image": 2, "video": 3}
+#: The first part of a content type -> data type number.
+DATA_TYPES = {"text": 0, "audio": 1, "image": 2, "video": 3}
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class _Builder:
     def add_upload(self, upload: Upload) -> None:
         key = upload.key or self._only_input()
         family = upload.content_type.partition("/")[0]
-        type = self._interface.input_types.get(key, _TYPE_BY_FAMILY.get(family, 0))
+        type = self._interface.input_types.get(key, DATA_TYPES.get(family, 0))
         node = dict(_object(self._payload, key, f"/payload/{key}"))
         encoding = _encoding(type, upload)
         # What the envelope says counts more than what was found out.
@@ -191,7 +192,7 @@ def _copied(objects: Mapping[str, Any]) -> dict[str, Any]:
 def _encoding(type: int, upload: Upload) -> str:
     if type == 0:
         return _CHARSETS.get(upload.charset.lower(), "")
-    return _ENCODINGS.get(upload.content_type) or sniff(upload.data)
+    return ENCODINGS.get(upload.content_type) or sniff(upload.data)
 
 
 def _header_value(name: str, value: str) -> Any:

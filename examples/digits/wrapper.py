@@ -11,9 +11,9 @@ from PIL import Image
 from athena.sdk import (
     DataListCls,
     ImageBodyField,
+    JsonBodyField,
     Response,
     ResponseData,
-    StringBodyField,
     WrapperBase,
     onnx,
 )
@@ -36,7 +36,7 @@ class UserRequest:
 class UserResponse:
     """What the caller gets: {"digit": 7, "score": 0.99, "scores": [...]}."""
 
-    accept_digit = StringBodyField(key="digit")
+    accept_digit = JsonBodyField(key="digit")
 
 
 class Wrapper(WrapperBase):

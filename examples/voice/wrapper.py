@@ -12,10 +12,10 @@ import numpy as np
 from athena.sdk import (
     AudioBodyField,
     DataListCls,
+    JsonBodyField,
     NumberParamField,
     Response,
     ResponseData,
-    StringBodyField,
     WrapperBase,
 )
 
@@ -44,7 +44,7 @@ class UserRequest:
 class UserResponse:
     """What the caller gets: a JSON object, see `describe`."""
 
-    accept_report = StringBodyField(key="report")
+    accept_report = JsonBodyField(key="report")
 
 
 class Wrapper(WrapperBase):

@@ -32,7 +32,8 @@ def answers(stack: Stack, path: str, body: bytes, session: requests.Session) -> 
         headers = {"Content-Type": "application/json", **more}
         answer = session.post(stack.url + path, data=body, headers=headers, timeout=60)
         document = answer.json()
-        document["header"]["sid"] = bool(document["header"]["sid"])
+        if "header" in document:
+            document["header"]["sid"] = bool(document["header"]["sid"])
         kept = {name: answer.headers.get(name) for name in ("Content-Type", "Retry-After", "Connection")}
         found.append((answer.status_code, document, kept))
     return found
@@ -71,6 +72,12 @@ def changed(**header: Any) -> dict[str, Any]:
         ("/echo", {**EXAMPLE, "payload": {"text": {"text": "a" * 30_001}}}),
         ("/echo", {**EXAMPLE, "payload": {"text": {"text": "a" * 100_000}}}),
         ("/echo", []),
+        ("/echo", {"text": "plain"}),
+        ("/echo", {"text": "plain", "app_id": "me", "gpu_type": "any"}),
+        ("/echo", {"text": "plain", "nothing": 1}),
+        ("/echo", {"text": [1, 2**70]}),
+        ("/echo", {}),
+        ("/echo", {"payload": EXAMPLE["payload"]}),
         ("/faulty", faulty_request(mode="raise")),
         ("/faulty", faulty_request(mode="error")),
     ],

@@ -90,7 +90,11 @@ def _kind(schema: dict[str, Any]) -> str:
     """Returns what a schema asks for, in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})" if not name.startswith("{") else name.partition(".")[2].lower()
+        own = {"Plain": "inputs by name", "PlainAnswer": "outputs by name", "Request": "an envelope"}
+        own["Answer"] = "an envelope"
+        return f"[{name}](#{name.lower()})" if not name.startswith("{") else own[name.partition(".")[2]]
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
     if "enum" in schema:
         return "one of " + ", ".join(code(str(item)) for item in schema["enum"])
     kinds = schema.get("type", "any")

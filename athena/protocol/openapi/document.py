@@ -34,6 +34,7 @@ from athena.protocol.openapi.parts import (
     parameter,
     schema_ref,
 )
+from athena.protocol.plain_schema import data_kinds, plain_answer_schema, plain_request_schema
 
 RUN_ERRORS = (
     *JOB_ERRORS,
@@ -149,7 +150,12 @@ def _ability_schemas(interface: Interface) -> dict[str, JsonSchema]:
         # OpenAPI 3.1 has this dialect already; examples stand beside the schema.
         schema.pop("$schema")
         schema.pop("examples", None)
-    return {f"{interface.service_id}.Request": request, f"{interface.service_id}.Answer": answer}
+    return {
+        f"{interface.service_id}.Plain": plain_request_schema(interface),
+        f"{interface.service_id}.PlainAnswer": plain_answer_schema(interface),
+        f"{interface.service_id}.Request": request,
+        f"{interface.service_id}.Answer": answer,
+    }
 
 
 def _form_schema(interface: Interface) -> JsonSchema:
@@ -166,7 +172,7 @@ def _form_schema(interface: Interface) -> JsonSchema:
 
 def _run_operation(interface: Interface) -> dict[str, Any]:
     service_id = interface.service_id
-    body: dict[str, Any] = {"schema": schema_ref(f"{service_id}.Request")}
+    body: dict[str, Any] = {"schema": _any_of(f"{service_id}.Plain", f"{service_id}.Request")}
     if interface.example is not None:
         body["examples"] = {"example": {"value": interface.example}}
     return {
@@ -186,7 +192,7 @@ def _run_operation(interface: Interface) -> dict[str, Any]:
             "content": {"application/json": body, "multipart/form-data": {"schema": _form_schema(interface)}},
         },
         "responses": {
-            "200": json_answer("The job succeeded.", schema_ref(f"{service_id}.Answer")),
+            "200": _succeeded(interface),
             "202": {
                 **json_answer("The job goes on.", schema_ref("Accepted")),
                 "headers": {"Location": {"schema": TEXT}, "Retry-After": {"schema": TEXT}},
@@ -194,6 +200,19 @@ def _run_operation(interface: Interface) -> dict[str, Any]:
             **errors_of(RUN_ERRORS),
         },
     }
+
+
+def _any_of(*names: str) -> JsonSchema:
+    return {"anyOf": [schema_ref(name) for name in names]}
+
+
+def _succeeded(interface: Interface) -> dict[str, Any]:
+    """Returns the answer in the form of the request, or an output's data where `Accept` names its kind."""
+    service_id = interface.service_id
+    forms = _any_of(f"{service_id}.PlainAnswer", f"{service_id}.Answer")
+    answer = json_answer("The job succeeded.", forms)
+    answer["content"].update({kind: {} for kind in data_kinds(interface)})
+    return answer
 
 
 def _ability_paths() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,14 @@ import pytest
 
 from api.http.json_body import JsonBody
 from athena.errors import RequestError
+from athena.protocol.plain import plain_envelope
 from tests.callers import REQUEST, Knowing
 
-SCHEMA = Knowing().ability("echo")[1]
+INTERFACE, SCHEMA = Knowing().ability("echo")
+
+
+def envelope_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    return plain_envelope(INTERFACE, document, "me")
 
 
 def test_quick_check_is_asked_once() -> None:
@@ -21,7 +27,7 @@ def test_quick_check_is_asked_once() -> None:
         judged.append(document)
         return True
 
-    body = JsonBody(json.dumps(REQUEST).encode(), replace(SCHEMA, quick_check=quick_check))
+    body = JsonBody(json.dumps(REQUEST).encode(), replace(SCHEMA, quick_check=quick_check), envelope_of)
 
     assert body.is_quick
     assert body.envelope() is body.document
@@ -30,7 +36,9 @@ def test_quick_check_is_asked_once() -> None:
 
 def test_whole_numbers_are_exact() -> None:
     huge = 2**70
-    body = JsonBody(json.dumps({**REQUEST, "parameter": {"echo": {"category": huge}}}).encode(), SCHEMA)
+    body = JsonBody(
+        json.dumps({**REQUEST, "parameter": {"echo": {"category": huge}}}).encode(), SCHEMA, envelope_of
+    )
 
     assert not body.is_quick
     assert body.envelope()["parameter"]["echo"]["category"] == huge
@@ -38,7 +46,7 @@ def test_whole_numbers_are_exact() -> None:
 
 @pytest.mark.parametrize("raw", [b"{", b"[" + b"1," * 30_000 + b"1]"])
 def test_what_cannot_be_read_is_told_as_often_as_it_is_asked_for(raw: bytes) -> None:
-    body = JsonBody(raw, SCHEMA)
+    body = JsonBody(raw, SCHEMA, envelope_of)
 
     told = []
     for _ in range(2):
@@ -53,7 +61,7 @@ def test_what_cannot_be_read_is_told_as_often_as_it_is_asked_for(raw: bytes) -> 
 def test_what_cannot_be_read_leaves_nothing_to_the_garbage_collector() -> None:
     def refused() -> None:
         try:
-            JsonBody(b"{", SCHEMA).envelope()
+            JsonBody(b"{", SCHEMA, envelope_of).envelope()
         except RequestError:
             return
         raise AssertionError("it was read")

@@ -127,7 +127,8 @@ def test_declared_fields_become_the_interface(ability: Ability) -> None:
         ParamSpec("loud", "boolean"),
     )
     expected = [("text", 0), ("sound", 1), ("picture", 2), ("film", 3), ("document", 0)]
-    assert interface.inputs == interface.outputs == tuple(DataSpec(*item) for item in expected)
+    listed = [DataSpec(*item, is_json=item[0] == "document") for item in expected]
+    assert interface.inputs == interface.outputs == tuple(listed)
 
 
 def test_interface_holds_what_ability_toml_says(ability: Ability) -> None:
