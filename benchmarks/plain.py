@@ -1,8 +1,8 @@
 """What the plain form costs: `make bench-plain`.
 
-One stack is measured in rounds, each with the envelope and the plain form in an order that is drawn anew: the same
-text to the ability that does nothing, and back. What counts is the ratio of processor time within a round, of the
-gateway and of all parts together; the plain form may cost at most 1.05 times the envelope.
+One stack is measured in rounds, each with the envelope and the plain form in an order that is drawn anew:
+the same text to the ability that does nothing, and back. What counts is the ratio of processor time in a
+round, of all parts together; the plain form may cost at most 1.05 times the envelope.
 """
 
 import json
