@@ -26,7 +26,7 @@ def sent(raw: bytes) -> bytes:
     text = (DataSpec("text", 0),)
     interface = Interface("echo", "v1", "", (), text, text, ("cpu",), True, Limits())
     with Flask("forms").test_request_context(method="POST", data=raw, headers=TYPE):
-        envelope = read_upload(request, raw, interface)
+        envelope, _ = read_upload(request, raw, interface, "me")
     return base64.b64decode(envelope["payload"]["text"]["text"])
 
 
