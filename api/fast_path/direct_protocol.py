@@ -14,6 +14,7 @@ from api.http.address_limit import make_address_limit
 from api.http.asgi import Answer
 from api.http.connection import Connection
 from api.http.heads import Headers, is_json, names_data
+from api.http.open_heads import OpenHeads
 from api.http.patience import Doors
 from api.http.problems import problem_answer
 from api.http.request_body import ByteBudget, Disconnected
@@ -310,6 +311,7 @@ def make_protocol(
     BoundProtocol.gateway = gateway
     BoundProtocol.fast_path = FastPath(gateway)
     BoundProtocol.budget = budget
+    BoundProtocol.open_heads = OpenHeads()
     BoundProtocol.gate = gateway.gate
     BoundProtocol.http = gateway.http
     settings = gateway.settings

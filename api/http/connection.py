@@ -11,6 +11,7 @@ from api.gateway.gate import GONE, Visit
 from api.http.asgi import Answer
 from api.http.framing import BETWEEN, BODY, HEAD
 from api.http.heads import BROWSER_RULES, Headers
+from api.http.open_heads import OpenHeads
 from api.http.patience import (
     HALF_CLOSED_S,
     HEAD_S,
@@ -39,6 +40,7 @@ class Connection(Turns):
     """
 
     budget: ByteBudget
+    open_heads: OpenHeads
     doors: Doors
     idle_s: float
 
@@ -215,6 +217,8 @@ class Connection(Turns):
             self.leave_unanswered(error.http_status)
             has_answer = False
         self._last_words = None if has_answer else problem_answer(error)
+        # Of thousands that are refused at once, what they have sent would be kept as long as they linger.
+        self.headers, self._stage_noted = [], None
         self._end_input()
         if self.running is None:
             self._end()
@@ -259,8 +263,11 @@ class Connection(Turns):
             if self.stage != BODY:
                 self.lose_last(error.http_status)
             self.refuse(error)
+        else:
+            self.open_heads.note(self, self.open_bytes if self.stage == HEAD else 0)
 
     def _give_back(self) -> None:
+        self.open_heads.note(self, 0)
         self.budget.give_back(self._claimed_bytes)
         self._claimed_bytes = 0
 

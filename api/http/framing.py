@@ -10,7 +10,16 @@ from httptools import (
     HttpRequestParser,
 )
 
-from api.http.heads import MAX_HEAD_BYTES, Headers, lacks_version, size_of, too_large, without_offer
+from api.http.heads import (
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    Headers,
+    lacks_version,
+    size_of,
+    too_large,
+    too_many_fields,
+    without_offer,
+)
 from api.http.problems import unexpected
 from athena.errors import AthenaError, HttpVersionError, MethodError, RequestError
 
@@ -129,6 +138,8 @@ class Framing(asyncio.Protocol):
         """
         if self.stage == HEAD and is_all and lacks_version(data):
             self.refuse(_other_version())
+        elif len(self.headers) > MAX_FIELDS:
+            self.refuse(too_many_fields())
         elif self._has_body or (self._begun and not is_all):
             self.open_bytes = 0
         else:
@@ -176,6 +187,8 @@ class Framing(asyncio.Protocol):
         # What lies within one slice is never too large.
         if self.open_bytes + self._slice_bytes > SLICE_BYTES:
             self._check_size()
+        if len(self.headers) > MAX_FIELDS:
+            raise too_many_fields()
         if parser.should_upgrade():
             self._note_offer()
             return

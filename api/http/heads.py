@@ -7,6 +7,9 @@ Headers = list[tuple[bytes, bytes]]
 #: The request line and all headers, or all trailers, together.
 MAX_HEAD_BYTES = 32_768
 
+#: A field of a few bytes takes hundreds once it is read, so their number is bounded as well.
+MAX_FIELDS = 100
+
 #: What a request line holds beside its method and target, and a header beside its name and value.
 _LINE_BYTES, _HEADER_BYTES = len(b"  HTTP/1.1\r\n"), len(b": \r\n")
 
@@ -70,6 +73,11 @@ def size_of(method: bytes, target: bytes, headers: Headers) -> int:
 def too_large() -> HeadTooLargeError:
     """Returns what is told a caller whose head or trailers have no end."""
     return HeadTooLargeError(f"the request line and all headers may have at most {MAX_HEAD_BYTES} bytes")
+
+
+def too_many_fields() -> HeadTooLargeError:
+    """Returns what is told a caller who sends very many headers."""
+    return HeadTooLargeError(f"a request may have at most {MAX_FIELDS} header fields")
 
 
 def lacks_version(start: bytes) -> bool:

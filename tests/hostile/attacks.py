@@ -91,6 +91,8 @@ def _wide(count: int) -> dict[str, int]:
 BODY = _envelope()
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 ORDINARY = HEAD % len(BODY)
+LONG_HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nX-Filler: " + b"x" * 32_000
+WIDE_HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 6000
 FORM = "multipart/form-data; boundary=b"
 
 
@@ -131,6 +133,8 @@ ATTACKS: dict[str, Attack] = {
     ),
     "a request line of 60 MB": lambda target: _done(target.send(b"GET /", *[PIECE] * 900)),
     "half heads": lambda target: target.hold(b"POST /echo HTTP/1.1\r\nHost: x\r\nX-Fi"),
+    "half heads of 32 KB": lambda target: target.hold(LONG_HEAD),
+    "half heads of 6,000 fields": lambda target: target.hold(WIDE_HEAD),
     "half bodies": lambda target: target.hold(ORDINARY + BODY[:10]),
     "silent connections": lambda target: target.hold(b""),
     "20,000 requests at once, no answer read": lambda target: target.hold(large()["begun"], 16),

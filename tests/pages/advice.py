@@ -80,7 +80,8 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
         "send it again; check `Content-Length` ([limits](protocol.md#6-limits-and-times)).",
     ),
     e.HeadTooLargeError: Advice(
-        "large cookies or a very long query.", "put parameters into a form or the body; 32 KiB is the limit."
+        "large cookies, a very long query, or more than 100 headers.",
+        "put parameters into a form or the body; 32 KiB is the limit.",
     ),
     e.CodingError: Advice(
         "a `Transfer-Encoding` other than `chunked`.", "send the body with `Content-Length`, or chunked."

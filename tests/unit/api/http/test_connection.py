@@ -10,7 +10,8 @@ import pytest
 
 from api.http.connection import Connection
 from api.http.framing import BETWEEN, SLICE_BYTES
-from api.http.heads import MAX_HEAD_BYTES
+from api.http.heads import MAX_FIELDS, MAX_HEAD_BYTES
+from api.http.open_heads import OpenHeads
 from api.http.patience import BODY_BYTES_PER_S, BODY_S, HALF_CLOSED_S, HEAD_S, LINGER_S, WRITE_S
 from tests.callers import REQUEST, Knowing, get, post
 from tests.conftest import wait_until
@@ -133,7 +134,8 @@ def big(size_bytes: int, how: str) -> bytes:
         return CLOSE.replace(b"/livez", b"/livez?" + b"x" * (size_bytes - len(CLOSE) - 1))
     if how == "one header":
         return CLOSE.replace(b"host", b"x: " + b"y" * (size_bytes - len(CLOSE) - 5) + b"\r\nhost")
-    return CLOSE.replace(b"host", b"x: yyyyyyyyy\r\n" * ((size_bytes - len(CLOSE)) // 14) + b"host")
+    field = b"x: %s\r\n" % (b"y" * ((size_bytes - len(CLOSE)) // 80 - 5))
+    return CLOSE.replace(b"host", field * 80 + b"host")
 
 
 WAYS = ["target", "one header", "many headers"]
@@ -148,6 +150,37 @@ def test_head_may_be_so_large(listener: Listener, how: str, is_behind_another: b
     assert statuses(listener, b"".join([*before, head])) == [200] * (len(before) + 1)
     assert statuses(listener, *before, head[:9], head[9:20_000], head[20_000:]) == [200] * (len(before) + 1)
     assert statuses(listener, *before, big(MAX_HEAD_BYTES + 100, how)) == [200] * len(before) + [431]
+
+
+def test_head_may_have_so_many_fields(listener: Listener) -> None:
+    def head(count: int) -> bytes:
+        return CLOSE.replace(b"host", b"x: y\r\n" * (count - CLOSE.count(b": ")) + b"host")
+
+    assert statuses(listener, head(MAX_FIELDS)) == [200]
+    assert statuses(listener, head(MAX_FIELDS + 1)) == [431]
+    # Before the head is whole, too: what has come of it would be kept.
+    with Client(listener) as client:
+        client.send(head(MAX_FIELDS + 9).partition(b"host")[0])
+        answer = client.answer()
+    assert answer.status == 431 and "100 header fields" in answer.document["header"]["message"]
+
+
+def test_heads_that_are_not_whole_hold_no_more_than_they_may(listener: Listener) -> None:
+    heads = listener._protocol.open_heads = OpenHeads(40_000)
+    start, rest = CLOSE[:-2] + b"x: " + b"y" * 9000, b"\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(listener)) for _ in range(5)]
+        for number, client in enumerate(clients):
+            client.send(start)
+            wait_until(lambda count=number: heads.held_bytes > min(count, 3) * 9000, "it has come")  # type: ignore[misc]
+
+        first = clients[0].answer()
+        assert first.status == 503 and "heads that are not whole" in first.document["header"]["message"]
+        for client in clients[1:]:
+            client.send(rest)
+            assert client.answer().status == 200
+    wait_until(lambda: not listener.connections, "all are gone")
+    assert (heads.held_bytes, heads._sizes, listener.budget.held_bytes) == (0, {}, 0)
 
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nx: ", b"GET / HTTP/1.1\r\n"])
