@@ -255,6 +255,12 @@ class Settings:
     access_log: bool = _setting(
         "off", values.switch, "whether a gateway logs a line for each request: `on`, `off`"
     )
+    share_sessions: bool = _setting(
+        "on",
+        values.switch,
+        "whether ONNX sessions that packages of a wrapper open get the share of their worker (its threads, "
+        "which do not spin, its GPU and memory), unless the code asks otherwise: `on`, `off`",
+    )
     trace_ratio: float = _setting(
         "0",
         values.share,

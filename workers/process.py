@@ -44,6 +44,7 @@ from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.runtime.guards import ignore_signal, install_guards
 from workers.runtime.inference import Inference
+from workers.runtime.session_share import SessionShare
 
 logger = logging.getLogger(__name__)
 
@@ -214,6 +215,7 @@ def main() -> int:
     settings = from_env(os.environ)
     launch = WorkerLaunch.from_env(os.environ)
     _open_logs(settings, launch)
+    SessionShare(settings.share_sessions).install()
     status = WorkerProcess(launch, settings).run()
     end_what_was_started()
     threading.Thread(target=_end_soon, args=(status,), daemon=True).start()

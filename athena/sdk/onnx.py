@@ -31,6 +31,9 @@ DRIVER_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 #: The default of cuDNN measures every algorithm anew for every size of input.
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
 
+#: Which threads open a session by `open_session`, which has chosen its options.
+_opening = threading.local()
+
 _GPU_EXTRA = "pip install 'athena-serving[gpu]' in place of the extra cpu"
 
 
@@ -191,8 +194,8 @@ def open_session(
     options = _session_options(runtime, device.threads if threads is None else threads, keeps_memory)
     raw, obstacle = None, choice.obstacle
     if CUDA in choice.providers:
-        _load_cuda_libraries(runtime)
-        cuda = {"device_id": "0", **CUDA_OPTIONS, **_limit(limit_mb), **(cuda_options or {})}
+        load_cuda_libraries()
+        cuda = {**cuda_settings(limit_mb), **(cuda_options or {})}
         raw, obstacle = _try_cuda(runtime, path, options, cuda)
     if obstacle:
         _report(path, obstacle, device)
@@ -222,18 +225,36 @@ def _session_options(runtime: Any, threads: int, keeps_memory: bool) -> Any:
     return options
 
 
-def _limit(limit_mb: int) -> dict[str, str]:
+def available_providers() -> list[str]:
+    """Returns what onnxruntime was built with."""
+    available: list[str] = _runtime().get_available_providers()
+    return available
+
+
+def memory_limit(limit_mb: int) -> dict[str, str]:
+    """Returns the option of onnxruntime's CUDA provider that keeps a model within so many MiB; 0 for all."""
     return {"gpu_mem_limit": str(limit_mb * MIB)} if limit_mb else {}
 
 
-def _load_cuda_libraries(runtime: Any) -> None:
+def cuda_settings(limit_mb: int) -> dict[str, str]:
+    """Returns the options of onnxruntime's CUDA provider for a worker that may use so many MiB."""
+    return {"device_id": "0", **CUDA_OPTIONS, **memory_limit(limit_mb)}
+
+
+def load_cuda_libraries() -> None:
     """Loads CUDA's libraries from where pip put them; onnxruntime alone asks the system only."""
+    runtime = _runtime()
     if hasattr(runtime, "preload_dlls"):
         try:
             runtime.preload_dlls()
         # The system may have the libraries; if nobody has, opening the model says so.
         except Exception as error:
             logger.debug("CUDA's libraries were not loaded beforehand: %s", error)
+
+
+def is_opening() -> bool:
+    """Whether this thread is opening a session by `open_session`."""
+    return getattr(_opening, "is_so", False)
 
 
 def _try_cuda(runtime: Any, path: Path, options: Any, cuda: dict[str, str]) -> tuple[Any, str]:
@@ -252,11 +273,14 @@ def _try_cuda(runtime: Any, path: Path, options: Any, cuda: dict[str, str]) -> t
 
 
 def _open(runtime: Any, path: Path, options: Any, providers: list[Any]) -> Any:
+    _opening.is_so = True
     try:
         # Without the fallback of its own, which prints a banner and tells the program nothing.
         return runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's error classes share no base
         raise ModelFileError(f"model {path} cannot be loaded ({_first_line(error)})") from error
+    finally:
+        _opening.is_so = False
 
 
 class _Reported:

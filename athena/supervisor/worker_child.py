@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from athena.ability.handover import encode_ability
 from athena.devices.host import host_name
+from athena.devices.threads import thread_variables
 from athena.fleet.host_report import BROKEN, LOADING, SERVING, WorkerStatus
 from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport, share
 from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
@@ -389,10 +390,6 @@ class WorkerChild(Child):
         return "crashed" if self._has_served else "start_failed"
 
 
-#: What numerical libraries read, each when it is imported.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
 def device_environment(placement: Placement, environ: Mapping[str, str]) -> dict[str, str]:
     """Returns the variables that pin a process to its GPU, or divide the cores among those on the CPU.
 
@@ -402,7 +399,4 @@ def device_environment(placement: Placement, environ: Mapping[str, str]) -> dict
     """
     # Also on the CPU, where it is empty: unset, or as our supervisor has it, it would show GPUs.
     variables = {"CUDA_VISIBLE_DEVICES": placement.gpu_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    if placement.threads:
-        threads = str(placement.threads)
-        variables.update({name: threads for name in THREAD_VARIABLES if name not in environ})
-    return variables
+    return {**variables, **thread_variables(placement.threads, environ)}

@@ -23,6 +23,9 @@ from workers.tools.variations import Variation, variations_of
 #: How long batches are tried. Those of two, in both orders, are tried in any case.
 MAX_TRIAL_S = 10.0
 
+#: The example, a quiet and a loud one, or a short and a long one.
+MIN_MEMBERS = 3
+
 RUNS_ALONE = (
     "run the model for each job alone in wrapperBatchExec, or take max_batch out of ability.toml; "
     "docs/wrappers.md tells which models answer otherwise in a batch"
@@ -96,6 +99,8 @@ class BatchTrial:
             if answer is not None and inputs not in seen:
                 seen.add(inputs)
                 yield Member(variation, answer)
+            if len(seen) >= MIN_MEMBERS and time.monotonic() - self._began_s > MAX_TRIAL_S / 2:
+                return
 
     def _alone(self, variation: Variation) -> bytes | None:
         """Returns the answer to a request; None for one that is none to this ability."""

@@ -1,4 +1,4 @@
-"""Rehearses an ability and reports what is to be said of it: `python -m workers.tools.check DIR`.
+"""Rehearses an ability and reports what is to be said of it: `python -m workers.tools.check DIR THREADS`.
 
 Started by `athena check`, in a process of its own. Each line of the output is a JSON object: a step that
 begins, a step that has ended, an output, or a finding.
@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
 from workers.runtime.guards import install_guards
+from workers.runtime.session_share import SessionShare
 from workers.runtime.surroundings import present_folder
 from workers.tools.batch_trial import BatchTrial
 from workers.tools.describe import end_process, real_stdout
 from workers.tools.model_files import models_in, with_dynamic_quantisation
-from workers.tools.rehearsal import Measured, Rehearsal, measure
+from workers.tools.rehearsal import Measured, Rehearsal, measure, take_share
 
 #: The example is answered so often, unless that takes too long.
 MAX_RUNS = 6
@@ -46,14 +48,15 @@ class StepFailed(Exception):
 
 
 class Check:
-    """One check of an ability; `report` takes each line of the output."""
+    """One check of an ability; `descriptor` takes each line of the output."""
 
-    def __init__(self, ability: Ability, descriptor: int) -> None:
+    def __init__(self, ability: Ability, descriptor: int, share: SessionShare) -> None:
         self._ability = ability
         self._descriptor = descriptor
         self._rehearsal = Rehearsal(ability)
         self._facts, _ = check_source(ability.wrapper_path)
         self._threads = set(threading.enumerate())
+        self._share = share
 
     def run(self) -> None:
         """Loads, asks and releases the ability; stops at the first step that fails."""
@@ -68,6 +71,7 @@ class Check:
         finally:
             _, cost = measure(self._rehearsal.inference.unload)
             self._say_done("wrapperFini", cost)
+            self._report_sessions()
             self._look_around()
 
     def _step(self, name: str, step: Any, rule: str, remedy: str) -> None:
@@ -149,7 +153,11 @@ class Check:
         line = self._facts.method_line("wrapperBatchExec")
         for item in found:
             self._finding(Finding(*item, str(self._ability.wrapper_path), line))
-        for path in with_dynamic_quantisation(models_in(self._ability.path)):
+        models = {
+            *models_in(self._ability.path),
+            *(Path(item.path) for item in self._share.opened if item.path),
+        }
+        for path in with_dynamic_quantisation(sorted(models)):
             self._note(
                 "batch-quantised",
                 f"{path.name} quantises activations as it runs, with one scale for all inputs of a call, and "
@@ -275,6 +283,10 @@ class Check:
                 line,
             )
 
+    def _report_sessions(self) -> None:
+        for opened in dict.fromkeys(self._share.opened):
+            self._say(session=str(opened), **asdict(opened))
+
     def _look_around(self) -> None:
         for what in self._rehearsal.changed:
             self._note(
@@ -328,16 +340,17 @@ def main(arguments: Sequence[str]) -> int:
     install_guards()
     configure_logs("WARNING")
     ability = load_ability(Path(arguments[0]))
+    share = take_share(int(arguments[1]))
     with real_stdout() as descriptor:
         # Wrappers run outside the main thread in a worker, too.
-        thread = threading.Thread(target=_run, args=(ability, descriptor), name="check", daemon=True)
+        thread = threading.Thread(target=_run, args=(ability, descriptor, share), name="check", daemon=True)
         thread.start()
         thread.join()
     return 0
 
 
-def _run(ability: Ability, descriptor: int) -> None:
-    check = Check(ability, descriptor)
+def _run(ability: Ability, descriptor: int, share: SessionShare) -> None:
+    check = Check(ability, descriptor, share)
     try:
         with event_loop():
             check.run()

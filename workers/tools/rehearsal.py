@@ -12,10 +12,13 @@ from athena.ability.manifest import Ability
 from athena.jobs.record import Outcome
 from athena.protocol.envelope import new_job_id
 from athena.protocol.uploads import Upload, build_envelope
+from athena.sdk import device
 from athena.sdk.data import Response
 from athena.sdk.fields import ParamField, PayloadField
 from athena.sdk.local_run import as_text, test_data
+from athena.settings import from_env
 from workers.runtime.inference import Inference
+from workers.runtime.session_share import SessionShare
 
 T = TypeVar("T")
 
@@ -39,6 +42,14 @@ def resident_bytes() -> int:
     """Returns how much memory this process holds."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def take_share(threads: int) -> SessionShare:
+    """Gives this process the threads that a worker would have; returns what notes its ONNX sessions."""
+    device.assign(device.Device(threads=threads))
+    share = SessionShare(from_env(os.environ).share_sessions)
+    share.install()
+    return share
 
 
 class Rehearsal:

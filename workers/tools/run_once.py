@@ -1,4 +1,4 @@
-"""Answers one request: `python -m workers.tools.run_once DIR`, started by `athena run`.
+"""Answers one request: `python -m workers.tools.run_once DIR THREADS`, started by `athena run`.
 
 The request comes on standard input as JSON: `request`, an envelope, or `fields` and `inputs` to make one of;
 without any of them the ability's example is answered. The answer goes to standard output, with the
@@ -24,7 +24,7 @@ from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
 from workers.runtime.guards import install_guards
 from workers.tools.describe import end_process, real_stdout
-from workers.tools.rehearsal import Rehearsal
+from workers.tools.rehearsal import Rehearsal, take_share
 
 
 def answer(ability: Ability, order: dict[str, Any]) -> bytes:
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     install_guards()
     configure_logs("WARNING")
     ability = load_ability(Path(arguments[0]))
+    take_share(int(arguments[1]))
     answers: list[bytes] = []
     with real_stdout() as descriptor:
         # Wrappers run outside the main thread in a worker, too.

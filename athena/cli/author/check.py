@@ -12,8 +12,11 @@ from typing import Any
 from athena.ability.findings import Finding, Severity, in_order, summary
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_source
+from athena.cli.author.surroundings import wrapper_environment
+from athena.devices.host import core_count
 from athena.protocol.envelope import DATA_FIELDS
-from athena.settings import ADMIN_VARIABLES, from_env, without
+from athena.settings import from_env
+from athena.supervisor.placement.plan import threads_alone
 from athena.supervisor.programs import CHECK
 
 #: Exit status when an error was found.
@@ -61,9 +64,9 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
     Returns:
         What the process reported, and what its end says.
     """
-    command = (*CHECK, str(ability.path))
-    environment = without(os.environ, ADMIN_VARIABLES)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    threads = threads_alone(ability, core_count())
+    command = (*CHECK, str(ability.path), str(threads))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=wrapper_environment(threads))
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -73,6 +76,7 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
     else:
         ending = _ending(process.returncode)
     events = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
+    events.append({"threads_of_worker": threads})
     return events, [_ended_in(ability, events, ending)] if ending else []
 
 
@@ -118,10 +122,22 @@ def _measured(events: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"{cost}{grown:>+8d} MB"
         elif "output" in event:
             yield f"  {'':<14}{event['output']}: {DATA_FIELDS[event['type']]}, {event['bytes']} bytes"
+        elif "session" in event:
+            yield f"  {'ONNX session':<14}{event['session']}"
+        elif "threads_of_worker" in event:
+            yield f"  {'threads':<14}{event['threads_of_worker']}, as a worker alone on this host has"
 
 
 def _as_json(events: list[dict[str, Any]], findings: list[Finding]) -> str:
     steps = [{"step": event.pop("done"), **event} for event in events if "done" in event]
     outputs = [event for event in events if "output" in event]
-    report = {"steps": steps, "outputs": outputs, "findings": [finding.encode() for finding in findings]}
+    report = {
+        "steps": steps,
+        "outputs": outputs,
+        "sessions": [event for event in events if "session" in event],
+        "threads": next(
+            (event["threads_of_worker"] for event in events if "threads_of_worker" in event), None
+        ),
+        "findings": [finding.encode() for finding in findings],
+    }
     return json.dumps(report, indent=2, ensure_ascii=False)

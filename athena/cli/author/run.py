@@ -10,11 +10,14 @@ from typing import Any
 
 import pybase64
 
-from athena.ability.manifest import load_ability
+from athena.ability.manifest import Ability, load_ability
+from athena.cli.author.surroundings import wrapper_environment
+from athena.devices.host import core_count
 from athena.errors import ConfigError
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.outputs import RenderedOutput, read_output
-from athena.settings import ADMIN_VARIABLES, from_env, without
+from athena.settings import from_env
+from athena.supervisor.placement.plan import threads_alone
 from athena.supervisor.programs import RUN_ONCE
 
 #: Exit status when the request was not answered.
@@ -69,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     ability = load_ability(options.ability)
     order = _order(options)
     targets = dict(_pair(item, "--output") for item in options.output)
-    answer = _ask(ability.path, order, from_env(os.environ).load_timeout_s + ability.limits.max_exec_s)
+    answer = _ask(ability, order, from_env(os.environ).load_timeout_s + ability.limits.max_exec_s)
     request = answer.pop("request", None)
     if options.json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -119,15 +122,16 @@ def _read(path: Path) -> bytes:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _ask(path: Path, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    command = (*RUN_ONCE, str(path))
+def _ask(ability: Ability, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    threads = threads_alone(ability, core_count())
+    command = (*RUN_ONCE, str(ability.path), str(threads))
     try:
         done = subprocess.run(
             command,
             input=json.dumps(order).encode(),
             stdout=subprocess.PIPE,
             timeout=timeout_s,
-            env=without(os.environ, ADMIN_VARIABLES),
+            env=wrapper_environment(threads),
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(f"no answer within {timeout_s:g} s") from None

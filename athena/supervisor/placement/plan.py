@@ -172,6 +172,11 @@ def _wants_cpu(ability: Ability, on_gpu: set[str]) -> bool:
     return CPU in types and (ability.service_id not in on_gpu or types[0] == CPU)
 
 
+def threads_alone(ability: Ability, cores: int) -> int:
+    """Returns the threads of a worker on a host that serves no other ability, on its CPU."""
+    return _place_on_cpu([ability], cores)[0].threads
+
+
 def _place_on_cpu(abilities: Sequence[Ability], cores: int) -> list[Placement]:
     processes = [(ability, ordinal) for ability in abilities for ordinal in range(ability.worker.cpu_workers)]
     threads = max(1, cores // max(1, len(processes)))
