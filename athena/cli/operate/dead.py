@@ -1,6 +1,6 @@
 """`athena dead`: jobs whose workers died under them, as often as the ability allows."""
 
-from athena.cli.operate.jobs import JOB_ID, REQUEST_ID, own_request_id, print_jobs, show
+from athena.cli.operate.jobs import JOB_ID, REQUEST_ID, add_show, own_request_id, print_jobs
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
 from athena.operations.jobs import describe_job, drop_dead, list_dead, requeue_dead
 
@@ -10,7 +10,7 @@ def add_commands(commands: Subparsers) -> None:
     group = add_group(commands, "dead", "dead letters: list, show, requeue or drop them")
     listing = add_verb(group, "ls", "list dead letters, the latest first", ls)
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    add_verb(group, "show", "show a dead letter", show).add_argument("job_id", **JOB_ID)
+    add_show(group, "show a dead letter")
     for name, text, verb in (
         ("requeue", "try dead letters again, as new jobs", requeue),
         ("drop", "drop dead letters and their inputs", drop),

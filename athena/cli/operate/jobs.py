@@ -44,9 +44,7 @@ def add_commands(commands: Subparsers) -> None:
         what = f"ended {text} 10m, 2h, 1d ago, or a time; of those that have not: submitted"
         listing.add_argument(name, default=0, type=moment_ms, metavar="TIME", help=what)
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    showing = add_verb(group, "show", "show all that is known of a job", show)
-    showing.add_argument("job_id", **JOB_ID)
-    showing.add_argument("--trace", action="store_true", help="show which part of it took how long")
+    add_show(group, "show all that is known of a job")
     traced = add_verb(group, "traces", "list the slow jobs whose traces are kept", ls_traced)
     traced.add_argument("--limit", type=int, default=50, help="how many (default 50)")
     for name, text, verb in (
@@ -119,6 +117,13 @@ def print_job(described: Mapping[str, Any]) -> None:
             for event in described["timeline"]
         ],
     )
+
+
+def add_show(group: Subparsers, text: str) -> None:
+    """Adds the command that shows one job, dead letters as well."""
+    showing = add_verb(group, "show", text, show)
+    showing.add_argument("job_id", **JOB_ID)
+    showing.add_argument("--trace", action="store_true", help="show which part of it took how long")
 
 
 def show(desk: Desk) -> None:
