@@ -169,22 +169,28 @@ def ends_are_wanted(story: Story) -> Iterator[str]:
 def _deaths_under(story: Story, job: Job) -> int:
     """Returns how many deaths of workers a job may have been charged with."""
     # A worker whose host is cut off counts as dead, though its run comes to an end.
+    runs = _runs_of(story, job)
     cut_short = [
-        run
-        for run in _runs_of(story, job)
-        if run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s)
+        run for run in runs if run.ended_s is None or story.is_severed(run.pid, run.began_s, run.ended_s)
     ]
-    if not cut_short or job.end is None:
+    if job.end is None:
         return len(cut_short)
     # A job that one death is held against counts as begun when it is taken: if its next worker dies before it
-    # writes anything down, only the fault tells of it.
-    from_s = cut_short[0].began_s
+    # writes anything down, only the fault tells of it. So it is where Redis has lost that a run had ended.
+    begun_s = [run.began_s for run in runs if run in cut_short or _is_end_lost(story, run)]
+    if not begun_s:
+        return 0
+    from_s = min(begun_s)
     until_s = from_s + job.end["took_s"]
     unseen = story.severing(from_s, until_s + story.wrong_by_s(from_s, until_s - from_s))
     return len(cut_short) + sum(
         not any(span.overlaps(run.began_s, run.ended_s or run.began_s) for run in cut_short)
         for span in unseen
     )
+
+
+def _is_end_lost(story: Story, run: Run) -> bool:
+    return run.ended_s is not None and story.is_excused(run.ended_s, run.ended_s + ON_ITS_WAY_S)
 
 
 def _runs_of(story: Story, job: Job) -> Sequence[Run]:

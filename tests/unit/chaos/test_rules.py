@@ -261,6 +261,19 @@ def test_worker_may_die_under_a_job_before_it_writes_down_that_it_began(
     assert ("ends_are_wanted" not in broken_rules(spoiled(begun_by_nobody))) == is_excused
 
 
+@pytest.mark.parametrize(("from_s", "is_excused"), [(2.2, True), (3.6, False)])
+def test_workers_may_die_under_a_job_whose_end_redis_lost(from_s: float, is_excused: bool) -> None:
+    def open_again(forge: Forge) -> None:
+        line_of(forge.lines, "final", job="sync").update(state="poisoned", result="", took_s=40)
+        for number in (3, 4):
+            forge.note(35 + number, "fault", fault="host killed", number=number, severs=["far"])
+            forge.note(35.5 + number, "mended", number=number)
+
+    found = with_loss(from_s, from_s + 0.4, open_again)
+
+    assert ("ends_are_wanted" not in found) == is_excused
+
+
 @pytest.mark.parametrize("pids", [(12, 12, 12), (12, 12, 11), (12, 12)])
 def test_retry_may_die_in_runs_that_are_written_down_under_the_name_it_repeats(pids: tuple[int, ...]) -> None:
     def poisoned(forge: Forge) -> None:
