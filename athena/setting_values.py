@@ -199,6 +199,15 @@ def admin_token(raw: str) -> str:
     return raw
 
 
+def basic_auth(raw: str) -> str:
+    """Returns users with their passwords, as Flower reads them."""
+    pairs = raw.split(",") if raw else []
+    # Flower cannot compare other characters.
+    if not raw.isascii() or not all(re.fullmatch(r"[^:\s]+:\S{8,}", pair) for pair in pairs):
+        raise ValueError("must be user:password in ASCII, with 8 characters or more after the colon")
+    return raw
+
+
 def seal_key(raw: str) -> str:
     """Returns a text that nobody guesses."""
     if raw and len(raw) < MIN_SEAL_KEY_CHARS:

@@ -17,12 +17,14 @@ from athena.setting_values import KEYS, HostPattern, Network
 
 PREFIX = "ATHENA_"
 
-#: What only gateways are to know; wrappers see the environment of their worker.
+#: What only gateways and Flower are to know; wrappers see the environment of their worker.
 ADMIN_VARIABLES = (
     "ATHENA_ADMIN_TOKEN",
     "ATHENA_ADMIN_TOKEN_FILE",
     "ATHENA_SEAL_KEY",
     "ATHENA_SEAL_KEY_FILE",
+    "ATHENA_FLOWER_BASIC_AUTH",
+    "ATHENA_FLOWER_BASIC_AUTH_FILE",
 )
 
 #: What processes of Athena tell each other by; nobody else sets them.
@@ -79,8 +81,12 @@ class Settings:
         "0", values.optional_port, "port at which /metrics, and nothing else, needs no key; 0: there is none"
     )
     flower_port: int = _setting("5555", values.optional_port, "port of Flower; 0: it is not started")
-    flower_host: str = _setting(
-        "127.0.0.1", values.text, "address Flower listens on; it asks for no password by itself"
+    flower_host: str = _setting("127.0.0.1", values.text, "address Flower listens on")
+    flower_basic_auth: str = _setting(
+        "",
+        values.basic_auth,
+        "`user:password` of those who may look at Flower, several divided by commas; empty: it asks for none",
+        secret=True,
     )
     flower_url_prefix: str = _setting(
         "", values.path_prefix, "path below which a proxy shows Flower, such as `flower`"

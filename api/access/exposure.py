@@ -1,6 +1,6 @@
 """What an operator is told of a gateway that others reach."""
 
-from api.access.origins import is_loopback
+from athena.runtime.listening import is_loopback
 from athena.settings import Settings
 
 

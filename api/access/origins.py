@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 
 from athena.errors import ForbiddenError
 from athena.plain_text import clipped
+from athena.runtime.listening import is_loopback
 from athena.setting_values import ANY_HOST, ANY_ORIGIN, HostPattern
 from athena.settings import Settings
 
@@ -143,8 +144,3 @@ def make_origin_policy(settings: Settings) -> OriginPolicy:
     hosts = settings.allowed_hosts or (() if is_loopback(settings.host) else (ANY_HOST,))
     name = socket.gethostname().lower()
     return OriginPolicy(hosts, settings.allowed_origins, (name, settings.host.lower()))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only its own machine reaches an address."""
-    return host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

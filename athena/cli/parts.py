@@ -8,7 +8,7 @@ from pathlib import Path
 
 from athena.ability.manifest import Ability, load_ability
 from athena.cli.announcer import open_supervisor_log, say
-from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
+from athena.cli.flower import OWN_OPTIONS, flower_command, flower_environment, is_installed, onlookers
 from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host
 from athena.errors import ConfigError
 from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
@@ -57,7 +57,10 @@ def run_flower(options: argparse.Namespace) -> int:
     if not is_installed():
         raise ConfigError("Flower is not installed: pip install flower")
     command = flower_command(settings)
-    os.execve(command[0], command, without(os.environ, (*ADMIN_VARIABLES, *OWN_OPTIONS)))
+    if onlookers(settings):
+        say(f"Flower on {settings.flower_host}:{settings.flower_port}{onlookers(settings)}")
+    environment = without(os.environ, (*ADMIN_VARIABLES, *OWN_OPTIONS)) | flower_environment(settings)
+    os.execve(command[0], command, environment)
 
 
 def run_worker(options: argparse.Namespace) -> int:

@@ -6,8 +6,6 @@ import fcntl
 import http.client
 import os
 import shlex
-import signal
-import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +18,14 @@ from redis.exceptions import RedisError
 
 from athena.ability.manifest import Ability, load_ability
 from athena.cli.announcer import open_supervisor_log, say, show, with_log_folder
-from athena.cli.flower import OWN_OPTIONS, flower_command, is_installed
+from athena.cli.flower import add_flower, onlookers
 from athena.devices.host import host_name
 from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
 from athena.runtime.certificate import load_certificate
-from athena.runtime.listening import LISTEN_FD, listen
+from athena.runtime.listening import LISTEN_FD, connect_host, listen
 from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
-from athena.settings import ADMIN_VARIABLES, Settings, from_env
+from athena.settings import Settings, from_env
 from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
 from athena.store.checks import check_redis
 from athena.supervisor.allocator import server_environment
@@ -130,7 +128,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             _announce(resolved, served, time.monotonic() - began_s)
             tell_service_manager(READY)
             # Flower asks workers for their queues once, when it starts; so it starts after them.
-            _add_flower(supervisor, resolved)
+            add_flower(supervisor, resolved)
             supervisor.run()
         except Stop:
             say("stopping")
@@ -230,42 +228,6 @@ class GatewayChild(Child):
         return self.process is not None and _answers(self._address, "/readyz", self._is_secure)
 
 
-class FlowerChild(Child):
-    """Flower; nobody depends on it."""
-
-    is_needed = False
-    hidden_variables = (*ADMIN_VARIABLES, *OWN_OPTIONS)
-    # Its threads ask a Redis that has gone for ever, and it waits for them before it ends.
-    orphan_signal = signal.SIGKILL
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__("flower", grace_s=5)
-        self._settings = settings
-
-    def command(self) -> Sequence[str]:
-        """Returns Flower's command line."""
-        return flower_command(self._settings)
-
-    def check_ready(self) -> bool:
-        """Whether it listens; what it answers, and by which scheme, an operator's variables may change."""
-        address = (connect_host(self._settings.flower_host), self._settings.flower_port)
-        try:
-            socket.create_connection(address, timeout=2).close()
-        except OSError:
-            return False
-        return True
-
-
-def _add_flower(supervisor: Supervisor, settings: Settings) -> None:
-    """Starts Flower beside the rest, which neither waits for it nor ends with it."""
-    if not settings.flower_port:
-        return
-    if is_installed():
-        supervisor.admit(FlowerChild(settings))
-    else:
-        say("Flower is not installed; everything else serves without it")
-
-
 def default_abilities() -> list[Path]:
     """Returns the folders in ./abilities that hold a wrapper.
 
@@ -322,11 +284,6 @@ def child_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def connect_host(host: str) -> str:
-    """Returns the address at which a server that listens on `host` is reached from here."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     with _open_lock(data_dir / LOCK_NAME) as file:
@@ -370,7 +327,10 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
         show(settings, f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
     if settings.flower_port:
         prefix = f"/{settings.flower_url_prefix}" if settings.flower_url_prefix else ""
-        show(settings, f"  flower     {_url(settings.flower_host, settings.flower_port)}{prefix}")
+        show(
+            settings,
+            f"  flower     {_url(settings.flower_host, settings.flower_port)}{prefix}{onlookers(settings)}",
+        )
     shown_url = shlex.quote(redis_address_of(settings).shown())
     show(settings, f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)

@@ -1,5 +1,6 @@
 """The listening socket that a supervisor holds for its gateway."""
 
+import ipaddress
 import socket
 
 #: Variable that tells a gateway the file descriptor of its listening socket.
@@ -26,3 +27,16 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def connect_host(host: str) -> str:
+    """Returns the address at which a server that listens on `host` is reached from here."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens on `host` is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

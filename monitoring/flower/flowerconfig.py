@@ -1,7 +1,7 @@
 """Flower beside a fleet: `FLOWER_CONF=monitoring/flower/flowerconfig.py athena flower`.
 
 Address, port and prefix are settings of Athena (ATHENA_FLOWER_HOST, ATHENA_FLOWER_PORT,
-ATHENA_FLOWER_URL_PREFIX); a password comes by the variable FLOWER_BASIC_AUTH, so that it stands in no file.
+ATHENA_FLOWER_URL_PREFIX), and so is who may look (ATHENA_FLOWER_BASIC_AUTH, ATHENA_FLOWER_BASIC_AUTH_FILE).
 """
 
 import os

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import requests
@@ -35,6 +35,7 @@ KEYS_ON = {
     "ATHENA_ADMIN_TOKEN": ADMIN_TOKEN,
     "ATHENA_ALLOWED_ORIGINS": PAGE,
     "ATHENA_METRICS_PORT": str(METRICS_PORT),
+    "ATHENA_FLOWER_BASIC_AUTH": "ops:the word of the operator".replace(" ", "-"),
 }
 
 STRANGERS = ("nobody", "wrong", "expired", "revoked")
@@ -306,6 +307,25 @@ def test_metrics_need_no_key_at_a_listener_of_their_own(site: Site) -> None:
             answer = requests.request(method, url + path, headers=headers, timeout=30, json={})
             assert answer.status_code == 404, (method, path)
     assert requests.get(f"{site.stack.url}/metrics", timeout=30).status_code == 401
+
+
+def test_flower_asks_for_its_password_and_changes_nothing(site: Site) -> None:
+    def ask(method: str, path: str, user: str = "", password: str = "") -> int:
+        auth = (user, password) if user else None
+        return requests.request(method, site.stack.flower_url + path, auth=auth, timeout=60).status_code
+
+    user = KEYS_ON["ATHENA_FLOWER_BASIC_AUTH"].split(":")
+    assert (ask("GET", "/workers"), ask("GET", "/workers", "ops", "guess")) == (401, 401)
+    assert ask("GET", "/workers", *user) == 200
+    page = requests.get(f"{site.stack.flower_url}/workers", auth=(user[0], user[1]), timeout=60).text
+    name = re.search(r"echo\.cpu\.[^\"<&]*", page)
+    assert name is not None
+    shown = requests.get(f"{site.stack.flower_url}/worker/{name[0]}", auth=(user[0], user[1]), timeout=60)
+    assert unquote(name[0]) in shown.text and "Shut Down" not in shown.text and "Grow" not in shown.text
+    assert ask("POST", f"/api/worker/shutdown/{name[0]}", *user) == 403
+    assert "Flower" not in site.stack.log or "may look" not in site.stack.log
+    worker = site.stack.child("workers").environ()
+    assert not any(user[1] in value for value in worker.values())
 
 
 def test_abilities_that_a_key_does_not_open_are_not_there(site: Site) -> None:
