@@ -1,0 +1,48 @@
+"""`python -m tests.cluster`: what the chart does in a real API server, as a table."""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.cluster.life import check_cases, check_life
+from tests.cluster.plane import CANNOT_BE_HAD, Skipped, cluster, fetch_programs
+
+
+def main() -> int:
+    """Runs the checks; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the logs of all programs here")
+    options = parser.parse_args()
+    try:
+        programs = fetch_programs()
+    except Skipped:
+        return CANNOT_BE_HAD
+    with tempfile.TemporaryDirectory(prefix="athena-cluster-") as name:
+        folder = (options.keep or Path(name)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        with cluster(folder, programs) as plane:
+            _tell("API server of Kubernetes 1.36", f"ready after {plane.started_in_s:.0f} s")
+            for check in (check_cases, check_life):
+                for row in check(plane):
+                    _tell(*row)
+            memory = plane.memory_mb()
+            _tell("memory of all programs", f"{sum(memory.values()):.0f} MB: {_list(memory)}")
+    return 0
+
+
+def _tell(what: str, found: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {what:<62} {found}", flush=True)
+    if table := os.environ.get("TABLE"):
+        with Path(table).open("a") as file:
+            print("kubernetes", what, found, sep="\t", file=file)
+
+
+def _list(memory: dict[str, float]) -> str:
+    return ", ".join(f"{name} {mb:.0f}" for name, mb in memory.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
