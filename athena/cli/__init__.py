@@ -10,6 +10,7 @@ from athena.cli.author import check, create, example, export, pack, run, schema
 from athena.cli.observe import config, doctor, top
 from athena.cli.operate import (
     abilities,
+    backup,
     credentials,
     dead,
     jobs,
@@ -52,6 +53,7 @@ MODULES = (
     config,
     top,
     logs,
+    backup,
     parts,
 )
 

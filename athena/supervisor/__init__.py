@@ -3,6 +3,7 @@
 ability_reading: an ability's folder while it is served
 allocator: the memory allocator of the bundled Redis
 child: one process
+backup: copies of the embedded Redis' data
 data_folder: where the embedded Redis keeps its files
 embedded_redis: the Redis of `athena serve`
 gpu_watch: the process that reads the GPUs

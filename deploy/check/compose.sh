@@ -16,7 +16,9 @@ install_compose() {
 }
 
 compose() {
-    .tools/podman-compose/bin/podman-compose --file deploy/compose/compose.yaml "$@"
+    # Podman forgets its own limits where a file names one.
+    .tools/podman-compose/bin/podman-compose --file deploy/compose/compose.yaml \
+        --podman-run-args="--ulimit nproc=$PROCESSES:$PROCESSES" "$@"
 }
 
 clean_up() {
@@ -28,10 +30,17 @@ container() {
         --filter "label=com.docker.compose.service=$1"
 }
 
+# flower_status [OPTION...]
+flower_status() {
+    curl --silent --output /dev/null --write-out '%{http_code}' "$@" "http://127.0.0.1:$FLOWER_PORT/" || true
+}
+
+refuses_strangers() {
+    [ "$(flower_status)" = 401 ]
+}
+
 check_flower() {
-    local status
-    status=$(curl --silent --output /dev/null --write-out '%{http_code}' "http://127.0.0.1:$FLOWER_PORT/")
-    [ "$status" = 401 ] || fail "Flower answers $status to strangers"
+    eventually 60 refuses_strangers || fail "Flower answers $(flower_status) to strangers"
     eventually 60 curl --silent --fail --output /dev/null --user "$FLOWER_LOGIN" "http://127.0.0.1:$FLOWER_PORT/" ||
         fail "Flower does not answer its operator"
     row "Flower" "answers its operator, and 401 to strangers"
@@ -72,6 +81,7 @@ check_end() {
 install_containers
 install_compose
 prepare_images
+
 build_offline gateway redis worker >/dev/null
 trap clean_up EXIT
 export ATHENA_VERSION=$TAG FLOWER_LOGIN=operator:of-the-check OPEN_FILES

@@ -36,6 +36,7 @@ choose_runtime() {
                 "$files" "$files" "$processes" "$processes" >"$CONTAINERS_CONF"
             printf '[engine]\nruntime = "%s"\ncgroup_manager = "cgroupfs"\n' "$runtime" >>"$CONTAINERS_CONF"
             if command -v "$runtime" >/dev/null && podman run --rm "$BASE" true 2>"$STORE/runtime.log"; then
+                PROCESSES=$processes
                 return
             fi
         done
@@ -54,10 +55,14 @@ prepare_images() {
         cp constraints.txt setup.cfg "$STORE"
     fi
     rm -f "$WHEELS"/athena_serving-*.whl
-    .venv/bin/python -m athena.cli.ship.own_wheel "$WHEELS"
+    .venv/bin/python -c 'import sys
+from pathlib import Path
+from athena.cli.ship.own_wheel import write_own_wheel
+write_own_wheel(Path(sys.argv[1]))' "$WHEELS"
 }
 
-# build_offline TARGET...: without any network but its own.
+# build_offline TARGET...: without any network but its own. REUSE=1 takes what an earlier run has built.
 build_offline() {
+    [ -z "${REUSE:-}" ] || return 0
     unshare --net deploy/images/build.sh "$@"
 }

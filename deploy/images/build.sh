@@ -19,7 +19,7 @@ mkdir "$folder/wheels" "$folder/abilities"
 if [ -n "${WHEELS:-}" ]; then
     cp "$WHEELS"/*.whl "$folder/wheels"
 else
-    make build >&2
+    make build >/dev/null
     cp "$(ls -t dist/*.whl | head -n 1)" "$folder/wheels"
 fi
 cp deploy/images/{Dockerfile,valkey.conf,find_valkey.py} constraints.txt "$folder"

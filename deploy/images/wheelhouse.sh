@@ -13,10 +13,10 @@ EXTRAS=${EXTRAS:-cpu,embedded}
 
 mkdir -p "$1"
 wheels=$(cd "$1" && pwd)
-make build >&2
+make build >/dev/null
 cp "$(ls -t dist/*.whl | head -n 1)" constraints.txt "$wheels"
 cert=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
-fetch='python3 -m venv /tmp/venv && /tmp/venv/bin/pip --disable-pip-version-check --no-cache-dir --cert /tmp/cert download
+fetch='python3 -m venv /tmp/venv && /tmp/venv/bin/pip --disable-pip-version-check --no-cache-dir --cert /tmp/cert download \
     --quiet --only-binary :all: --constraint /wheels/constraints.txt --find-links /wheels --dest /wheels "$1"'
 set -- sh -c "$fetch" sh "athena-serving[$EXTRAS]"
 volumes=(--volume "$wheels:/wheels" --volume "$cert:/tmp/cert:ro")

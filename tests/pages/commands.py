@@ -52,6 +52,8 @@ EXAMPLES = {
     "workers restart": "athena workers restart echo.cpu.0@myhost --wait",
     "abilities ls": "athena abilities ls",
     "abilities rm": "athena abilities rm echo",
+    "backup": "athena backup athena.tar.gz",
+    "restore": "athena restore athena.tar.gz --data new",
     "keys ls": "athena keys ls",
     "keys create": "athena keys create shop --ability mmocr --days 90",
     "keys scope": "athena keys scope shop --role viewer",

@@ -1,6 +1,7 @@
 """What operators type.
 
 abilities: forgets abilities
+backup: copies of the embedded Redis' data
 credentials: applications and their keys
 dead: dead letters
 jobs: jobs, one and many

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import importlib.util
 import io
-import sys
 import zipfile
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -94,7 +93,3 @@ def write_own_wheel(folder: Path) -> Path:
     name, data = own_wheel()
     (folder / name).write_bytes(data)
     return folder / name
-
-
-if __name__ == "__main__":
-    print(write_own_wheel(Path(sys.argv[1])))
