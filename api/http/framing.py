@@ -138,8 +138,6 @@ class Framing(asyncio.Protocol):
         """
         if self.stage == HEAD and is_all and lacks_version(data):
             self.refuse(_other_version())
-        elif len(self.headers) > MAX_FIELDS:
-            self.refuse(too_many_fields())
         elif self._has_body or (self._begun and not is_all):
             self.open_bytes = 0
         else:
@@ -179,6 +177,9 @@ class Framing(asyncio.Protocol):
         """A header; or a trailer, which never counts as one (RFC 9110, 6.5.1)."""
         if self.stage == HEAD:
             self.headers.append((name.lower(), value))
+            if len(self.headers) > MAX_FIELDS:
+                # At once: to read the rest of a head of thousands costs more than all else of a request.
+                raise too_many_fields()
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -187,8 +188,6 @@ class Framing(asyncio.Protocol):
         # What lies within one slice is never too large.
         if self.open_bytes + self._slice_bytes > SLICE_BYTES:
             self._check_size()
-        if len(self.headers) > MAX_FIELDS:
-            raise too_many_fields()
         if parser.should_upgrade():
             self._note_offer()
             return

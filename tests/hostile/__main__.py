@@ -1,8 +1,10 @@
 """Attacks a gateway, one kind after the other, while a second client calls it all the time.
 
 For each: how long the second client waited, and how much memory the gateway took. Ends with status 1 where
-its p99 reaches 250 ms, a call of it failed, or the gateway took 100 MB more. The attackers are processes of
-their own, two at a time; everything is bounded in time and goes to this machine alone.
+its p99 reaches 250 ms, a call of it failed, or the gateway took 100 MB more; and where p99 under a flood, of
+which nothing is large but its number, is over twice that of the quiet before. The attackers are processes of
+their own, two at a time, and leave their core to the gateway, as those of other machines would; everything is
+bounded in time and goes to this machine alone.
 """
 
 import argparse
@@ -25,7 +27,7 @@ import psutil
 
 from benchmarks.figures import percentile
 from tests.e2e.conftest import ATHENA, ECHO, ROOT, Stack, serving, wait_until
-from tests.hostile.attacks import ATTACKS, BODY, Target, large
+from tests.hostile.attacks import ATTACKS, BODY, FLOODS, Target, large
 
 ATTACKERS = 2
 PAUSE_S = 0.02
@@ -33,6 +35,12 @@ SAMPLE_S = 0.1
 
 P99_LIMIT_MS = 250.0
 GROWTH_LIMIT_MB = 100.0
+
+#: What a flood may do to p99.
+FLOOD_FACTOR = 2.0
+
+#: What attackers add to their niceness.
+NICE = 10
 
 KEYS = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": "a seal of these attacks, not secret"}
 
@@ -56,10 +64,10 @@ class Figures:
     p99_ms: float
     growth_mb: float
 
-    @property
-    def is_harmless(self) -> bool:
+    def is_harmless(self, quiet: "Figures") -> bool:
         """Whether the limits were kept."""
-        return not self.failed and self.p99_ms < P99_LIMIT_MS and self.growth_mb < GROWTH_LIMIT_MB
+        limit_ms = FLOOD_FACTOR * quiet.p99_ms if self.attack in FLOODS else P99_LIMIT_MS
+        return not self.failed and self.p99_ms < limit_ms and self.growth_mb < GROWTH_LIMIT_MB
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = _make_key(stack) if chosen.keys else ""
         found = [attack(stack, name, chosen.seconds, token) for name in ["", *names]]
     print(json.dumps(list(map(asdict, found)), indent=1) if chosen.json else table(found))
-    return int(not all(one.is_harmless for one in found))
+    return int(not all(one.is_harmless(found[0]) for one in found))
 
 
 def _make_key(stack: Stack) -> str:
@@ -130,6 +138,7 @@ def running(processes: Iterable[multiprocessing.Process]) -> Iterator[None]:
 def _attack_for(
     name: str, port: int, seconds: float, sent: "multiprocessing.sharedctypes.Synchronized[int]"
 ) -> None:
+    os.nice(NICE)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     target, until_s = Target(port), time.monotonic() + seconds
@@ -190,12 +199,14 @@ class Caller:
 
 def table(found: Sequence[Figures]) -> str:
     """Returns the figures as Markdown."""
-    lines = ["| attack | sent | calls | failed | p50 ms | p99 ms | gateway's memory |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    lines = ["| attack | sent | calls | failed | p50 ms | p99 ms | to quiet | gateway's memory |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    quiet = found[0]
     for one in found:
-        verdict = "" if one.is_harmless else " **too much**"
+        verdict = "" if one.is_harmless(quiet) else " **too much**"
         cells = [one.attack or "nobody attacks", str(one.sent), str(one.calls), str(one.failed)]
-        cells += [f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}{verdict}", f"+{one.growth_mb:.0f} MB"]
+        cells += [f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", f"{one.p99_ms / quiet.p99_ms:.1f} x{verdict}"]
+        cells.append(f"+{one.growth_mb:.0f} MB")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

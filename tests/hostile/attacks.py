@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from athena.protocol.signature import signed_url
+
 #: What one attack may hold open, and how long an exchange may take.
 HELD = 600
 EXCHANGE_TIMEOUT_S = 10.0
@@ -142,8 +144,27 @@ ATTACKS: dict[str, Attack] = {
     "wrong keys": lambda target: _done(
         target.post(BODY, head=f"Authorization: Bearer {secrets.token_urlsafe(32)}\r\n")
     ),
+    "wrong signatures": lambda target: _done(
+        target.post(
+            BODY, signed_url("http://x/echo", "POST", "AK0", secrets.token_hex(9)).removeprefix("http://x")
+        )
+    ),
     "20,000 requests at once": lambda target: _done(target.send(large()["pipeline"])),
 }
+
+#: Of these nothing is large but their number.
+FLOODS = frozenset(
+    (
+        "half heads",
+        "half heads of 32 KB",
+        "half heads of 6,000 fields",
+        "half bodies",
+        "silent connections",
+        "connections, opened and closed",
+        "wrong keys",
+        "wrong signatures",
+    )
+)
 
 
 def _done(size: int) -> None:
