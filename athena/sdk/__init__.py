@@ -35,7 +35,7 @@ A minimal ability::
 
 from athena.sdk import device, job
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
-from athena.sdk.errors import Broken
+from athena.sdk.errors import Broken, InputError
 from athena.sdk.fields import (
     AudioBodyField,
     BooleanParamField,
@@ -51,7 +51,9 @@ from athena.sdk.fields import (
     StringParamField,
     VideoBodyField,
 )
+from athena.sdk.pictures import picture
 from athena.sdk.results import callback, callback_metric, callback_trace
+from athena.sdk.sound import audio, wav
 from athena.sdk.stream import SessionManager, StreamHandleThread
 from athena.sdk.wrapper import WrapperBase
 
@@ -63,6 +65,7 @@ __all__ = [
     "DataListNode",
     "Field",
     "ImageBodyField",
+    "InputError",
     "IntegerParamField",
     "JsonBodyField",
     "NumberParamField",
@@ -78,9 +81,12 @@ __all__ = [
     "StringParamField",
     "VideoBodyField",
     "WrapperBase",
+    "audio",
     "callback",
     "callback_metric",
     "callback_trace",
     "device",
     "job",
+    "picture",
+    "wav",
 ]

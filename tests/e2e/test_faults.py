@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from athena.errors import PoisonedError
-from tests.e2e.conftest import Stack, example, wait_until
+from tests.e2e.conftest import Stack, example, faulty_request, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -46,6 +46,18 @@ class Load:
         self._stopped.set()
         for thread in self._threads:
             thread.join()
+
+
+def test_an_input_that_the_wrapper_refuses_is_a_400_in_its_words(faulty: Stack) -> None:
+    request = faulty_request(mode="input")
+
+    answer = faulty.post("/faulty", request)
+    job = faulty.wait_state(faulty.submit("faulty", request), "failed")
+
+    message = "an input cannot be used: /payload/text holds no face"
+    header = answer.json()["header"]
+    assert (answer.status_code, header["code"], header["message"]) == (400, 10163, message)
+    assert message in str(job)
 
 
 def test_a_killed_worker_hangs_no_client(faulty: Stack) -> None:

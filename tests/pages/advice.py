@@ -20,7 +20,8 @@ ADVICE: dict[type[e.AthenaError], Advice] = {
         "[operations.md](operations.md#start-up-errors) lists them. Nothing has started.",
     ),
     e.RequestError: Advice(
-        "a member is missing, unknown or of another type; base64 that is none; a text where a number is declared.",
+        "a member is missing, unknown or of another type; base64 that is none; a text where a number is declared; "
+        "what the wrapper refused by `InputError`, such as a sound that cannot be read.",
         "correct what `errors` lists. `athena schema DIR`, `GET /openapi.json` and `GET /v1/abilities/<service_id>` show "
         "what is accepted.",
     ),

@@ -42,7 +42,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "Field",
     ),
     "Data": ("DataListCls", "DataListNode", "ResponseData", "Response"),
-    "The job that runs": ("job.cancelled", "job.progress"),
+    "The job that runs": ("job.cancelled", "job.progress", "job.traceparent"),
     "Where models run": (
         "onnx.open_session",
         "onnx.OnnxSession",
@@ -52,6 +52,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "device.Device",
         "device.note_cpu",
     ),
+    "Sound and pictures": ("audio", "wav", "picture"),
+    "What the caller has to mend": ("InputError",),
     "A process that cannot answer": ("Broken",),
     "Results by callback, notes in the log": ("callback", "callback_metric", "callback_trace"),
     "Sessions": ("SessionCreateResponse", "SessionManager", "StreamHandleThread"),

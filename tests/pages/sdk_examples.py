@@ -231,6 +231,45 @@ if not device.current().is_gpu:
     device.note_cpu()  # before wrapperInit returns
 print(device.is_on_cpu())  # True
 """,
+    "audio": """\
+from athena.sdk import DataListNode, audio, wav
+
+node = DataListNode("sound", wav([0.5, -0.5] * 4000, 8000))  # as reqData.get("sound") returns it
+samples = audio(node, 16000)
+print(samples.dtype, samples.shape)  # float32 (16000,)
+""",
+    "wav": """\
+from athena.sdk import wav
+
+print(wav([0.0, 0.5, -0.5], rate=16000)[:4])  # b'RIFF'
+""",
+    "picture": """\
+import io
+
+from PIL import Image
+
+from athena.sdk import picture
+
+file = io.BytesIO()
+Image.new("RGBA", (4, 3), (255, 0, 0, 0)).save(file, "PNG")
+found = picture(file.getvalue())
+print(found.mode, found.size, found.getpixel((0, 0)))  # RGB (4, 3) (255, 255, 255)
+""",
+    "InputError": """\
+from athena.sdk import InputError
+
+
+def only_face(faces):
+    if len(faces) != 1:
+        raise InputError(f"holds {len(faces)} faces, and not one", "image")
+    return faces[0]
+
+
+try:
+    only_face([])
+except InputError as error:
+    print(error)  # image holds 0 faces, and not one
+""",
     "Broken": """\
 from athena.sdk import Broken
 

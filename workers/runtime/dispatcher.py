@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
-from athena.errors import AthenaError, ConfigError, OutputError, Problem, WrapperError
-from athena.plain_text import class_name, one_line, text_of
+from athena.errors import AthenaError, ConfigError, OutputError, Problem, RequestError, WrapperError
+from athena.plain_text import class_name, one_line, plain_line, text_of
 from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
+from athena.sdk.errors import InputError
 from workers.runtime.async_results import AsyncResults
 from workers.runtime.batch_trust import BatchFault, BatchTrust
 from workers.runtime.binding import Binding
@@ -146,6 +147,8 @@ class Dispatcher:
         except BaseException as error:
             # BaseException: sys.exit() in a wrapper must end its job, not the worker.
             end_fork(error)
+            if issubclass(type(error), InputError):
+                raise _refused(error) from None
             self.symptom = symptom_of(error) or self.symptom
             logger.exception("job %s: wrapperOnceExec raised", given.job_id)
             raise self._raised(error) from None
@@ -167,6 +170,8 @@ class Dispatcher:
             # By its type: an odd exception may raise when it is asked for its `__class__`.
             if issubclass(type(error), AthenaError):
                 return [cast(AthenaError, error)]
+            if issubclass(type(error), InputError):
+                return [_refused(error)]
             logger.exception("job %s: wrapperBatchExec raised", jobs[0].job_id)
             return [self._raised(error)]
         if len(jobs) > 1:
@@ -255,6 +260,8 @@ class Dispatcher:
             return ""
 
     def _read_item(self, response: Any) -> BatchItem:
+        if issubclass(type(response), InputError):
+            return _refused(response)
         if issubclass(type(response), BaseException):
             self.symptom = symptom_of(response) or self.symptom
             return self._raised(response)
@@ -290,6 +297,16 @@ class Dispatcher:
             raise OutputError(f"output {key!r} cannot be written as UTF-8: {error}") from None
         except TypeError as error:
             raise OutputError(f"output {key!r}: {error}") from None
+
+
+def _refused(error: BaseException) -> RequestError:
+    """Returns what becomes of an input that a wrapper cannot use."""
+    key, text = getattr(error, "key", ""), getattr(error, "text", "")
+    if not isinstance(key, str) or not isinstance(text, str) or not key:
+        text = plain_line(text) if isinstance(text, str) else one_line(error)
+        return RequestError(f"the request cannot be used: {text}")
+    problem = Problem(f"/payload/{plain_line(key)}", plain_line(text))
+    return RequestError("an input cannot be used", problems=(problem,))
 
 
 def _bind(wrapper: Any, name: str, order: tuple[str, ...]) -> Callable[..., Any] | None:

@@ -10,6 +10,7 @@ import time
 
 from athena.sdk import (
     DataListCls,
+    InputError,
     NumberParamField,
     Response,
     ResponseData,
@@ -70,6 +71,8 @@ class Wrapper(WrapperBase):
 def _do_harm(mode: str) -> None:
     if mode == "raise":
         raise RuntimeError("the model is not in the mood")
+    if mode == "input":
+        raise InputError("holds no face", "text")
     if mode == "exit":
         sys.exit(3)
     if mode == "os_exit":

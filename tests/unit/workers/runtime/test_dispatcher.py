@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from athena.ability.manifest import load_ability
-from athena.errors import AthenaError, ConfigError, WrapperError
+from athena.errors import AthenaError, ConfigError, RequestError, WrapperError
 from athena.protocol.envelope import OutputValue
-from athena.sdk import DataListCls, DataListNode, Response, ResponseData, WrapperBase
+from athena.sdk import DataListCls, DataListNode, InputError, Response, ResponseData, WrapperBase
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
 
 INPUTS = DataListCls([DataListNode("text", b"hi")])
@@ -120,6 +120,31 @@ def test_fini_that_raises_is_only_logged(caplog: pytest.LogCaptureFixture) -> No
 
     assert caplog.messages == ["wrapperFini raised"]
     assert "mine!" in caplog.text
+
+
+# inputs that a wrapper refuses
+
+
+@pytest.mark.parametrize(
+    ("raised", "summary"),
+    [
+        (InputError("holds no face", "image"), "an input cannot be used: /payload/image holds no face"),
+        (InputError("too many faces\n"), "the request cannot be used: too many faces"),
+    ],
+)
+def test_input_that_a_wrapper_refuses_is_the_callers_fault(
+    raised: InputError, summary: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Batching(Answering):
+        def wrapperBatchExec(self, params_list: Any, req_list: Any) -> list[Any]:
+            return [raised, raised]
+
+    error = refusal(raised)
+    items = Dispatcher(Batching(raised), {"text": 0}).batch([JOB, JOB])
+
+    assert (type(error), error.code, error.http_status, error.summary) == (RequestError, 10163, 400, summary)
+    assert [getattr(item, "summary", item) for item in items] == [summary] * 2
+    assert caplog.text == ""
 
 
 # answers

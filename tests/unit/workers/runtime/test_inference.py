@@ -212,6 +212,7 @@ def test_outcome_tells_time_and_size_of_the_batch(mirror: Inference) -> None:
     ("mode", "code", "message"),
     [
         ("raise", 10909, "RuntimeError: the model is not in the mood"),
+        ("input", 10163, "an input cannot be used: /payload/text holds no face"),
         ("exit", 10909, "SystemExit: 3"),
         ("none", 30003, "wrapperOnceExec returned nothing"),
         ("code", 10909, "the wrapper's own words;code=42"),
