@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ VARIABLES = {
     "ATHENA_FLOWER_URL_PREFIX": "/monitor/flower/",
     "ATHENA_ADMIN_TOKEN": TOKEN,
     "ATHENA_SEAL_KEY": SEAL_KEY,
+    "ATHENA_IDLE_S": "3",
 }
 
 
@@ -60,6 +62,11 @@ def test_open_data_folder_is_closed_and_so_are_its_files(odd: Stack) -> None:
 
     assert others(odd.data_dir) == 0
     assert [path for path in (odd.data_dir / "appendonlydir").rglob("*") if others(path)] == []
+
+
+def test_silent_connections_are_swept_out(odd: Stack) -> None:
+    with socket.create_connection(("127.0.0.1", odd.port), 60) as silent:
+        assert silent.recv(1) == b""
 
 
 def test_celery_finds_the_folder_by_the_url_that_is_announced(odd: Stack) -> None:

@@ -102,10 +102,14 @@ def test():
 
 
 def test_pool_of_forks_can_be_terminated() -> None:
+    # Not before a call goes on: a fork that waits for one ends by the word of its pool, without a signal.
     test = """
+begun = multiprocessing.get_context("fork").Event()
+def begin():
+    begun.set(); sleep_long()
 def test():
     pool = multiprocessing.get_context("fork").Pool(2)
-    pool.apply_async(sleep_long)
+    pool.apply_async(begin); begun.wait()
     pool.terminate(); pool.join()
     return "over"
 """

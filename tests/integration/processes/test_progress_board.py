@@ -17,8 +17,13 @@ OPENING = (
     "import os; from athena.fleet.progress_board import ProgressBoard; board = ProgressBoard(%d, 2, 3); "
 )
 
-#: Before a word was one store, every thirtieth reading was of no value that was ever written.
-READINGS = 20_000
+#: Before a word was one store, every thirtieth reading was of no value that was ever written. Readings count
+#: that find another value than the one before: a busy machine may let the sides take turns, and a writer that
+#: stands still shows nothing.
+READINGS = 3000
+
+#: So long a reader goes on for these, on a machine on which the sides do take turns.
+PATIENCE_S = 5.0
 
 
 @pytest.fixture
@@ -52,25 +57,26 @@ def wait_until_written(holds: Callable[[], object], process: subprocess.Popen[by
     assert process.poll() is None
 
 
-def until_varied(readings: int, seen: set[Any]) -> Iterator[None]:
-    """Yields so often, and goes on until more than one value was seen."""
-    yield from (None for _ in range(readings))
-    deadline_s = time.monotonic() + 30
-    while len(seen) < 2:
-        assert time.monotonic() < deadline_s, "not in time: values change"
-        yield
+def seen_while_written(read: Callable[[], Any]) -> set[Any]:
+    """Returns what a reader sees while the other side writes: more than one value."""
+    seen: set[Any] = set()
+    last, found, began_s = None, 0, time.monotonic()
+    while len(seen) < 2 or (found < READINGS and time.monotonic() - began_s < PATIENCE_S):
+        assert time.monotonic() - began_s < 30, "not in time: values change"
+        read_now = read()
+        found += read_now != last
+        last = read_now
+        seen.add(read_now)
+    return seen
 
 
 def test_no_reader_sees_half_of_a_pulse(board: ProgressBoard) -> None:
     # Values whose halves differ: a mixture is none of them.
     loop = "\nwhile True: board.pulse(1.1, 2.2); board.pulse(3.3, 4.4)"
-    seen: set[Pulse] = set()
 
     with writer(board, loop) as process:
         wait_until_written(lambda: board.read_pulse().contact_s, process)
-        # On a busy machine the writer may not have a turn during one reader's turn.
-        for _ in until_varied(READINGS, seen):
-            seen.add(board.read_pulse())
+        seen: set[Pulse] = seen_while_written(board.read_pulse)
 
     assert {pulse.turned_s for pulse in seen} <= {1.1, 3.3}
     assert {pulse.contact_s for pulse in seen} <= {2.2, 4.4}
@@ -84,14 +90,12 @@ while True:
         board.begin(0, float(n), n / 4, [f"{n:032}"] * (1 + n % 3))
         if n % 2: board.end(0)
 """
-    seen: set[Call] = set()
 
     with writer(board, loop) as process:
         wait_until_written(board.calls, process)
-        for _ in until_varied(READINGS, seen):
-            seen.update(board.calls())
+        seen: set[tuple[Call, ...]] = seen_while_written(lambda: tuple(board.calls()))
 
-    for call in seen:
+    for call in (call for calls in seen for call in calls):
         n = int(call.since_s)
         assert call == Call(float(n), n / 4, (f"{n:032}",) * (1 + n % 3))
 
@@ -110,6 +114,23 @@ while True:
         with writer(board, loop) as process:
             wait_until_written(board.calls, process)
         assert board.calls() in ([], [Call(7.0, 3.5, ("a" * 32, "b" * 32))])
+
+
+def test_call_is_whole_before_its_count_says_so(board: ProgressBoard) -> None:
+    whole: list[bytes] = []
+
+    class Counts(list[int]):
+        """Notes what lies on the board when a count is written."""
+
+        def __setitem__(self, *item: Any) -> None:
+            whole.append(bytes(board._memory))
+            super().__setitem__(*item)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(board, "_counts", Counts([0, 0]))
+        board.begin(0, 1.0, 2.0, ["j1"])
+
+    assert b"j1" in whole[0]
 
 
 def test_what_is_written_but_not_valid_yet_is_not_shown(board: ProgressBoard) -> None:

@@ -203,3 +203,23 @@ def test_job_that_redis_has_lost_before_its_caller_was_told_is_to_be_sent_again(
     assert answer.status == 503
     assert "retry-after: 1\r\n" in answer.head + "\r\n"
     assert b"send the same request again" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "place"),
+    [
+        (post(prefer="respond-async"), "urls"),
+        (post([{"service_id": "echo", **REQUEST}], "/v1/jobs"), "jobs"),
+    ],
+)
+def test_addresses_of_jobs_begin_with_the_prefix_that_is_set(
+    listener: Listener, request_bytes: bytes, place: str
+) -> None:
+    listener.gateway.settings = replace(listener.gateway.settings, url_prefix="/athena")
+
+    answer = asked(listener, request_bytes)
+
+    (job,) = listener.gateway.submitted
+    url = f"/athena/v1/jobs/{job.job_id}"
+    assert answer.document[place] in ({"job": url}, [{"id": job.job_id, "url": url}])
+    assert place == "jobs" or f"\r\nlocation: {url}\r\n" in answer.head
