@@ -10,6 +10,7 @@ gateway: what views need
 http_tally: HTTP requests that were answered
 job_client: jobs on their way into Redis and back
 observer: what a gateway knows of the fleet and of Redis
+process_figures: processor time and memory of this process
 self_report: what this gateway tells of itself
 submissions: jobs that travel together
 submitter: from an envelope to a job

@@ -191,6 +191,7 @@ class Call:
         self._gateway.check_room()
         if self._visit is not None:
             self._visit.submit(job, checked)
+        self._gateway.http.count_job(job.service_id, job.bytes)
         self._preference = preference
         self._wait_s = self.interface.limits.wait_s if preference.wait_s is None else preference.wait_s
         self._errand = Errand(self._gateway, job, payload, self._wait_s)

@@ -14,6 +14,7 @@ from api.gateway.gate import Gate
 from api.gateway.http_tally import HttpTally
 from api.gateway.job_client import JobClient
 from api.gateway.observer import GatewayObserver
+from api.gateway.process_figures import ProcessFigures
 from api.gateway.self_report import LoopLag, SelfReport
 from api.gateway.tracing import Tracing
 from api.outbound.fetcher import make_fetcher
@@ -89,6 +90,7 @@ class Gateway(JobClient):
         self.is_draining = False
         self.http = HttpTally(time.perf_counter)
         self.lag = LoopLag()
+        self._figures = ProcessFigures()
         #: What the server tells: how many connections are open, bytes of requests held and allowed.
         self.occupancy: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
         self._self_report = SelfReport(self.id, self.http, self.describe, self._link.execute)
@@ -150,6 +152,7 @@ class Gateway(JobClient):
             connections=connections,
             held_bytes=held_bytes,
             held_limit_bytes=held_limit_bytes,
+            process=self._figures.read(),
         )
 
     def ability(self, service_id: str) -> tuple[Interface, RequestSchema]:

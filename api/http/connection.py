@@ -320,7 +320,7 @@ class Connection(Turns):
         if visit is not None:
             headers = [*headers, *visit.fields]
             visit.leave(status)
-        self.http.count(call.service_id, status, self.http.now() - call.began_s)
+        self.http.count(call.service_id, status, self.http.now() - call.began_s, len(body))
         self._write(status, headers, body, closes)
         if closes:
             self._close()

@@ -1,11 +1,14 @@
 """What became of jobs and of worker processes, and how long it took, for Prometheus."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 
 from athena.store.counts import Spread, Survey
+from athena.store.traces import Exemplar
 from athena.telemetry.metrics import (
     BATCH_SIZE,
     JOB_ATTEMPTS,
+    JOB_BYTES,
     JOB_QUEUE_WAIT,
     JOB_RETRIES,
     JOB_RUN,
@@ -19,6 +22,7 @@ from athena.telemetry.metrics import (
     MODEL_LOAD,
     WORKER_BREAKS,
     WORKER_EXITS,
+    Example,
     Histogram,
     Sample,
 )
@@ -26,7 +30,13 @@ from athena.telemetry.metrics import (
 _TIMES = {"wait": JOB_QUEUE_WAIT, "run": JOB_RUN, "total": JOB_TOTAL}
 
 
-def job_samples(survey: Survey) -> Iterator[Sample]:
+#: What is measured, and GPU type -> upper limit of a bucket, in seconds -> a trace that shows such a time.
+Examples = Mapping[tuple[str, str], Mapping[float, Example]]
+
+NO_EXAMPLES: Examples = {}
+
+
+def job_samples(survey: Survey, examples: Examples = NO_EXAMPLES) -> Iterator[Sample]:
     """Returns what is counted of an ability."""
     service_id, counts = survey.service_id, survey.counts
     for lane, count in survey.submitted().items():
@@ -45,7 +55,7 @@ def job_samples(survey: Survey) -> Iterator[Sample]:
     yield Sample(JOBS_OPEN, (service_id,), survey.open_jobs)
     yield Sample(JOBS_PUT_OFF, (service_id,), survey.put_off_jobs)
     yield from _attempts(survey)
-    yield from _spreads(survey)
+    yield from _spreads(survey, examples)
 
 
 def _attempts(survey: Survey) -> Iterator[Sample]:
@@ -59,16 +69,29 @@ def _attempts(survey: Survey) -> Iterator[Sample]:
         yield Sample(JOB_ATTEMPTS, (survey.service_id, gpu_type, "ended"), ended)
 
 
-def _spreads(survey: Survey) -> Iterator[Sample]:
+def _spreads(survey: Survey, examples: Examples) -> Iterator[Sample]:
     for what, metric in _TIMES.items():
         for gpu_type, spread in survey.counts.spread(what).items():
-            yield Sample(metric, (survey.service_id, gpu_type), in_seconds(spread))
+            shown = in_seconds(spread, examples.get((what, gpu_type)))
+            yield Sample(metric, (survey.service_id, gpu_type), shown)
+    for spread in survey.counts.spread("job_bytes").values():
+        yield Sample(JOB_BYTES, (survey.service_id,), Histogram(spread.buckets, spread.total))
     for gpu_type, spread in survey.counts.spread("batch").items():
         yield Sample(BATCH_SIZE, (survey.service_id, gpu_type), Histogram(spread.buckets, spread.total))
 
 
-def in_seconds(spread: Spread) -> Histogram:
+def in_seconds(spread: Spread, examples: Mapping[float, Example] | None = None) -> Histogram:
     """Returns times, which are kept in milliseconds, as Prometheus wants them."""
-    return Histogram(
-        {limit / 1000: count for limit, count in spread.buckets.items()}, round(spread.total / 1000, 4)
-    )
+    buckets = {limit / 1000: count for limit, count in spread.buckets.items()}
+    return Histogram(buckets, round(spread.total / 1000, 4), examples or {})
+
+
+def examples_of(exemplars: Iterable[Exemplar]) -> Examples:
+    """Returns the traces that are kept as examples of an ability's times."""
+    found: dict[tuple[str, str], dict[float, Example]] = {}
+    for item in exemplars:
+        kind, limit, gpu_type = (*item.field.split(" ", 2), "")[:3]
+        with contextlib.suppress(ValueError):
+            example = Example(item.trace_id, item.seconds, item.at_s)
+            found.setdefault((kind.removesuffix("_le"), gpu_type), {})[float(limit) / 1000] = example
+    return found

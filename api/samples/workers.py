@@ -134,3 +134,9 @@ def crew_samples(crew: Crew, service_id: str, gpu_types: Iterable[str]) -> Itera
     for gpu_type in gpu_types:
         yield Sample(WORKERS_EXPECTED, (service_id, gpu_type), wanted[gpu_type])
         yield Sample(WORKERS_SERVING, (service_id, gpu_type), there[gpu_type])
+
+
+def absent_crew_samples(crew: Crew, known: Set[str]) -> Iterator[Sample]:
+    """Returns the same of abilities that are not known: none of their workers has ever served."""
+    for service_id in crew.expected.keys() - known:
+        yield from crew_samples(crew, service_id, sorted(crew.expected[service_id]))

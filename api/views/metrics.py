@@ -2,18 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from api.gateway.gateway import Gateway
 from api.samples.apps import app_samples
-from api.samples.gateways import gateway_samples, http_samples
+from api.samples.gateways import gateway_samples
 from api.samples.gpus import gpu_samples
-from api.samples.jobs import job_samples
+from api.samples.jobs import NO_EXAMPLES, Examples, examples_of
+from api.samples.kept import KeptLines
 from api.samples.queues import demand_samples, load_samples, queue_samples
 from api.samples.redis import redis_samples
-from api.samples.workers import Crew, crew_samples, told_by_the_lost, worker_samples
+from api.samples.workers import (
+    Crew,
+    absent_crew_samples,
+    crew_samples,
+    told_by_the_lost,
+    worker_samples,
+)
 from api.views.workers import alive_workers, fresh_reports, told_workers
 from athena.errors import StoreError
 from athena.fleet.canary import CanaryReport
@@ -21,8 +28,9 @@ from athena.fleet.host_report import HostReport
 from athena.operations.queues import WorkerState, list_hosts, list_workers
 from athena.operations.quotas import open_of, usage_of
 from athena.operations.surveys import count_dead_letters, list_gateways, ping, survey_abilities
+from athena.operations.traces import list_exemplars
 from athena.store.counts import Survey
-from athena.telemetry.exposition import CONTENT_TYPE, Exposition
+from athena.telemetry.exposition import Exposition, wants_open_metrics
 from athena.telemetry.metrics import CANARY_OK, CANARY_SECONDS, DEAD_LETTERS, Sample
 
 
@@ -31,26 +39,28 @@ class Metrics:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._kept = KeptLines()
 
-    async def show(self) -> Response:
-        """Shows the fleet to Prometheus."""
-        page = Exposition()
+    async def show(self, accept: str = "") -> Response:
+        """Shows the fleet to Prometheus, in a form that it accepts."""
+        is_open = wants_open_metrics(accept)
+        page = Exposition(is_open)
         try:
             latency_s = await self._latency_s()
-            await self._show_fleet(page)
+            await self._show_fleet(page, is_open)
         except StoreError:
             # Whoever is to be told of it must hear something.
-            page, latency_s = Exposition(), None
+            page, latency_s = Exposition(is_open), None
             page.add(gateway_samples([(self._gateway.describe(), True)]))
         page.add(redis_samples(latency_s, self._gateway.watch.redis_info))
-        return Response(page.text(), content_type=CONTENT_TYPE)
+        return Response(page.text(), content_type=page.content_type)
 
     async def _latency_s(self) -> float:
         began_s = time.perf_counter()
         await self._gateway.operate(ping())
         return time.perf_counter() - began_s
 
-    async def _show_fleet(self, page: Exposition) -> None:
+    async def _show_fleet(self, page: Exposition, is_open: bool) -> None:
         operate, interfaces = self._gateway.operate, self._gateway.watch.fleet.interfaces
         fleet = asyncio.gather(
             operate(list_workers()),
@@ -72,19 +82,33 @@ class Metrics:
         page.add(_canary_samples(self._gateway.canaries.reports))
         page.add(gateway_samples(gateways))
         page.add([Sample(DEAD_LETTERS, (), dead)])
-        await self._show_abilities(page, surveys, self._crew(serving, reports))
+        crew = self._crew(serving, reports)
+        page.add(worker_samples(crew))
+        page.add(absent_crew_samples(crew, {survey.service_id for survey in surveys}))
+        await self._show_abilities(page, is_open, surveys, crew)
 
-    async def _show_abilities(self, page: Exposition, surveys: list[Survey], crew: Crew) -> None:
+    async def _examples(self, service_ids: Sequence[str], is_open: bool) -> dict[str, Examples]:
+        """Returns traces that show the times of abilities, where they can be shown and there may be any."""
+        if not is_open or not self._gateway.settings.trace_ratio:
+            return {}
+        found = await self._gateway.operate(list_exemplars(service_ids))
+        return {service_id: examples_of(exemplars) for service_id, exemplars in found.items()}
+
+    async def _show_abilities(
+        self, page: Exposition, is_open: bool, surveys: list[Survey], crew: Crew
+    ) -> None:
         interfaces = self._gateway.watch.fleet.interfaces
         types = _types_of(surveys, crew)
         slots, held, gpus = crew.slots(), crew.held(), crew.types_of_gpus()
-        page.add(worker_samples(crew))
+        service_ids = [survey.service_id for survey in surveys]
+        examples = await self._examples(service_ids, is_open)
+        self._kept.forget_others(service_ids)
         for survey in surveys:
             service_id = survey.service_id
-            page.add(http_samples(service_id, survey.counts))
             interface = interfaces.get(service_id)
+            own_examples = examples.get(service_id, NO_EXAMPLES)
+            page.add_lines(self._kept.lines(survey, interface is not None, is_open, own_examples))
             if interface is not None:
-                page.add(job_samples(survey))
                 page.add(queue_samples(survey, interface))
                 page.add(crew_samples(crew, service_id, types[service_id]))
                 own_slots = dict.fromkeys(types[service_id], 0) | slots.get(service_id, {})
@@ -136,5 +160,9 @@ def blueprint(gateway: Gateway) -> Blueprint:
     """Returns the routes."""
     routes = Blueprint("metrics", __name__)
     metrics = Metrics(gateway)
-    routes.add_url_rule("/metrics", view_func=metrics.show, endpoint="show")
+
+    async def show() -> Response:
+        return await metrics.show(request.headers.get("Accept", ""))
+
+    routes.add_url_rule("/metrics", view_func=show, endpoint="show")
     return routes

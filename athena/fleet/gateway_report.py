@@ -1,7 +1,8 @@
 """What a gateway tells of itself, about once a second."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import orjson
 
@@ -10,6 +11,10 @@ from athena.store.scripts import TELL, Arg, Command
 
 #: A gateway that has told nothing for so long is dead, or cannot reach Redis.
 SILENT_AFTER_S = 10.0
+
+
+#: What `isinstance` is asked for in place of a field's type.
+_TYPES: dict[Any, Any] = {float: (int, float), Mapping[str, float]: dict}
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class GatewayReport:
         connections: open ones.
         held_bytes: of requests whose jobs are not in Redis yet.
         held_limit_bytes: how many it may hold.
+        process: figures of its process, by the names that Prometheus has; an older version tells none.
     """
 
     address: str
@@ -34,6 +40,7 @@ class GatewayReport:
     connections: int
     held_bytes: int
     held_limit_bytes: int
+    process: Mapping[str, float] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Returns the report as JSON."""
@@ -46,12 +53,14 @@ class GatewayReport:
         Raises:
             ValueError, TypeError, KeyError: it was not written by a gateway.
         """
-        document = orjson.loads(raw)
-        report = cls(**{field.name: document[field.name] for field in fields(cls)})
-        for field in fields(report):
-            wanted = (int, float) if field.type is float else field.type
-            if not isinstance(getattr(report, field.name), wanted):  # type: ignore[arg-type]
-                raise TypeError(f"{field.name} has the wrong type")
+        document = {"process": {}, **orjson.loads(raw)}
+        report = cls(**{item.name: document[item.name] for item in fields(cls)})
+        for item in fields(report):
+            wanted = _TYPES.get(item.type, item.type)
+            if not isinstance(getattr(report, item.name), wanted):
+                raise TypeError(f"{item.name} has the wrong type")
+        if not all(isinstance(value, int | float) for value in report.process.values()):
+            raise TypeError("process has the wrong type")
         return report
 
 

@@ -1,9 +1,17 @@
 """The spans that are kept of slow jobs."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from athena.operations.steps import Step, Steps
-from athena.store.traces import spans_command, traced_jobs_command
+from athena.store.scripts import pairs
+from athena.store.traces import (
+    Exemplar,
+    exemplars_command,
+    read_exemplars,
+    spans_command,
+    traced_jobs_command,
+)
 from athena.telemetry.spans import Span
 
 
@@ -27,6 +35,16 @@ def list_traces(limit: int) -> Steps[list[KeptTrace]]:
     kept = [KeptTrace(job_id, _spans(reply)) for job_id, reply in zip(ids, replies, strict=True)]
     # The spans of some have expired.
     return [trace for trace in kept if trace.spans]
+
+
+def list_exemplars(service_ids: Sequence[str]) -> Steps[dict[str, list[Exemplar]]]:
+    """Lists by ability the traces that show its times."""
+    commands: list[Step] = [exemplars_command(service_id) for service_id in service_ids]
+    replies = (yield commands) if commands else []
+    return {
+        service_id: list(read_exemplars(pairs(reply)).values())
+        for service_id, reply in zip(service_ids, replies, strict=True)
+    }
 
 
 def _spans(reply: list[bytes]) -> list[Span]:

@@ -19,6 +19,8 @@ smaller one:
 | `batch SIZE TYPE` | jobs that shared their call with so many, themselves included |
 | `http STATUS` | HTTP requests that were answered so |
 | `http_le LE`, `http_sum` | their times, as above |
+| `answer_bytes_le LE`, `answer_bytes_sum` | the sizes of their answers, in bytes |
+| `job_bytes_le LE`, `job_bytes_sum` | the same of messages and inputs of jobs |
 
 HTTP requests that are for no ability are counted under the service_id "".
 """
@@ -85,7 +87,8 @@ class Counts:
 
     Attributes:
         numbers: kind, the first word of the fields -> their other words -> how many.
-        spreads: `run`, `wait`, `total`, `batch` or `http` -> GPU type -> times or sizes; "" for `http`.
+        spreads: `run`, `wait`, `total`, `batch`, `http`, `answer_bytes`, `job_bytes` -> GPU type -> times or
+            sizes; "" for the last three.
     """
 
     numbers: dict[str, Numbers] = field(default_factory=dict)
@@ -104,6 +107,7 @@ class Counts:
 _WORDS = {"in": 1, "canaries": 1, "moved": 1, "refused": 1, "loaded_ms": 1, "http": 1}
 
 _TIMES = ("run", "wait", "total")
+_SIZES = ("answer_bytes", "job_bytes")
 
 
 class _Field(NamedTuple):
@@ -120,7 +124,7 @@ class _Field(NamedTuple):
     limit: float | None = None
 
 
-_NUMBER, _BATCH, _TIME = "number", "batch", "time"
+_NUMBER, _BATCH, _TIME, _SIZE = "number", "batch", "time", "size"
 
 
 @lru_cache(maxsize=4096)
@@ -135,16 +139,22 @@ def _field(raw: bytes) -> tuple[str, _Field] | None:
         if name in _TIMES or (name == "http" and kind != "http"):
             words = (rest.pop() if name in _TIMES else "",)
             return _TIME, _Field(name, words, None if kind.endswith("_sum") else float(rest[0]))
+        if name in _SIZES and kind != name:
+            return _SIZE, _Field(name, ("",), None if kind.endswith("_sum") else float(rest[0]))
     except (ValueError, IndexError):
         return None
     return (_NUMBER, _Field(kind, tuple(rest))) if len(rest) == _WORDS.get(kind, 2) else None
 
 
-def read_counts(reply: list[bytes]) -> Counts:
-    """Reads an ability's counts; what is not understood, such as a later version's, is left out."""
+@lru_cache(maxsize=1024)
+def read_counts(lines: bytes) -> Counts:
+    """Reads an ability's counts, to be looked at only: most abilities have the same ones as a moment ago.
+
+    What is not understood, such as a later version's, is left out.
+    """
     counts = Counts()
-    items = iter(reply)
-    for raw, value in zip(items, items, strict=True):
+    items = iter(lines.split(b"\n"))
+    for raw, value in zip(items, items, strict=False):
         found = _field(raw)
         if found is None or not value.lstrip(b"-").isdigit():
             continue
@@ -152,17 +162,17 @@ def read_counts(reply: list[bytes]) -> Counts:
         if what == _NUMBER:
             counts.numbers.setdefault(field.kind, {})[field.words] = int(value)
         else:
-            _measure(counts, field, int(value))
+            _measure(counts, field, int(value), 1 if what == _SIZE else 10)
     return counts
 
 
-def _measure(counts: Counts, field: _Field, value: int) -> None:
+def _measure(counts: Counts, field: _Field, value: int, parts: int) -> None:
     spreads = counts.spreads.setdefault(field.kind, {})
     spread = spreads.get(field.words[0])
     if spread is None:
         spread = spreads[field.words[0]] = Spread()
     if field.limit is None:
-        spread.total = value / 10
+        spread.total = value / parts
     elif field.kind == _BATCH:
         # All jobs of a call tell of it; where some of them ended elsewhere, a part of a call counts as one.
         spread.buckets[field.limit] = -(-value // int(field.limit))
@@ -181,6 +191,7 @@ class Survey:
     """What metrics tell of an ability.
 
     Attributes:
+        lines: its counts as they were read; where they are the same, so is all that `counts` says.
         queues: those that hold jobs, or did.
         retries: failed runs after which a job was tried again.
         breaks: worker processes that were found broken.
@@ -193,6 +204,7 @@ class Survey:
     put_off_jobs: int
     retries: int
     breaks: int
+    lines: bytes = b""
 
     def submitted(self) -> dict[str, int]:
         """Returns lane -> jobs that were accepted.
@@ -216,15 +228,19 @@ def surveys(service_ids: Sequence[str], reply: Any) -> list[Survey]:
     """Reads the answer of `survey_command`; an ability whose keys are of wrong kinds is left out."""
     now_ms, *told = reply
     return [
-        Survey(service_id, read_counts(counts), tuple(_queues(queues, now_ms)), *numbers)
-        for service_id, (counts, queues, *numbers) in (
-            item for item in zip(service_ids, told, strict=True) if item[1]
-        )
+        _survey(service_id, now_ms, *item) for service_id, item in zip(service_ids, told, strict=True) if item
     ]
 
 
-def _queues(flat: Sequence[Any], now_ms: int) -> Iterator[Queue]:
-    items = iter(flat)
-    for name, jobs, queued_ms, paused, given_in in zip(*[items] * 5, strict=True):
-        oldest_s = max(0, now_ms - queued_ms) / 1000 if queued_ms else 0.0
-        yield Queue(name.decode(errors="replace"), jobs, oldest_s, bool(paused), given_in)
+def _survey(service_id: str, now_ms: int, lines: bytes, queues: bytes, *numbers: int) -> Survey:
+    open_jobs, put_off_jobs, retries, breaks = numbers
+    known = tuple(_queues(queues, now_ms))
+    return Survey(service_id, read_counts(lines), known, open_jobs, put_off_jobs, retries, breaks, lines)
+
+
+def _queues(lines: bytes, now_ms: int) -> Iterator[Queue]:
+    items = iter(lines.split(b"\n"))
+    for name, jobs, queued_ms, paused, given_in in zip(*[items] * 5, strict=False):
+        oldest_s = max(0, now_ms - int(queued_ms)) / 1000 if queued_ms != b"0" else 0.0
+        given = int(given_in) if given_in.isdigit() else 0
+        yield Queue(name.decode(errors="replace"), int(jobs), oldest_s, paused == b"1", given)

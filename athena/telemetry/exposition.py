@@ -1,52 +1,87 @@
-"""Metrics as text that Prometheus reads (version 0.0.4 of its format).
+"""Metrics as text that Prometheus reads: version 0.0.4 of its format, or OpenMetrics 1.0.
 
 A gateway serves nobody while it writes; prometheus_client takes several times as long for a large fleet. A
-test reads with that library what is written here.
+test reads with that library what is written here. OpenMetrics has room for exemplars: traces that show a
+value of a histogram.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import accumulate
 
-from athena.telemetry.metrics import METRICS, Histogram, Metric, Sample
+from prometheus_client.utils import floatToGoString
+
+from athena.telemetry.metrics import METRICS, Example, Histogram, Metric, Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+#: Lines of some metrics, in the order in which they are to come.
+Lines = list[tuple[Metric, list[str]]]
+
+
+def wants_open_metrics(accept: str) -> bool:
+    """Whether a request's `Accept` takes OpenMetrics; Prometheus' does, and prefers it."""
+    return "application/openmetrics-text" in accept
 
 
 class Exposition:
     """A page of metrics, which may be written in pieces: families come in the order of the table."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_open: bool = False) -> None:
+        self._is_open = is_open
         self._lines: dict[Metric, list[str]] = {metric: [] for metric in METRICS}
+
+    @property
+    def content_type(self) -> str:
+        """What the page is."""
+        return OPEN_CONTENT_TYPE if self._is_open else CONTENT_TYPE
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Adds samples."""
-        for sample in samples:
-            metric, value = sample.metric, sample.value
-            labels = ",".join(
-                f'{name}="{_escape(text)}"' for name, text in zip(metric.labels, sample.labels, strict=True)
-            )
-            if isinstance(value, Histogram):
-                self._lines[metric] += _histogram(metric, labels, value)
-            else:
-                shown = f"{{{labels}}}" if labels else ""
-                self._lines[metric].append(f"{metric.name}{shown} {_number(value)}")
+        self.add_lines(written(samples, self._is_open))
+
+    def add_lines(self, lines: Lines) -> None:
+        """Adds samples that were written before, in the same form."""
+        for metric, texts in lines:
+            self._lines.setdefault(metric, []).extend(texts)
 
     def text(self) -> str:
         """Returns the page; a metric without samples is left out."""
         parts: list[str] = []
         for metric, lines in self._lines.items():
             if lines:
-                parts.append(f"# HELP {metric.name} {metric.help}")
-                parts.append(f"# TYPE {metric.name} {metric.kind}")
+                # The family of a counter is named without its ending there.
+                name = metric.name.removesuffix("_total") if self._is_open else metric.name
+                parts.append(f"# HELP {name} {_help(metric.help)}")
+                parts.append(f"# TYPE {name} {metric.kind}")
                 parts += lines
-        return "\n".join([*parts, ""])
+        return "\n".join([*parts, *(["# EOF"] if self._is_open else []), ""])
 
 
-def _histogram(metric: Metric, labels: str, value: Histogram) -> list[str]:
+def written(samples: Iterable[Sample], is_open: bool = False) -> Lines:
+    """Returns samples as lines; exemplars have a place in OpenMetrics alone."""
+    found: dict[Metric, list[str]] = {}
+    for sample in samples:
+        metric, value = sample.metric, sample.value
+        lines = found.get(metric)
+        if lines is None:
+            lines = found[metric] = []
+        labels = ",".join(
+            [f'{name}="{_escape(text)}"' for name, text in zip(metric.labels, sample.labels, strict=True)]
+        )
+        if isinstance(value, Histogram):
+            lines += _histogram(metric, labels, value, is_open)
+        else:
+            shown = f"{{{labels}}}" if labels else ""
+            lines.append(f"{metric.name}{shown} {_number(value)}")
+    return list(found.items())
+
+
+def _histogram(metric: Metric, labels: str, value: Histogram, is_open: bool) -> list[str]:
     name, limits = metric.name, metric.buckets
     counts = [0] * (len(limits) + 1)
     for limit, count in value.counts.items():
@@ -55,15 +90,29 @@ def _histogram(metric: Metric, labels: str, value: Histogram) -> list[str]:
     begin = f"{name}_bucket{{{labels}," if labels else f"{name}_bucket{{"
     shown, total = f"{{{labels}}}" if labels else "", sums[-1]
     lines = [f"{begin}{end}{count}" for end, count in zip(_ends(limits), sums, strict=True)]
+    if is_open and value.examples:
+        _add_examples(lines, limits, value.examples)
     lines.append(f"{name}_sum{shown} {_number(value.total)}")
     lines.append(f"{name}_count{shown} {total}")
     return lines
 
 
+def _add_examples(lines: list[str], limits: tuple[float, ...], examples: Mapping[float, Example]) -> None:
+    for limit, example in examples.items():
+        lines[bisect_left(limits, limit)] += (
+            f' # {{trace_id="{example.trace_id}"}} {example.value!r} {example.at_s!r}'
+        )
+
+
 @cache
 def _ends(limits: tuple[float, ...]) -> list[str]:
     """Returns how the names of a histogram's buckets end: there are few kinds, and many of each."""
-    return [f'le="{limit}"}} ' for limit in (*map(_number, limits), "+Inf")]
+    # As floats, in both forms: a series must not become another where the form changes.
+    return [f'le="{limit}"}} ' for limit in (*map(floatToGoString, limits), "+Inf")]
+
+
+def _help(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', "'")
 
 
 def _escape(text: str) -> str:

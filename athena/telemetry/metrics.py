@@ -28,6 +28,21 @@ class Metric:
         return COUNTER if self.name.endswith("_total") else GAUGE
 
 
+class Example(NamedTuple):
+    """A value that a trace explains.
+
+    Attributes:
+        at_s: when that was, in seconds since 1970.
+    """
+
+    trace_id: str
+    value: float
+    at_s: float
+
+
+_NO_EXAMPLES: Mapping[float, Example] = {}
+
+
 class Histogram(NamedTuple):
     """How values are spread.
 
@@ -35,10 +50,12 @@ class Histogram(NamedTuple):
         counts: upper limit, infinite for the largest -> how many are not larger, and larger than the limit
             before.
         total: all values together.
+        examples: upper limit -> one of these values.
     """
 
     counts: Mapping[float, int]
     total: float = 0.0
+    examples: Mapping[float, Example] = _NO_EXAMPLES
 
 
 class Sample(NamedTuple):
@@ -51,6 +68,9 @@ class Sample(NamedTuple):
 
 #: Those of `athena/store/lua/lib/tally.lua`, in seconds.
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+#: Sizes, in bytes.
+BYTES = tuple(float(2**power) for power in (8, 10, 12, 14, 16, 18, 20, 22, 24, 26))
 
 _ABILITY, _TYPE = ("service_id",), ("service_id", "gpu_type")
 _QUEUE = ("service_id", "queue", "lane")
@@ -92,6 +112,9 @@ JOB_RUN = Metric("athena_job_run_seconds", _TYPE, "how long the call took that a
 JOB_TOTAL = Metric("athena_job_total_seconds", _TYPE, "from a job's acceptance to its end", SECONDS)
 BATCH_SIZE = Metric(
     "athena_batch_size", _TYPE, "jobs that shared a call", (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+)
+JOB_BYTES = Metric(
+    "athena_job_bytes", _ABILITY, "message and inputs of a job that a gateway sends to Redis", BYTES
 )
 JOBS_OPEN = Metric("athena_jobs_open", _ABILITY, "jobs that wait, are put off, or run")
 JOBS_PUT_OFF = Metric("athena_jobs_put_off", _ABILITY, "jobs that failed and wait for their next try")
@@ -171,6 +194,8 @@ HTTP_SECONDS = Metric(
     SECONDS,
 )
 
+HTTP_ANSWER_BYTES = Metric("athena_http_answer_bytes", _ABILITY, "bodies of answers", BYTES)
+
 _GATEWAY = ("gateway",)
 
 GATEWAY_UP = Metric("athena_gateway_up", _GATEWAY, "1 if it has told of itself lately, else 0, for an hour")
@@ -187,6 +212,19 @@ GATEWAY_HELD_LIMIT = Metric(
     "athena_gateway_held_limit_bytes", _GATEWAY, "how many it may hold (ATHENA_MAX_HELD_BYTES)"
 )
 BUILD_INFO = Metric("athena_build_info", ("gateway", "version"), "1; the version of each gateway")
+
+#: Of each gateway's process, by the usual names.
+PROCESS = tuple(
+    Metric(f"process_{name}", _GATEWAY, text)
+    for name, text in (
+        ("cpu_seconds_total", "processor time of a gateway"),
+        ("resident_memory_bytes", "its memory"),
+        ("virtual_memory_bytes", "its address space"),
+        ("start_time_seconds", "when it began, in seconds since 1970"),
+        ("open_fds", "files and connections that it has open"),
+        ("max_fds", "how many it may have"),
+    )
+)
 
 REDIS_UP = Metric("athena_redis_up", (), "1 if the gateway that is asked reaches Redis, else 0")
 REDIS_LATENCY = Metric("athena_redis_latency_seconds", (), "how long a round trip to Redis takes")
@@ -231,6 +269,7 @@ METRICS = (
     JOB_RUN,
     JOB_TOTAL,
     BATCH_SIZE,
+    JOB_BYTES,
     JOBS_OPEN,
     JOBS_PUT_OFF,
     DEAD_LETTERS,
@@ -254,6 +293,7 @@ METRICS = (
     WORKER_EXITS,
     HTTP_REQUESTS,
     HTTP_SECONDS,
+    HTTP_ANSWER_BYTES,
     GATEWAY_UP,
     GATEWAY_READY,
     GATEWAY_LAG,
@@ -262,6 +302,7 @@ METRICS = (
     GATEWAY_HELD,
     GATEWAY_HELD_LIMIT,
     BUILD_INFO,
+    *PROCESS,
     REDIS_UP,
     REDIS_LATENCY,
     REDIS_MEMORY,

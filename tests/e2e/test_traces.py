@@ -193,6 +193,23 @@ def test_job_that_was_not_traced_shows_what_its_record_tells(traced: Stack) -> N
     assert "started .. succeeded" in shown
 
 
+def test_metrics_name_a_trace_that_shows_a_time(traced: Stack) -> None:
+    trace = "e" * 32
+    ask(traced, 0.2, trace)
+
+    def page() -> str:
+        answer = traced.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+        return answer.text if answer.text.count(trace) >= 4 else ""
+
+    text = wait_until(page, 60, "it is an example of a run, a wait, a total time and a request")
+    shown = {line.partition("_bucket")[0] for line in text.splitlines() if trace in line}
+    assert shown == {f"athena_job_{what}_seconds" for what in ("run", "queue_wait", "total")} | {
+        "athena_http_request_seconds"
+    }
+    assert trace not in traced.get("/metrics").text
+
+
 def test_collector_that_is_away_keeps_no_process_from_its_end(tmp_path: Path) -> None:
     ability = tmp_path / "slow"
     ability.mkdir()

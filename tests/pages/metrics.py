@@ -25,6 +25,10 @@ HTTP requests are counted by each gateway, which adds them to Redis once a secon
 killed (SIGKILL, power) takes those of about the last second with it. While Redis is away `/metrics` tells of the gateway
 itself and of `athena_redis_up 0`, and of nothing else.
 
+Prometheus is answered in OpenMetrics where it accepts that, as it does by itself. With traces on ([traces.md](traces.md))
+times of jobs and requests have exemplars then: `trace_id` of a traced one. Prometheus keeps them with
+`--enable-feature=exemplar-storage`.
+
 A series goes when what it tells of is gone: a worker that was removed, a GPU whose host fell silent, the queue of a
 single GPU that has neither worker nor jobs. A host that falls silent without a word (it lost its power, its
 supervisor was killed) keeps its workers in the list for an hour: they are expected, and not alive. A queue is told
@@ -46,6 +50,7 @@ SUBJECTS = {
     "athena_http_": "HTTP",
     "athena_gateway_": "Gateways",
     "athena_build_": "Gateways",
+    "process_": "Gateways",
     "athena_redis_": "Redis",
     "athena_app_": "Applications with quotas ([security.md](security.md#quotas))",
     "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",

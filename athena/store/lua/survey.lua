@@ -2,9 +2,10 @@
 --
 -- ARGV  abilities
 -- Returns the time in milliseconds, and per ability, empty for one whose keys are not what they should be: {its counts;
--- five items per queue that holds jobs, or did: name, jobs, when the next one was accepted or 0, '1' if it is paused, jobs
+-- five lines per queue that holds jobs, or did: name, jobs, when the next one was accepted or 0, '1' if it is paused, jobs
 -- that it has accepted;
--- open jobs; jobs that are put off; retries; breaks}
+-- open jobs; jobs that are put off; retries; breaks}. Many lines are one text: Redis writes it at once, and an asker
+-- sees at once whether it has changed.
 
 local function queues_of(service_id)
   local found = {}
@@ -14,9 +15,9 @@ local function queues_of(service_id)
       local id = string.match(redis.call('LINDEX', queue, -1) or '', '"id": ?"([^"]+)"')
       oldest = id and redis.call('HGET', JOB .. id, 'queued_ms')
     end
-    found[place + 1], found[place + 2], found[place + 3] = queue, jobs, tonumber(oldest) or 0
+    found[place + 1], found[place + 2], found[place + 3] = queue, jobs, string.format('%d', tonumber(oldest) or 0)
     local line = redis.call('HMGET', LINE .. queue, 'paused', 'in')
-    found[place + 4], found[place + 5] = line[1] or '', tonumber(line[2]) or 0
+    found[place + 4], found[place + 5] = line[1] and '1' or '0', line[2] or '0'
   end
   return found
 end
@@ -24,7 +25,8 @@ end
 local function survey(service_id)
   fold(service_id)
   local load = redis.call('HMGET', LOAD .. service_id, 'retries', 'breaks')
-  return {redis.call('HGETALL', COUNTS .. service_id), queues_of(service_id), redis.call('ZCARD', OPEN .. service_id),
+  local counts = table.concat(redis.call('HGETALL', COUNTS .. service_id), '\n')
+  return {counts, table.concat(queues_of(service_id), '\n'), redis.call('ZCARD', OPEN .. service_id),
     redis.call('ZCARD', LATER .. service_id), tonumber(load[1]) or 0, tonumber(load[2]) or 0}
 end
 

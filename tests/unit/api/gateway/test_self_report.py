@@ -43,8 +43,9 @@ def test_requests_are_told_by_ability_status_and_time() -> None:
     redis = Redis()
     tally, report = make(redis)
     for seconds in (0.001, 0.002, 0.4):
-        tally.count("echo", 200, seconds)
+        tally.count("echo", 200, seconds, 300)
     tally.count("echo", 503, 1000)
+    tally.count_job("echo", 2000)
     tally.count("", 404, 0.03)
 
     asyncio.run(report.tell())
@@ -56,6 +57,12 @@ def test_requests_are_told_by_ability_status_and_time() -> None:
         ("echo", "http_le 500"): 1,
         ("echo", "http_le inf"): 1,
         ("echo", "http_sum"): 10_004_030,
+        ("echo", "answer_bytes_le 256"): 1,
+        ("echo", "answer_bytes_le 1024"): 3,
+        ("echo", "answer_bytes_sum"): 900,
+        ("echo", "job_bytes_le 4096"): 1,
+        ("echo", "job_bytes_sum"): 2000,
+        ("", "answer_bytes_le 256"): 1,
         ("", "http 404"): 1,
         ("", "http_le 50"): 1,
         ("", "http_sum"): 300,

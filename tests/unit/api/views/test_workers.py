@@ -84,7 +84,7 @@ class Site:
         if command[0] == "HMGET":
             return [None] * (len(command) - 2)
         if command[:2] == ("EVALSHA", SURVEY.sha):
-            return [0, *([[], [], 0, 0, 0, 0] for _ in command[3:])]
+            return [0, *([b"", b"", 0, 0, 0, 0] for _ in command[3:])]
         if command[0] == "TIME":
             return [b"1", b"0"]
         return [] if command[0] == "SMEMBERS" else 0
@@ -181,3 +181,11 @@ def test_entries_that_cannot_be_read_hide_no_others() -> None:
 
     assert site.states() == {"ocr.0@host": "serving", "ocr.1@host": "loading"}
     assert site.samples("athena_worker_alive")
+
+
+def test_ability_that_never_loaded_is_expected_and_served_by_nobody() -> None:
+    site = Site(h=report(1, ("ocr.0@host", "down")).replace(b'"ocr"', b'"legal"'))
+
+    for metric, value in (("athena_workers_expected", 1), ("athena_workers_serving", 0)):
+        told = {labels["service_id"]: found for labels, found in site.samples(metric)}
+        assert told["legal"] == value
