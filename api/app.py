@@ -1,8 +1,9 @@
 """The Flask application: its routes, and how errors are answered."""
 
+from functools import partial
 from inspect import iscoroutinefunction
 
-from flask import Response
+from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from api.access.origin_guard import OriginGuard
@@ -14,17 +15,19 @@ from api.gateway.gateway import Gateway
 from api.http.asgi import AsgiServer, InlineFlask
 from api.http.problems import problem_response, unexpected
 from api.http.request_body import ByteBudget
-from api.views import abilities, admin, admin_keys, bulk, jobs, metrics, openapi, probes, run, workers
+from api.views import abilities, admin, admin_keys, bulk, jobs, metrics, openapi, page, probes, run, workers
+from api.views.abilities import known_abilities
+from api.views.run import RUN_ENDPOINT, find_service
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
 
 
 def create_app(gateway: Gateway) -> InlineFlask:
     """Returns the Flask application of a gateway."""
     app = InlineFlask("api", static_folder=None)
-    for view in (probes, abilities, workers, metrics, jobs, bulk, admin, admin_keys, openapi, run):
+    for view in (page, probes, abilities, workers, metrics, jobs, bulk, admin, admin_keys, openapi, run):
         app.register_blueprint(view.blueprint(gateway))
     app.register_error_handler(AthenaError, problem_response)
-    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(HTTPException, partial(_http_problem, gateway))
     app.register_error_handler(Exception, _unexpected)
     if gateway.access is not None:
         app.before_request(check_permission)
@@ -54,9 +57,9 @@ def create_server(gateway: Gateway, budget: ByteBudget) -> ProxyView:
     return ProxyView(OriginGuard(server, gateway.origins), gateway.proxies)
 
 
-def _http_problem(error: HTTPException) -> Response:
+def _http_problem(gateway: Gateway, error: HTTPException) -> Response:
     description = (error.description or error.name).strip()
-    if error.code == 404:
+    if error.code == 404 or (error.code == 405 and _leads_nowhere(gateway)):
         return problem_response(NotFoundError("there is nothing at this path"))
     if error.code == 405:
         response = problem_response(MethodError("this path does not know this method"))
@@ -65,6 +68,18 @@ def _http_problem(error: HTTPException) -> Response:
     problem = RequestError(description)
     problem.http_status = error.code or 400
     return problem_response(problem)
+
+
+def _leads_nowhere(gateway: Gateway) -> bool:
+    """Whether a request would lead to no ability even as a POST, which any path may be."""
+    routes = current_app.create_url_adapter(request)
+    if routes is None or routes.match(method="POST")[0] != RUN_ENDPOINT:
+        return False
+    try:
+        service_id, _ = find_service(request.path.removeprefix("/"), request.args)
+    except NotFoundError:
+        return True
+    return service_id not in gateway.watch.schemas or not known_abilities()(service_id)
 
 
 def _unexpected(error: Exception) -> Response:

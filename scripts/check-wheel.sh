@@ -15,6 +15,7 @@ cp abilities/echo/{wrapper.py,ability.toml,example.json} "$folder/echo"
 cd "$folder"
 venv/bin/athena --version
 venv/bin/python -c 'import api.app, workers.process, athena.cli.serve'
+venv/bin/python -c 'from api.page.assets import load_assets; assert {"index.html", "static/vendor/preact.mjs"} <= {*load_assets()}'
 venv/bin/athena schema echo >/dev/null
 venv/bin/athena create words >/dev/null
 venv/bin/athena check words >/dev/null

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Chromium, for the test that looks at Flower in a browser.
+# Chromium, for the tests that look at the page and at Flower in a browser.
 set -euo pipefail
 . "$(dirname "$0")/apt.sh"
 

@@ -28,6 +28,9 @@ from athena.store.submission import Submission
 
 #: Whoever watches over a gateway has no key; what they get without one is yes or no.
 _PROBES = frozenset((b"/livez", b"/readyz"))
+
+#: The page asks for a key itself; what it is made of holds nothing of a caller.
+_PAGES, _PAGE_FILES = frozenset((b"/", b"/docs")), b"/static/"
 _PLAIN = "http"
 _ASKING = frozenset(("GET", "HEAD"))
 
@@ -139,7 +142,10 @@ def _needs_no_key(visit: Visit) -> bool:
     if visit.method == "OPTIONS":
         # What it asks for is answered by the guard of origins, or needs a key.
         return any(name == _PREFLIGHT for name, _ in visit.headers)
-    return visit.target.partition(b"?")[0] in _PROBES and visit.method in _ASKING
+    if visit.method not in _ASKING:
+        return False
+    path = visit.target.partition(b"?")[0]
+    return path in _PROBES or path in _PAGES or path.startswith(_PAGE_FILES)
 
 
 def _is_exclusive(checked: Mapping[str, Any]) -> bool:

@@ -29,6 +29,9 @@ _RIGHTS = {Need.RUN: Right.RUN, Need.READ: Right.READ, Need.CANCEL: Right.CANCEL
 NEEDS = {
     "probes.livez": Need.NOTHING,
     "probes.readyz": Need.NOTHING,
+    "page.index": Need.NOTHING,
+    "page.docs": Need.NOTHING,
+    "page.static": Need.NOTHING,
     "run.root": Need.RUN,
     "run.path": Need.RUN,
     "bulk.submit": Need.RUN,

@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 from api.gateway.gate import GONE, Visit
 from api.http.asgi import Answer
 from api.http.framing import BETWEEN, BODY, HEAD
-from api.http.heads import BROWSER_RULES, Headers
+from api.http.heads import BROWSER_RULES, PAGE_RULE, PAGE_RULES, Headers
 from api.http.open_heads import OpenHeads
 from api.http.patience import (
     HALF_CLOSED_S,
@@ -366,7 +366,9 @@ class Connection(Turns):
         lines = [b"%s: %s\r\n" % header for header in headers]
         if closes:
             lines.append(b"connection: close\r\n")
-        self.transport.write(b"".join((STATUS_LINE[status], *lines, BROWSER_RULES, b"\r\n", body)))
+        # Two policies would both count.
+        rules = PAGE_RULES if PAGE_RULE in lines else BROWSER_RULES
+        self.transport.write(b"".join((STATUS_LINE[status], *lines, rules, b"\r\n", body)))
 
     def _close(self) -> None:
         """Closes; where the caller may still be sending, once he has stopped."""

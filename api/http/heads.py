@@ -19,18 +19,25 @@ _OFFER = frozenset((b"upgrade", b"http2-settings"))
 #: What browsers may do with an answer, which holds what some caller has sent: not guess its kind, run or
 #: frame nothing of it, keep it in no cache, and tell nobody where it came from. No Strict-Transport-Security:
 #: it would hold for all ports of the host, Flower's too.
-BROWSER_RULES = (
-    b"x-content-type-options: nosniff\r\n"
-    b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
-    b"referrer-policy: no-referrer\r\n"
-    b"cache-control: no-store\r\n"
+PAGE_RULES = (
+    b"x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\ncache-control: no-store\r\n"
 )
+BROWSER_RULES = b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n" + PAGE_RULES
 
 #: How content types of data begin that is no text.
 DATA_FAMILIES = (b"image/", b"audio/", b"video/", b"application/octet-stream")
 
 #: What clients ask for that nobody has told what to ask for: told from others at once.
 _USUAL_ACCEPTS = frozenset((b"*/*", b"application/json", b"application/json, text/plain, */*"))
+
+#: What the page may do, in place of the policy above: load what lies beside it, ask this gateway, and show
+#: data that it holds. Its styles and scripts are files.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; media-src data: blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE_RULE = b"content-security-policy: %s\r\n" % PAGE_POLICY.encode()
 
 _JSON = b"application/json"
 _JSON_FORMS = frozenset((_JSON, b"application/json;charset=utf-8", b'application/json;charset="utf-8"'))

@@ -8,6 +8,7 @@ bulk: many jobs in one request
 jobs: questions about jobs
 metrics: the fleet for Prometheus
 openapi: the API as a document
+page: the page for people
 probes: whether this process lives and serves
 run: runs an ability
 workers: who works, and on what

@@ -19,6 +19,9 @@ from athena.protocol.paths import RESERVED_SERVICE_IDS
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
+#: The route that takes every path.
+RUN_ENDPOINT = "run.path"
+
 #: The version in the path that always means "the one that is served".
 DEFAULT_VERSION = "v1"
 

@@ -175,6 +175,7 @@ COUNTER = itertools.count()
 #: How each row of the table is sent.
 CALLS: dict[str, Send] = {
     "`run` a small body of JSON": posts("/echo", json=request_of("shop")),
+    "`run` plain JSON": posts("/echo", json={"text": "hi"}),
     "`run` a large one": posts("/v1/private/echo", json=request_of("shop", b"x" * 70_000)),
     "`run` with `Prefer: respond-async`": posts(
         "/echo", headers={"Prefer": "respond-async"}, json=request_of("shop")
@@ -216,6 +217,9 @@ CALLS: dict[str, Send] = {
     "`POST /v1/admin/keys/<name>/revoke`": posts("/v1/admin/keys/nothing/revoke", json={}),
     "`GET /livez`": asks("GET", "/livez"),
     "`GET /readyz`": asks("GET", "/readyz"),
+    "`GET /`": asks("GET", "/"),
+    "`GET /docs`": asks("GET", "/docs"),
+    "`GET /static/<name>`": asks("GET", "/static/app.js"),
     "`GET` a path that leads nowhere": asks("GET", "/v1/nowhere"),
     "`POST` to an ability that is not there": posts("/nowhere", json=request_of("shop")),
 }

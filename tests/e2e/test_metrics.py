@@ -222,7 +222,7 @@ def test_http_requests_are_counted_by_ability_and_status(stack: Stack) -> None:
     stack.post("/faulty", {"header": {}})
     stack.post("/faulty", faulty_request(), headers={"Prefer": "wait=5"})
     for _ in range(7):
-        assert stack.get("/v1/no-such-thing").status_code == 405
+        assert stack.get("/v1/no-such-thing").status_code == 404
 
     def counted() -> Counter[str]:
         return sums(stack, "athena_http_requests_total", "status") - before
@@ -232,11 +232,11 @@ def test_http_requests_are_counted_by_ability_and_status(stack: Stack) -> None:
 
     # It tells once a second, so a part of them may be told of before the rest.
     wait_until(lambda: sum(counted().values()) >= 6, 30, "the gateway has told of them")
-    wait_until(lambda: missed()["405"] >= 7, 30, "the gateway has told of what is not there")
+    wait_until(lambda: missed()["404"] >= 7, 30, "the gateway has told of what is not there")
     assert counted()["200"] == 3
     assert counted()["400"] == 1
     assert sum(counted().values()) == 6
-    assert missed()["405"] == 7
+    assert missed()["404"] == 7
     assert sums(stack, "athena_http_request_seconds_count", "service_id") - timed == {"faulty": 6}
 
 

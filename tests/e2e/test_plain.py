@@ -54,7 +54,7 @@ def test_data_is_base64(studio: Stack, value: str) -> None:
     answer = over_all_ways(studio, "/v1/private/studio", {"picture": value})
 
     assert base64.b64decode(answer.json()["drawing"]).startswith(b"\x89PNG")
-    assert answer.json()["scores"][0]["result"][0]["text"] == "here"
+    assert answer.json()["boxes"][0]["result"][0]["text"] == "here"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_file_alone_is_a_request(studio: Stack) -> None:
         check=True,
     )
 
-    assert json.loads(form.stdout)["scores"][0]["result"]
+    assert json.loads(form.stdout)["boxes"][0]["result"]
     assert drawn.stdout.startswith(b"\x89PNG")
 
 

@@ -46,6 +46,7 @@ class UserResponse:
     """What the caller gets; data that it did not send is left out."""
 
     scores = JsonBodyField(key="scores")
+    boxes = JsonBodyField(key="boxes")
     words = StringBodyField(key="words")
     drawing = ImageBodyField(key="drawing")
     tone = AudioBodyField(key="tone")
@@ -76,7 +77,7 @@ class Wrapper(WrapperBase):
             response.list.append(output("words", words.upper() if params.get("shout") == "true" else words))
         if "picture" in sent:
             box = {"box": [4, 4, 40, 4, 40, 20, 4, 20], "text": "here", "text_score": 0.9}
-            response.list.append(output("scores", json.dumps([{"result": [box]}])))
+            response.list.append(output("boxes", json.dumps([{"result": [box]}])))
             response.list.append(output("drawing", png()))
         if "sound" in sent:
             response.list.append(output("tone", tone()))

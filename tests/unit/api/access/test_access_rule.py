@@ -222,6 +222,9 @@ def test_every_route_says_what_it_needs() -> None:
     needs = {endpoint: need_of(endpoint) for endpoint in endpoints}
     assert NEEDS.keys() <= endpoints
     assert {endpoint for endpoint, need in needs.items() if need is Need.NOTHING} == {
+        "page.index",
+        "page.docs",
+        "page.static",
         "probes.livez",
         "probes.readyz",
     }
