@@ -19,9 +19,7 @@ _OFFER = frozenset((b"upgrade", b"http2-settings"))
 #: What browsers may do with an answer, which holds what some caller has sent: not guess its kind, run or
 #: frame nothing of it, keep it in no cache, and tell nobody where it came from. No Strict-Transport-Security:
 #: it would hold for all ports of the host, Flower's too.
-PAGE_RULES = (
-    b"x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\ncache-control: no-store\r\n"
-)
+PAGE_RULES = b"x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\ncache-control: no-store\r\n"
 BROWSER_RULES = b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n" + PAGE_RULES
 
 #: How content types of data begin that is no text.
