@@ -21,6 +21,9 @@ from api.views.run import RUN_ENDPOINT, find_service
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
 
 
+_ONLY_POST = frozenset(("POST", "OPTIONS"))
+
+
 def create_app(gateway: Gateway) -> InlineFlask:
     """Returns the Flask application of a gateway."""
     app = InlineFlask("api", static_folder=None)
@@ -59,7 +62,7 @@ def create_server(gateway: Gateway, budget: ByteBudget) -> ProxyView:
 
 def _http_problem(gateway: Gateway, error: HTTPException) -> Response:
     description = (error.description or error.name).strip()
-    if error.code == 404 or (error.code == 405 and _leads_nowhere(gateway)):
+    if error.code == 404 or (error.code == 405 and _leads_nowhere(gateway, error)):
         return problem_response(NotFoundError("there is nothing at this path"))
     if error.code == 405:
         response = problem_response(MethodError("this path does not know this method"))
@@ -70,10 +73,10 @@ def _http_problem(gateway: Gateway, error: HTTPException) -> Response:
     return problem_response(problem)
 
 
-def _leads_nowhere(gateway: Gateway) -> bool:
+def _leads_nowhere(gateway: Gateway, error: HTTPException) -> bool:
     """Whether a request would lead to no ability even as a POST, which any path may be."""
-    routes = current_app.create_url_adapter(request)
-    if routes is None or routes.match(method="POST")[0] != RUN_ENDPOINT:
+    routes, methods = current_app.create_url_adapter(request), getattr(error, "valid_methods", None) or ()
+    if routes is None or not _ONLY_POST.issuperset(methods) or routes.match(method="POST")[0] != RUN_ENDPOINT:
         return False
     try:
         service_id, _ = find_service(request.path.removeprefix("/"), request.args)
