@@ -20,7 +20,6 @@ from api.views.abilities import known_abilities
 from api.views.run import RUN_ENDPOINT, find_service
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
 
-
 _ONLY_POST = frozenset(("POST", "OPTIONS"))
 
 
