@@ -800,6 +800,19 @@ def test_jobs_that_a_worker_does_not_know_of_go_back(store: Store) -> None:
     assert store.field("j2", "token") == b""
 
 
+def test_job_that_a_worker_holds_by_an_earlier_take_goes_back(store: Store) -> None:
+    store.submit("j1")
+    memory = store.remember()
+    (earlier,) = store.take(1)
+    # Redis gives it out anew, and the worker does not hear of it.
+    store.go_back(memory)
+    store.take(1)
+
+    returned, _ = store.reconcile(earlier)
+
+    assert returned == store.queued() == ["j1"]
+
+
 def test_reconcile_leaves_alone_what_another_worker_took_over(store: Store) -> None:
     take_one(store, "j1")
     store.raw("HSET", "athena:job:j1", "token", "2.2:w2")
