@@ -62,7 +62,7 @@ def onlookers(settings: Settings) -> str:
     if settings.flower_basic_auth or any(os.environ.get(name) for name in _LOGINS):
         return ""
     who = "every user of this machine" if is_loopback(settings.flower_host) else "everybody who reaches it"
-    return f"   ({who} may look: ATHENA_FLOWER_BASIC_AUTH=user:password asks for a password)"
+    return f"   ({who} may look; ATHENA_FLOWER_BASIC_AUTH sets a password)"
 
 
 class FlowerChild(Child):

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import fcntl
 import http.client
+import json
 import os
 import shlex
 import ssl
@@ -335,13 +336,23 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
     show(settings, f"  celery     ATHENA_REDIS_URL={shown_url} celery -A workers.celery_app …")
     example = next((ability for ability in abilities if ability.example_path.exists()), None)
     if example is not None:
-        key = "  KEY=…   # of its app_id; athena keys create makes one\n" if settings.needs_keys else ""
+        maker = f"athena keys create {_app_id(example)}"
+        key = f"  KEY=…   # {maker} prints one\n" if settings.needs_keys else ""
         show(settings, f"\nTry it:\n\n{key}  {curl_command(base, example, settings.needs_keys)}\n")
 
 
 def _url(host: str, port: int, is_secure: bool = False) -> str:
     """Returns where a server that listens on an address is reached from here."""
     return f"{'https' if is_secure else 'http'}://{bracketed(connect_host(host))}:{port}"
+
+
+def _app_id(ability: Ability) -> str:
+    """Returns whom an ability's example names."""
+    try:
+        return str(json.loads(ability.example_path.read_bytes())["header"]["app_id"])
+    except (OSError, ValueError, LookupError, TypeError):
+        # Whoever serves it hears of that elsewhere.
+        return "APP"
 
 
 def curl_command(base: str, ability: Ability, needs_key: bool = False) -> str:
