@@ -8,6 +8,7 @@ from athena.store.traces import Exemplar
 from athena.telemetry.metrics import (
     BATCH_SIZE,
     JOB_ATTEMPTS,
+    JOB_BATCH_WAIT,
     JOB_BYTES,
     JOB_QUEUE_WAIT,
     JOB_RETRIES,
@@ -27,7 +28,7 @@ from athena.telemetry.metrics import (
     Sample,
 )
 
-_TIMES = {"wait": JOB_QUEUE_WAIT, "run": JOB_RUN, "total": JOB_TOTAL}
+_TIMES = {"wait": JOB_QUEUE_WAIT, "held": JOB_BATCH_WAIT, "run": JOB_RUN, "total": JOB_TOTAL}
 
 
 #: What is measured, and GPU type -> upper limit of a bucket, in seconds -> a trace that shows such a time.

@@ -12,6 +12,7 @@ from api.samples.gateways import gateway_samples
 from api.samples.gpus import gpu_samples
 from api.samples.jobs import NO_EXAMPLES, Examples, examples_of
 from api.samples.kept import KeptLines
+from api.samples.own import own_samples
 from api.samples.queues import demand_samples, load_samples, queue_samples
 from api.samples.redis import redis_samples
 from api.samples.workers import (
@@ -108,6 +109,8 @@ class Metrics:
             interface = interfaces.get(service_id)
             own_examples = examples.get(service_id, NO_EXAMPLES)
             page.add_lines(self._kept.lines(survey, interface is not None, is_open, own_examples))
+            if survey.counts.own:
+                page.add(own_samples(service_id, survey.counts.own, crew.latest.keys()))
             if interface is not None:
                 page.add(queue_samples(survey, interface))
                 page.add(crew_samples(crew, service_id, types[service_id]))

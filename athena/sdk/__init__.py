@@ -33,7 +33,7 @@ A minimal ability::
             return response
 """
 
-from athena.sdk import device, job
+from athena.sdk import device, job, metrics
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
 from athena.sdk.errors import Broken, InputError
 from athena.sdk.fields import (
@@ -87,6 +87,7 @@ __all__ = [
     "callback_trace",
     "device",
     "job",
+    "metrics",
     "picture",
     "wav",
 ]

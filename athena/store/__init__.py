@@ -13,6 +13,7 @@ keys: the names of all keys
 lease: what workers do with jobs
 link: a connection for programs that wait for each answer
 lua: the scripts
+own_metrics: what wrappers count themselves
 scripts: how scripts are sent
 submission: what gateways do with jobs
 traces: spans that are kept, and examples of times

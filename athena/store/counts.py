@@ -15,6 +15,8 @@ smaller one:
 | `exit CAUSE TYPE` | worker processes that ended |
 | `loaded_ms TYPE` | how long it took to load the model last |
 | `run LE TYPE`, `wait LE TYPE`, `total LE TYPE` | jobs whose time was at most LE |
+| `held LE TYPE`, `held_sum TYPE` | the same of the time from a job's take to the begin of its call |
+| `own…` | what wrappers count themselves (`athena/store/own_metrics.py`) |
 | `run_sum TYPE`, `wait_sum TYPE`, `total_sum TYPE` | their times together, in tenths of milliseconds |
 | `batch SIZE TYPE` | jobs that shared their call with so many, themselves included |
 | `http STATUS` | HTTP requests that were answered so |
@@ -89,10 +91,12 @@ class Counts:
         numbers: kind, the first word of the fields -> their other words -> how many.
         spreads: `run`, `wait`, `total`, `batch`, `http`, `answer_bytes`, `job_bytes` -> GPU type -> times or
             sizes; "" for the last three.
+        own: the fields that are about what wrappers count themselves.
     """
 
     numbers: dict[str, Numbers] = field(default_factory=dict)
     spreads: dict[str, dict[str, Spread]] = field(default_factory=dict)
+    own: dict[bytes, bytes] = field(default_factory=dict)
 
     def of(self, kind: str) -> Numbers:
         """Returns the numbers of a kind."""
@@ -106,7 +110,7 @@ class Counts:
 #: Kinds of fields whose words are fewer or more than two, each with how many there are behind the first.
 _WORDS = {"in": 1, "canaries": 1, "moved": 1, "refused": 1, "loaded_ms": 1, "http": 1}
 
-_TIMES = ("run", "wait", "total")
+_TIMES = ("run", "wait", "total", "held")
 _SIZES = ("answer_bytes", "job_bytes")
 
 
@@ -155,6 +159,9 @@ def read_counts(lines: bytes) -> Counts:
     counts = Counts()
     items = iter(lines.split(b"\n"))
     for raw, value in zip(items, items, strict=False):
+        if raw.startswith(b"own"):
+            counts.own[raw] = value
+            continue
         found = _field(raw)
         if found is None or not value.lstrip(b"-").isdigit():
             continue

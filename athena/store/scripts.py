@@ -72,6 +72,7 @@ LIST = Script("list", "clock")
 NOTE = Script("note")
 PUT_APP = Script("put_app")
 KEEP_TRACE = Script("keep_trace", "clock")
+COUNT = Script("count")
 AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")
@@ -106,6 +107,7 @@ SCRIPTS = (
     NOTE,
     PUT_APP,
     KEEP_TRACE,
+    COUNT,
     AUDIT_JOBS,
     AUDIT_LISTS,
     AUDIT_SUMS,

@@ -34,6 +34,7 @@ class Exposition:
     def __init__(self, is_open: bool = False) -> None:
         self._is_open = is_open
         self._lines: dict[Metric, list[str]] = {metric: [] for metric in METRICS}
+        self._others: dict[str, Metric] = {}
 
     @property
     def content_type(self) -> str:
@@ -47,7 +48,16 @@ class Exposition:
     def add_lines(self, lines: Lines) -> None:
         """Adds samples that were written before, in the same form."""
         for metric, texts in lines:
-            self._lines.setdefault(metric, []).extend(texts)
+            known = self._lines.get(metric)
+            if known is None:
+                known = self._family(metric)
+            known += texts
+
+    def _family(self, metric: Metric) -> list[str]:
+        """Returns where lines of a metric go that is not of the table: several wrappers may have its name."""
+        first = self._others.setdefault(metric.name.removesuffix("_total"), metric)
+        # A name has one kind; who comes later with another one is left out.
+        return self._lines.setdefault(first, []) if first.kind == metric.kind else []
 
     def text(self) -> str:
         """Returns the page; a metric without samples is left out."""

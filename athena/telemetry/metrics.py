@@ -108,6 +108,12 @@ JOB_QUEUE_WAIT = Metric(
     "from a job's acceptance to its end, without its last run; of jobs that ran",
     SECONDS,
 )
+JOB_BATCH_WAIT = Metric(
+    "athena_job_batch_wait_seconds",
+    _TYPE,
+    "from when a worker has a job to the begin of its call: the calls before it, and max_wait_ms",
+    SECONDS,
+)
 JOB_RUN = Metric("athena_job_run_seconds", _TYPE, "how long the call took that a job was run in", SECONDS)
 JOB_TOTAL = Metric("athena_job_total_seconds", _TYPE, "from a job's acceptance to its end", SECONDS)
 BATCH_SIZE = Metric(
@@ -266,6 +272,7 @@ METRICS = (
     JOB_RETRIES,
     JOBS_MOVED,
     JOB_QUEUE_WAIT,
+    JOB_BATCH_WAIT,
     JOB_RUN,
     JOB_TOTAL,
     BATCH_SIZE,

@@ -19,7 +19,9 @@ TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 WRAPPER = """
 import time
 
-from athena.sdk import NumberParamField, Response, ResponseData, StringBodyField, WrapperBase, job
+from athena.sdk import NumberParamField, Response, ResponseData, StringBodyField, WrapperBase, job, metrics
+
+CALLS = metrics.counter("calls", "calls of this wrapper", labels=("kind",))
 
 
 class UserRequest:
@@ -39,10 +41,12 @@ class Wrapper(WrapperBase):
         return 0
 
     def wrapperBatchExec(self, params_list, data_list, *args):
+        CALLS.add(len(params_list), kind="batch")
         time.sleep(max(float(params.get("seconds", 0)) for params in params_list))
         return [_answer(params) for params in params_list]
 
     def wrapperOnceExec(self, params, reqData, usrTag="", persId=0):
+        CALLS.add(kind="once")
         time.sleep(float(params.get("seconds", 0)))
         return _answer(params)
 
@@ -208,6 +212,19 @@ def test_metrics_name_a_trace_that_shows_a_time(traced: Stack) -> None:
         "athena_http_request_seconds"
     }
     assert trace not in traced.get("/metrics").text
+
+
+def test_wrappers_own_counts_and_waits_for_its_calls_are_in_metrics(traced: Stack) -> None:
+    traced.wait_state(traced.submit("slow", request()), "succeeded")
+
+    def told() -> bool:
+        page = traced.get("/metrics").text
+        return (
+            'athena_wrapper_calls_total{service_id="slow",kind=' in page
+            and 'athena_job_batch_wait_seconds_count{service_id="slow",gpu_type="cpu"}' in page
+        )
+
+    wait_until(told, 60, "the worker has told of them")
 
 
 def test_collector_that_is_away_keeps_no_process_from_its_end(tmp_path: Path) -> None:

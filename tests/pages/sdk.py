@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from athena import sdk
-from athena.sdk import device, job, onnx
+from athena.sdk import device, job, metrics, onnx
 from tests.pages.markdown import code, note, table
 from tests.pages.sdk_examples import EXAMPLES
 
@@ -43,6 +43,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Data": ("DataListCls", "DataListNode", "ResponseData", "Response"),
     "The job that runs": ("job.cancelled", "job.progress", "job.traceparent"),
+    "Metrics of a wrapper": ("metrics.counter", "metrics.gauge", "metrics.histogram"),
     "Where models run": (
         "onnx.open_session",
         "onnx.OnnxSession",
@@ -59,7 +60,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Sessions": ("SessionCreateResponse", "SessionManager", "StreamHandleThread"),
 }
 
-MODULES: dict[str, ModuleType] = {"job": job, "onnx": onnx, "device": device}
+MODULES: dict[str, ModuleType] = {"job": job, "onnx": onnx, "device": device, "metrics": metrics}
 
 #: Inherited from `object`, or for programs of ours.
 _HIDDEN = re.compile(r"_|call_type$|legacy$")

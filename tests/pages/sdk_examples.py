@@ -168,6 +168,24 @@ for page in range(3):
         break
 print(page)  # 2
 """,
+    "metrics.counter": """\
+from athena.sdk import metrics
+
+PAGES = metrics.counter("pages", "pages that were read", labels=("kind",))
+PAGES.add(3, kind="scan")  # athena_wrapper_pages_total{service_id="…",kind="scan"}
+""",
+    "metrics.gauge": """\
+from athena.sdk import metrics
+
+CACHED = metrics.gauge("cached_models", "models in the cache")
+CACHED.set(2)  # athena_wrapper_cached_models{service_id="…",worker="…"}
+""",
+    "metrics.histogram": """\
+from athena.sdk import metrics
+
+SECONDS = metrics.histogram("page_seconds", "how long a page takes", buckets=(0.01, 0.1, 1))
+SECONDS.observe(0.2)
+""",
     "job.traceparent": """\
 from athena.sdk import job
 

@@ -211,11 +211,12 @@ class Batcher:
             self._ended.tell(now_s)
 
     def _run(self, thread: int, batch: list[BatchJob]) -> None:
+        began_s = time.monotonic()
         for job in batch:
             job.is_started = True
+            job.began_s = began_s
         # The limit of the first is that of all: jobs of another one have another batch key.
         limit_s = batch[0].message.max_exec_s or self._options.max_exec_s
-        began_s = time.monotonic()
         self._clock.begin(began_s)
         # Before the wrapper is called: if an input kills the process at once, nothing else names its job.
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])

@@ -24,6 +24,7 @@ class BatchJob:
         outcome: how it ended; None while it has not.
         attempt: which run of the job this is, from 1 on; 0 where that is not known.
         spoiled: why the process was found broken in which its call failed; then it has no outcome.
+        came_s: when it was taken, on the monotonic clock, and `began_s` when its call began; 0 if it has not.
         trace: when it came, began and ended, where it is traced.
     """
 
@@ -40,6 +41,8 @@ class BatchJob:
     is_suspect: bool = False
     spoiled: str = ""
     attempt: int = 0
+    came_s: float = 0.0
+    began_s: float = 0.0
     trace: JobTrace | None = None
 
     @property

@@ -17,5 +17,6 @@ session: all of it, as Celery's side sees it
 slots: how many jobs it may hold
 steps: the commands of an exchange
 take_order: in which order it empties queues
+tally: what a worker counts itself, and its wrapper
 traces: what is told of traced jobs
 """

@@ -175,6 +175,7 @@ def _work(job: HeldJob, message: JobMessage) -> BatchJob:
         job.is_urgent,
         is_suspect=taken.is_suspect,
         attempt=taken.attempt,
+        came_s=job.taken_s,
         trace=_trace(message.trace) if message.trace else None,
     )
 

@@ -9,6 +9,7 @@ from workers.batching.batcher import Batcher
 from workers.lease.held_jobs import HeldJob, HeldJobs
 from workers.lease.outbox import Outbox
 from workers.lease.recycling import Wear
+from workers.lease.tally import Tally
 from workers.lease.traces import Traces
 
 logger = logging.getLogger(__name__)
@@ -21,12 +22,19 @@ class Departures:
     """The jobs of one worker, from the end of their calls until Redis and Celery know of it."""
 
     def __init__(
-        self, held: HeldJobs, outbox: Outbox, batcher: Batcher, wear: Wear, traces: Traces | None = None
+        self,
+        held: HeldJobs,
+        outbox: Outbox,
+        batcher: Batcher,
+        wear: Wear,
+        tally: Tally,
+        traces: Traces | None = None,
     ) -> None:
         self._held = held
         self._outbox = outbox
         self._batcher = batcher
         self._wear = wear
+        self._tally = tally
         self._traces = traces
 
     def collect(self) -> None:
@@ -39,6 +47,8 @@ class Departures:
                 )
                 continue
             job.outcome = work.outcome
+            if work.began_s:
+                self._tally.note_wait(work.began_s - work.came_s)
             if work.trace is not None and self._traces is not None:
                 self._outbox.notes.append(self._traces.close(work, work.trace))
             if work.is_lost:

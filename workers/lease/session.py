@@ -9,6 +9,7 @@ from celery.exceptions import WorkerShutdown
 from athena.errors import AthenaError, CanceledError, ExpiredError, NewerMessageError
 from athena.fleet.launch import EX_BROKEN, EX_RECYCLED
 from athena.fleet.worker_entry import WorkerEntry
+from athena.sdk.metrics import take_changes
 from athena.store.link import BlockingLink
 from athena.store.scripts import Command
 from workers.batching.batcher import Batcher
@@ -25,6 +26,7 @@ from workers.lease.recycling import Wear
 from workers.lease.slots import Slots
 from workers.lease.steps import Takes
 from workers.lease.take_order import TakeOrder
+from workers.lease.tally import Tally
 from workers.lease.traces import Traces
 
 logger = logging.getLogger(__name__)
@@ -72,7 +74,8 @@ class WorkerSession:
         self._bells = Bells(entry.incarnation, held, self.demand, takes)
         agenda = Agenda(entry, held, outbox, self.demand, self._bells, takes)
         self._arrivals = Arrivals(held, outbox, self.demand, batcher, foreign)
-        self._departures = Departures(held, outbox, batcher, wear, traces)
+        self._tally = Tally(entry, take_changes)
+        self._departures = Departures(held, outbox, batcher, wear, self._tally, traces)
         self._exchange = Exchange(
             link, held, outbox, agenda, self._arrivals, self._departures, loop.wake_after
         )
@@ -168,6 +171,9 @@ class WorkerSession:
     def _exchange_once(self, now_s: float, deliver: Deliver) -> None:
         self._now_s = now_s
         self._departures.collect()
+        counted = self._tally.due(now_s, self._is_draining)
+        if counted is not None:
+            self._outbox.notes.append(counted)
         # A full worker asks for nothing, and must not be taken for deaf.
         if not self.free_slots:
             self._exchange.contact_s = now_s
