@@ -10,6 +10,7 @@ handover: an ability on its way to its worker
 manifest: ability.toml
 neighbours: modules beside a wrapper whose names workers need
 origins: where its options come from
+param_uses: parameters taken for what they are not
 secret_files: files that leave no machine in an archive
 source_check: the contract, checked without running the wrapper
 source_facts: what the source says about itself

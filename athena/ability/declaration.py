@@ -3,9 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from marshmallow import ValidationError
+
 from athena.ability.manifest import Ability
 from athena.errors import ConfigError
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.schema import param_field
 from athena.sdk.fields import JsonBodyField, NumberParamField, ParamField, PayloadField, StringParamField
 from athena.sdk.local_run import declared
 
@@ -26,7 +29,9 @@ def declare(ability: Ability, wrapper: Any, example: dict[str, Any] | None = Non
         service_id=ability.service_id,
         version=ability.version,
         description=ability.description,
-        params=tuple(_param_spec(item) for item in request if isinstance(item, ParamField)),
+        params=tuple(
+            _checked(ability, _param_spec(item)) for item in request if isinstance(item, ParamField)
+        ),
         inputs=_data_specs(request),
         outputs=_data_specs(response),
         gpu_types=ability.gpu.types,
@@ -50,8 +55,30 @@ def _data_specs(fields: list[Any]) -> tuple[DataSpec, ...]:
     )
 
 
+def _checked(ability: Ability, spec: ParamSpec) -> ParamSpec:
+    """Returns a parameter whose default is one that a request might hold.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        if spec.default is not None:
+            param_field(spec).deserialize(spec.default)
+    except ValidationError as error:
+        reason = "; ".join(map(str, error.messages))
+        raise ConfigError(f"{ability.wrapper_path}: the default of {spec.key!r} {reason}") from None
+    return spec
+
+
 def _param_spec(item: ParamField) -> ParamSpec:
-    spec = ParamSpec(item.key, item.json_type, item.required, description=item.description or item.title)
+    spec = ParamSpec(
+        item.key,
+        item.json_type,
+        item.required,
+        description=item.description or item.title,
+        # False is not filled in: wrappers that ask whether the text is there would take it for yes.
+        default=None if item.default is False else item.default,
+    )
     if isinstance(item, StringParamField):
         return replace(spec, min_length=item.minLength, max_length=item.maxLength, enum=tuple(item.enums))
     if isinstance(item, NumberParamField):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from athena.ability.findings import Finding, Severity
 from athena.ability.neighbours import clashes
+from athena.ability.param_uses import NUMBER, PRESENCE, TRUTH, ParamUse
 from athena.ability.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
-from athena.protocol.interface import Interface
+from athena.protocol.interface import Interface, ParamSpec
 from athena.protocol.schema import HINTS
 
 #: Methods of the contract.
@@ -89,6 +90,10 @@ def check_keys(path: Path, facts: SourceFacts, interface: Interface) -> list[Fin
     known = [*params, *renamed, *interface.header_params]
     asked = [item for item in facts.params if item.name not in GIVEN_PARAMS]
     findings += _undeclared(path, asked, known, "parameter", "requestCls")
+    specs = {spec.key: spec for spec in interface.params}
+    for use in facts.param_uses:
+        if use.key in specs:
+            findings += _mistaken(path, use, specs[use.key])
     return findings
 
 
@@ -172,6 +177,22 @@ def _twice(path: Path, facts: SourceFacts) -> Iterator[Finding]:
                     item.line,
                 )
             seen.setdefault(item.name, item.line)
+
+
+def _mistaken(path: Path, use: ParamUse, spec: ParamSpec) -> Iterator[Finding]:
+    """Yields what is wrong with a use of a parameter, which reaches the wrapper as a text."""
+    of = f"read it with its type, as UserRequest.{use.key}.of(params)"
+    is_number = spec.json_type in ("integer", "number")
+    if use.kind == TRUTH and spec.json_type == "boolean":
+        text = f'parameter {use.key!r} is a text, and "false" counts as true in a condition'
+        yield Finding(Severity.WARNING, "param-truth", text, of, str(path), use.line)
+    elif use.kind == NUMBER and is_number:
+        text = f'parameter {use.key!r} is a text, as "3", with which nothing is computed'
+        yield Finding(Severity.WARNING, "param-number", text, of, str(path), use.line)
+    elif use.kind == PRESENCE and not spec.required and spec.default is None:
+        text = f"parameter {use.key!r} is not required and has no default, so a request without it fails"
+        remedy = f"{of}, give it a default=, or say required=True"
+        yield Finding(Severity.WARNING, "param-absent", text, remedy, str(path), use.line)
 
 
 def _undeclared(

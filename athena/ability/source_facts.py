@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from athena.ability.param_uses import ParamUse, param_uses
+
 #: Names that methods of any SDK version give to the parameters and to the inputs.
 _PARAMS = frozenset(("params", "param"))
 _INPUTS = frozenset(("reqData", "req", "datas", "reqdata", "reqDatas", "req_data"))
@@ -36,6 +38,7 @@ class SourceFacts:
         outputs: keys that outputs are given, as far as they are literal.
         inputs: keys that inputs are asked for.
         params: keys that parameters are asked for.
+        param_uses: where parameters are taken for something else than a text that may be absent.
         process_calls: calls that disturb the worker.
     """
 
@@ -47,6 +50,7 @@ class SourceFacts:
     outputs: list[Named] = field(default_factory=list)
     inputs: list[Named] = field(default_factory=list)
     params: list[Named] = field(default_factory=list)
+    param_uses: list[ParamUse] = field(default_factory=list)
     process_calls: list[Named] = field(default_factory=list)
 
     def method_line(self, name: str) -> int:
@@ -111,6 +115,7 @@ def _declared_keys(owner: ast.ClassDef) -> Iterator[Named]:
 
 
 def _read_node(node: ast.AST, facts: SourceFacts) -> None:
+    facts.param_uses += param_uses(node, _PARAMS)
     if isinstance(node, ast.Call):
         _read_call(node, facts)
     elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):

@@ -4,6 +4,7 @@
 later version of the SDK added and that mean nothing here are ignored.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from athena.sdk.types import DataAudio, DataImage, DataOther, DataText, DataVideo
@@ -27,14 +28,23 @@ class Field:
 
 
 class ParamField(Field):
-    """A scalar under `parameter.<service_id>`; it reaches the wrapper as a string.
+    """A scalar under `parameter.<service_id>`; it reaches the wrapper as a string, which `of` reads.
 
     Attributes:
         value: for local tests of the wrapper.
+        default: what a request without it means; None for nothing.
     """
 
     json_type = "string"
     value: Any = ""
+    default: Any = None
+
+    def _text(self, params: Mapping[str, str]) -> str | None:
+        """Returns what was sent; null is sent as an empty text, which counts as nothing."""
+        return params.get(self.key) or None
+
+    def _wrong(self, text: str) -> ValueError:
+        return ValueError(f"parameter {self.key!r} is no {self.json_type}: {text[:80]!r}")
 
 
 class StringParamField(ParamField):
@@ -50,6 +60,7 @@ class StringParamField(ParamField):
         value: Any = "",
         description: str = "",
         title: str = "",
+        default: str | None = None,
         **_: Any,
     ) -> None:
         super().__init__(key, required, description, title)
@@ -57,6 +68,12 @@ class StringParamField(ParamField):
         self.maxLength = maxLength
         self.enums = list(enums or [])
         self.value = value
+        self.default = default
+
+    def of(self, params: Mapping[str, str]) -> str | None:
+        """Returns the parameter of a request, or the default."""
+        text = params.get(self.key)
+        return self.default if text is None else text
 
 
 class NumberParamField(ParamField):
@@ -74,6 +91,7 @@ class NumberParamField(ParamField):
         value: Any = 0,
         description: str = "",
         title: str = "",
+        default: float | None = None,
         **_: Any,
     ) -> None:
         super().__init__(key, required, description, title)
@@ -81,12 +99,41 @@ class NumberParamField(ParamField):
         self.maximum = maximum
         self.enums = list(enums or [])
         self.value = value
+        self.default = default
+
+    def of(self, params: Mapping[str, str]) -> float | None:
+        """Returns the parameter of a request as a number, or the default.
+
+        Raises:
+            ValueError: it is none; a gateway lets no such request pass.
+        """
+        text = self._text(params)
+        if text is None:
+            return None if self.default is None else float(self.default)
+        try:
+            return float(text)
+        except ValueError:
+            raise self._wrong(text) from None
 
 
 class IntegerParamField(NumberParamField):
     """An integer between `minimum` and `maximum`, or one of `enums`."""
 
     json_type = "integer"
+
+    def of(self, params: Mapping[str, str]) -> int | None:
+        """Returns the parameter of a request as a whole number, or the default.
+
+        Raises:
+            ValueError: it is none; a gateway lets no such request pass.
+        """
+        text = self._text(params)
+        if text is None:
+            return None if self.default is None else int(self.default)
+        try:
+            return int(text)
+        except ValueError:
+            raise self._wrong(text) from None
 
 
 class BooleanParamField(ParamField):
@@ -98,7 +145,20 @@ class BooleanParamField(ParamField):
         self, key: str, title: str = "", default: bool = False, required: bool = False, **_: Any
     ) -> None:
         super().__init__(key, required, title=title)
-        self.value = default
+        self.value = self.default = default
+
+    def of(self, params: Mapping[str, str]) -> bool:
+        """Returns whether the parameter of a request is true; the default where it was not sent.
+
+        Raises:
+            ValueError: it is neither true nor false; a gateway lets no such request pass.
+        """
+        text = self._text(params)
+        if text is None:
+            return bool(self.default)
+        if text not in ("true", "false"):
+            raise self._wrong(text)
+        return text == "true"
 
 
 class PayloadField(Field):

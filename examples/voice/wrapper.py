@@ -36,7 +36,11 @@ class UserRequest:
     """What the caller sends."""
 
     threshold = NumberParamField(
-        key="threshold_dbfs", minimum=-80, maximum=-1, description="quieter frames are silence"
+        key="threshold_dbfs",
+        minimum=-80,
+        maximum=-1,
+        default=DEFAULT_THRESHOLD_DBFS,
+        description="quieter frames are silence",
     )
     sound = AudioBodyField(key="sound")
 
@@ -68,7 +72,7 @@ class Wrapper(WrapperBase):
             return Response().response_err(NO_WAV)
         if not len(samples):
             return Response().response_err(NO_SOUND)
-        threshold_dbfs = float(params.get("threshold_dbfs") or DEFAULT_THRESHOLD_DBFS)
+        threshold_dbfs = UserRequest.threshold.of(params)
         report = {"sample_rate": rate, "channels": channels, **describe(samples, rate, threshold_dbfs)}
         output = ResponseData(key="report")
         output.setData(json.dumps(report))

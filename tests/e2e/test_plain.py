@@ -49,6 +49,14 @@ def test_text_is_text_and_parameters_have_types(studio: Stack) -> None:
     assert answer.json() == {"words": "HÉLLO HÉLLO "}
 
 
+def test_defaults_are_shown_and_filled_in(studio: Stack) -> None:
+    params = {spec["key"]: spec for spec in studio.get("/v1/abilities/studio").json()["params"]}
+    schema = studio.get("/openapi.json").json()["components"]["schemas"]["studio.Plain"]["properties"]
+
+    assert params["times"]["default"] == schema["times"]["default"] == 1
+    assert studio.post("/studio", {"note": "once", "times": None}).json() == {"words": "once"}
+
+
 @pytest.mark.parametrize("value", [PNG, f"data:image/png;base64,{PNG}"])
 def test_data_is_base64(studio: Stack, value: str) -> None:
     answer = over_all_ways(studio, "/v1/private/studio", {"picture": value})

@@ -40,22 +40,22 @@ from athena.sdk import IntegerParamField
 
 
 class UserRequest:
-    limit = IntegerParamField(key="limit", minimum=1, maximum=50)
+    limit = IntegerParamField(key="limit", minimum=1, maximum=50, default=10)
 
 
 params = {"limit": "20"}  # what the wrapper gets: texts
-print(int(params.get("limit", "10")))  # 20
+print(UserRequest.limit.of(params) + 1)  # 21
 """,
     "NumberParamField": """\
 from athena.sdk import NumberParamField
 
 
 class UserRequest:
-    threshold = NumberParamField(key="threshold", minimum=0, maximum=1)
+    threshold = NumberParamField(key="threshold", minimum=0, maximum=1, default=0.5)
 
 
-params = {}  # what is not sent is not there: `value` is for tests alone
-print(float(params.get("threshold", "0.5")))  # 0.5
+params = {}  # a gateway fills the default in; `value` is for tests alone
+print(UserRequest.threshold.of(params))  # 0.5
 """,
     "BooleanParamField": """\
 from athena.sdk import BooleanParamField
@@ -66,7 +66,7 @@ class UserRequest:
 
 
 params = {"upper": "false"}  # a text, and true as such
-print(params.get("upper") == "true")  # False
+print(UserRequest.upper.of(params))  # False
 """,
     "ParamField": """\
 from athena.sdk import ParamField, StringParamField

@@ -32,9 +32,9 @@ class UserRequest:
 
     mode = StringParamField(key="mode", enums=["calm", "loud"], description="how it answers")
     threshold = NumberParamField(
-        key="threshold", minimum=0, maximum=1, description="scores below are left out"
+        key="threshold", minimum=0, maximum=1, default=0, description="scores below are left out"
     )
-    times = IntegerParamField(key="times", minimum=1, maximum=9)
+    times = IntegerParamField(key="times", minimum=1, maximum=9, default=1)
     shout = BooleanParamField(key="shout")
     features = JsonBodyField(key="features")
     note = StringBodyField(key="note")
@@ -70,11 +70,11 @@ class Wrapper(WrapperBase):
         response.list = []
         if "features" in sent:
             rows = json.loads(sent["features"])
-            scores = [[value for value in row if value >= float(params.get("threshold", 0))] for row in rows]
+            scores = [[value for value in row if value >= UserRequest.threshold.of(params)] for row in rows]
             response.list.append(output("scores", json.dumps(scores)))
         if "note" in sent:
-            words = sent["note"].decode() * int(params.get("times", 1))
-            response.list.append(output("words", words.upper() if params.get("shout") == "true" else words))
+            words = sent["note"].decode() * UserRequest.times.of(params)
+            response.list.append(output("words", words.upper() if UserRequest.shout.of(params) else words))
         if "picture" in sent:
             box = {"box": [4, 4, 40, 4, 40, 20, 4, 20], "text": "here", "text_score": 0.9}
             response.list.append(output("boxes", json.dumps([{"result": [box]}])))

@@ -124,7 +124,7 @@ def test_declared_fields_become_the_interface(ability: Ability) -> None:
         ),
         ParamSpec("volume", "number", minimum=0.5, maximum=2),
         ParamSpec("count", "integer", minimum=0, maximum=100, enum=(1, 2)),
-        ParamSpec("loud", "boolean"),
+        ParamSpec("loud", "boolean", default=True),
     )
     expected = [("text", 0), ("sound", 1), ("picture", 2), ("film", 3), ("document", 0)]
     listed = [DataSpec(*item, is_json=item[0] == "document") for item in expected]
