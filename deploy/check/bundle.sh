@@ -29,7 +29,7 @@ make_bundle() {
     [ ! -d "$STORE/bundle-wheels" ] || source=(--wheels "$STORE/bundle-wheels")
     .venv/bin/athena bundle --output "$folder/athena.tar.gz" --ability abilities/mmocr --ability abilities/echo \
         "${source[@]}" || fail "athena bundle"
-    row "size" "$(du -m "$folder/athena.tar.gz" | cut -f 1) MB, made in $((SECONDS - began)) s"
+    row "size" "$(($(stat -c %s "$folder/athena.tar.gz") / 1000000)) MB, made in $((SECONDS - began)) s"
     mkdir "$root/bundle"
     tar -xf "$folder/athena.tar.gz" -C "$root/bundle" --strip-components 1
     # What changes is made anew each time.
