@@ -108,3 +108,5 @@ trap clean_up EXIT
 make_root
 make_bundle
 run_server
+# check/systemd.sh installs it once more, as units.
+mv "$folder/athena.tar.gz" "$STORE/bundle.tar.gz"

@@ -141,7 +141,27 @@ check_stop() {
     inside systemctl start athena 2>/dev/null && fail "a wrong setting is started"
     sleep 5
     [ "$(property NRestarts)" = 0 ] || fail "a wrong setting is tried again and again"
+    sed -i '/^ATHENA_PORT=none/d' "$root/etc/athena/athena.env"
     row "a wrong setting" "is not tried again: $(inside journalctl --no-pager --output cat --unit athena | grep '^athena: ATHENA_PORT' | tail -n 1)"
+}
+
+# What check/bundle.sh has made, in the place of what pip installed.
+check_bundle() {
+    local began=$SECONDS
+    if [ ! -e "$STORE/bundle.tar.gz" ]; then
+        row "bundle" "SKIPPED: deploy/check/bundle.sh makes one"
+        return
+    fi
+    rm -rf "$root/opt/athena" "$root"/etc/systemd/system/athena*
+    mkdir "$root/root/bundle"
+    tar -xf "$STORE/bundle.tar.gz" -C "$root/root/bundle" --strip-components 1
+    inside /root/bundle/install.sh --systemd >"$folder/install.log" 2>&1 || fail "install.sh: $(tail -n 1 "$folder/install.log")"
+    inside systemctl start athena || fail "the bundle's athena does not start"
+    answers "$url" mmocr || fail "the bundle's mmocr does not answer"
+    row "bundle" "install.sh --systemd and start took $((SECONDS - began)) s; mmocr answers, with the data of before"
+    inside /root/bundle/install.sh --systemd --remove >/dev/null
+    [ ! -e "$root/opt/athena" ] && [ -e "$root/var/lib/athena" ] || fail "install.sh --remove takes too much or too little"
+    row "bundle removed" "data stays"
 }
 
 [ "$(id -u)" = 0 ] || skip "needs root"
@@ -160,3 +180,4 @@ check_reload
 check_kill
 check_parts
 check_stop
+check_bundle

@@ -43,6 +43,8 @@ check_machine() {
     glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed -n 's/^glibc 2\.//p')
     [ -n "$glibc" ] || fail "needs the GNU C library 2.$GLIBC_MINOR or newer, and there is another one here"
     [ "$glibc" -ge "$GLIBC_MINOR" ] || fail "needs the GNU C library 2.$GLIBC_MINOR or newer, and 2.$glibc is here"
+    [ -z "$systemd" ] || command -v systemd-sysusers >/dev/null || fail "--systemd needs systemd, which is not here"
+    [ -z "$systemd" ] || [ "$(id -u)" = 0 ] || fail "--systemd needs root"
     mkdir -p "$prefix" || fail "cannot make $prefix"
     free_mb=$(($(df -Pk "$prefix" | awk 'NR == 2 { print $4 }') / 1024))
     [ "$free_mb" -ge "$NEEDED_MB" ] || fail "needs $NEEDED_MB MB in $prefix, and $free_mb MB are free"
