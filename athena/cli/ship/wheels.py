@@ -1,6 +1,5 @@
 """What is installed here, as wheels: a bundle gets the versions that run, and no others."""
 
-import os
 import re
 import subprocess
 import sys
@@ -42,7 +41,7 @@ def fetch_wheels(folder: Path, requirements: Sequence[Path], source: Path | None
     for path in requirements:
         command += ["--requirement", str(path)]
     command += ["pip", f"{DISTRIBUTION}[{','.join(extras())}]"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(f"pip cannot fetch the wheels: {done.stderr.strip() or done.stdout.strip()}")
 

@@ -54,20 +54,26 @@ check_files() {
     (cd "$bundle" && sha256sum --quiet --check SHA256SUMS) || fail "the bundle is damaged: copy it again"
 }
 
+# Variables of this machine are for other Pythons and package indexes.
+clean() {
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$release" "$@"
+}
+
 install_release() {
     release=$prefix/releases/$VERSION-$(date +%Y%m%d%H%M%S)
     rm -rf "$prefix/releases/.new"
     mkdir -p "$release"
     cp -R "$bundle/python" "$release/python"
-    # Variables of this machine are for other Pythons and package indexes.
-    clean="env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=$release"
-    $clean "$release/python/bin/python3" -m venv --without-pip "$release"
-    $clean "$release/bin/python" "$(ls "$bundle"/wheels/pip-*.whl)/pip" --disable-pip-version-check install --quiet \
-        --no-index --no-cache-dir --find-links "$bundle/wheels" --constraint "$bundle/wheels/constraints.txt" \
-        "athena-serving[$EXTRAS]" $(requirements)
+    set -- "athena-serving[$EXTRAS]"
+    for file in "$bundle"/abilities/*/requirements.txt; do
+        [ ! -e "$file" ] || set -- "$@" --requirement "$file"
+    done
+    clean "$release/python/bin/python3" -m venv --without-pip "$release"
+    clean "$release/bin/python" "$(ls "$bundle"/wheels/pip-*.whl)/pip" --disable-pip-version-check install --quiet \
+        --no-index --no-cache-dir --find-links "$bundle/wheels" --constraint "$bundle/wheels/constraints.txt" "$@"
     # Who runs it may not write here.
-    $clean "$release/bin/python" -m compileall -q "$release"/python/lib/python3* >/dev/null || true
-    $clean "$release/bin/athena" --version >/dev/null || fail "what was installed in $release does not run"
+    clean "$release/bin/python" -m compileall -q "$release"/python/lib/python3* >/dev/null || true
+    clean "$release/bin/athena" --version >/dev/null || fail "what was installed in $release does not run"
     if [ -L "$prefix/current" ]; then
         rm -f "$prefix/previous"
         mv "$prefix/current" "$prefix/previous"
@@ -75,12 +81,6 @@ install_release() {
     ln -s "releases/$(basename "$release")" "$prefix/current"
     [ -e "$prefix/bin" ] || ln -s current/bin "$prefix/bin"
     remove_old
-}
-
-requirements() {
-    for file in "$bundle"/abilities/*/requirements.txt; do
-        [ ! -e "$file" ] || printf ' --requirement %s' "$file"
-    done
 }
 
 # The new one and the one before stay.
