@@ -34,6 +34,8 @@ A minimal ability::
 """
 
 from athena.sdk import device, job, metrics
+from athena.sdk.answers import answer
+from athena.sdk.batches import BatchWrapper
 from athena.sdk.data import DataListCls, DataListNode, Response, ResponseData, SessionCreateResponse
 from athena.sdk.errors import Broken, InputError
 from athena.sdk.fields import (
@@ -59,6 +61,7 @@ from athena.sdk.wrapper import WrapperBase
 
 __all__ = [
     "AudioBodyField",
+    "BatchWrapper",
     "BooleanParamField",
     "Broken",
     "DataListCls",
@@ -81,6 +84,7 @@ __all__ = [
     "StringParamField",
     "VideoBodyField",
     "WrapperBase",
+    "answer",
     "audio",
     "callback",
     "callback_metric",

@@ -116,7 +116,13 @@ class ResponseData:
         Raises:
             TypeError: `data` is neither str nor a bytes-like object.
         """
-        self.data = as_bytes(data)
+        try:
+            self.data = as_bytes(data)
+        except TypeError as error:
+            raise TypeError(
+                f"output {self.key!r}: {error}; athena.sdk.answer({self.key or 'name'}=...) takes JSON, "
+                "arrays and pictures too"
+            ) from None
 
     def setDataType(self, type: int) -> None:
         """Sets the data type number.

@@ -23,7 +23,7 @@ same classes.
 
 #: Heading -> names in `athena.sdk`, or functions of its modules.
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "The wrapper": ("WrapperBase",),
+    "The wrapper": ("WrapperBase", "BatchWrapper"),
     "Parameters": (
         "StringParamField",
         "IntegerParamField",
@@ -41,7 +41,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "PayloadField",
         "Field",
     ),
-    "Data": ("DataListCls", "DataListNode", "ResponseData", "Response"),
+    "Data": ("DataListCls", "DataListNode", "ResponseData", "Response", "answer"),
     "The job that runs": ("job.cancelled", "job.progress", "job.traceparent"),
     "Metrics of a wrapper": ("metrics.counter", "metrics.gauge", "metrics.histogram"),
     "Where models run": (

@@ -28,6 +28,41 @@ class Wrapper(WrapperBase):
         response.list = [output]
         return response
 """,
+    "BatchWrapper": """\
+import json
+
+import numpy
+
+from athena.sdk import BatchWrapper, DataListCls, DataListNode, InputError, JsonBodyField
+
+
+class UserRequest:
+    row = JsonBodyField(key="row")
+
+
+class UserResponse:
+    sums = JsonBodyField(key="sums")
+
+
+class Wrapper(BatchWrapper):
+    requestCls = UserRequest()
+    responseCls = UserResponse()
+
+    def prepare(self, params, reqData):
+        row = json.loads(reqData.get("row").data)
+        if not row:
+            raise InputError("holds no numbers", "row")
+        return numpy.array(row, numpy.float32)
+
+    def infer(self, batch, sizes):
+        return numpy.cumsum(batch, axis=1)  # of all jobs at once
+
+
+rows = [DataListCls([DataListNode("row", data)]) for data in (b"[1, 2]", b"[]", b"[3, 4]")]
+items = Wrapper().wrapperBatchExec([{}] * 3, rows)
+print(items[0].list[0].data, items[2].list[0].data)  # [1.0, 3.0] [3.0, 7.0]
+print(items[1])  # row holds no numbers
+""",
     "StringParamField": """\
 from athena.sdk import StringParamField
 
@@ -248,6 +283,14 @@ from athena.sdk import device
 if not device.current().is_gpu:
     device.note_cpu()  # before wrapperInit returns
 print(device.is_on_cpu())  # True
+""",
+    "answer": """\
+import numpy
+
+from athena.sdk import answer
+
+response = answer(label="cat", scores=numpy.array([0.5, 0.25]))
+print([output.data for output in response.list])  # ['cat', '[0.5, 0.25]']
 """,
     "audio": """\
 from athena.sdk import DataListNode, audio, wav
