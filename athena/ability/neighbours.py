@@ -11,13 +11,13 @@ from pathlib import Path
 
 CELERY = frozenset(("celery", "kombu", "vine", "amqp", "billiard", "click", "dateutil", "six", "tzlocal"))
 OTHERS = frozenset(("redis", "hiredis", "orjson", "pybase64", "marshmallow", "packaging", "psutil", "yaml"))
-# Celery loads the first where it is installed, which it is for the gateway.
-CIPHERS = frozenset(("cryptography", "cffi"))
+# Celery and its libraries load these where they are installed: for the gateway, for traces, by others.
+INSTALLED = frozenset(("cryptography", "cffi", "greenlet", "opentelemetry", "typing_extensions"))
 # A `.pth` file imports it when Python starts; it came with the embedded Redis' allocator.
 STARTUP = frozenset(("cmeel_pth",))
 
 #: Modules that are loaded in each worker: ours, our dependencies, and what these import.
-LOADED = CELERY | OTHERS | CIPHERS | STARTUP | {"athena", "workers"}
+LOADED = CELERY | OTHERS | INSTALLED | STARTUP | {"athena", "workers"}
 
 
 @dataclass(frozen=True)

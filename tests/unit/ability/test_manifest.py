@@ -90,7 +90,7 @@ def test_folder_without_a_wrapper_is_refused(tmp_path: Path) -> None:
     ("toml", "expected"),
     [
         ("colour = 1", "unknown key 'colour'; known are config, description, "),
-        ("[worker]\nslot = 1", "unknown key worker.slot; known are canary_s, concurrency, "),
+        ("[worker]\nslot = 1", "unknown key worker.slot; known are batch_tolerance, canary_s, "),
         ("[limits]\nmax_body = 1", "unknown key limits.max_body; known are "),
         ("worker = 3", "worker must be a table [worker]"),
         ("[worker]\nslots = 'many'", "worker.slots must be a whole number from 0 to 1e+12, got 'many'"),

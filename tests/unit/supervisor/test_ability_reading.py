@@ -32,6 +32,7 @@ max_jobs = 0
 max_memory_mb = 0
 cpu_workers = 1
 max_failures = 3
+batch_tolerance = 0.01
 canary_s = 0
 [retry]
 errors = []
@@ -75,6 +76,7 @@ EDITS = {
     "worker.max_memory_mb": "max_memory_mb = 900",
     "worker.max_failures": "max_failures = 5",
     "worker.canary_s": "canary_s = 5",
+    "worker.batch_tolerance": "batch_tolerance = 0.5",
     "worker.cpu_workers": "cpu_workers = 2",
     "retry.errors": 'errors = ["TimeoutError"]',
     "retry.max_runs": "max_runs = 5",
@@ -152,7 +154,7 @@ def test_edit_that_concerns_the_plan_is_refused_as_a_whole(folder: Folder, key: 
     [
         ("[worker\n", r"ability.toml: .*line 1"),
         ("x = 1", r"ability.toml: unknown key 'x'; known are config, "),
-        ("[worker]\nbatch = 8", r"ability.toml: unknown key worker.batch; known are canary_s, "),
+        ("[worker]\nbatch = 8", r"ability.toml: unknown key worker.batch; known are batch_tolerance, "),
         ("[worker]\nmax_batch = 'a'", r"ability.toml: worker.max_batch must be a whole number"),
         ("[worker]\nmax_batch = 8\nslots = 8", r"at least twice worker.max_batch \(16\), got 8"),
     ],
