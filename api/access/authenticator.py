@@ -88,10 +88,13 @@ class Authenticator:
         parts = parts_of(headers)
         authorization = parts.get(b"authorization")
         now_s = self._now()
-        if authorization is not None and is_bearer(authorization):
-            caller = self._book.of_bearer(authorization)
-            caller.key.check(now_s)
-            return Proven(caller)
+        if authorization is not None:
+            caller = self._book.known(authorization)
+            if caller is None and is_bearer(authorization):
+                caller = self._book.of_bearer(authorization)
+            if caller is not None:
+                caller.key.check(now_s)
+                return Proven(caller)
         return self._identify_signed(method, target, parts, now_s)
 
     def forget(self) -> None:

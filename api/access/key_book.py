@@ -76,6 +76,11 @@ class KeyBook:
         self._by_api_key = {caller.key.api_key: caller for caller in listed}
         self._by_header = {}
 
+    def known(self, authorization: bytes) -> Caller | None:
+        """Returns the caller of an `Authorization` header that `of_bearer` has seen; None of others."""
+        # Found by the hash of the whole header, with a chance seed: how long it takes tells nothing of a key.
+        return self._by_header.get(authorization)
+
     def of_bearer(self, authorization: bytes) -> Caller:
         """Returns the caller of an `Authorization` header that carries a key; it may have expired.
 
@@ -83,15 +88,12 @@ class KeyBook:
             CredentialsError: there is no such key.
             StoreError: nobody knows yet which keys there are.
         """
-        # Found by the hash of the whole header, with a chance seed: how long it takes tells nothing of a key.
-        caller = self._by_header.get(authorization)
+        caller = self._by_hash.get(hash_of(authorization[len(_SCHEME) :].strip()))
         if caller is None:
-            caller = self._by_hash.get(hash_of(authorization[len(_SCHEME) :].strip()))
-            if caller is None:
-                raise self._unknown("there is no such key")
-            if len(self._by_header) >= _MAX_REMEMBERED:
-                self._by_header.clear()
-            self._by_header[authorization] = caller
+            raise self._unknown("there is no such key")
+        if len(self._by_header) >= _MAX_REMEMBERED:
+            self._by_header.clear()
+        self._by_header[authorization] = caller
         return caller
 
     def of_signature(self, api_key: str) -> Caller | None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from api.access.key_book import Caller
 from api.access.proxies import Proxies
 from api.http.heads import Headers
-from api.http.patience import peer_of
 from api.http.problems import unexpected
 from athena.errors import AthenaError
 from athena.store.submission import Submission
@@ -108,6 +107,7 @@ class Visit:
 
     __slots__ = (
         "_began_s",
+        "_counting",
         "_has_left",
         "_now",
         "_rules",
@@ -129,6 +129,7 @@ class Visit:
     def __init__(
         self,
         rules: list[Rule],
+        counting: list[Rule],
         now: Callable[[], float],
         head: tuple[bytes, bytes, Headers],
         client: str,
@@ -145,7 +146,8 @@ class Visit:
         self.is_scrape = False
         self.jobs: list[tuple[str, str]] = []
         self.trace: VisitTrace | None = None
-        self._rules, self._now, self._began_s = rules, now, now()
+        self._rules, self._counting = rules, counting
+        self._now, self._began_s = now, now()
         self._has_left = False
 
     def open(self, service_id: str) -> None:
@@ -170,8 +172,10 @@ class Visit:
 
     def close(self, service_id: str, status: int) -> None:
         """Tells the rules how a job was answered."""
+        if not self._counting:
+            return
         seconds = self._now() - self._began_s
-        for rule in self._rules:
+        for rule in self._counting:
             try:
                 rule.close(self, service_id, status, seconds)
             except Exception:
@@ -180,11 +184,11 @@ class Visit:
 
     def leave(self, status: int) -> None:
         """Tells the rules how the request was answered; only the first time counts."""
-        if self._has_left:
+        if self._has_left or not self._counting:
             return
         self._has_left = True
         seconds = self._now() - self._began_s
-        for rule in self._rules:
+        for rule in self._counting:
             try:
                 rule.leave(self, status, seconds)
             except Exception:
@@ -210,6 +214,8 @@ class Gate:
         self._sharing = sharing
         self._now = now
         self._rules: list[Rule] = []
+        # Those that want to know how it went.
+        self._counting: list[Rule] = []
         #: Port of the listener for metrics; 0 where there is none.
         self.metrics_port = 0
         #: Whether a rule wants to know by which scheme a request came.
@@ -218,24 +224,32 @@ class Gate:
     def add(self, rule: Rule) -> None:
         """Has a rule asked behind all others, from the next request on."""
         self._rules = [*self._rules, rule]
+        self._counting = [rule for rule in self._rules if _counts(type(rule))]
 
     def enter(
-        self, method: bytes, target: bytes, headers: Headers, transport: asyncio.BaseTransport
+        self, method: bytes, target: bytes, headers: Headers, transport: asyncio.BaseTransport, peer: str
     ) -> Visit | None:
         """Lets a request in, or refuses it (`Visit.refusal`).
+
+        Args:
+            method: as `POST`.
+            target: path and query as they were sent.
+            headers: with names in small letters.
+            transport: over which it came.
+            peer: the address at its other end.
 
         Returns:
             What is noted of it, and has to leave; None where no rule wants to know.
         """
         if not self._rules:
             return None
-        client = self._proxies.caller(peer_of(transport), headers)
-        visit = Visit(self._rules, self._now, (method, target, headers), client)
+        client = self._proxies.caller(peer, headers)
+        visit = Visit(self._rules, self._counting, self._now, (method, target, headers), client)
         if self.metrics_port:
             visit.is_scrape = _port_of(transport) == self.metrics_port
         if self.tells_scheme:
             own = "http" if transport.get_extra_info("sslcontext") is None else "https"
-            visit.scheme = self._proxies.scheme(peer_of(transport), headers, own)
+            visit.scheme = self._proxies.scheme(peer, headers, own)
         try:
             for rule in self._rules:
                 rule.enter(visit)
@@ -246,6 +260,10 @@ class Gate:
                 # The guard of origins hears of no request that is refused here.
                 visit.fields = [*visit.fields, *self._sharing(headers)]
         return visit
+
+
+def _counts(rule: type[Rule]) -> bool:
+    return rule.close is not Rule.close or rule.leave is not Rule.leave
 
 
 def _port_of(transport: asyncio.BaseTransport) -> int:

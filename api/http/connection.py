@@ -80,7 +80,8 @@ class Connection(Turns):
         self.since_s = self.loop.time()
         others = self.state.connections
         self._can_half_close = transport.can_write_eof()
-        admission = self.doors.admit(self, peer_of(transport), others)  # type: ignore[arg-type]
+        self.peer = peer_of(transport)
+        admission = self.doors.admit(self, self.peer, others)  # type: ignore[arg-type]
         others.add(self)  # type: ignore[arg-type]
         if admission is not Admission.ADMITTED:
             self._say(problem_answer(_turned_away(admission)))

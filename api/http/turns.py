@@ -33,6 +33,8 @@ class Turns(Framing):
         self.state = state
         self._app = config.loaded_app
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        #: The address at the other end.
+        self.peer = ""
         self.running: Any = None
         self.waiting: list[Exchange] = []
         # The one whose body is being received.
@@ -42,7 +44,8 @@ class Turns(Framing):
 
     def begin_request(self) -> None:
         """A head is whole: the gate lets the request in, or the caller hears in his turn why it does not."""
-        visit = self._visit = self.gate.enter(self.method, self.url, self.headers, self.transport)
+        head = (self.method, self.url, self.headers)
+        visit = self._visit = self.gate.enter(*head, self.transport, self.peer)
         if visit is not None:
             self.url = visit.target
         if visit is not None and visit.refusal is not None:

@@ -48,10 +48,9 @@ class Key:
         Raises:
             CredentialsError: it was revoked, or has expired.
         """
-        if self.revoked_s:
-            raise CredentialsError(f"the key {self.api_key} was revoked")
         if not self.is_live(now_s):
-            raise CredentialsError(f"the key {self.api_key} has expired")
+            how = "was revoked" if self.revoked_s else "has expired"
+            raise CredentialsError(f"the key {self.api_key} {how}")
 
     def is_forgotten(self, now_s: float) -> bool:
         """Whether it ended so long ago that nobody has to be told why."""

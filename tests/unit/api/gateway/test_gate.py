@@ -85,7 +85,7 @@ def abort_all(listener: Listener) -> None:
 def listener(running: Listener) -> Listener:
     """Returns a gateway without rules that has done nothing yet."""
     gateway = running.gateway
-    gateway.gate._rules = []
+    gateway.gate._rules, gateway.gate._counting = [], []
     gateway.ends_at_once = True
     gateway.submitted.clear()
     gateway.rechecked.clear()

@@ -27,7 +27,7 @@ class Kept:
         self.spans += spans
 
     def enter(self, *headers: tuple[bytes, bytes], method: bytes = b"POST") -> Visit:
-        visit = self.gate.enter(method, b"/echo?key=secret", list(headers), _Transport())  # type: ignore[arg-type]
+        visit = self.gate.enter(method, b"/echo?key=secret", list(headers), _Transport(), "")  # type: ignore[arg-type]
         assert visit is not None
         return visit
 
