@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import threading
 import time
@@ -19,42 +18,12 @@ import requests
 
 from tests import nvml
 from tests.dashboards.pages import DASHBOARDS
-from tests.e2e.conftest import FAULTY, wait_until
+from tests.e2e.conftest import wait_until
 from tests.e2e.observed import ObservedStack, observing, quick_monitoring
+from tests.e2e.troubled import ocr_request, write_abilities
 from tests.nvml import t4s
 
 pytestmark = pytest.mark.e2e
-
-OPTIONS = """
-[gpu]
-types = ["T4G16", "cpu"]
-
-[worker]
-slots = 2
-
-[limits]
-max_attempts = 2
-max_exec_s = 5
-max_queue_jobs = 20
-"""
-
-LEGAL = """
-from athena.sdk import Response, StringBodyField, WrapperBase
-
-
-class UserRequest:
-    text = StringBodyField(key="text")
-
-
-class Wrapper(WrapperBase):
-    requestCls = UserRequest()
-
-    def wrapperInit(self, config):
-        raise FileNotFoundError("contracts.txt")
-
-    def wrapperOnceExec(self, params, reqData):
-        return Response()
-"""
 
 #: With this variable set the rules are those that are shipped; otherwise alerts fire without their `for`, and
 #: scrapes and rounds of rules come each second.
@@ -71,25 +40,17 @@ class Site:
     stack: ObservedStack
     fleet: Path
 
-    def request(self, mode: str = "", seconds: float = 0) -> dict[str, Any]:
-        """Returns a request to `ocr`."""
-        return {
-            "header": {"app_id": "shop", "status": 3},
-            "parameter": {"ocr": {"mode": mode, "seconds": seconds}},
-            "payload": {"text": {"text": "aGk="}},
-        }
-
     def ask_later(self, mode: str = "", seconds: float = 0) -> requests.Response:
         """Sends a request whose answer is a job, or a refusal."""
-        return self.stack.post("/ocr", self.request(mode, seconds), headers={"Prefer": "respond-async"})
+        return self.stack.post("/ocr", ocr_request(mode, seconds), headers={"Prefer": "respond-async"})
 
     def submit(self, mode: str = "", seconds: float = 0) -> str:
         """Queues a job of `ocr`."""
-        return self.stack.submit("ocr", self.request(mode, seconds))
+        return self.stack.submit("ocr", ocr_request(mode, seconds))
 
     def serves(self) -> bool:
         """Whether `ocr` answers."""
-        return self.stack.post("/ocr", self.request()).status_code == 200
+        return self.stack.post("/ocr", ocr_request()).status_code == 200
 
     def fires(
         self, name: str, meanwhile: Callable[[], object] = lambda: None, **labels: str
@@ -118,13 +79,7 @@ def working_gpu() -> nvml.StandInGpu:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("alerts")
-    ocr, legal = folder / "ocr", folder / "legal"
-    shutil.copytree(FAULTY, ocr)
-    source = (FAULTY / "wrapper.py").read_text().replace('"faulty"', '"ocr"')
-    (ocr / "wrapper.py").write_text(source)
-    (ocr / "ability.toml").write_text(OPTIONS)
-    legal.mkdir()
-    (legal / "wrapper.py").write_text(LEGAL)
+    ocr, legal = write_abilities(folder, max_attempts=2, max_exec_s=5, max_queue_jobs=20)
     fleet = folder / "fleet"
     nvml.write_fleet(fleet, [working_gpu()])
     environment = nvml.environment(nvml.build(folder / "library"), fleet)
@@ -144,9 +99,22 @@ def test_ability_that_does_not_load(site: Site) -> None:
 
 def test_wrapper_that_fails(site: Site) -> None:
     for _ in range(16):
-        site.stack.post("/ocr", site.request(mode="raise"))
+        site.stack.post("/ocr", ocr_request(mode="raise"))
 
     assert "of the jobs of ocr fail" in site.fires("JobsFail", service_id="ocr")["annotations"]["summary"]
+
+
+def test_worker_that_is_deaf(site: Site) -> None:
+    assert site.serves()
+    assert "WorkerFails" not in site.stack.prometheus.firing()
+    for worker in site.stack.children("-m", "workers"):
+        worker.send_signal(signal.SIGSTOP)
+
+    # Its supervisor ends it when nothing was heard of it for 20 s.
+    site.fires("WorkerFails", service_id="ocr")
+    hung = 'sum(athena_worker_exits_total{service_id="ocr",cause="hung"})'
+    assert (site.stack.prometheus.value(hung) or 0) >= 1
+    wait_until(site.serves, 90, "it serves again")
 
 
 def test_job_that_kills_its_workers(site: Site) -> None:
@@ -178,6 +146,8 @@ def test_queue_that_fills_up(site: Site) -> None:
     if not AS_SHIPPED:
         # Its minute is a second here; the queue is empty long before a minute is over.
         site.fires("QueueTooOld", service_id="ocr")
+        # So are its five minutes of growth.
+        site.fires("QueueGrows", refill, service_id="ocr")
     for job in jobs:
         site.stack.post(f"/v1/jobs/{job}/cancel", None)
     wait_until(site.serves, 90, "it serves again")

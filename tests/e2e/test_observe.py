@@ -1,6 +1,9 @@
 """`make observe`: what happens is seen in Prometheus and in Flower, and alerts reach Alertmanager."""
 
 import contextlib
+import json
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ import requests
 
 from athena import cli
 from tests.alerts import MONITORING
-from tests.e2e.conftest import ECHO, ROOT, example, wait_until
+from tests.e2e.conftest import ATHENA, ECHO, ROOT, example, wait_until
 from tests.e2e.observed import ObservedStack, observing, quick_rules
 
 pytestmark = pytest.mark.e2e
@@ -51,6 +54,30 @@ def test_a_job_is_seen_in_prometheus_and_flower(observed: ObservedStack) -> None
     print(f"in Prometheus after {time.monotonic() - began_s:.1f} s (on an idle machine: {VISIBLE_WITHIN_S})")
     wait_until(lambda: _is_in_flower(observed, sid), 60, "Flower shows it")
     print(f"in Flower after {time.monotonic() - began_s:.1f} s")
+
+
+def test_a_job_is_seen_in_top_and_logs(observed: ObservedStack) -> None:
+    began_s = time.monotonic()
+    sid = observed.post("/echo", example("echo")).json()["header"]["sid"]
+
+    wait_until(
+        lambda: sid in _printed("logs", sid, "--data", str(observed.data_dir)), 60, "athena logs has it"
+    )
+    print(f"in athena logs after {time.monotonic() - began_s:.1f} s (on an idle machine: {VISIBLE_WITHIN_S})")
+    wait_until(lambda: _is_in_top(observed), 90, "athena top counts one")
+
+
+def _is_in_top(stack: ObservedStack) -> bool:
+    """Whether `athena top` counts a job that is sent between its two looks."""
+    sender = threading.Timer(1, lambda: stack.post("/echo", example("echo")))
+    sender.start()
+    shown = json.loads(_printed("top", "--json", "--redis", stack.redis_url, "--every", "3"))
+    sender.join()
+    return any(item["service_id"] == "echo" and item["done_per_s"] > 0 for item in shown["abilities"])
+
+
+def _printed(*words: str) -> str:
+    return subprocess.run([*ATHENA, *words], capture_output=True, text=True, timeout=120).stdout
 
 
 def test_flower_remembers_what_it_has_seen(observed: ObservedStack) -> None:

@@ -4,21 +4,20 @@ import base64
 import contextlib
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 import redis
 
 from tests import nvml
-from tests.e2e.conftest import FAULTY, ROOT, Stack, serving, wait_until
+from tests.e2e.conftest import ROOT, Stack, serving, wait_until
+from tests.e2e.troubled import ocr_request, write_abilities
 from tests.nvml import t4s
 from tests.walk import Terminal
 
@@ -26,41 +25,6 @@ pytestmark = pytest.mark.e2e
 
 PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, re.MULTILINE))
-
-OPTIONS = """
-[gpu]
-types = ["T4G16", "cpu"]
-
-[worker]
-slots = 2
-
-[limits]
-max_attempts = 3
-max_exec_s = 30
-"""
-
-LEGAL = """
-from pathlib import Path
-
-from athena.sdk import Response, ResponseData, StringBodyField, WrapperBase
-
-
-class UserRequest:
-    text = StringBodyField(key="text")
-
-
-class Wrapper(WrapperBase):
-    requestCls = UserRequest()
-
-    def wrapperInit(self, config):
-        (Path(__file__).parent / "contracts.txt").read_text()
-        return 0
-
-    def wrapperOnceExec(self, params, reqData):
-        response = Response()
-        response.list = [ResponseData("text", "done")]
-        return response
-"""
 
 
 @dataclass(frozen=True)
@@ -71,21 +35,13 @@ class Site:
     folder: Path
     fleet: Path
 
-    def request(self, mode: str = "", seconds: float = 0) -> dict[str, Any]:
-        """Returns a request to `ocr`."""
-        return {
-            "header": {"app_id": "shop", "status": 3},
-            "parameter": {"ocr": {"mode": mode, "seconds": seconds}},
-            "payload": {"text": {"text": "aGk="}},
-        }
-
     def submit(self, mode: str = "", seconds: float = 0) -> str:
         """Queues a job of `ocr`."""
-        return self.stack.submit("ocr", self.request(mode, seconds))
+        return self.stack.submit("ocr", ocr_request(mode, seconds))
 
     def worker_pid(self) -> int:
         """Returns the process that answers requests to `ocr`; waits for it."""
-        answer = self.stack.post("/ocr", self.request()).json()["payload"]["text"]["text"]
+        answer = self.stack.post("/ocr", ocr_request()).json()["payload"]["text"]["text"]
         return int(base64.b64decode(answer))
 
     def workers(self) -> list[str]:
@@ -97,13 +53,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("runbook")
-    ocr, legal = folder / "ocr", folder / "legal"
-    shutil.copytree(FAULTY, ocr)
-    source = (FAULTY / "wrapper.py").read_text().replace('"faulty"', '"ocr"')
-    (ocr / "wrapper.py").write_text(source)
-    (ocr / "ability.toml").write_text(OPTIONS)
-    legal.mkdir()
-    (legal / "wrapper.py").write_text(LEGAL)
+    ocr, legal = write_abilities(folder, max_attempts=3, max_exec_s=30)
     fleet = folder / "fleet"
     nvml.write_fleet(fleet, t4s(1))
     environment = nvml.environment(nvml.build(folder / "library"), fleet)
@@ -216,7 +166,7 @@ def full_redis(site: Site) -> Iterator[dict[str, str]]:
         finally:
             client.config_set("maxmemory", before)
             client.delete(*ballast)
-    wait_until(lambda: site.stack.post("/ocr", site.request()).status_code == 200, 60, "new jobs are taken")
+    wait_until(lambda: site.stack.post("/ocr", ocr_request()).status_code == 200, 60, "new jobs are taken")
 
 
 @contextlib.contextmanager
@@ -250,18 +200,18 @@ def bad_night(site: Site) -> Iterator[dict[str, str]]:
     ids = {"KILLER": site.submit(mode="os_exit"), "RAISED": site.submit(mode="raise")}
     for name, state in (("KILLER", "poisoned"), ("RAISED", "failed")):
         site.stack.wait_state(ids[name], state, 120)
-    slow = site.request(seconds=60)
+    slow = ocr_request(seconds=60)
     slow["header"]["max_exec_s"] = 1
     ids["SLOW"] = site.stack.submit("ocr", slow)
     site.stack.wait_state(ids["SLOW"], "timed_out", 120)
     with site_terminal(site, {}) as terminal:
         terminal.type("athena queues pause ocr")
-        late = site.request()
+        late = ocr_request()
         late["header"]["max_queue_s"] = 1
         ids["LATE"] = site.stack.submit("ocr", late)
         site.stack.wait_state(ids["LATE"], "expired", 60)
         terminal.type("athena queues resume ocr")
-    assert site.stack.post("/ocr", {**site.request(), "payload": {"text": {"text": "?"}}}).status_code == 400
+    assert site.stack.post("/ocr", {**ocr_request(), "payload": {"text": {"text": "?"}}}).status_code == 400
     yield ids
 
 
