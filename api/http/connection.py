@@ -265,7 +265,7 @@ class Connection(Turns):
                 self.lose_last(error.http_status)
             self.refuse(error)
         else:
-            self.open_heads.note(self, self.open_bytes if self.stage == HEAD else 0)
+            self.open_heads.note(self, self.open_bytes if self.stage == HEAD else 0, len(self.headers))
 
     def _give_back(self) -> None:
         self.open_heads.note(self, 0)

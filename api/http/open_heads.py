@@ -4,8 +4,11 @@ from typing import Protocol
 
 from athena.errors import AthenaError, GatewayError
 
-#: A head comes in one piece, or in two; so much is a thousand and more that have just begun.
-MAX_BYTES = 8 * 1024 * 1024
+#: A head comes in one piece, or in two; so much are thousands that have just begun.
+MAX_BYTES = 16 * 1024 * 1024
+
+#: What a field takes beside its bytes, once it is read.
+FIELD_BYTES = 140
 
 
 class Sender(Protocol):
@@ -28,8 +31,9 @@ class OpenHeads:
         self._sizes: dict[Sender, int] = {}
         self.held_bytes = 0
 
-    def note(self, sender: Sender, size_bytes: int) -> None:
-        """Takes down how much has come of a head; 0 when it is whole or gone."""
+    def note(self, sender: Sender, came_bytes: int, fields: int = 0) -> None:
+        """Takes down how much has come of a head, in how many fields; 0 when it is whole or gone."""
+        size_bytes = came_bytes and came_bytes + FIELD_BYTES * fields
         self.held_bytes += size_bytes - self._sizes.get(sender, 0)
         if size_bytes:
             self._sizes[sender] = size_bytes

@@ -11,7 +11,7 @@ import pytest
 from api.http.connection import Connection
 from api.http.framing import BETWEEN, SLICE_BYTES
 from api.http.heads import MAX_FIELDS, MAX_HEAD_BYTES
-from api.http.open_heads import OpenHeads
+from api.http.open_heads import FIELD_BYTES, OpenHeads
 from api.http.patience import BODY_BYTES_PER_S, BODY_S, HALF_CLOSED_S, HEAD_S, LINGER_S, WRITE_S
 from tests.callers import REQUEST, Knowing, get, post
 from tests.conftest import wait_until
@@ -181,6 +181,17 @@ def test_heads_that_are_not_whole_hold_no_more_than_they_may(listener: Listener)
             assert client.answer().status == 200
     wait_until(lambda: not listener.connections, "all are gone")
     assert (heads.held_bytes, heads._sizes, listener.budget.held_bytes) == (0, {}, 0)
+
+
+def test_fields_of_a_head_that_is_not_whole_count_with_what_they_take(listener: Listener) -> None:
+    heads = listener._protocol.open_heads = OpenHeads()
+    start = CLOSE[:-2] + b"a:b\r\n" * 50
+    with Client(listener) as client:
+        client.send(start)
+        wait_until(lambda: heads.held_bytes > len(start) + 45 * FIELD_BYTES, "it has come")
+        client.send(b"\r\n")
+        assert client.answer().status == 200
+    assert heads.held_bytes == 0
 
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nx: ", b"GET / HTTP/1.1\r\n"])
