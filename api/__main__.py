@@ -22,6 +22,7 @@ from athena.errors import ConfigError
 from athena.runtime.certificate import Certificate, load_certificate
 from athena.runtime.listening import LISTEN_FD
 from athena.runtime.open_files import allow_open_files, for_callers
+from athena.runtime.process_name import name_process
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
 from athena.store.checks import fault_at
@@ -44,6 +45,7 @@ def main() -> int:
     except ConfigError as error:
         print(f"athena: {error}", file=sys.stderr)
         return 2
+    name_process("athena gateway")
     options = LogOptions(settings.log_format, settings.log_dir, LogFields("gateway"))
     configure_logs(settings.log_level, options)
     # Whoever wants them gets them, also without the lines that are as grave.

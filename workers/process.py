@@ -19,6 +19,7 @@ from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
 from athena.plain_text import MAX_VALUE_CHARS, one_line, plain_line
 from athena.runtime.garbage import keep_what_is_loaded
+from athena.runtime.process_name import name_process
 from athena.sdk import device, job
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
@@ -214,7 +215,11 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     settings = from_env(os.environ)
     launch = WorkerLaunch.from_env(os.environ)
+    name_process(launch.name)
+    # The name in the command line is for who looks at processes, not for wrappers that read arguments.
+    del sys.argv[1:]
     _open_logs(settings, launch)
+    logger.info("loading %s on %s", launch.service_id, launch.gpu_type)
     SessionShare(settings.share_sessions).install()
     status = WorkerProcess(launch, settings).run()
     end_what_was_started()

@@ -25,6 +25,7 @@ from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
 from athena.runtime.certificate import load_certificate
 from athena.runtime.listening import LISTEN_FD, connect_host, listen
+from athena.runtime.process_name import name_process
 from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
 from athena.settings import Settings, from_env
 from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
@@ -99,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer | None) -> int:
+    name_process("athena serve")
     open_supervisor_log(settings)
     began_s = time.monotonic()
     resolved = dataclasses.replace(settings, redis_url=redis_url_of(settings))

@@ -4,5 +4,6 @@ certificate: what a gateway shows its callers, and its renewal
 garbage: when Python looks for cycles
 listening: the socket that a supervisor holds for its gateway
 open_files: how many files may be open
+process_name: what operators find it by
 service_manager: tells systemd how a service stands
 """

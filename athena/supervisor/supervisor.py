@@ -20,6 +20,9 @@ TICK_S = 0.25
 FIRST_RESTART_S = 0.0
 MAX_RESTART_S = 30.0
 
+#: So often somebody who waits for a start is told what is still awaited.
+LOADING_EVERY_S = 10.0
+
 #: A child that served this long is restarted as if it had never died.
 HEALTHY_S = 5.0
 
@@ -94,7 +97,8 @@ class Supervisor:
         for child in children:
             self._children.append(child)
             child.spawn()
-        deadline_s = time.monotonic() + timeout_s
+        began_s = said_s = time.monotonic()
+        deadline_s = began_s + timeout_s
         waiting = list(children)
         while waiting:
             for child in waiting:
@@ -104,6 +108,11 @@ class Supervisor:
                     waiting = [other for other in waiting if other is not child]
                     self._do_without(child, waiting, error)
             waiting = [child for child in waiting if not child.is_ready]
+            now_s = time.monotonic()
+            if waiting and now_s - said_s >= LOADING_EVERY_S:
+                said_s = now_s
+                names = ", ".join(dict.fromkeys(child.name for child in waiting))
+                self._say(f"waiting for {names}, {now_s - began_s:.0f} s")
             self._tick()
 
     def admit(self, child: Child) -> None:

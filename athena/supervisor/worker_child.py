@@ -90,8 +90,8 @@ class WorkerChild(Child):
         keeper.add(self)
 
     def command(self) -> Sequence[str]:
-        """Returns the worker's command line."""
-        return WORKER
+        """Returns the worker's command line; its name is there for who looks at processes."""
+        return (*WORKER, self.node_name)
 
     def inherited_fds(self) -> Sequence[int]:
         """Returns the ability, the status pipe and the progress board."""

@@ -128,6 +128,17 @@ def test_end_of_a_process_is_told_in_words(returncode: int, text: str) -> None:
 # start
 
 
+def test_what_a_start_waits_for_is_told_now_and_then(stage: Stage, clock: Clock, tmp_path: Path) -> None:
+    slow = Shell(tmp_path, f"sleep 0.3; {SERVE}", name="mmocr")
+    stage.add_duty(clock.step)
+
+    stage.start([Shell(tmp_path, SERVE, name="gateway"), slow], 100_000)
+
+    told = [line for line in stage.said if line.startswith("waiting for")]
+    assert told[-1].startswith("waiting for mmocr, ")
+    assert int(told[-1].removesuffix(" s").rpartition(" ")[2]) % module.LOADING_EVERY_S == 0
+
+
 def test_who_is_to_serve_and_does_not_is_waited_for(stage: Stage, tmp_path: Path) -> None:
     serves, drained = Shell(tmp_path, SERVE, name="serves"), Shell(tmp_path, SERVE, name="drained")
     stage.start([serves, drained], 10)

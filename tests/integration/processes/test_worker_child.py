@@ -168,7 +168,7 @@ def test_report_is_one_line(report: WorkerReport) -> None:
 def test_process_is_a_worker(keeper: Keeper) -> None:
     worker = WorkerChild(AbilityReading(load_ability(ECHO)), ON_CPU, keeper, SETTINGS)
 
-    assert worker.command() == (sys.executable, "-P", "-m", "workers")
+    assert worker.command() == (sys.executable, "-P", "-m", "workers", worker.node_name)
     assert worker.name == "worker echo"
     assert worker.grace_s > 10
 
