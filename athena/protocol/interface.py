@@ -200,9 +200,21 @@ class Interface:
         )
 
 
-def _judged(spec: DataSpec) -> dict[str, Any]:
-    """Returns what a schema makes of a declaration; what a text holds is nothing to it."""
-    return {"key": spec.key, "type": spec.type, "required": spec.required, "members": spec.members}
+@dataclass(frozen=True)
+class _Judged:
+    """What a schema makes of a declaration; what a text holds is nothing to it.
+
+    None is added, and their order stays: gateways and workers of two versions find the same digest.
+    """
+
+    key: str
+    type: int
+    required: bool
+    members: tuple[ParamSpec, ...] | None
+
+
+def _judged(spec: DataSpec) -> _Judged:
+    return _Judged(spec.key, spec.type, spec.required, spec.members)
 
 
 def _canary(item: dict[str, Any] | None) -> Canary | None:

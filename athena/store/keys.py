@@ -29,7 +29,7 @@
 | `athena:canceled:<incarnation>` | set | held jobs that were canceled | let go of, as from the hash |
 | `athena:workers` | hash | incarnation -> what it serves | stopped, fenced |
 | `athena:fenced:<incarnation>` | string | that a worker's end is counted | an hour after |
-| `athena:beats` | hash | incarnation -> heartbeat counter, kept by its supervisor | stopped, fenced |
+| `athena:beats` | hash | incarnation -> heartbeats, by its supervisor; below 0: a stray | stopped, fenced |
 | `athena:gateways` | hash | gateway -> when, how often and what it told of itself | it stops; an hour |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |

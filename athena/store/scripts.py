@@ -63,7 +63,20 @@ BEAT = Script("beat")
 READ = Script("read", "clock", "waiting", "keep", "meter", "tally", "history", "settle")
 LEAVE = Script("leave", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
 CANCEL = Script("cancel", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
-SWEEP = Script("sweep", "clock", "bell", "enroll", "keep", "meter", "tally", "history", "settle", "recall")
+SWEEP = Script(
+    "sweep",
+    "clock",
+    "bell",
+    "enroll",
+    "keep",
+    "meter",
+    "tally",
+    "history",
+    "settle",
+    "recall",
+    "past",
+    "put_back",
+)
 RECALL = Script("recall", "bell", "enroll", "keep", "recall")
 PURGE = Script("purge", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
 PAUSE = Script("pause", "bell")

@@ -13,7 +13,7 @@ Each line holds `at`, seconds on the monotonic clock, which all processes of one
 | `step` | the run | `when_s`, `by_s`: Redis' clock was set forward or back |
 | `hosts` | the run, at each fault and at the end | `workers`: process ids by host |
 | `run` | the run, from what the ability wrote | `job`, `run`, `pid`, `began_s`, `ended_s` or null |
-| `final` | the run, when all has ended | a job's record: `job`, `id`, `state`, `result` |
+| `final` | the run, when all has ended | a job's record: `job`, `id`, `state`, `result`, `why` |
 | `probe` | the run, after the last fault | `to`, `service`, `status` of one call |
 | `snapshot` | the run, last | what Redis and `/v1/workers` hold |
 

@@ -19,10 +19,14 @@ from tests.chaos.stage import Stage
 from tests.chaos.verdict import open_jobs, text_of
 from tests.chaos.waiting import wait_for
 
+#: So much of what a record says of a bad end is noted.
+WHY_CHARS = 500
+
 CHUNK = 500
 
-#: How long janitors, workers and supervisors may take to put away what the last jobs have left.
-TIDY_S = 30.0
+#: How long janitors, workers and supervisors may take to put away what the last jobs have left; they look
+#: twice, a minute apart, for what nobody holds.
+TIDY_S = 150.0
 
 
 def tell_end(stage: Stage, history: History, ids: Mapping[str, str], idle_slots: int) -> None:
@@ -112,10 +116,10 @@ def _tell_finals(client: redis.Redis, history: History, ids: Mapping[str, str]) 
         chunk = jobs[first : first + CHUNK]
         with client.pipeline(transaction=False) as pipe:
             for _, job_id in chunk:
-                pipe.hmget(f"athena:job:{job_id}", "state", "queued_ms", "finished_ms")
+                pipe.hmget(f"athena:job:{job_id}", "state", "queued_ms", "finished_ms", "message", "past")
                 pipe.get(f"athena:result:{job_id}")
             replies = pipe.execute()
-        for (name, job_id), (state, queued, finished), result in zip(
+        for (name, job_id), (state, queued, finished, *why), result in zip(
             chunk, replies[::2], replies[1::2], strict=True
         ):
             history.note(
@@ -125,6 +129,8 @@ def _tell_finals(client: redis.Redis, history: History, ids: Mapping[str, str]) 
                 state=(state or b"unknown").decode(),
                 result=text_of(result),
                 took_s=(int(finished or 0) - int(queued or 0)) / 1000 if finished else 0,
+                # For whoever reads the history: no rule asks for it.
+                why=[] if state == b"succeeded" else [(text or b"").decode()[:WHY_CHARS] for text in why],
             )
 
 

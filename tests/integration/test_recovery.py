@@ -45,6 +45,7 @@ from athena.store.keys import (
     ORDERS,
     WORKERS,
     canceled_key,
+    inflight_key,
     load_key,
     message_key,
     open_key,
@@ -459,6 +460,37 @@ def test_kept_inputs_that_have_expired_are_forgotten(store: Store) -> None:
 
 
 # the janitor
+
+
+def test_jobs_of_a_worker_that_nobody_knows_go_back(store: Store) -> None:
+    """Redis went back to a state in which a worker held jobs that has signed off since."""
+    for name in ("a", "b", "c"):
+        store.submit(name)
+    store.take(2)
+    store.raw("HDEL", WORKERS, "w1")
+
+    sweep(store, thorough=True)
+    sweep(store, thorough=True)
+    # Whoever saw its process end may still pass them on, and knows better which of them ran.
+    assert store.queued() == ["c"]
+
+    store.raw("HINCRBY", BEATS, "w1", 61_000)
+    sweep(store, thorough=True)
+
+    assert store.queued() == ["a", "b", "c"]
+    assert not store.exists(inflight_key("w1"))
+    assert store.raw("HGET", BEATS, "w1") is None
+
+
+def test_jobs_of_a_worker_that_is_known_stay(store: Store) -> None:
+    store.submit("a")
+    store.take(1)
+
+    for _ in range(2):
+        sweep(store, thorough=True)
+        store.raw("HINCRBY", BEATS, "w1", 61_000)
+
+    assert store.queued() == []
 
 
 def test_overdue_jobs_expire_while_nobody_is_alive(store: Store, ear: Ear) -> None:

@@ -9,7 +9,7 @@
 --       6… targets that have workers; none if nobody knows yet
 -- Returns the number of jobs that expired
 
-local LIMIT, MOVED, COUNTED, RECHECK_MS = 200, 500, 5000, 60000
+local LIMIT, MOVED, COUNTED, RECHECK_MS, STRAY_MS = 200, 500, 5000, 60000, 60000
 
 -- Where kombu puts messages of a priority: its own steps, and all that a client may have chosen.
 local PRIORITY, USUAL_STEPS, ALL_STEPS = '\6\22', {3, 6, 9}, {1, 2, 3, 4, 5, 6, 7, 8, 9}
@@ -200,7 +200,47 @@ local function recount()
   close_meters()
 end
 
+-- Whether nobody will pass on what this worker holds: it is registered no more, and whoever saw to its end had time
+-- enough. Its count of beats bears the time of the first look, with a minus.
+local function is_stray(incarnation)
+  if redis.call('HEXISTS', WORKERS, incarnation) == 1 then
+    return false
+  end
+  local seen_ms = -(tonumber(redis.call('HGET', BEATS, incarnation) or 0) or 0)
+  if seen_ms > 0 then
+    return now - seen_ms >= STRAY_MS
+  end
+  redis.call('HSET', BEATS, incarnation, string.format('%d', -now))
+  return false
+end
+
+-- Redis may go back to a state in which a worker held jobs that has signed off since, and whose end is told no more.
+local function return_strays()
+  local strays = {}
+  -- Those that have been open for longest are among the first.
+  for _, id in ipairs(redis.call('ZRANGE', open, 0, COUNTED - 1)) do
+    local incarnation = holder(redis.call('HGET', JOB .. id, 'token'))
+    if incarnation and strays[incarnation] == nil then
+      strays[incarnation] = is_stray(incarnation)
+    end
+  end
+  for incarnation, is_gone in pairs(strays) do
+    if is_gone then
+      each_job(incarnation, held_jobs(incarnation, function() return true end), function(job)
+        note_attempt(job.id, job.token, now, 'returned', '', 'its worker is gone')
+        -- Nobody knows whether it ran, so it may be why.
+        put_back(job.id, job.message, 'alone', 1)
+      end)
+      redis.call('HDEL', BEATS, incarnation)
+    end
+  end
+  close_meters()
+end
+
 local count = redis.call('ZCARD', open)
+if ARGV[4] == '1' then
+  return_strays()
+end
 if ARGV[4] == '1' and count <= COUNTED then
   recount()
 end

@@ -115,3 +115,13 @@ def test_only_an_ability_that_declares_nothing_is_permissive() -> None:
     assert not declared.is_permissive
     assert not replace(declared, params=(), inputs=()).is_permissive
     assert replace(declared, params=(), inputs=(), outputs=()).is_permissive
+
+
+def test_digest_is_that_of_the_release_before() -> None:
+    text = DataSpec("text", 0, True)
+    interface = Interface(
+        "echo", "v1", "", (ParamSpec("suffix"),), (DataSpec("text"),), (text,), ("cpu",), True, Limits()
+    )
+
+    # Versions serve side by side; by another digest each job would be checked again.
+    assert interface.digest == "721e46b160de7055"
