@@ -73,7 +73,7 @@ class OriginPolicy:
             return ()
         return (
             (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", b"Location, Retry-After, RateLimit, RateLimit-Policy"),
+            (b"access-control-expose-headers", b"Location, Retry-After, RateLimit, RateLimit-Policy, Athena-Job-Id"),
             (b"vary", b"Origin"),
         )
 
