@@ -73,7 +73,10 @@ class OriginPolicy:
             return ()
         return (
             (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", b"Location, Retry-After, RateLimit, RateLimit-Policy, Athena-Job-Id"),
+            (
+                b"access-control-expose-headers",
+                b"Location, Retry-After, RateLimit, RateLimit-Policy, Athena-Job-Id",
+            ),
             (b"vary", b"Origin"),
         )
 
