@@ -16,6 +16,11 @@ _UNFIT = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\
 _IN_LINES = re.compile(f"[{_UNFIT}]")
 _IN_TEXTS = re.compile(f"(?![\t\n])[{_UNFIT}]")
 
+#: So many of a chain of exceptions are told.
+MAX_CAUSES = 4
+
+_ADDRESS = re.compile(r" (?:object )?at 0x[0-9a-fA-F]{6,16}")
+
 #: A metaclass may define `__name__` of its classes; this reads the one that they were made with.
 _class_name = type.__dict__["__name__"].__get__
 
@@ -62,8 +67,26 @@ def class_name(value: object) -> str:
 
 def one_line(error: BaseException) -> str:
     """Returns an exception as one line for callers and operators: `ValueError: too dark`; never raises."""
-    text, name = text_of(error), class_name(error)
+    # Where an object lies in memory is nobody's business, and another place each time.
+    text, name = _ADDRESS.sub("", text_of(error)), class_name(error)
     return f"{name}: {text}" if text else name
+
+
+def with_causes(error: BaseException) -> str:
+    """Returns an exception as one line, with those that it was raised from."""
+    lines, seen = [one_line(error)], {id(error)}
+    cause = _cause(error)
+    while cause is not None and id(cause) not in seen and len(lines) < MAX_CAUSES:
+        seen.add(id(cause))
+        lines.append(one_line(cause))
+        cause = _cause(cause)
+    return ", caused by ".join(lines)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    # The one that Python keeps: a class may define `__cause__` of its own.
+    cause: BaseException | None = BaseException.__dict__["__cause__"].__get__(error)
+    return cause
 
 
 def _escaped(match: re.Match[str]) -> str:

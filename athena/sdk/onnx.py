@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from athena.sdk.device import Device, current, note_cpu
+from athena.sdk.onnx_faults import listed, why_failed, why_unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -90,20 +91,22 @@ class OnnxSession:
 
     Attributes:
         inputs: name -> shape; a dimension of any size is a text or None.
+        types: name of an input -> its type, such as "tensor(float)".
         outputs: the names, in the model's order.
         providers: what runs it, the preferred one first.
         metadata: what was written into the file.
     """
 
-    def __init__(self, session: Any, path: Path) -> None:
+    def __init__(self, session: Any, path: Path | None) -> None:
         self._session = session
-        self._path = path
+        self._name = _name_of(path)
         self._lock = threading.Lock()
         self._owner = 0
         self._own_thread: ThreadPoolExecutor | None = None
         self.inputs: dict[str, tuple[Any, ...]] = {
             item.name: tuple(item.shape) for item in session.get_inputs()
         }
+        self.types: dict[str, str] = {item.name: item.type for item in session.get_inputs()}
         self.outputs: tuple[str, ...] = tuple(item.name for item in session.get_outputs())
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
@@ -119,57 +122,91 @@ class OnnxSession:
         Args:
             inputs: name -> array.
             outputs: names of those that are wanted; None for all.
+
+        Raises:
+            OnnxError: the model cannot take them, or fails; the message names model, inputs and remedy.
         """
+        if isinstance(outputs, str):
+            raise OnnxError(f"outputs of {self._name} are asked for as a list of names, not as {outputs!r}")
         asked = None if outputs is None else list(outputs)
+        try:
+            return self._run(asked, dict(inputs))
+        except Exception as error:  # onnxruntime's error classes share no base
+            why = why_failed(error, map(self._described, self.inputs), inputs)
+            raise OnnxError(f"{self._name} cannot be run: {why}") from error
+
+    def _run(self, asked: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
         if not self.runs_on_gpu:
-            on_cpu: list[Any] = self._session.run(asked, dict(inputs))
+            on_cpu: list[Any] = self._session.run(asked, inputs)
             return on_cpu
         with self._lock:
             self._owner = self._owner or threading.get_ident()
             if self._own_thread is None and self._owner != threading.get_ident():
-                self._own_thread = ThreadPoolExecutor(1, f"onnx-{self._path.stem}")
+                self._own_thread = ThreadPoolExecutor(1, "onnx")
             if self._own_thread is None:
-                found: list[Any] = self._session.run(asked, dict(inputs))
+                found: list[Any] = self._session.run(asked, inputs)
             else:
-                found = self._own_thread.submit(self._session.run, asked, dict(inputs)).result()
+                found = self._own_thread.submit(self._session.run, asked, inputs).result()
             return found
 
-    def warm_up(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        """Runs the model on zeros.
+    def warm_up(self, example: Mapping[str, Any]) -> None:
+        """Runs the model once.
+
+        Args:
+            example: input -> its shape, of which zeros are given, or its value: an array, a number or a text.
 
         Raises:
-            OnnxError: the model has no such inputs, or cannot take them in these shapes.
+            OnnxError: the model has no such inputs, or cannot take them.
         """
+        if example.keys() != self.inputs.keys():
+            raise OnnxError(
+                f"warm-up of {self._name} names {listed(example)}; its inputs are "
+                + listed(map(self._described, self.inputs))
+            )
+        inputs = {name: self._value(name, given) for name, given in example.items()}
+        try:
+            self.run(inputs)
+        except OnnxError as error:
+            given = ", ".join(f"{name} {_shown(value)}" for name, value in example.items())
+            raise OnnxError(f"warm-up of {self._name} with {given} failed: {error}") from error
+
+    def _described(self, name: str) -> str:
+        return f"{name} {self.types[name]} {list(self.inputs[name])}"
+
+    def _value(self, name: str, given: Any) -> Any:
+        """Returns what an input gets: a value as it is, or zeros in a shape."""
         import numpy
 
-        if shapes.keys() != self.inputs.keys():
-            raise OnnxError(
-                f"warm-up of {self._path} names {_listed(shapes)}; its inputs are "
-                + ", ".join(f"{name} {list(shape)}" for name, shape in self.inputs.items())
-            )
-        types = {item.name: _numpy_type(item.type) for item in self._session.get_inputs()}
-        zeros = {name: numpy.zeros(tuple(shape), types[name]) for name, shape in shapes.items()}
+        if hasattr(given, "dtype"):
+            return given
         try:
-            self.run(zeros)
-        except Exception as error:  # onnxruntime's error classes share no base
-            given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
-            raise OnnxError(f"warm-up of {self._path} with {given} failed: {_first_line(error)}") from error
+            kind = numpy.dtype(_numpy_type(self.types[name]))
+        except TypeError:
+            raise OnnxError(
+                f"warm-up of {self._name}: {name} is a {self.types[name]}, for which there are no zeros; "
+                "give a value"
+            ) from None
+        if isinstance(given, int | float | str):
+            return numpy.full([1] * len(self.inputs[name]), given, kind)
+        return numpy.zeros(tuple(given), kind)
 
 
 def open_session(
-    path: str | Path,
+    path: str | Path | bytes,
     *,
     threads: int | None = None,
     memory_limit_mb: int | None = None,
     memory_share: float = 1.0,
     keeps_memory: bool = False,
     cuda_options: Mapping[str, str] | None = None,
-    warm_up: Iterable[Mapping[str, Sequence[int]]] = (),
+    options: Any = None,
+    custom_ops: Iterable[str | Path] = (),
+    warm_up: Mapping[str, Any] | Iterable[Mapping[str, Any]] = (),
 ) -> OnnxSession:
     """Opens a model, on the GPU if the worker has one.
 
     Args:
-        path: the .onnx file.
+        path: the .onnx file, or its bytes.
         threads: of one inference on the CPU; 0 takes all cores, None what the worker was given.
         memory_limit_mb: GPU memory that the model may use, in MiB; 0 for all, None for what the worker was
             given.
@@ -178,30 +215,39 @@ def open_session(
         keeps_memory: whether memory on the CPU is kept between runs. That is faster for inputs of one size;
             for others, the largest one's memory is kept for ever.
         cuda_options: more options of onnxruntime's CUDA provider, or others than ours.
-        warm_up: input name -> shape, for each run that is to be done now and not by the first job.
+        options: session options of onnxruntime to begin with; what they say of threads stays.
+        custom_ops: libraries of operators that the model needs.
+        warm_up: input name -> shape or value, for each run that is to be done now and not by the first job;
+            one, or a list of them (see `OnnxSession.warm_up`).
 
     Raises:
         ModelFileError: the file is missing or damaged.
         OnnxError: onnxruntime is missing, a warm-up fails, or the model would run on the CPU although the
             ability does not allow that.
     """
-    runtime, path = _runtime(), Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"model {path} is missing")
+    runtime = _runtime()
+    model: Path | bytes = path if isinstance(path, bytes) else Path(path)
+    if isinstance(model, Path) and not model.is_file():
+        raise ModelFileError(f"model {model} is missing")
     device = current()
     choice = choose(device, runtime.get_available_providers(), any(file.exists() for file in DRIVER_FILES))
     limit_mb = int(device.memory_limit_mb * memory_share) if memory_limit_mb is None else memory_limit_mb
-    options = _session_options(runtime, device.threads if threads is None else threads, keeps_memory)
+    chosen = _session_options(runtime, device.threads if threads is None else threads, keeps_memory, options)
+    for library in custom_ops:
+        _register(chosen, Path(library), model)
     raw, obstacle = None, choice.obstacle
     if CUDA in choice.providers:
         load_cuda_libraries()
         cuda = {**cuda_settings(limit_mb), **(cuda_options or {})}
-        raw, obstacle = _try_cuda(runtime, path, options, cuda)
+        raw, obstacle = _try_cuda(runtime, model, chosen, cuda)
     if obstacle:
-        _report(path, obstacle, device)
-    session = OnnxSession(raw if raw is not None else _open(runtime, path, options, [CPU]), path)
-    for shapes in warm_up:
-        session.warm_up(shapes)
+        _report(model, obstacle, device)
+    session = OnnxSession(
+        raw if raw is not None else _open(runtime, model, chosen, [CPU]),
+        model if isinstance(model, Path) else None,
+    )
+    for example in [warm_up] if isinstance(warm_up, Mapping) else warm_up:
+        session.warm_up(example)
     return session
 
 
@@ -213,9 +259,10 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _session_options(runtime: Any, threads: int, keeps_memory: bool) -> Any:
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
+def _session_options(runtime: Any, threads: int, keeps_memory: bool, given: Any) -> Any:
+    options = given if given is not None else runtime.SessionOptions()
+    if given is None or not options.intra_op_num_threads:
+        options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = keeps_memory
@@ -223,6 +270,26 @@ def _session_options(runtime: Any, threads: int, keeps_memory: bool) -> Any:
     # Threads that spin while they wait take the cores from the workers next door.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _register(options: Any, library: Path, model: Path | bytes) -> None:
+    try:
+        options.register_custom_ops_library(str(library))
+    except Exception as error:  # onnxruntime's error classes share no base
+        raise OnnxError(
+            f"operators of {_name_of(model)} cannot be loaded: {why_unreadable(error, None)}"
+        ) from error
+
+
+def _name_of(model: Path | bytes | None) -> str:
+    return f"model {model}" if isinstance(model, Path) else "a model from memory"
+
+
+def _shown(value: Any) -> str:
+    """Returns a shape, or what there is of a value."""
+    if hasattr(value, "dtype"):
+        return f"{value.dtype} {list(value.shape)}"
+    return repr(value) if isinstance(value, int | float | str) else str(list(value))
 
 
 def available_providers() -> list[str]:
@@ -257,10 +324,10 @@ def is_opening() -> bool:
     return getattr(_opening, "is_so", False)
 
 
-def _try_cuda(runtime: Any, path: Path, options: Any, cuda: dict[str, str]) -> tuple[Any, str]:
+def _try_cuda(runtime: Any, model: Path | bytes, options: Any, cuda: dict[str, str]) -> tuple[Any, str]:
     """Returns the session on the GPU, or what came instead (None for nothing), and why."""
     try:
-        session = _open(runtime, path, options, [(CUDA, cuda), CPU])
+        session = _open(runtime, model, options, [(CUDA, cuda), CPU])
     # A damaged file fails here as well; opening it for the CPU tells which it was.
     except ModelFileError as error:
         return None, f"CUDA cannot be used: {_first_line(error.__cause__ or error)}"
@@ -272,13 +339,15 @@ def _try_cuda(runtime: Any, path: Path, options: Any, cuda: dict[str, str]) -> t
     )
 
 
-def _open(runtime: Any, path: Path, options: Any, providers: list[Any]) -> Any:
+def _open(runtime: Any, model: Path | bytes, options: Any, providers: list[Any]) -> Any:
     _opening.is_so = True
     try:
         # Without the fallback of its own, which prints a banner and tells the program nothing.
-        return runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        given = model if isinstance(model, bytes) else str(model)
+        return runtime.InferenceSession(given, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's error classes share no base
-        raise ModelFileError(f"model {path} cannot be loaded ({_first_line(error)})") from error
+        why = why_unreadable(error, model if isinstance(model, Path) else None)
+        raise ModelFileError(f"{_name_of(model)} cannot be loaded ({why})") from error
     finally:
         _opening.is_so = False
 
@@ -289,7 +358,7 @@ class _Reported:
     is_done = False
 
 
-def _report(path: Path, obstacle: str, device: Device) -> None:
+def _report(model: Path | bytes, obstacle: str, device: Device) -> None:
     """Warns that models run on the CPU, or refuses where that is not allowed.
 
     Raises:
@@ -297,7 +366,8 @@ def _report(path: Path, obstacle: str, device: Device) -> None:
     """
     if not device.cpu_allowed:
         raise OnnxError(
-            f"model {path} would run on the CPU, which gpu.types in ability.toml does not allow: {obstacle}"
+            f"{_name_of(model)} would run on the CPU, which gpu.types in ability.toml does not allow: "
+            f"{obstacle}"
         )
     note_cpu()
     if not _Reported.is_done:
@@ -309,10 +379,6 @@ def _numpy_type(onnx_type: str) -> str:
     """Returns NumPy's name for a type such as "tensor(float)"."""
     name = onnx_type.removeprefix("tensor(").removesuffix(")")
     return {"float": "float32", "double": "float64", "string": "object"}.get(name, name)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "nothing"
 
 
 def _first_line(error: BaseException) -> str:

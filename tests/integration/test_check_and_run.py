@@ -119,6 +119,22 @@ def test_a_wrapper_alone_is_asked_with_its_test_data(
     [
         ("import os,", "import torchx, os,", "missing-module", "error", 1, "torchx"),
         ("return 0", "raise OSError('no model')", "init-failed", "error", 15, "no model"),
+        (
+            "return 0",
+            "raise OSError('no model') from ValueError('cut off')",
+            "init-failed",
+            "error",
+            15,
+            "OSError: no model, caused by ValueError: cut off",
+        ),
+        (
+            "return 0",
+            "raise OSError('no model') from ModuleNotFoundError('No module', name='torchx')",
+            "missing-module",
+            "error",
+            15,
+            "pip install torchx",
+        ),
         ("return 0", "return 7", "init-failed", "error", 0, "wrapperInit returned 7"),
         ("return 0", "os._exit(9)", "process-ended", "error", 14, "status 9"),
         ("return 0", "os._exit(9)", "ends-process", "warning", 15, "os._exit"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athena.plain_text import MAX_CHARS, class_name, one_line, plain_line, plain_lines, text_of
+from athena.plain_text import MAX_CHARS, class_name, one_line, plain_line, plain_lines, text_of, with_causes
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,26 @@ def test_a_value_has_a_text() -> None:
     assert text_of(10909) == "10909"
     assert text_of(10**5000) == "int whose text cannot be had (ValueError)"
     assert class_name(type("a\x1b", (), {})()) == "a\\x1b"
+
+
+def test_causes_are_told_in_their_order() -> None:
+    try:
+        try:
+            raise KeyError("weights")
+        except KeyError as error:
+            raise RuntimeError("no model") from error
+    except RuntimeError as error:
+        caught: BaseException = error
+
+    assert with_causes(caught) == "RuntimeError: no model, caused by KeyError: 'weights'"
+    caught.__cause__ = caught
+    assert with_causes(caught) == "RuntimeError: no model"
+    # What was only handled meanwhile is no cause.
+    caught.__cause__, caught.__context__ = None, ValueError("other")
+    assert with_causes(caught) == "RuntimeError: no model"
+
+
+def test_places_in_memory_are_left_out() -> None:
+    error = TypeError(f"cannot use {object()!r} here")
+
+    assert one_line(error) == "TypeError: cannot use <object> here"

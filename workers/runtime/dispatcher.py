@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from athena.errors import AthenaError, ConfigError, OutputError, Problem, RequestError, WrapperError
-from athena.plain_text import class_name, one_line, plain_line, text_of
+from athena.plain_text import class_name, one_line, plain_line, text_of, with_causes
 from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE, OutputValue
 from athena.sdk.data import DataListCls, Response, as_bytes
 from athena.sdk.errors import InputError
@@ -109,7 +109,7 @@ class Dispatcher:
         except BaseException as error:
             end_fork(error)
             # With its cause, whose traceback in the log shows the wrapper's own line.
-            raise ConfigError(f"wrapperInit raised {one_line(error)}", code=INIT_RAISED) from error
+            raise ConfigError(f"wrapperInit raised {with_causes(error)}", code=INIT_RAISED) from error
         text = self.error_text(code)
         text = f"wrapperInit returned {text_of(code)}{': ' if text else ''}{text}"
         raise ConfigError(text, code=INIT_FAILED)

@@ -21,7 +21,7 @@ from athena.errors import (
 from athena.jobs.intake import prepare_job
 from athena.jobs.message import JobMessage, input_bytes
 from athena.jobs.record import Outcome
-from athena.plain_text import one_line
+from athena.plain_text import with_causes
 from athena.protocol.codings import decode_input
 from athena.protocol.enums import EXCLUSIVE, JobState
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
@@ -119,7 +119,7 @@ class Inference:
         except ConfigError:
             raise
         except BaseException as error:
-            text = f"{self._ability.wrapper_path} cannot be loaded: {one_line(error)}"
+            text = f"{self._ability.wrapper_path} cannot be loaded: {with_causes(error)}"
             raise ConfigError(text) from error
         set_sink(results.deliver)
 

@@ -22,7 +22,7 @@ from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_keys, check_source
 from athena.errors import AthenaError, ConfigError
 from athena.jobs.record import Outcome
-from athena.plain_text import one_line
+from athena.plain_text import MAX_CAUSES, one_line
 from athena.protocol.enums import JobState
 from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
@@ -86,9 +86,10 @@ class Check:
     def _failure(self, rule: str, error: BaseException, remedy: str) -> Finding:
         cause = error.__cause__ or error
         file, line = self._place_of(cause)
-        if isinstance(cause, ModuleNotFoundError):
+        missing = _missing_module(cause)
+        if missing:
             rule = "missing-module"
-            remedy = f"install it, and name it in requirements.txt: pip install {cause.name}"
+            remedy = f"install it, and name it in requirements.txt: pip install {missing}"
         text = error.message if isinstance(error, AthenaError) else one_line(error)
         return Finding(Severity.ERROR, rule, text, remedy, file, line)
 
@@ -329,6 +330,15 @@ class Check:
 
     def _say(self, **members: Any) -> None:
         os.write(self._descriptor, orjson.dumps(members) + b"\n")
+
+
+def _missing_module(error: BaseException | None) -> str:
+    """Returns the module that is missing, by an exception or one that it was raised from; "" if none is."""
+    for _ in range(MAX_CAUSES):
+        if isinstance(error, ModuleNotFoundError):
+            return error.name or ""
+        error = error.__cause__ if error is not None else None
+    return ""
 
 
 def _grown_bytes(costs: Sequence[Measured]) -> int:

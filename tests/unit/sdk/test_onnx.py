@@ -203,7 +203,7 @@ def test_model_is_run(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("shapes", "expected"),
     [
-        ({"picture": (1, 64)}, r"names picture; its inputs are pictures \['N', 64\]"),
+        ({"picture": (1, 64)}, r"names picture; its inputs are pictures tensor\(float\) \['N', 64\]"),
         ({"pictures": (1, 63)}, r"with pictures \[1, 63\] failed: "),
     ],
 )
