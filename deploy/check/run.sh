@@ -19,7 +19,8 @@ for part in "${PARTS[@]}"; do
     status=$?
     printf '%s\t%s\t%s\n' "$part" "took" "$((SECONDS - began)) s" >>"$TABLE"
     case $status in
-        0) ;;
+        # What others start is built by then.
+        0) [ "$part" != images ] || export REUSE=1 ;;
         3) skipped+=("$part") ;;
         *)
             failed+=("$part")
