@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.contestants import build_folder
 from tests.chaos.versions import python_of
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +23,13 @@ class Build:
         name: what it is called in the report.
         python: its interpreter.
         variables: what its processes get beside the environment.
+        folder: its checkout, with the abilities that it understands.
     """
 
     name: str
     python: str
     variables: Mapping[str, str]
+    folder: Path = ROOT
 
     def command(self, *arguments: str) -> list[str]:
         """Returns a command line of `athena`."""
@@ -39,7 +42,8 @@ class Build:
 
 def of_revision(revision: str) -> Build:
     """Returns a revision, installed with the versions of its own packages."""
-    return Build(revision, python_of(revision), {})
+    python = python_of(revision)
+    return Build(revision, python, {}, build_folder(f"chaos-{revision}"))
 
 
 def of_this_folder() -> Build:

@@ -11,7 +11,6 @@ from tests.conftest import wait_until
 from tests.ports import free_port
 from tests.upgrade.builds import Build
 
-ECHO = Path(__file__).parents[2] / "abilities" / "echo"
 #: A machine may be busy.
 START_S = 300.0
 END_S = 60.0
@@ -65,5 +64,6 @@ class WorkerPart(Part):
     """A supervisor with a worker of echo."""
 
     def __init__(self, build: Build, redis_url: str, log: Path) -> None:
-        super().__init__(build, log, "worker", str(ECHO), "--redis", redis_url)
+        echo = build.folder / "abilities" / "echo"
+        super().__init__(build, log, "worker", str(echo), "--redis", redis_url)
         self.wait(lambda: "workers are ready" in log.read_text(errors="replace"))

@@ -10,13 +10,13 @@ from typing import Any
 
 import requests
 
-from tests.upgrade.parts import ECHO
+from tests.upgrade.builds import ROOT
 from tests.upgrade.rotation import Rotation
 
 #: Between two requests of a caller.
 PAUSE_S = 0.05
 JOB_S = 60.0
-EXAMPLE = json.loads((ECHO / "example.json").read_text(encoding="utf-8"))
+EXAMPLE = json.loads((ROOT / "abilities" / "echo" / "example.json").read_text(encoding="utf-8"))
 
 
 class Traffic:
