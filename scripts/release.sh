@@ -45,7 +45,15 @@ write_bill() {
         "$(echo "$out"/*.whl)[cpu,embedded]"
     "$folder/venv/bin/pip" uninstall --quiet --yes pip setuptools
     "$tools/bin/cyclonedx-py" environment --output-reproducible --output-format JSON --validate \
-        --output-file "$out/athena-$version.cdx.json" "$folder/venv/bin/python"
+        --output-file "$folder/bill.json" "$folder/venv/bin/python"
+    # Where the wheel lay on this machine is nobody's business.
+    .venv/bin/python -c 'import json, sys
+bill = json.load(open(sys.argv[1]))
+for part in bill["components"]:
+    part["externalReferences"] = [
+        one for one in part.get("externalReferences", ()) if not one["url"].startswith("file:")
+    ]
+json.dump(bill, open(sys.argv[2], "w"), indent=2)' "$folder/bill.json" "$out/athena-$version.cdx.json"
 }
 
 write_images() {
