@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a version is shipped as, in dist/VERSION: scripts/release.sh [--with bundle,images]
 #
-# The wheel, the bill of materials (CycloneDX) of an installation, the list of images, the chart where helm is, the licence and the
+# The wheel, the bill of materials (CycloneDX) of an installation, the list of images, the chart where helm can be had, the licence and the
 # changes, and checksums of all. `--with` adds what takes minutes. A version is cut before, which tags it:
 #
 #     scripts/release.sh cut 0.2.0
@@ -63,13 +63,9 @@ write_images() {
     done >"$out/images.txt"
 }
 
-# The chart, where there is one and helm is at hand.
 package_chart() {
-    [ -e deploy/helm/athena/Chart.yaml ] || return 0
-    local helm
-    helm=$(command -v helm || ls .tools/bin/helm "${ATHENA_TOOLS:-$HOME/.cache/athena-tools}"/*/helm 2>/dev/null | head -n 1 || true)
-    if [ -n "$helm" ]; then
-        "$helm" package deploy/helm/athena --app-version "$version" --destination "$out" >/dev/null
+    if scripts/install-helm.sh; then
+        .tools/bin/helm package deploy/helm/athena --version "$version" --app-version "$version" --destination "$out" >/dev/null
     else
         echo "athena: without the chart: there is no helm here" >&2
     fi
