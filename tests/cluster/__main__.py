@@ -5,15 +5,23 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from tests.cluster.life import check_cases, check_life
-from tests.cluster.plane import CANNOT_BE_HAD, Skipped, cluster, fetch_programs
+from tests.cluster.life import check_cases, check_command, check_life
+from tests.cluster.plane import CANNOT_BE_HAD, Plane, Skipped, cluster, fetch_programs
+
+Check = Callable[[Plane], Iterator[tuple[str, str]]]
+
+ALL: tuple[Check, ...] = (check_cases, check_life)
 
 
 def main() -> int:
     """Runs the checks; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("--run", metavar="COMMAND", help="instead: a shell command that installs the chart")
+    parser.add_argument("--folder", metavar="DIR", type=Path, default=Path(), help="where that is run")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the logs of all programs here")
     options = parser.parse_args()
     try:
@@ -25,7 +33,10 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         with cluster(folder, programs) as plane:
             _tell("API server of Kubernetes 1.36", f"ready after {plane.started_in_s:.0f} s")
-            for check in (check_cases, check_life):
+            checks: tuple[Check, ...] = (
+                (partial(check_command, options.run, options.folder),) if options.run else ALL
+            )
+            for check in checks:
                 for row in check(plane):
                     _tell(*row)
             memory = plane.memory_mb()

@@ -1,13 +1,15 @@
 """The chart's life: install, upgrade, roll back, and what may be taken away at once."""
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.chart.objects import CASES, CHART
-from tests.cluster.plane import NODES, Plane, wait_for
+from tests.cluster.plane import NODES, TOOLS, Plane, wait_for
 
 Row = tuple[str, str]
 
@@ -76,6 +78,21 @@ def check_life(plane: Plane) -> Iterator[Row]:
     assert _password(plane) == before, "the next install did not take over the password"
     yield "helm uninstall and install again", "volume and password of Redis are kept and taken up again"
     plane.helm("uninstall", "athena", "--namespace", NAMESPACE)
+
+
+def check_command(command: str, folder: Path, plane: Plane) -> Iterator[Row]:
+    """Installs the chart by a command of somebody else, and waits until all pods are ready."""
+    path = f"{TOOLS}:{plane.environment['PATH']}"
+    environment = {**plane.environment, "PATH": path}
+    subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+    )
+    _wait_for_all(plane)
+    images = {pod["spec"]["containers"][0]["image"] for pod in _pods(plane)}
+    yield (
+        "installed by the command of the cluster image",
+        f"all pods ready; images: {', '.join(sorted(images))}",
+    )
 
 
 def _check_budgets(plane: Plane) -> Iterator[Row]:

@@ -266,6 +266,24 @@ def test_chart_has_the_version_of_the_package() -> None:
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 
 
+def test_command_of_the_cluster_image_is_one_for_this_chart(tmp_path: Path) -> None:
+    lines = (ROOT / "deploy" / "sealos" / "Kubefile").read_text().splitlines()
+    variables = next(line for line in lines if line.startswith("ENV ")).removeprefix("ENV ").split()
+    (command,) = json.loads(next(line for line in lines if line.startswith("CMD ")).removeprefix("CMD "))
+    # As sealos does.
+    for name, value in (variable.split("=", 1) for variable in variables):
+        command = command.replace(f"$({name})", value)
+    assert "$(" not in command
+    assert command.startswith("helm upgrade --install athena charts/athena ")
+    options = command.removeprefix("helm upgrade --install athena charts/athena ").split()
+    options[options.index("values.yaml")] = str(CHART / "ci" / "minimal.yaml")
+
+    done = helm("template", "athena", CHART, *options)
+
+    assert done.returncode == 0, done.stderr
+    assert "image: sealos.hub:5000/athena/athena-gateway:" in done.stdout
+
+
 # athena export
 
 
