@@ -12,6 +12,7 @@ from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.http.answers import accepted_answer, ended_answer
 from api.http.asgi import Answer, Scope
 from api.http.exchange import ABILITY
+from api.http.forms import identity_of
 from api.http.json_body import JsonBody
 from api.http.plain_answers import data_answer, plain_answer
 from api.http.problems import problem_answer, unexpected
@@ -146,6 +147,21 @@ class Call:
         body = self.read(raw)
         try:
             await self.prepare_envelope(body.envelope(), body.raw, preference, body.is_quick)
+        except AthenaError as error:
+            self._point(error)
+            raise
+
+    async def prepare_plain(self, document: Mapping[str, Any], preference: Preference) -> None:
+        """Makes the job of a document in the plain form.
+
+        Raises:
+            RequestError: it is not valid.
+            AthenaError: see `prepare`.
+        """
+        self.is_plain = True
+        try:
+            envelope = self._envelope_of(document)
+            await self.prepare_envelope(envelope, identity_of(envelope), preference)
         except AthenaError as error:
             self._point(error)
             raise

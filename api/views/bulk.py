@@ -19,6 +19,7 @@ from api.http.json_body import load_json, with_exact_numbers
 from api.http.problems import MAX_ERRORS, error_header
 from api.http.request_body import RequestBody
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
+from athena.protocol.plain import is_plain
 from athena.protocol.widths import MAX_VALUES, check_text
 
 #: So many jobs may come in one request.
@@ -82,11 +83,16 @@ class Bulk:
         return open_call(self._submitter, self._gateway.ability(item["service_id"]), visit)
 
     async def _accept(self, call: Call, exact_items: ExactItems, number: int, item: dict[str, Any]) -> str:
+        def exactly(envelope: dict[str, Any]) -> Any:
+            return with_exact_numbers(envelope, lambda: _envelope(exact_items()[number]))
+
         envelope = _envelope(item)
-        is_quick = call.schema.quick_check(envelope)
-        if not is_quick:
-            envelope = with_exact_numbers(envelope, lambda: _envelope(exact_items()[number]))
-        await call.prepare_envelope(envelope, identity_of(envelope), ASYNC, is_quick)
+        if is_plain(envelope):
+            await call.prepare_plain(exactly(envelope), ASYNC)
+        else:
+            is_quick = call.schema.quick_check(envelope)
+            envelope = envelope if is_quick else exactly(envelope)
+            await call.prepare_envelope(envelope, identity_of(envelope), ASYNC, is_quick)
         job_id = await call.errand.hand_in(_keep)
         call.close(ACCEPTED)
         return job_id

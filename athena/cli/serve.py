@@ -326,6 +326,7 @@ def _answers(address: tuple[str, int], path: str, is_secure: bool) -> bool:
 def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -> None:
     base = _url(settings.host, settings.port, bool(settings.tls_cert_file))
     say(f"ready after {took_s:.1f} s")
+    show(settings, f"  {'page':<10} {base}/ (in a browser)")
     for ability in abilities:
         show(settings, f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
     if settings.flower_port:

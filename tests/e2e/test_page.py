@@ -390,6 +390,10 @@ def test_the_api_can_be_read(window: Window) -> None:
     expect(page.get_by_role("link", name="studio")).to_be_visible()
 
 
+def test_whoever_starts_athena_is_told_of_it(site: Stack) -> None:
+    assert f"  page       {site.url}/ (in a browser)\n" in site.log
+
+
 def test_it_is_small(window: Window) -> None:
     page = window.open()
     expect(page.get_by_role("link", name="studio")).to_be_visible()

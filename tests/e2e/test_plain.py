@@ -109,6 +109,31 @@ def test_a_request_id_finds_the_same_job(studio: Stack) -> None:
     assert other.status_code == 409
 
 
+def test_many_at_once_may_be_plain(studio: Stack) -> None:
+    items = [
+        {"service_id": "studio", "note": "a"},
+        {"service_id": "studio", "threshold": 2},
+        {"service_id": "studio", "picture": 7},
+        {"service_id": "studio", "features": [[2**70]]},
+        {
+            "service_id": "studio",
+            "header": {"app_id": "me", "status": 3},
+            "payload": {"note": {"text": "Yg=="}},
+        },
+    ]
+
+    first, *refused, exact, last = studio.post("/v1/jobs", items).json()["jobs"]
+
+    assert [item["error"]["errors"][0]["pointer"] for item in refused] == ["/threshold", "/picture"]
+    for item, key, expected in (
+        (first, "words", b"a"),
+        (last, "words", b"b"),
+        (exact, "scores", b"[[%d]]" % 2**70),
+    ):
+        studio.job(item["id"], 30)
+        assert studio.get(f"/v1/jobs/{item['id']}/outputs/{key}").content == expected
+
+
 def test_a_failure_is_told_as_everywhere(studio: Stack) -> None:
     answer = over_all_ways(studio, "/studio", {"features": "no rows"})
 
