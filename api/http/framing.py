@@ -26,6 +26,9 @@ from athena.errors import AthenaError, HttpVersionError, MethodError, RequestErr
 #: So much is parsed at a time: what is behind the requests in it waits unread until they are answered.
 SLICE_BYTES = 16_384
 
+#: And so much where requests begin: each one in it costs the gate's look, and none can be put off.
+BEGINNING_BYTES = 1024
+
 #: What is just being received: nothing, a head, or a body with its trailers.
 BETWEEN, HEAD, BODY = range(3)
 
@@ -97,7 +100,9 @@ class Framing(asyncio.Protocol):
         self._is_feeding = True
         try:
             while self.held is not None and not self.must_wait():
-                part, rest = self.held[:SLICE_BYTES], self.held[SLICE_BYTES:]
+                is_long = self.stage == BODY and not self._begun
+                size = SLICE_BYTES if is_long else BEGINNING_BYTES
+                part, rest = self.held[:size], self.held[size:]
                 self.held = rest or None
                 self._feed(bytes(part))
                 if self.is_input_over:

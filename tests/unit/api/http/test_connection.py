@@ -4,12 +4,13 @@ import contextlib
 import json
 import socket
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 import pytest
 
 from api.http.connection import Connection
-from api.http.framing import BETWEEN, SLICE_BYTES
+from api.http.framing import BEGINNING_BYTES, BETWEEN, SLICE_BYTES
 from api.http.heads import MAX_FIELDS, MAX_HEAD_BYTES
 from api.http.open_heads import FIELD_BYTES, OpenHeads
 from api.http.patience import BODY_BYTES_PER_S, BODY_S, HALF_CLOSED_S, HEAD_S, LINGER_S, WRITE_S
@@ -235,6 +236,28 @@ def test_malformed_body_ends_its_own_request_alone(listener: Listener, gateway: 
     assert statuses(listener, get() + head + b"zz\r\n") == [200, 400]
     assert statuses(listener, get() + head.replace(b"json", b"x") + b"2\r\n{}\r\n", b"zz\r\n")[:1] == [200]
     assert gateway.submitted == []
+
+
+def test_few_of_many_small_requests_are_looked_at_at_once(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sends thousands at once gets his turn as often as others do."""
+    waiting: list[int] = []
+    respond = listener._protocol.respond
+
+    def noting(connection: Connection, *answer: Any) -> None:
+        waiting.append(len(connection.waiting))
+        respond(connection, *answer)
+
+    monkeypatch.setattr(listener._protocol, "respond", noting)
+    # To the application: what is answered directly waits for nobody.
+    request = get(x="y" * 100)
+    with Client(listener) as client:
+        client.send(request * 2000, LAST)
+        assert len(client.answers()) == 2001
+
+    # What comes within a small read is parsed at once.
+    assert median(waiting) <= BEGINNING_BYTES // len(request) + 1
 
 
 def test_requests_that_wait_are_not_read_and_their_bytes_are_counted(gateway: Knowing) -> None:
