@@ -89,7 +89,7 @@ def test_celery_finds_the_folder_by_the_url_that_is_announced(odd: Stack) -> Non
 
 
 def test_flower_is_where_the_settings_say(odd: Stack) -> None:
-    assert f"flower     {odd.flower_url}/monitor/flower\n" in odd.log
+    assert f"flower     {odd.flower_url}/monitor/flower" in odd.log
     wait_until(
         lambda: requests.get(f"{odd.flower_url}/monitor/flower/healthcheck", timeout=60).status_code == 200,
         30,
