@@ -90,6 +90,13 @@ def test_linter_has_nothing_to_say(case: str) -> None:
         ("settings.LOG_LEVEL=debug", "invalid propertyName 'LOG_LEVEL'"),
         ("images.gateway.digest=sha256:12", "at '/images/gateway/digest'"),
         ("redis.enabled=false", "redis.external.urlSecret"),
+        ("settings.ATHENA_GRACE_S=5", "gateway.graceS"),
+        ("gateway.settings.ATHENA_ON_DEMAND=echo", "scale.enabled of pools"),
+        ("abilities.echo.settings.ATHENA_PULSE_FILE=/x", "ATHENA_PULSE_FILE is no setting of yours"),
+        (
+            "gateway.secretSettings.ATHENA_REDIS_URL.name=x",
+            "secretSettings.ATHENA_REDIS_URL is set elsewhere",
+        ),
         ("flower.enabled=true", "flower.authSecret.name"),
     ],
 )
@@ -211,8 +218,9 @@ def test_every_setting_that_the_chart_names_is_one(rendered: dict[str, str]) -> 
 
     for case in CASES:
         for pod in pods(objects(rendered[case])).values():
-            named = {name for name in variables(pod) if name.startswith("ATHENA_")}
-            assert named <= known
+            names = [item["name"] for item in pod["containers"][0]["env"]]
+            assert {name for name in names if name.startswith("ATHENA_")} <= known
+            assert len(names) == len(set(names)), "the API server refuses a variable that is there twice"
 
 
 def test_labels_of_pods_do_not_change_with_the_version(rendered: dict[str, str]) -> None:
@@ -282,6 +290,23 @@ def test_command_of_the_cluster_image_is_one_for_this_chart(tmp_path: Path) -> N
 
     assert done.returncode == 0, done.stderr
     assert "image: sealos.hub:5000/athena/athena-gateway:" in done.stdout
+
+
+def test_own_variables_of_the_chart_are_those_that_it_sets(rendered: dict[str, str]) -> None:
+    text = (CHART / "templates" / "_pods.tpl").read_text()
+    told = text.partition('define "athena.ownVariables" -}}')[2].partition("{{- end }}")[0]
+    own = set(yaml.safe_load(told))
+
+    given = {"ATHENA_ADMIN_TOKEN", "ATHENA_SEAL_KEY"}
+    for case in CASES:
+        values = yaml.safe_load((CHART / "ci" / f"{case}.yaml").read_text())
+        given |= set(values.get("settings", {})) | set(values.get("gateway", {}).get("settings", {}))
+        for ability in values["abilities"].values():
+            given |= set(ability.get("settings", {}))
+    found = {
+        name for case in CASES for pod in pods(objects(rendered[case])).values() for name in variables(pod)
+    }
+    assert {name for name in found if name.startswith("ATHENA_")} - given == own
 
 
 # athena export

@@ -39,9 +39,31 @@ topologySpreadConstraints:
       matchLabels: {{- include "athena.selector" . | nindent 8 }}
 {{- end }}
 
+{{/* What the chart sets itself, and where: a variable that is there twice is refused by the API server. */}}
+{{- define "athena.ownVariables" -}}
+ATHENA_HOST: gateway.service
+ATHENA_PORT: gateway.service.port
+ATHENA_METRICS_HOST: monitoring.serviceMonitor
+ATHENA_METRICS_PORT: monitoring.serviceMonitor
+ATHENA_GRACE_S: gateway.graceS and maxExecS of abilities
+ATHENA_LOAD_TIMEOUT_S: loadS of abilities
+ATHENA_MAX_HELD_BYTES: gateway.maxHeldBytes
+ATHENA_ON_DEMAND: scale.enabled of pools
+ATHENA_PULSE_FILE: nothing, for probes need it
+ATHENA_REDIS_URL: redis
+ATHENA_REDIS_CA_FILE: redis.external.caSecret
+ATHENA_SENTINEL_PASSWORD: redis.external.sentinelPasswordSecret
+ATHENA_TLS_CERT_FILE: gateway.tls.secretName
+ATHENA_TLS_KEY_FILE: gateway.tls.secretName
+ATHENA_FLOWER_HOST: flower
+ATHENA_FLOWER_BASIC_AUTH: flower.authSecret
+{{- end }}
+
 {{/* Variables from a map; quoted, for a number must not become one of YAML. */}}
 {{- define "athena.variables" -}}
+{{- $own := include "athena.ownVariables" . | fromYaml }}
 {{- range $name, $value := . }}
+{{- with get $own $name }}{{ fail (printf "%s is no setting of yours here: it is told by %s" $name .) }}{{ end }}
 - name: {{ $name }}
   value: {{ $value | toString | quote }}
 {{- end }}
