@@ -124,7 +124,7 @@ bench-plain: $(VENV)/.dev  ## Measure what the plain form costs beside the envel
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.plain $(ARGS)
 
-bench-logs: $(VENV)/.dev  ## Measure what the access log and lines of JSON cost
+bench-logs: $(VENV)/.dev  ## Measure what the access log, lines of JSON and traces cost
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.logs $(ARGS)
 

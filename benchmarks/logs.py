@@ -1,8 +1,8 @@
-"""What logs cost: `make bench-logs`.
+"""What logs and traces cost: `make bench-logs`.
 
-Stacks of the present build run at the same time: as shipped, with the access log, with lines of JSON, and
-with both. Each round measures all in an order that is drawn anew, with 64 clients and requests of 1 KB that
-do nothing. What counts is the ratio of processor time within a round.
+Stacks of the present build run at the same time: as shipped, with the access log, with lines of JSON, with
+both, and with one request of a hundred traced. Each round measures all in an order that is drawn anew, with 64
+clients and requests of 1 KB that do nothing. What counts is the ratio of processor time within a round.
 """
 
 from contextlib import ExitStack
@@ -16,6 +16,7 @@ VARIANTS = {
     "json": {"ATHENA_LOG_FORMAT": "json"},
     "access": {"ATHENA_ACCESS_LOG": "on"},
     "access json": {"ATHENA_ACCESS_LOG": "on", "ATHENA_LOG_FORMAT": "json"},
+    "traces 1 %": {"ATHENA_TRACE_RATIO": "0.01"},
 }
 
 

@@ -34,6 +34,14 @@ class Prometheus:
         result: list[dict[str, Any]] = self._get("query", query=expression)["result"]
         return result
 
+    def query_range(
+        self, expression: str, start_s: float, end_s: float, step_s: float
+    ) -> list[dict[str, Any]]:
+        """Returns what an expression came to from time to time: labels as `metric`, points as `values`."""
+        times = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}", "step": f"{step_s:g}s"}
+        result: list[dict[str, Any]] = self._get("query_range", query=expression, **times)["result"]
+        return result
+
     def value(self, expression: str) -> float | None:
         """Returns the one value of an expression; None where there is no series."""
         found = self.query(expression)

@@ -131,6 +131,7 @@ ABILITY = Page(
             "Time",
             (
                 _quantiles("Wait in the queue", "athena_job_queue_wait_seconds"),
+                _quantiles("Wait in a worker for the call", "athena_job_batch_wait_seconds"),
                 _quantiles("Run", "athena_job_run_seconds"),
                 _quantiles("From submission to end", "athena_job_total_seconds"),
             ),
