@@ -1,8 +1,8 @@
 """What logs and traces cost: `make bench-logs`.
 
 Stacks of the present build run at the same time: as shipped, with the access log, with lines of JSON, with
-both, and with one request of a hundred traced. Each round measures all in an order that is drawn anew, with 64
-clients and requests of 1 KB that do nothing. What counts is the ratio of processor time within a round.
+both, and with one request of a hundred traced. Each round measures all in an order that is drawn anew, with
+64 clients and requests of 1 KB that do nothing. What counts is the ratio of processor time within a round.
 """
 
 from contextlib import ExitStack
