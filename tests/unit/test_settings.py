@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from athena import setting_values
 from athena.errors import ConfigError
 from athena.settings import Settings, from_env, origins, setting_table, unknown_variables
 
@@ -165,3 +166,19 @@ def test_variables_that_processes_set_for_each_other_are_known() -> None:
 
     assert "ATHENA_WORKER_LAUNCH" in named
     assert unknown_variables(named) == []
+
+
+def test_collector_without_the_library_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"ATHENA_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    assert from_env(environment).otlp_endpoint == "http://127.0.0.1:4318"
+
+    monkeypatch.setattr(setting_values, "find_spec", lambda name: None)
+
+    with pytest.raises(ConfigError, match=r"ATHENA_OTLP_ENDPOINT: .*pip install 'athena-serving\[otel\]'"):
+        from_env(environment)
+
+
+@pytest.mark.parametrize("value", ["1.5", "-0.1", "nan", "often"])
+def test_share_of_traced_requests_is_from_0_to_1(value: str) -> None:
+    with pytest.raises(ConfigError, match="ATHENA_TRACE_RATIO"):
+        from_env({"ATHENA_TRACE_RATIO": value})
