@@ -26,6 +26,9 @@ STARTS = 20
 #: How long after a fault its last end may be told: who was frozen or cut off hears late that it is fenced.
 TOLD_WITHIN_S = 20.0
 
+#: A job whose end Redis has lost is run again within this time, and does again what it did.
+AGAIN_WITHIN_S = 60.0
+
 _POLL_S = 0.05
 _END = re.compile(r"^(?:\S+ \S+ )?athena: ((worker|gateway)\b.*?) ended \((.+?)\)")
 _PLANNED = re.compile(r"^(?:\S+ \S+ )?athena: ((?:worker|gateway)\b.*?) ended: ")
@@ -66,6 +69,7 @@ class Expected:
         hows: the ways in which the processes may end.
         left: how many may.
         until_s: when the last of them must have been told.
+        by_job: whether a job does it, wherever it runs.
     """
 
     fault: str
@@ -75,6 +79,7 @@ class Expected:
     left: int
     from_s: float
     until_s: float = float("inf")
+    by_job: bool = False
 
     def explains(self, end: End) -> bool:
         """Whether an end is one of these."""
@@ -164,9 +169,11 @@ class Deaths:
             for one in self._here.expected:
                 one.until_s = time.monotonic() + TOLD_WITHIN_S
 
-    def expect(self, hosts: Iterable[str], child: str, *hows: str, count: int = 1) -> None:
+    def expect(
+        self, hosts: Iterable[str], child: str, *hows: str, count: int = 1, by_job: bool = False
+    ) -> None:
         """Says that the fault that is being made may end so many processes."""
-        one = Expected(self._here.fault, tuple(hosts), child, hows, count, time.monotonic())
+        one = Expected(self._here.fault, tuple(hosts), child, hows, count, time.monotonic(), by_job=by_job)
         self._here.expected.append(one)
         self.expected.append(one)
 
@@ -174,6 +181,12 @@ class Deaths:
         """Says that workers and supervisors that are just being started cannot register; they start again."""
         for child in ("worker", "supervisor"):
             self.expect(hosts, child, NOT_STARTED, count=STARTS)
+
+    def revive(self, from_s: float) -> None:
+        """Redis has lost what came after a time: jobs that had ended then are open again."""
+        for one in self.expected:
+            if one.by_job and one.until_s >= from_s:
+                one.until_s = max(one.until_s, time.monotonic() + AGAIN_WITHIN_S)
 
     def lose_supervisor(self, host: str, how: str) -> None:
         """A supervisor has ended by itself."""

@@ -186,7 +186,7 @@ class Faults:
 
     def poison(self, dice: random.Random) -> float:
         """An input that kills each worker that runs it."""
-        self._deaths.expect(BOTH, "worker", DIED, count=MAX_ATTEMPTS)
+        self._deaths.expect(BOTH, "worker", DIED, count=MAX_ATTEMPTS, by_job=True)
         job_id = self._load.queue(f"poison-{uuid.uuid4().hex}", is_poison=True, mode="die")
         return self._recovery.until_job_is("poisoned", job_id)
 
@@ -194,7 +194,7 @@ class Faults:
         """A call that goes on past its limit: its process is ended, and those beside it run again."""
         reason = f"a call ran longer than {OVERRUN_S:g} s (max_exec_s); its process was ended"
         # Those that ran beside it run alone the next time; the call itself, too, if it had mates.
-        self._deaths.expect(BOTH, "worker", reason, count=MAX_ATTEMPTS)
+        self._deaths.expect(BOTH, "worker", reason, count=MAX_ATTEMPTS, by_job=True)
         job_id = self._load.queue_overrun(dice.choice(SERVICES), OVERRUN_S)
         return self._recovery.until_job_is("timed_out", job_id)
 

@@ -157,6 +157,7 @@ class RedisFaults:
             strangers = {name.encode() for name in host.incarnations()} - known
             if strangers:
                 self._deaths.expect((host.name,), "worker", FENCED, count=len(strangers))
+        self._deaths.revive(loss.from_s)
         self.losses.append(loss)
 
     def _known_workers(self) -> set[bytes]:

@@ -1,5 +1,6 @@
 """What a run of chaos says of the faults it made: which ends they explain, and what is excused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,11 @@ def read(*lines: str) -> list[tuple[str, str]]:
     return [(end.child, end.how) for line in lines for end in log.read(line, 1.0)]
 
 
-def expected(fault: str, how: str = KILLED, count: int = 1, **changes: float) -> Expected:
+def expected(
+    fault: str, how: str = KILLED, count: int = 1, from_s: float = 10, until_s: float = 20
+) -> Expected:
     """Returns what a fault may cause at host near, from 10 s to 20 s."""
-    span = {"from_s": 10.0, "until_s": 20.0, **changes}
-    return Expected(fault, ("near",), "worker", (how,), count, **span)
+    return Expected(fault, ("near",), "worker", (how,), count, from_s, until_s)
 
 
 def end(at_s: float, how: str = KILLED, host: str = "near", child: str = "worker") -> End:
@@ -143,6 +145,24 @@ def test_ends_that_no_supervisor_tells_are_counted_by_the_fault(tmp_path: Path) 
         deaths.count(2)
 
     assert deaths.attribute() == ({"host killed": {"worker": 2}}, [])
+
+
+@pytest.mark.parametrize(
+    ("by_job", "lost_s", "is_explained"), [(True, 0, True), (False, 0, False), (True, 60, False)]
+)
+def test_job_whose_end_redis_lost_ends_its_worker_again(
+    tmp_path: Path, by_job: bool, lost_s: float, is_explained: bool
+) -> None:
+    path = tmp_path / "near.log"
+    path.touch()
+    deaths = Deaths({"near": path})
+    with deaths.during("call overruns"):
+        deaths.expect(("near",), "worker", "overran", count=2, by_job=by_job)
+    told_s = time.monotonic()
+    deaths.revive(told_s + lost_s)
+    deaths.ends.append(End("near", "worker", "overran", told_s + 40))
+
+    assert (deaths.attribute()[1] == []) == is_explained
 
 
 @pytest.mark.parametrize(("how", "is_explained"), [("exit status 78", True), ("exit status 1", False)])
