@@ -109,6 +109,24 @@ def test_server_that_goes_back_keeps_what_was_acknowledged_before_that(tmp_path:
     assert all(loss.covers(*one) for one in gone)
 
 
+def test_server_that_is_killed_keeps_all_that_it_has_acknowledged(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, EVERYSEC)
+    server.start()
+    try:
+        times: dict[int, tuple[float, float]] = {}
+        with server.slow_disk(1.0):
+            wait_for(lambda: _is_flushing_beside_writes(server, times), 30, "a flush goes on")
+            write_until(server, times, len(times) + 100)
+        # The last slow flush goes on.
+        server.kill()
+        server.start()
+        left = [int(number) for number in server.client.lrange("numbers", 0, -1)]
+    finally:
+        server.kill()
+
+    assert left == list(range(len(times)))
+
+
 def _is_flushing_beside_writes(server: RedisServer, times: dict[int, tuple[float, float]]) -> bool:
     write_until(server, times, len(times) + 10)
     return bool(server.client.info("persistence")["aof_pending_bio_fsync"])
