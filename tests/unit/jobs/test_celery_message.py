@@ -15,7 +15,7 @@ from kombu import entity as kombu_entity
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import Message
 
-from athena.jobs.celery_message import TASK_NAME, describe_inputs, encode_message, find_newer
+from athena.jobs.celery_message import TASK_NAME, describe_inputs, encode_message, find_newer, with_new_id
 from athena.jobs.message import JobMessage, MessageInput
 from athena.store.celery_address import celery_url
 from athena.store.connections import pool_of
@@ -222,3 +222,11 @@ def test_we_and_kombu_connect_to_what_redis_py_connects_to(url: str) -> None:
         expected = stock.get(name, defaults.get(name))
         assert (ours.get(name), theirs.get(name)) == (expected, expected), name
     assert issubclass(theirs["connection_class"], redis.SSLConnection) == url.startswith("rediss")
+
+
+def test_job_that_is_tried_again_is_of_no_trace() -> None:
+    traced = encode_message(JOB._replace(trace="00-a-b-01 5"), "echo.any")
+
+    (argument,) = json.loads(json.loads(with_new_id(traced, "other"))["body"])[0]
+
+    assert argument["id"] == "other" and "trace" not in argument

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from api.gateway.gate import Gate, Visit
+from api.gateway.gateway import Gateway
 from api.gateway.tracing import Tracing
 from athena.settings import from_env
 from athena.store.scripts import Command
@@ -88,3 +89,17 @@ def test_span_of_a_slow_request_alone_is_kept(seconds: float, spans: int) -> Non
     (command,) = kept.commands
     assert command[7] == spans
     assert "http_le 500" in command
+
+
+def rules_of(**settings: str) -> list[str]:
+    """Returns the names of the rules of a gateway, in the order in which they are asked."""
+    environment = {f"ATHENA_{name.upper()}": value for name, value in settings.items()}
+    return [type(rule).__name__ for rule in Gateway(from_env(environment)).gate._rules]
+
+
+def test_nothing_is_asked_where_traces_are_off() -> None:
+    assert "Tracing" not in rules_of()
+
+
+def test_requests_that_are_refused_for_their_key_are_not_traced() -> None:
+    assert rules_of(trace_ratio="1", access="keys")[-1] == "Tracing"
