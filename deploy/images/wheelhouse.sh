@@ -29,4 +29,4 @@ else
     "$ENGINE" run --rm --user root "${volumes[@]}" "$BASE" "$@"
 fi
 rm "$wheels/constraints.txt"
-echo "athena: $(ls "$wheels" | wc -l) wheels, $(du -sh "$wheels" | cut -f 1), in $1" >&2
+echo "athena: $(ls "$wheels" | wc -l) wheels, $(du -sh "$wheels" | cut -f 1), in $wheels" >&2
