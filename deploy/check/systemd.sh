@@ -59,7 +59,9 @@ systemd-sysusers
 systemd-tmpfiles --create athena.conf
 cp -r abilities/echo abilities/mmocr /srv/athena/abilities/
 INSTALL
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" sh /root/install
+    # With a /proc, which systemd-tmpfiles asks for.
+    unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" /usr/bin/env -i \
+        PATH=/usr/sbin:/usr/bin:/sbin:/bin sh /root/install' - "$root"
 }
 
 boot() {
@@ -110,7 +112,7 @@ check_reload() {
 check_kill() {
     local before began=$SECONDS
     before=$(property MainPID)
-    inside kill -KILL "$before"
+    inside sh -c "kill -KILL $before"
     eventually 60 restarted "$before" || fail "not started again after kill -9"
     eventually 60 answers "$url" echo || fail "echo does not answer after kill -9"
     row "kill -9 of the main process" "served again after $((SECONDS - began)) s, $(property NRestarts) restart"
