@@ -26,7 +26,9 @@ _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W\d_\u4e00-\u9fff]{3,}")
 class UserRequest:
     """What the caller sends."""
 
-    sentences = IntegerParamField(key="sentences", minimum=1, maximum=10, description="how many to keep")
+    sentences = IntegerParamField(
+        key="sentences", minimum=1, maximum=10, default=DEFAULT_SENTENCES, description="how many to keep"
+    )
     text = StringBodyField(
         key="text", value=b"Queues keep work. Workers do the work that queues keep. It rained."
     )
@@ -58,7 +60,7 @@ class Wrapper(WrapperBase):
         except UnicodeDecodeError:
             return Response().response_err(NO_UTF8)
         output = ResponseData(key="summary")
-        output.setData(summarize(text, int(params.get("sentences") or DEFAULT_SENTENCES)))
+        output.setData(summarize(text, UserRequest.sentences.of(params)))
         response = Response()
         response.list = [output]
         return response

@@ -8,6 +8,7 @@ import json
 from athena.sdk import (
     BooleanParamField,
     DataListCls,
+    JsonBodyField,
     Response,
     ResponseData,
     StringBodyField,
@@ -27,7 +28,7 @@ class UserRequest:
 class UserResponse:
     """What callers get."""
 
-    accept_result = StringBodyField(key="result")
+    accept_result = JsonBodyField(key="result")
 
 
 class Wrapper(WrapperBase):
@@ -46,12 +47,12 @@ class Wrapper(WrapperBase):
     def wrapperOnceExec(
         self, params: dict[str, str], reqData: DataListCls, usrTag: str = "", persId: int = 0
     ) -> Response:
-        """Answers one request. Parameters are texts; data is bytes, texts in UTF-8."""
+        """Answers one request. A parameter is read by its field; data is bytes, texts in UTF-8."""
         node = reqData.get("text")
         if node is None or not node.data:
             return Response().response_err(NO_TEXT)
         words = node.data.decode().split(self.separator)
-        if params.get("upper") == "true":
+        if UserRequest.upper.of(params):
             words = [word.upper() for word in words]
         answer = ResponseData(key="result")
         answer.setData(json.dumps({"count": len(words), "words": words}, ensure_ascii=False))
