@@ -29,7 +29,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve observe observe-logs test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-plain bench-logs bench-builds bench-choices chaos soak clients hostile deploy-check docs house build release clean stale
+.PHONY: bench-access bench-edges bench-plain bench-logs bench-builds bench-choices chaos soak clients models hostile deploy-check docs house build release clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -131,6 +131,9 @@ bench-logs: $(VENV)/.dev  ## Measure what the access log, lines of JSON and trac
 clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and renew the table in docs/clients.md
 	@scripts/install-clients.sh
 	@exec $(PYTHON) -m tests.clients --write $(ARGS)
+
+models: $(VENV)/.dev  ## Serve models of packages, and compare each with a plain script
+	@exec $(PYTHON) -m tests.models $(ARGS)
 
 hostile: $(VENV)/.dev  ## Attack a gateway while somebody else calls it
 	@exec $(PYTHON) -m tests.hostile $(ARGS)

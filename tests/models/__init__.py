@@ -1,0 +1,1 @@
+"""Real models out of packages, served as their authors would: `make models`."""

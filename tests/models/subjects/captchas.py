@@ -1,0 +1,16 @@
+"""The word in a small picture: ddddocr."""
+
+from typing import Any
+
+import ddddocr
+from pictures import WORDS, drawn
+
+INPUTS = tuple(map(drawn, WORDS))
+
+
+def load() -> Any:
+    return ddddocr.DdddOcr(show_ad=False)
+
+
+def answer(model: Any, data: bytes) -> Any:
+    return {"text": model.classification(data)}
