@@ -19,6 +19,7 @@ from athena.store.keys import (
     FAILURES,
     HOSTS,
     ORDERS,
+    SIZES,
     WORKERS,
     inflight_key,
     job_key,
@@ -303,3 +304,15 @@ def order_workers(names: Iterable[str], order: str) -> Steps[list[str]]:
     for name in names:
         yield ("HSET", ORDERS, name, order) if order else ("HDEL", ORDERS, name)
     return names
+
+
+def size_ability(service_id: str, size: int | None) -> Steps[None]:
+    """Says how many processes of an ability each host is to run on the CPU; None: what its ability.toml says.
+
+    Raises:
+        NotFoundError: there is no such ability.
+    """
+    known = sorted(key.decode() for key in (yield ("HKEYS", ABILITIES)))
+    if service_id not in known:
+        raise NotFoundError(f"there is no ability {service_id!r}; there are: {', '.join(known) or 'none'}")
+    yield ("HDEL", SIZES, service_id) if size is None else ("HSET", SIZES, service_id, size)

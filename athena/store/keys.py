@@ -32,6 +32,7 @@
 | `athena:beats` | hash | incarnation -> heartbeats, by its supervisor; below 0: a stray | stopped, fenced |
 | `athena:gateways` | hash | gateway -> when, how often and what it told of itself | it stops; an hour |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
+| `athena:sizes` | hash | service_id -> processes of it on each host's CPU | an operator takes it back |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
 | `athena:supervisor:<host>` | string | who names the workers of a host | 10 s after its end |
 | `athena:failures` | hash | service_id -> why its last worker did not start or restart | one starts, mended |
@@ -62,6 +63,7 @@ FORGOTTEN = "athena:forgotten"
 CANARIES = "athena:canaries"
 HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
+SIZES = "athena:sizes"
 DEAD = "athena:dead"
 APPS = "athena:apps"
 TRAIL = "athena:trail"

@@ -27,9 +27,9 @@ from athena.store.fencing import (
     fence_command,
     fenced_jobs,
 )
-from athena.store.keys import FAILURES, HOSTS, ORDERS, counts_key, load_key
+from athena.store.keys import FAILURES, HOSTS, ORDERS, SIZES, counts_key, load_key
 from athena.store.link import BlockingLink
-from athena.store.scripts import Command
+from athena.store.scripts import Command, pairs
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,8 @@ class FleetKeeper:
         self._published: set[str] = set()
         self._due_s = 0.0
         self._ticked_s = float("-inf")
+        #: service_id -> processes that an operator wants on the CPU of each host, as it was read last.
+        self.sizes: dict[str, int] = {}
         #: Since when Redis answers every time; None while it does not.
         self.in_contact_since_s: float | None = None
 
@@ -193,7 +195,7 @@ class FleetKeeper:
         alive = [worker for worker in self._workers if worker.is_beating]
         # Of all: one that is drained or does not start has no heartbeat, and can be ordered to restart.
         names = [worker.node_name for worker in self._workers]
-        answers, orders = run_steps_together(_beat(alive, names), self._link.run)
+        answers, orders, self.sizes = run_steps_together(_beat(alive, names), self._link.run)
         heard = {worker.incarnation: beat for worker, beat in zip(alive, answers, strict=True)}
         for worker, order in zip(self._workers, orders, strict=True):
             worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)
@@ -234,11 +236,12 @@ class FleetKeeper:
             tell_of_jobs(fenced, death)
 
 
-def _beat(alive: Sequence[Kept], names: Sequence[str]) -> Steps[tuple[list[Beat], list[str]]]:
+def _beat(alive: Sequence[Kept], names: Sequence[str]) -> Steps[tuple[list[Beat], list[str], dict[str, int]]]:
     """Counts a heartbeat of each that is alive, and reads what operators want of those with these names."""
     beat = beat_command(worker.incarnation for worker in alive)
-    answers, orders = yield [beat, ("HMGET", ORDERS, *names)]
-    return beats(answers), [order.decode(errors="replace") if order else "" for order in orders]
+    answers, orders, sizes = yield [beat, ("HMGET", ORDERS, *names), ("HGETALL", SIZES)]
+    texts = [order.decode(errors="replace") if order else "" for order in orders]
+    return beats(answers), texts, dict(readable(pairs(sizes), int))
 
 
 _NO_BEAT = Beat(is_fenced=False, canceled=frozenset())

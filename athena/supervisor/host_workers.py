@@ -12,6 +12,7 @@ from athena.devices.host import core_count, host_name
 from athena.devices.inventory import NO_DRIVER, Inventory
 from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
+from athena.fleet.worker_orders import MAX_SIZE
 from athena.settings import Settings
 from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.gpu_watch import GpuWatch
@@ -63,6 +64,8 @@ class HostWorkers:
         self._suffix = suffix
         self._supervisor: Supervisor | None = None
         self._trouble = inventory.problem
+        #: service_id -> processes on the CPU, where an operator wants others than ability.toml.
+        self._sizes: dict[str, int] = {}
         self._told_s = self._published_s = self._looked_s = float("-inf")
         self.plan = self._make_plan(())
         self._children = {placement: self._child(placement) for placement in self.plan.workers}
@@ -122,6 +125,7 @@ class HostWorkers:
             for refusal in self.plan.refusals:
                 self._keeper.tell_failure(refusal.service_id, refusal.reason)
         self._tell_problems(now_s)
+        self._resize()
         # In this order: what is due takes the places of those who are gone.
         self._retire_followed()
         self._dismiss_gone()
@@ -139,6 +143,21 @@ class HostWorkers:
                 self._keeper.tell_failure(service_id, reading.problem)
             else:
                 self._keeper.forget_failure(service_id)
+
+    def _resize(self) -> None:
+        """Follows an operator who wants other numbers of processes on the CPU."""
+        sizes = {
+            name: size
+            for name, size in self._keeper.sizes.items()
+            if name in self._readings and 1 <= size <= MAX_SIZE
+        }
+        if sizes != self._sizes:
+            self._sizes = sizes
+            self._change(self._make_plan(tuple(self._children)))
+
+    def _sized(self, ability: Ability) -> Ability:
+        size = self._sizes.get(ability.service_id, ability.worker.cpu_workers)
+        return replace(ability, worker=replace(ability.worker, cpu_workers=size))
 
     def _change(self, plan: Plan) -> None:
         # Those who stay, too: if a successor's GPU is lost again, the worker that still serves is kept.
@@ -204,7 +223,7 @@ class HostWorkers:
     def _make_plan(self, running: Sequence[Placement]) -> Plan:
         return make_plan(
             self._gpus.before_our_workers(),
-            [reading.ability for reading in self._readings.values()],
+            [self._sized(reading.ability) for reading in self._readings.values()],
             core_count(),
             self._settings.gpu_aliases,
             running,

@@ -343,3 +343,27 @@ def test_doctor_finds_and_repairs_what_was_broken(site: Stack) -> None:
     assert told(site, "doctor", "--audit")["differences"] == []
     with redis.Redis.from_url(site.redis_url) as client:
         assert client.zscore("athena:ended:faulty", job_id) is not None
+
+
+def test_ability_gets_more_processes_and_fewer_without_a_restart(site: Stack) -> None:
+    def workers() -> set[str]:
+        listed = told(site, "workers", "ls")["workers"]
+        return {
+            item["entry"]["name"].partition("@")[0]
+            for item in listed
+            if item["entry"]["service_id"] == "echo"
+        }
+
+    before = workers()
+    assert before == {"echo.cpu.0"}
+
+    assert told(site, "workers", "scale", "echo", "3") == {"ability": "echo", "size": 3}
+    wait_until(lambda: workers() == {"echo.cpu.0", "echo.cpu.1", "echo.cpu.2"}, 60, "three serve")
+    assert table(site, "workers", "scale", "echo", "default") == "echo: default on each host's CPU\n"
+    wait_until(lambda: workers() == before, 60, "one is left")
+    assert site.post("/echo", example("echo")).status_code == 200
+
+    unknown = athena(site, "workers", "scale", "nobody", "2")
+    assert (unknown.returncode, "there is no ability 'nobody'" in unknown.stderr) == (78, True)
+    for wrong in ("0", "65", "many"):
+        assert athena(site, "workers", "scale", "echo", wrong).returncode == 2

@@ -12,7 +12,7 @@ from athena.operations.queues import list_hosts
 from athena.operations.steps import run_steps
 from athena.protocol.interface import Interface, Limits
 from athena.settings import from_env
-from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, WORKERS
+from athena.store.keys import ABILITIES, BEATS, FAILURES, HOSTS, ORDERS, SIZES, WORKERS
 from athena.store.link import BlockingLink
 from athena.supervisor.heartbeat import FORGET_HOST_S, FleetKeeper
 
@@ -71,7 +71,7 @@ def test_supervisor_sees_what_loads_elsewhere(redis_client: redis.Redis, redis_s
 
 
 @pytest.mark.parametrize("nonsense", [b"{}", b"no JSON", b"\xff", b'{"workers": ["loading"], "told_ms": 1}'])
-@pytest.mark.parametrize("key", [WORKERS, BEATS, ABILITIES, FAILURES, HOSTS, ORDERS])
+@pytest.mark.parametrize("key", [WORKERS, BEATS, ABILITIES, FAILURES, HOSTS, ORDERS, SIZES])
 def test_entry_that_cannot_be_read_ends_no_supervisor(
     redis_client: redis.Redis, redis_server: str, key: str, nonsense: bytes
 ) -> None:

@@ -145,6 +145,7 @@ VERBS = [
     (["dead", "drop", "0" * 32], "dead drop", "0" * 32),
     (["workers", "drain", "echo.cpu.0@h"], "workers drain", "echo.cpu.0@h"),
     (["abilities", "rm", "ocr"], "abilities rm", "ocr"),
+    (["workers", "scale", "ocr", "3"], "workers scale", "ocr 3"),
     (["keys", "create", "shop"], "keys create", "shop"),
     (["keys", "revoke", "AK1"], "keys revoke", "AK1"),
 ]

@@ -50,6 +50,7 @@ EXAMPLES = {
     "workers ls": "athena workers ls",
     "workers drain": "athena workers drain echo.cpu.0@myhost",
     "workers restart": "athena workers restart echo.cpu.0@myhost --wait",
+    "workers scale": "athena workers scale echo 3",
     "abilities ls": "athena abilities ls",
     "abilities rm": "athena abilities rm echo",
     "backup": "athena backup athena.tar.gz",

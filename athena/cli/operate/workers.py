@@ -12,12 +12,21 @@ from athena.cli.parts import run_workers, settings_of
 from athena.cli.serve import check_abilities, default_abilities
 from athena.errors import ConfigError
 from athena.fleet.view import FAILURE_SHOWN_S, Failure
-from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
-from athena.operations.queues import list_failures, list_workers, order_workers, pending_orders
+from athena.fleet.worker_orders import MAX_SIZE, ORDER_DRAIN, ORDER_RESTART
+from athena.operations.queues import (
+    list_failures,
+    list_workers,
+    order_workers,
+    pending_orders,
+    size_ability,
+)
 
 #: How long a restart waits for supervisors to come to it, who look once a second.
 ORDER_PATIENCE_S = 5.0
 ORDER_PAUSE_S = 0.1
+
+#: The word for as many processes as ability.toml says.
+DEFAULT = "default"
 
 #: How often one who waits for new processes looks.
 WAIT_PAUSE_S = 0.3
@@ -43,6 +52,15 @@ def add_commands(commands: Subparsers) -> None:
         ("restart", "replace workers after they have finished what they run; start drained ones", restart),
     ):
         add_verb(group, name, text, verb).add_argument("name", nargs="+", help="a worker's name")
+    text = "run so many processes of an ability on the CPU of each host that serves it there"
+    scaled = add_verb(group, "scale", text, scale)
+    scaled.add_argument("ability", metavar="SERVICE_ID", help="the ability's service_id")
+    scaled.add_argument(
+        "count",
+        metavar="N",
+        type=_size,
+        help=f"how many, 1 to {MAX_SIZE}; `default`: as worker.cpu_workers of its ability.toml says",
+    )
     text = "until a new process of each serves, or one cannot start"
     group.choices["restart"].add_argument("--wait", action="store_true", help=text)
 
@@ -94,6 +112,26 @@ def drain(desk: Desk) -> None:
     """Drains workers."""
     names = desk.act("workers drain", desk.options.name, order_workers(desk.options.name, ORDER_DRAIN))
     desk.show({"ordered": names}, lambda: print("drain ordered:", *names))
+
+
+def _size(text: str) -> int | None:
+    if text == DEFAULT:
+        return None
+    # argparse tells of a ValueError.
+    size = int(text)
+    if not 1 <= size <= MAX_SIZE:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_SIZE}, or {DEFAULT}")
+    return size
+
+
+def scale(desk: Desk) -> None:
+    """Says how many processes of an ability hosts run on the CPU."""
+    service_id, size = desk.options.ability, desk.options.count
+    shown = DEFAULT if size is None else size
+    desk.act("workers scale", f"{service_id} {shown}", size_ability(service_id, size))
+    desk.show(
+        {"ability": service_id, "size": size}, lambda: print(f"{service_id}: {shown} on each host's CPU")
+    )
 
 
 def restart(desk: Desk) -> None:

@@ -402,3 +402,21 @@ def test_news_are_what_a_plan_depends_on() -> None:
 def test_what_is_no_inventory_is_not_taken_for_one(line: bytes) -> None:
     with pytest.raises(ValueError):
         Inventory.decode(line)
+
+
+def test_operator_may_want_more_or_fewer_processes_on_the_cpu(stage: Stage) -> None:
+    stage.play(Inventory(), ability("ocr", "cpu"), ability("echo", "cpu"))
+    before = stage.pids()
+
+    # What is no number of processes, or of no ability here, changes nothing.
+    stage.keeper.sizes = {"ocr": 3, "echo": 0, "asr": 2}
+    stage.until_states("echo.cpu.0 serving", "ocr.cpu.0 serving", "ocr.cpu.1 serving", "ocr.cpu.2 serving")
+    assert before.items() <= stage.pids().items()
+
+    stage.keeper.sizes = {"ocr": 1}
+    stage.until_states("echo.cpu.0 serving", "ocr.cpu.0 serving")
+    assert stage.pids() == before
+
+    stage.keeper.sizes = {}
+    stage.until_states("echo.cpu.0 serving", "ocr.cpu.0 serving")
+    assert stage.pids() == before
