@@ -230,25 +230,28 @@ def open_session(
     if isinstance(model, Path) and not model.is_file():
         raise ModelFileError(f"model {model} is missing")
     device = current()
-    choice = choose(device, runtime.get_available_providers(), any(file.exists() for file in DRIVER_FILES))
-    limit_mb = int(device.memory_limit_mb * memory_share) if memory_limit_mb is None else memory_limit_mb
     chosen = _session_options(runtime, device.threads if threads is None else threads, keeps_memory, options)
     for library in custom_ops:
         _register(chosen, Path(library), model)
-    raw, obstacle = None, choice.obstacle
-    if CUDA in choice.providers:
-        load_cuda_libraries()
-        cuda = {**cuda_settings(limit_mb), **(cuda_options or {})}
-        raw, obstacle = _try_cuda(runtime, model, chosen, cuda)
-    if obstacle:
-        _report(model, obstacle, device)
-    session = OnnxSession(
-        raw if raw is not None else _open(runtime, model, chosen, [CPU]),
-        model if isinstance(model, Path) else None,
-    )
+    limit_mb = int(device.memory_limit_mb * memory_share) if memory_limit_mb is None else memory_limit_mb
+    raw = _open_where_it_runs(runtime, model, chosen, {**cuda_settings(limit_mb), **(cuda_options or {})})
+    session = OnnxSession(raw, model if isinstance(model, Path) else None)
     for example in [warm_up] if isinstance(warm_up, Mapping) else warm_up:
         session.warm_up(example)
     return session
+
+
+def _open_where_it_runs(runtime: Any, model: Path | bytes, options: Any, cuda: dict[str, str]) -> Any:
+    """Returns onnxruntime's session, on the GPU or on the CPU; warns of, or refuses, the latter."""
+    device = current()
+    choice = choose(device, runtime.get_available_providers(), any(file.exists() for file in DRIVER_FILES))
+    raw, obstacle = None, choice.obstacle
+    if CUDA in choice.providers:
+        load_cuda_libraries()
+        raw, obstacle = _try_cuda(runtime, model, options, cuda)
+    if obstacle:
+        _report(model, obstacle, device)
+    return raw if raw is not None else _open(runtime, model, options, [CPU])
 
 
 def _runtime() -> Any:
