@@ -12,7 +12,7 @@ machine=
 
 # nsenter looks for programs in the PATH of this machine.
 inside() {
-    nsenter --target "$machine" --all --wd=/ env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+    nsenter --target "$machine" --all env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
 clean_up() {
