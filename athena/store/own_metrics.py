@@ -1,6 +1,6 @@
 """What wrappers count themselves, among the counts of their ability.
 
-| field of `athena:counts:<service_id>` | what |
+| field of `athena.store.keys.counts_key` | what |
 |---|---|
 | `own NAME` | what the metric is (JSON) |
 | `own_c NAME LABELS` | a counter; LABELS is a list of their values (JSON without blanks) |
