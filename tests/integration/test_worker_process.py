@@ -416,6 +416,29 @@ def test_cold_shutdown_returns_what_runs_and_blames_no_job(
     assert (status, record.state, record.attempts, record.deaths) == (0, JobState.QUEUED, 1, 0)
 
 
+def test_stopped_worker_fails_no_task_of_another_client(
+    start: Callable[[Path], Worker], store: Store, redis_server: str
+) -> None:
+    worker = start(FAULTY)
+    app = Celery("stranger", broker=celery_url(redis_server), set_as_current=False)
+    request = {
+        "header": {"app_id": "stranger", "status": 3},
+        "parameter": {"faulty": {"seconds": 0.05}},
+        "payload": {"text": {"text": "aGVsbG8="}},
+    }
+    ids = [f"foreign-{number}" for number in range(100)]
+    for job_id in ids:
+        app.send_task("athena.run", [request], queue="faulty.any", task_id=job_id)
+    wait_until(lambda: store.field(ids[5], "state") == b"succeeded", "some have ended")
+    worker.signal(signal.SIGTERM)
+    assert worker.wait_end() == 0
+
+    # Those that nobody has taken are not known yet.
+    states = {store.field(job_id, "state") for job_id in ids}
+    assert states <= {b"succeeded", b"queued", None}
+    assert not store.exists(f"athena:inflight:{worker.incarnation}")
+
+
 def test_worker_that_was_fenced_ends_itself(start: Callable[[Path], Worker], store: Store) -> None:
     worker = start(ECHO)
 

@@ -75,9 +75,11 @@ class JobQoS(virtual.QoS):
             self.channel.session.on_acknowledged(job_id)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Celery cannot run a task: it is of an unknown name, or malformed."""
+        """Celery cannot run a task: it is of an unknown name, or malformed; with `requeue` another worker may."""
         job_id = self._job_ids.pop(delivery_tag, None)
-        if job_id is not None:
+        if job_id is not None and requeue:
+            self.channel.session.hand_back(job_id)
+        elif job_id is not None:
             error = RequestError("Celery rejected the task; the worker's log says why")
             self.channel.session.refuse(job_id, error)
 
@@ -216,10 +218,19 @@ class JobChannel(kombu_redis.Channel):
             self.session.on_wait_refused(time.monotonic(), rung)
             rung = None
         bell = rung[0].decode() if rung else None
+        if not self.consumes_jobs:
+            # kombu reads the last answer when it closes the channel: Celery takes no task any more, and whoever ends
+            # the session gives back what came with the bell.
+            _call(self.session.on_bell, time.monotonic(), bell, taken, _leave)
+            return True
         _call(self.session.on_bell, time.monotonic(), bell, taken, self._deliver)
         # Rung or timed out: both times the queues are looked into, and not only on the loop's next turn.
         self.turn()
         return True
+
+
+def _leave(job: TakenJob) -> None:
+    """Hands a job to nobody: it stays undelivered."""
 
 
 def _call(step: Callable[..., Any], *given: Any) -> Any:

@@ -158,6 +158,12 @@ class Arrivals:
             job.refuse(error)
             self._outbox.ended.append(job)
 
+    def hand_back(self, job_id: str) -> None:
+        """Gives a job back that nobody here takes; one that an inference thread already has goes on."""
+        job = self._held.get(job_id)
+        if job is not None and job.is_undelivered:
+            self._return(job)
+
     def _return(self, job: HeldJob) -> None:
         self._held.drop(job)
         self._outbox.returned.append(job)

@@ -235,6 +235,10 @@ class WorkerSession:
         """Ends a job that cannot be run; one that an inference thread already has goes on."""
         self._arrivals.refuse(job_id, error)
 
+    def hand_back(self, job_id: str) -> None:
+        """Gives a job back that Celery does not take."""
+        self._arrivals.hand_back(job_id)
+
     def on_acknowledged(self, job_id: str) -> None:
         """Ends a job that Celery dropped without running it: it was revoked."""
         self.refuse(job_id, CanceledError("canceled: the task was revoked"))
