@@ -75,7 +75,7 @@ class JobQoS(virtual.QoS):
             self.channel.session.on_acknowledged(job_id)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Celery cannot run a task: it is of an unknown name, or malformed; with `requeue` another worker may."""
+        """Celery cannot run a task: its name is unknown, it is malformed; or with `requeue` not any more."""
         job_id = self._job_ids.pop(delivery_tag, None)
         if job_id is not None and requeue:
             self.channel.session.hand_back(job_id)
@@ -219,8 +219,8 @@ class JobChannel(kombu_redis.Channel):
             rung = None
         bell = rung[0].decode() if rung else None
         if not self.consumes_jobs:
-            # kombu reads the last answer when it closes the channel: Celery takes no task any more, and whoever ends
-            # the session gives back what came with the bell.
+            # kombu reads the last answer when it closes the channel: Celery takes no task any more, and what
+            # came with the bell goes back when the session ends.
             _call(self.session.on_bell, time.monotonic(), bell, taken, _leave)
             return True
         _call(self.session.on_bell, time.monotonic(), bell, taken, self._deliver)
