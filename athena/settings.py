@@ -4,8 +4,7 @@ Each setting is an environment variable `ATHENA_<NAME>`; `ATHENA_<NAME>_FILE` na
 value, for secrets. docs/settings.md is generated from the table below.
 """
 
-import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,6 @@ ADMIN_VARIABLES = (
     "ATHENA_FLOWER_BASIC_AUTH",
     "ATHENA_FLOWER_BASIC_AUTH_FILE",
 )
-
-#: What processes of Athena tell each other by; nobody else sets them.
-_OWN_VARIABLES = frozenset(
-    ("ATHENA_BIRTHMARK", "ATHENA_LISTEN_FD", "ATHENA_WORKER_LAUNCH", "ATHENA_WRAPPER_LOGS")
-)
-
-#: Whether and how tests run; they are no settings.
-_TEST_PREFIX = "ATHENA_TEST_"
 
 #: Where a setting comes from.
 DEFAULT, ENVIRONMENT, _OPTION = "default", "environment", "option "
@@ -299,70 +290,6 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
 
-@dataclass(frozen=True)
-class SettingRow:
-    """One row of the table, for help texts and documents."""
-
-    variable: str
-    default: str
-    help: str
-
-
-def setting_table() -> list[SettingRow]:
-    """Returns all settings in the order of their declaration."""
-    return [
-        SettingRow(_variable(item.name), item.metadata["default"], item.metadata["help"])
-        for item in fields(Settings)
-    ]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """A setting as it counts, and where it comes from.
-
-    Attributes:
-        name: the attribute of `Settings`.
-        value: as text; a secret is masked, an empty one is empty.
-        source: `default`, `environment`, `file` with its name, or `option` with its name.
-    """
-
-    name: str
-    variable: str
-    value: str
-    source: str
-
-
-def origins(environ: Mapping[str, str], **options: str | None) -> list[Origin]:
-    """Returns all settings as `from_env` reads them, in the order of their declaration.
-
-    Raises:
-        ConfigError: a value cannot be used; the message names the variable or the option.
-    """
-    settings = from_env(environ, **options)
-    found = []
-    for item in fields(Settings):
-        raw, source = _raw(item, environ, options.get(item.name))
-        value = getattr(settings, item.name)
-        # A file's name counts as the absolute one; a tuple or a map is best told as it was written.
-        shown = str(value) if isinstance(value, Path | str) else raw
-        masked = MASK if item.metadata["secret"] and shown else shown
-        found.append(Origin(item.name, _variable(item.name), masked, source))
-    return found
-
-
-def unknown_variables(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Returns the variables that look like settings and are none, each with the nearest setting, or ""."""
-    known = [_variable(item.name) for item in fields(Settings)]
-    known += [f"{name}_FILE" for name in known]
-    return [
-        (name, next(iter(difflib.get_close_matches(name, known, 1)), ""))
-        for name in sorted(names)
-        if name.startswith(PREFIX)
-        and not name.startswith(_TEST_PREFIX)
-        and name not in _OWN_VARIABLES.union(known)
-    ]
-
-
 def from_env(environ: Mapping[str, str], **options: str | None) -> Settings:
     """Reads the settings.
 
@@ -375,7 +302,7 @@ def from_env(environ: Mapping[str, str], **options: str | None) -> Settings:
     """
     found = {}
     for item in fields(Settings):
-        raw, source = _raw(item, environ, options.get(item.name))
+        raw, source = raw_of(item, environ, options.get(item.name))
         found[item.name] = _parse(item, raw, _place(item, source))
     return Settings(**found)
 
@@ -385,13 +312,14 @@ def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str
     return {name: value for name, value in environ.items() if name not in names}
 
 
-def _variable(name: str) -> str:
+def variable_of(name: str) -> str:
+    """Returns the variable of a setting."""
     return PREFIX + name.upper()
 
 
-def _raw(item: Any, environ: Mapping[str, str], option: str | None) -> tuple[str, str]:
+def raw_of(item: Any, environ: Mapping[str, str], option: str | None) -> tuple[str, str]:
     """Returns a setting's text and where it comes from (see `Origin`)."""
-    variable = _variable(item.name)
+    variable = variable_of(item.name)
     if option is not None:
         return option, _OPTION + _FLAGS.get(item.name, f"--{item.name.replace('_', '-')}")
     raw = environ.get(variable)
@@ -410,7 +338,7 @@ def _raw(item: Any, environ: Mapping[str, str], option: str | None) -> tuple[str
 
 def _place(item: Any, source: str) -> str:
     """Returns what an error names: the option that was given, else the variable."""
-    return source.removeprefix(_OPTION) if source.startswith(_OPTION) else _variable(item.name)
+    return source.removeprefix(_OPTION) if source.startswith(_OPTION) else variable_of(item.name)
 
 
 def _parse(item: Any, raw: str, source: str) -> Any:

@@ -14,7 +14,7 @@ from athena.ability.manifest import load_ability
 from athena.cli.author.export import chart_values
 from athena.devices.types import CPU
 from athena.errors import ConfigError
-from athena.settings import setting_table
+from athena.setting_listing import setting_table
 from tests.chart.objects import CASES, CHART, GOLDEN, golden, helm, install_tools, objects, render, validate
 from tests.house import ROOT
 

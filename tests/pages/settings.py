@@ -1,6 +1,6 @@
 """docs/settings.md."""
 
-from athena.settings import setting_table
+from athena.setting_listing import setting_table
 from tests.pages.markdown import code, note, table
 
 INTRO = """\

@@ -16,7 +16,8 @@ from athena.cli import main, make_parser
 from athena.errors import AthenaError, ConfigError
 from athena.protocol.enums import JobState
 from athena.protocol.interface import Limits
-from athena.settings import from_env, setting_table
+from athena.setting_listing import setting_table
+from athena.settings import from_env
 from athena.store import keys
 from athena.store.scripts import SCRIPTS
 from athena.telemetry.metrics import METRICS

@@ -8,7 +8,8 @@ import pytest
 
 from athena import setting_values
 from athena.errors import ConfigError
-from athena.settings import Settings, from_env, origins, setting_table, unknown_variables
+from athena.setting_listing import origins, setting_table, unknown_variables
+from athena.settings import Settings, from_env
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("athena", "api", "workers")

@@ -10,7 +10,8 @@ from typing import Any
 from athena.ability.origins import option_origins
 from athena.cli.announcer import log_folder
 from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
-from athena.settings import DEFAULT, Origin, Settings, origins, unknown_variables
+from athena.setting_listing import Origin, origins, unknown_variables
+from athena.settings import DEFAULT, Settings
 from athena.store.address import redis_address_of
 from athena.supervisor.embedded_redis import memory_limit
 from athena.telemetry.logs import OFF

@@ -17,7 +17,8 @@ from athena.devices.inventory import NO_DRIVER, GpuDevice, Inventory, devices_of
 from athena.devices.memory import free_memory_bytes, memory_bytes
 from athena.operations.checkup.host import DeviceTrial, Disk, GpuFacts, HostFacts
 from athena.runtime.open_files import limits_of_open_files
-from athena.settings import ADMIN_VARIABLES, Settings, unknown_variables, without
+from athena.setting_listing import unknown_variables
+from athena.settings import ADMIN_VARIABLES, Settings, without
 from athena.supervisor.gpu_watch import read_inventory
 from athena.supervisor.programs import TRIAL
 from athena.telemetry.logs import OFF

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from athena.settings import from_env, setting_table
+from athena.setting_listing import setting_table
+from athena.settings import from_env
 
 ROOT = Path(__file__).parents[3]
 SYSTEMD = ROOT / "deploy" / "systemd"
