@@ -166,7 +166,8 @@ def test_an_unknown_job_can_be_neither_canceled_nor_tried_again(life: Stack, ver
 
 def test_each_of_many_jobs_is_accepted_or_refused_alone(life: Stack) -> None:
     good = {"service_id": "echo", **example("echo")}
-    items = [good, {**good, "service_id": "nobody"}, {"service_id": "echo"}, 7, example("echo"), good]
+    bad = [{**good, "service_id": "nobody"}, {"service_id": "echo", "header": {}}, 7, example("echo")]
+    items = [good, *bad, good]
 
     answer = life.post("/v1/jobs", items)
 

@@ -143,6 +143,8 @@ def test_the_same_call_can_be_pasted(window: Window, tmp_path: Path, with_file: 
     page.get_by_label("shout").select_option("false")
     if with_file:
         page.get_by_label("picture").set_input_files(tmp_path / "seven.png")
+        # The browser reads it first.
+        expect(page.get_by_label("curl", exact=True)).to_contain_text("seven.png")
 
     curl, python = (page.get_by_label(name, exact=True).text_content() or "" for name in ("curl", "Python"))
     (tmp_path / "call.py").write_text(python)

@@ -9,6 +9,7 @@ from celery.exceptions import WorkerShutdown
 
 from athena.store.keys import bell_key
 from tests.conftest import wait_until
+from workers.lease import tally
 from workers.lease.arrivals import EX_FENCED
 
 from .conftest import ANY_QUEUE, Store, submission
@@ -70,7 +71,19 @@ def script_runs(client: redis.Redis) -> int:
     return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
 
 
-def test_job_comes_with_its_bell(worker: Worker, wait: Wait, store: Store, redis_client: redis.Redis) -> None:
+def test_job_comes_with_its_bell(
+    worker: Worker,
+    wait: Wait,
+    store: Store,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What is counted is told once a second.
+    monkeypatch.setattr(tally, "TELL_S", 3600.0)
+    wait.begin()
+    submit(store, "first")
+    wait.end()
+    worker.turn_until(lambda: ended(store, "first"))
     wait.begin()
     submit(store, "a")
     redis_client.config_resetstat()
