@@ -17,6 +17,7 @@ def draw_answer(window: Window) -> None:
     page = window.open("#/abilities/mmocr")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("polygon").first).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=DOCS / "page.png")
 
 
