@@ -113,7 +113,8 @@ class Report:
 
 
 def _end(end: Mapping[str, Any]) -> str:
-    return f"{end['child']} of {end['host']}: {end['how']}"
+    # On the clock of the history, whose faults may tell why.
+    return f"{end['child']} of {end['host']}: {end['how']} at {end['at_s']:.1f} s"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
