@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 KILLED, FENCED, DIED = "killed by SIGKILL", "fenced", "exit status 3"
@@ -184,9 +184,10 @@ class Deaths:
 
     def revive(self, from_s: float) -> None:
         """Redis has lost what came after a time: jobs that had ended then are open again."""
-        for one in self.expected:
-            if one.by_job and one.until_s >= from_s:
-                one.until_s = max(one.until_s, time.monotonic() + AGAIN_WITHIN_S)
+        now_s = time.monotonic()
+        # What was counted is lost, too: they may do as much as they have done.
+        again = [one for one in self.expected if one.by_job and one.until_s >= from_s]
+        self.expected += [replace(one, from_s=now_s, until_s=now_s + AGAIN_WITHIN_S) for one in again]
 
     def lose_supervisor(self, host: str, how: str) -> None:
         """A supervisor has ended by itself."""

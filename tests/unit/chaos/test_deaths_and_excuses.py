@@ -157,10 +157,10 @@ def test_job_whose_end_redis_lost_ends_its_worker_again(
     path.touch()
     deaths = Deaths({"near": path})
     with deaths.during("call overruns"):
-        deaths.expect(("near",), "worker", "overran", count=2, by_job=by_job)
+        deaths.expect(("near",), "worker", "overran", count=1, by_job=by_job)
     told_s = time.monotonic()
     deaths.revive(told_s + lost_s)
-    deaths.ends.append(End("near", "worker", "overran", told_s + 40))
+    deaths.ends += [End("near", "worker", "overran", told_s + after_s) for after_s in (0, 40)]
 
     assert (deaths.attribute()[1] == []) == is_explained
 
