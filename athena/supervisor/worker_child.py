@@ -271,6 +271,7 @@ class WorkerChild(Child):
         was_heard, report = self._has_reported, self._read_report()
         if report is None or was_heard or report.ready or report.is_broken:
             return
+        self.has_given_up = True
         logger.error("ability %s: %s", self.ability.service_id, report.detail)
         self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
 

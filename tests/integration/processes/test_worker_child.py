@@ -234,6 +234,8 @@ def test_last_words_are_heard_of_a_process_that_ended_between_two_looks(
 
     assert worker.end() == 78
 
+    # Its end is told as that of one that could not start, and not by its status.
+    assert worker.has_given_up
     assert keeper.notes == ["no model: m.onnx"]
     assert [record.getMessage() for record in caplog.records] == ["ability echo: no model: m.onnx"]
 
