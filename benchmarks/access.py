@@ -24,7 +24,7 @@ KEYS_ON = {"ATHENA_ACCESS": "keys", "ATHENA_SEAL_KEY": SEAL_KEY}
 APP_ID = "bench"
 
 #: More requests a second than any machine here answers.
-MAX_RATE = 4000
+MAX_RATE = 12_000
 
 #: Before the first request of a run, and after its last one.
 SPARE_S = 10
