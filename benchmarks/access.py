@@ -26,6 +26,9 @@ APP_ID = "bench"
 #: More requests a second than any machine here answers.
 MAX_RATE = 12_000
 
+#: A function of Lua has 65,536 constants at most, so no more requests are named in one.
+CHUNK = 2000
+
 #: Before the first request of a run, and after its last one.
 SPARE_S = 10
 
@@ -88,9 +91,11 @@ def digest_script(url: str, body: bytes, key: Key, seconds: int) -> str:
         del headers["Host"]
         members = ", ".join(f"[{json.dumps(name)}] = {json.dumps(text)}" for name, text in headers.items())
         lines.append(f"all[{number}] = {{{json.dumps(own.decode())}, {{{members}}}}}")
+    chunks = [lines[first : first + CHUNK] for first in range(1, len(lines), CHUNK)]
     return "\n".join(
         [
-            *lines,
+            lines[0],
+            *(";(function()\n" + "\n".join(chunk) + "\nend)()" for chunk in chunks),
             "local at = -1",
             "request = function()",
             "  at = at + 1",
