@@ -111,3 +111,51 @@ class WorkerReport:
         """Reads a line."""
         document = orjson.loads(line)
         return cls(**{**document, "blamed": tuple(document.get("blamed", ()))})
+
+
+class StatusPipe:
+    """What one worker process reports to its supervisor, a line each time.
+
+    Attributes:
+        write_fd: the end that the process inherits.
+        was_heard: whether a whole report has come, and was looked at.
+    """
+
+    def __init__(self) -> None:
+        self._read_fd, self.write_fd = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read_fd, False)
+        self._text = b""
+        self.was_heard = False
+
+    def close_writer(self) -> None:
+        """Closes this process's copy of the end that the other has."""
+        os.close(self.write_fd)
+
+    def close(self) -> None:
+        """Reads no more; what was read stays."""
+        os.close(self._read_fd)
+
+    def read(self) -> bool:
+        """Takes in what has come since; returns whether that was anything."""
+        try:
+            told = os.read(self._read_fd, 65536)
+        except BlockingIOError:
+            return False
+        self._text += told
+        return bool(told)
+
+    def first(self) -> WorkerReport | None:
+        """Returns the first report; None where it has not come whole."""
+        # At its end there is nothing new to read, and what was read before still counts.
+        self.read()
+        line, newline, _ = self._text.partition(b"\n")
+        if not newline:
+            return None
+        self.was_heard = True
+        return WorkerReport.decode(line)
+
+    def last(self) -> WorkerReport:
+        """Returns the last report of those that were read; one that says nothing where there is none."""
+        # The last whole line: a process that was killed may have left half of one behind it.
+        line = self._text.rpartition(b"\n")[0].rpartition(b"\n")[2]
+        return WorkerReport.decode(line) if line else WorkerReport(ready=False)

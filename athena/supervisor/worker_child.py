@@ -11,7 +11,14 @@ from athena.ability.handover import encode_ability
 from athena.devices.host import host_name
 from athena.devices.threads import thread_variables
 from athena.fleet.host_report import BROKEN, LOADING, SERVING, WorkerStatus
-from athena.fleet.launch import EX_LOOP_FAILED, EX_RECYCLED, WorkerLaunch, WorkerReport, share
+from athena.fleet.launch import (
+    EX_LOOP_FAILED,
+    EX_RECYCLED,
+    StatusPipe,
+    WorkerLaunch,
+    WorkerReport,
+    share,
+)
 from athena.fleet.progress_board import Call, ProgressBoard, UnsettledError
 from athena.fleet.worker_orders import ORDER_DRAIN, ORDER_RESTART
 from athena.settings import Settings
@@ -72,15 +79,15 @@ class WorkerChild(Child):
         self._load_timeout_s = settings.load_timeout_s
         self._board = self._make_board()
         self._ability_fd = -1
-        self._status_read = self._status_write = -1
-        self._status_text = b""
+        #: What its present process, or the last one, has reported; there from the first one on.
+        self._status: StatusPipe
         #: Why its process runs no more batches.
         self._unbatched = ""
         self._suspicion: Verdict | None = None
         self._suspected_s = 0.0
         self._verdict: Verdict | None = None
         self._canceled_s: dict[str, float] = {}
-        self._has_reported = self._has_served = False
+        self._has_served = False
         #: Whether Redis was seen to know the process.
         self._is_registered = False
         #: What a process that was broken has said at its end.
@@ -95,7 +102,7 @@ class WorkerChild(Child):
 
     def inherited_fds(self) -> Sequence[int]:
         """Returns the ability, the status pipe and the progress board."""
-        return (self._ability_fd, self._status_write, self._board.fd)
+        return (self._ability_fd, self._status.write_fd, self._board.fd)
 
     def environment(self) -> Mapping[str, str]:
         """Returns the start order and what pins the process to its device."""
@@ -109,7 +116,7 @@ class WorkerChild(Child):
             host=self._host,
             memory_limit_mb=self.placement.memory_limit_mb,
             threads=self.placement.threads,
-            status_fd=self._status_write,
+            status_fd=self._status.write_fd,
             progress_fd=self._board.fd,
             service_id=self.ability.service_id,
         )
@@ -161,21 +168,20 @@ class WorkerChild(Child):
         self.incarnation = uuid.uuid4().hex
         self._suspicion = self._verdict = self._breakage = None
         self._canceled_s = {}
-        self._has_reported = self._is_registered = self._has_served = False
-        self._status_text, self._unbatched = b"", ""
+        self._is_registered = self._has_served = False
+        self._unbatched = ""
         # A new one for each process: its size is that of this ability, and calls of the last must not count.
         self._board.close()
         self._board = self._make_board()
         self._ability_fd = share(encode_ability(self.ability))
-        self._status_read, self._status_write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._status_read, False)
+        self._status = StatusPipe()
         super().spawn()
-        os.close(self._status_write)
+        self._status.close_writer()
         os.close(self._ability_fd)
 
     def check_ready(self) -> bool:
         """Reads what the worker reports (see `Child.check_ready`)."""
-        report = self._read_report()
+        report = self._status.first()
         if report is None:
             return False
         if not report.ready:
@@ -188,7 +194,7 @@ class WorkerChild(Child):
             self._keeper.forget_failure(self.ability.service_id)
         self._was_broken = False
         self._has_served = True
-        self._unbatched = self._last_report().unbatched
+        self._unbatched = self._status.last().unbatched
         load_s = time.monotonic() - self.started_s
         self._keeper.tell_load(self.ability.service_id, self.placement.gpu_type, load_s)
         return True
@@ -204,8 +210,8 @@ class WorkerChild(Child):
 
     def on_tick(self, now_s: float) -> None:
         """Hears what a process says of itself; kills one that does what it must not, or nothing at all."""
-        if self.is_ready and self._read_status():
-            self._unbatched = self._last_report().unbatched
+        if self.is_ready and self._status.read():
+            self._unbatched = self._status.last().unbatched
         if self._verdict is None and not self.is_stopping:
             self._verdict = self._look_twice(now_s)
             if self._verdict is not None:
@@ -259,16 +265,16 @@ class WorkerChild(Child):
         if returncode == EX_LOOP_FAILED:
             logger.error("%s ended by an error of its own; its jobs run again, and none is blamed", self.name)
         self._note_last_words()
-        os.close(self._status_read)
+        self._status.close()
         self._note_breakage()
-        if not (self._has_reported or self._verdict or self.is_stopping or self.is_leaving):
+        if not (self._status.was_heard or self._verdict or self.is_stopping or self.is_leaving):
             text = f"the worker process ended while it started ({describe_exit(returncode)})"
             self._keeper.tell_failure(self.ability.service_id, text)
         self._keeper.bury(self.incarnation, self._death(returncode))
 
     def _note_last_words(self) -> None:
         """Tells why a process could not serve that has ended before it was looked at again."""
-        was_heard, report = self._has_reported, self._read_report()
+        was_heard, report = self._status.was_heard, self._status.first()
         if report is None or was_heard or report.ready or report.is_broken:
             return
         self.has_given_up = True
@@ -277,7 +283,7 @@ class WorkerChild(Child):
 
     def _note_breakage(self) -> None:
         """Reads what a process that has ended said last, and tells callers if it was broken."""
-        report = self._last_report()
+        report = self._status.last()
         if report.is_broken:
             self._breakage, self._was_broken = report, True
             logger.error("%s was broken; its jobs run again: %s", self.name, report.detail)
@@ -292,29 +298,6 @@ class WorkerChild(Child):
 
     def _make_board(self) -> ProgressBoard:
         return ProgressBoard.create(self.ability.worker.concurrency, self.ability.worker.max_batch)
-
-    def _read_status(self) -> bool:
-        """Takes in what the process has reported since; returns whether that was anything."""
-        try:
-            told = os.read(self._status_read, 65536)
-        except BlockingIOError:
-            return False
-        self._status_text += told
-        return bool(told)
-
-    def _last_report(self) -> WorkerReport:
-        # The last whole line: a process that was killed may have left half of one behind it.
-        line = self._status_text.rpartition(b"\n")[0].rpartition(b"\n")[2]
-        return WorkerReport.decode(line) if line else WorkerReport(ready=False)
-
-    def _read_report(self) -> WorkerReport | None:
-        # At its end there is nothing new to read, and what was read before still counts.
-        self._read_status()
-        line, newline, _ = self._status_text.partition(b"\n")
-        if not newline:
-            return None
-        self._has_reported = True
-        return WorkerReport.decode(line)
 
     def _look_twice(self, now_s: float) -> Verdict | None:
         """Returns why the process is to be killed, once two readings of its board say the same."""
