@@ -27,6 +27,7 @@ cut_version() {
         fail "$version is older than $(current_version)"
     sed -i "s/^__version__ = .*/__version__ = \"$version\"/" athena/__init__.py
     sed -i "s/^## \[Unreleased\]$/&\n\n## [$version] - $(date -u +%Y-%m-%d)/" CHANGELOG.md
+    sed -i -E "s/^(version|appVersion): .*/\1: $version/" deploy/helm/athena/Chart.yaml
     sed -i "s/^ATHENA_VERSION=.*/ATHENA_VERSION=$version/" deploy/compose/.env.example
     git commit --quiet --all --message "Release $version"
     git tag --annotate "v$version" --message "Athena Serving $version"

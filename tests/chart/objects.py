@@ -50,9 +50,10 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 
 def golden(text: str) -> str:
-    """Returns what is kept of a case, to be compared."""
+    """Returns what is kept of a case, to be compared: the same for each version."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
     kept = [item for item in objects(text) if item["kind"] not in _COPIES]
-    return yaml.safe_dump_all(kept, sort_keys=True, width=120)
+    return yaml.safe_dump_all(kept, sort_keys=True, width=120).replace(version, "VERSION")
 
 
 def validate(file: Path, version: str) -> "subprocess.CompletedProcess[str]":

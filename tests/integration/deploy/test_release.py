@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-FILES = ("scripts/release.sh", "athena/__init__.py", "CHANGELOG.md", "deploy/compose/.env.example")
+FILES = (
+    "scripts/release.sh",
+    "athena/__init__.py",
+    "CHANGELOG.md",
+    "deploy/compose/.env.example",
+    "deploy/helm/athena/Chart.yaml",
+)
 
 
 class Checkout:
@@ -57,6 +63,9 @@ def test_a_version_is_one_commit_and_a_tag(checkout: Checkout) -> None:
     assert done.returncode == 0, done.stderr
     assert '__version__ = "9.8.7"' in checkout.read("athena/__init__.py")
     assert "ATHENA_VERSION=9.8.7" in checkout.read("deploy/compose/.env.example")
+    chart = checkout.read("deploy/helm/athena/Chart.yaml")
+    assert "\nversion: 9.8.7\nappVersion: 9.8.7\n" in chart
+    assert "apiVersion: v2\n" in chart
     assert "## [Unreleased]\n\n## [9.8.7] - 20" in checkout.read("CHANGELOG.md")
     assert checkout.git("tag", "--points-at", "HEAD") == "v9.8.7\n"
     assert checkout.git("status", "--porcelain") == ""
