@@ -97,6 +97,14 @@ class AthenaError(Exception):
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         return f"{self.message}: {first.pointer or '/'} {first.detail}{more}"
 
+    def forget_origin(self) -> None:
+        """Lets go of the frames that raised it, once it is an answer.
+
+        They hold all that they knew, and where one of them knows the error too, nothing of that is free before
+        the garbage collector has looked, which halts the process for long after thousands of refusals.
+        """
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+
 
 class ConfigError(AthenaError):
     """A setting, a file or the machine is not as it must be; nothing starts."""

@@ -256,6 +256,8 @@ class Gate:
         except Exception as error:
             # A rule that fails lets nobody in.
             visit.refusal = error if isinstance(error, AthenaError) else unexpected(error)
+            # The frames that raised it know the visit, which may end without an answer.
+            visit.refusal.forget_origin()
             if self._sharing is not None:
                 # The guard of origins hears of no request that is refused here.
                 visit.fields = [*visit.fields, *self._sharing(headers)]

@@ -63,7 +63,8 @@ CHALLENGE = 'Bearer realm="athena", hmac realm="athena"'
 
 
 def problem_response(error: AthenaError, job_id: str = "") -> Response:
-    """Returns the HTTP answer for an error."""
+    """Returns the HTTP answer for an error, which forgets its origin."""
+    error.forget_origin()
     response = Response(error_body(error, job_id), status=error.http_status, content_type=JSON)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -75,7 +76,8 @@ def problem_response(error: AthenaError, job_id: str = "") -> Response:
 
 
 def problem_answer(error: AthenaError) -> Answer:
-    """Returns the answer for an error, where Flask has no part in it."""
+    """Returns the answer for an error, where Flask has no part in it; the error forgets its origin."""
+    error.forget_origin()
     headers = []
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after_s))
