@@ -100,7 +100,7 @@ class AthenaError(Exception):
     def forget_origin(self) -> None:
         """Lets go of the frames that raised it, once it is an answer.
 
-        They hold all that they knew, and where one of them knows the error too, nothing of that is free before
+        They hold all that they knew, and where one of them knows the error too, nothing of it is free until
         the garbage collector has looked, which halts the process for long after thousands of refusals.
         """
         self.__traceback__ = self.__context__ = self.__cause__ = None

@@ -12,6 +12,9 @@ from athena.telemetry.log_fields import FIELDS, LogFields, shown_ids
 #: A record's text, its traceback included, is cut in the middle when it is longer.
 MAX_CHARS = 20_000
 
+#: The standard library's: a wrapper may hand over halves of surrogate pairs, and numbers of any kind.
+_ENCODE = json.JSONEncoder(default=str).encode
+
 
 class _Formatter(logging.Formatter):
     """Shows records whatever a wrapper's objects do."""
@@ -94,8 +97,7 @@ class JsonFormatter(_Formatter):
         traceback = self.traceback_of(record)
         if traceback:
             line["stack"] = plain_lines(traceback, MAX_CHARS)
-        # The standard library's: a wrapper may hand over halves of surrogate pairs, and numbers of any kind.
-        return json.dumps(line, default=str)
+        return _ENCODE(line)
 
 
 def _about(fields: Mapping[str, Any]) -> str:

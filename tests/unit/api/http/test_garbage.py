@@ -1,4 +1,4 @@
-"""A connection that has ended leaves nothing for the garbage collector, which halts the gateway while it looks.
+"""A connection that has ended leaves nothing for the garbage collector, which halts a gateway that looks.
 
 Strangers may end thousands of them in a second, each in the way that leaves most.
 """
