@@ -31,6 +31,16 @@ def path(raw: str) -> Path:
     return Path(raw).expanduser().absolute()
 
 
+def folder(raw: str) -> Path | None:
+    """Returns an absolute path; None for `off`, and where the user has no home that it could be in."""
+    if raw.lower() == "off":
+        return None
+    try:
+        return Path(raw).expanduser().absolute()
+    except RuntimeError:
+        return None
+
+
 def file(raw: str) -> str:
     """Returns the absolute name of a file that this process can read."""
     if not raw:

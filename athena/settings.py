@@ -59,6 +59,11 @@ class Settings:
         "", values.text, "password of the sentinels; the one in the URL is that of Redis", secret=True
     )
     data_dir: Path = _setting(".athena", values.path, "folder of the embedded Redis")
+    cache_dir: Path | None = _setting(
+        "~/.cache/athena-serving",
+        values.folder,
+        "folder for what a host may make again: which abilities have loaded here; `off`: none",
+    )
     redis_memory_bytes: int = _setting(
         "0",
         values.count,

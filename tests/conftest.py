@@ -65,9 +65,13 @@ def redis_client(redis_server: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Called once, before anything is started."""
     let_children_hear_hangups()
+    # What tests load is no business of who runs them. Processes of pytest-xdist inherit the variable.
+    if "ATHENA_CACHE_DIR" not in os.environ:
+        os.environ["ATHENA_CACHE_DIR"] = folder = tempfile.mkdtemp(prefix="athena-test-cache-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     # On a machine that is busy everything is slow, and nothing is wrong with a test.
     settings.register_profile(
         "busy", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -7,6 +7,7 @@ backup: copies of the embedded Redis' data
 data_folder: where the embedded Redis keeps its files
 embedded_redis: the Redis of `athena serve`
 gpu_watch: the process that reads the GPUs
+loading: when workers load for the first time
 heartbeat: what a supervisor does in Redis
 host_workers: the plan, carried out
 orphans: processes that others have left behind

@@ -17,6 +17,8 @@ from athena.settings import Settings
 from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.gpu_watch import GpuWatch
 from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.loading.first_load import FirstLoad
+from athena.supervisor.loading.load_marks import LoadMarks
 from athena.supervisor.placement.plan import Placement, Plan, make_plan
 from athena.supervisor.rolling_restart import Turn
 from athena.supervisor.supervisor import Supervisor
@@ -57,6 +59,11 @@ class HostWorkers:
     ) -> None:
         self._readings = {ability.service_id: AbilityReading(ability) for ability in abilities}
         self._turns = {service_id: Turn() for service_id in self._readings}
+        marks = LoadMarks(settings.cache_dir)
+        self._first_loads = {
+            service_id: FirstLoad(reading, marks, settings.load_timeout_s, say)
+            for service_id, reading in self._readings.items()
+        }
         self._gpus = HostGpus(inventory, settings.gpu_aliases)
         self._keeper = keeper
         self._settings = settings
@@ -232,7 +239,8 @@ class HostWorkers:
     def _child(self, placement: Placement) -> WorkerChild:
         reading = self._readings[placement.service_id]
         turn = self._turns[placement.service_id]
-        child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix, turn)
+        first_load = self._first_loads[placement.service_id]
+        child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix, turn, first_load)
         # One ability that does not start leaves the others serving.
         child.is_optional = True
         return child

@@ -90,24 +90,23 @@ class Supervisor:
     def start(self, children: Sequence[Child], timeout_s: float) -> None:
         """Starts children side by side and waits until all are ready, or only optional ones are not.
 
+        Those that are not due yet are started when they are, and have their time from then on.
+
         Raises:
             StartError: one ended, or was not ready in time, and is not optional, or no optional one is left.
             Stop: a signal came meanwhile.
         """
-        for child in children:
-            self._children.append(child)
-            child.spawn()
+        self._children.extend(children)
         began_s = said_s = time.monotonic()
-        deadline_s = began_s + timeout_s
         waiting = list(children)
         while waiting:
             for child in waiting:
                 try:
-                    self._check_start(child, deadline_s)
+                    self._check_start(child, timeout_s)
                 except StartError as error:
                     waiting = [other for other in waiting if other is not child]
                     self._do_without(child, waiting, error)
-            waiting = [child for child in waiting if not child.is_ready]
+            waiting = [child for child in waiting if not child.is_ready and _may_still_start(child)]
             now_s = time.monotonic()
             if waiting and now_s - said_s >= LOADING_EVERY_S:
                 said_s = now_s
@@ -153,11 +152,15 @@ class Supervisor:
         self._say(error.message)
         child.signal(signal.SIGKILL)
 
-    def _check_start(self, child: Child, deadline_s: float) -> None:
+    def _check_start(self, child: Child, timeout_s: float) -> None:
         if child.is_ready:
             return
+        if child.process is None:
+            if child.is_due(time.monotonic()):
+                child.spawn()
+            return
         # Looked at before the report, which is whole once the process has ended.
-        returncode = child.exit_status() if child.process else None
+        returncode = child.exit_status()
         # Asked first, because a child that ends has often said why.
         if child.check_ready():
             child.now_serves()
@@ -166,7 +169,7 @@ class Supervisor:
             raise StartError(
                 f"{child.name} did not start ({describe_exit(returncode)}); {child.log} says why"
             )
-        elif time.monotonic() > deadline_s:
+        elif time.monotonic() - child.started_s > timeout_s:
             raise StartError(f"{child.name} was not ready in time")
 
     def _keep(self, child: Child) -> None:
@@ -275,6 +278,11 @@ class Supervisor:
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         # Only counted: raised here, `Stop` would come in the middle of anything, a child's start for one.
         self._stop_signals += 1
+
+
+def _may_still_start(child: Child) -> bool:
+    """Whether a child has a process, or gets one; an operator may drain one that waits for its turn."""
+    return child.process is not None or child.is_wanted
 
 
 def _groups(children: Sequence[Child]) -> list[list[Child]]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from athena.ability.handover import encode_ability
 from athena.devices.host import host_name
-from athena.devices.threads import thread_variables
 from athena.fleet.host_report import BROKEN, LOADING, SERVING, WorkerStatus
 from athena.fleet.launch import (
     EX_LOOP_FAILED,
@@ -26,6 +25,9 @@ from athena.store.fencing import Beat, Death
 from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import Child, Phase, StartError, describe_exit
 from athena.supervisor.heartbeat import FleetKeeper
+from athena.supervisor.loading.first_load import FirstLoad
+from athena.supervisor.loading.load_marks import LoadMarks
+from athena.supervisor.placement.pinning import device_environment
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.programs import WORKER
 from athena.supervisor.rolling_restart import Turn
@@ -49,7 +51,8 @@ class WorkerChild(Child):
         keeper: gives it its heartbeats.
         settings: of the supervisor.
         suffix: part of its name, where several supervisors share a host.
-        turn: of the ability's workers on this host.
+        turn: of the ability's workers on this host, to be restarted.
+        first_load: likewise, to load; without it this one waits for nobody.
 
     Attributes:
         ability: what its present process serves, or the last one.
@@ -65,12 +68,14 @@ class WorkerChild(Child):
         settings: Settings,
         suffix: str = "",
         turn: Turn | None = None,
+        first_load: FirstLoad | None = None,
     ) -> None:
         self.ability = ability = reading.ability
         super().__init__(f"worker {ability.service_id}", settings.grace_s + 5)
         self.incarnation = ""
         self._reading = reading
         self._turn = turn or Turn()
+        self._first_load = first_load or FirstLoad(reading, LoadMarks(None))
         self._host = host_name()
         self.node_name = f"{ability.service_id}.{placement.name}{suffix}@{self._host}"
         self.placement = placement
@@ -161,6 +166,15 @@ class WorkerChild(Child):
             self._keeper.tell_failure(self.ability.service_id, problem)
             return False
         return super().restart()
+
+    def is_due(self, now_s: float) -> bool:
+        """As of any child; where its ability has never loaded on this host, it waits for its turn."""
+        return super().is_due(now_s) and self._first_load.may_begin(self, now_s)
+
+    def now_serves(self) -> None:
+        """As of any child; others of its ability may load now."""
+        super().now_serves()
+        self._first_load.note_served(self)
 
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation, with its ability as it is now."""
@@ -262,6 +276,7 @@ class WorkerChild(Child):
 
     def on_exit(self, returncode: int) -> None:
         """Passes the jobs of the process on."""
+        self._first_load.note_end(self)
         if returncode == EX_LOOP_FAILED:
             logger.error("%s ended by an error of its own; its jobs run again, and none is blamed", self.name)
         self._note_last_words()
@@ -372,15 +387,3 @@ class WorkerChild(Child):
         if returncode == EX_RECYCLED:
             return "recycled"
         return "crashed" if self._has_served else "start_failed"
-
-
-def device_environment(placement: Placement, environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables that pin a process to its GPU, or divide the cores among those on the CPU.
-
-    Args:
-        placement: where the process runs.
-        environ: of the supervisor; numbers of threads that an operator has set there stay.
-    """
-    # Also on the CPU, where it is empty: unset, or as our supervisor has it, it would show GPUs.
-    variables = {"CUDA_VISIBLE_DEVICES": placement.gpu_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return {**variables, **thread_variables(placement.threads, environ)}

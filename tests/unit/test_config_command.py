@@ -32,6 +32,7 @@ def test_settings_are_shown_with_their_sources(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ATHENA_PORT", "8123")
+    monkeypatch.delenv("ATHENA_CACHE_DIR")
 
     assert main(["config", "--changed"]) == 0
 
