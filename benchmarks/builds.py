@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.autogroup import shared_alike
 from benchmarks.contestants import BUILDS, Contestant, build_folder, build_python
 from benchmarks.figures import median_ratio, per_request_us, shown, spread
 from benchmarks.harness import ROOT, run_wrk, served
@@ -123,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = Options(chosen.rounds, chosen.seconds, (), chosen.seed, say)
     for name in chosen.only:
         say(f"{name}: {(RACES[name].__doc__ or '').strip()}")
-        result = RACES[name](options)
+        with shared_alike():
+            result = RACES[name](options)
         result.about = revisions
         if chosen.out:
             chosen.out.mkdir(parents=True, exist_ok=True)

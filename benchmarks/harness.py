@@ -14,6 +14,7 @@ from statistics import median
 
 import psutil
 
+from benchmarks.autogroup import shared_alike
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +63,7 @@ def served(*abilities: str | Path, python: str = sys.executable, **environment: 
         environment: what the stack gets beside the variables of this process.
     """
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder, shared_alike():
         log = Path(folder) / "log"
         command = [python, "-P", "-m", "athena", "serve", "--data", f"{folder}/data"]
         for ability in abilities:

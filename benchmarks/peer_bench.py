@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.autogroup import shared_alike
 from benchmarks.contestants import PEERS, peer_python
 from benchmarks.ocr_race import race_ocr
 from benchmarks.open_race import race_open
@@ -58,8 +59,9 @@ def run(chosen: argparse.Namespace, options: Options, command: Sequence[str]) ->
     began_s = time.monotonic()
     for name in chosen.only:
         say(f"{name}: {(RACES[name].__doc__ or '').strip()}")
-        result = RACES[name](options)
-        result.about = about_run(command, chosen.rounds, chosen.seconds)
+        with shared_alike():
+            result = RACES[name](options)
+            result.about = about_run(command, chosen.rounds, chosen.seconds)
         path = save(result, chosen.out)
         print(sheet(result), flush=True)
         say(f"{name}: written to {path}, {time.monotonic() - began_s:.0f} s so far")

@@ -41,6 +41,8 @@ def origin(result: Result) -> str:
     about = result.about
     machine = about.get("machine", {})
     cores = f"{machine.get('cores', '?')} cores of {machine.get('cpu', '?')}"
+    if machine.get("shared_by") == "session":
+        cores += " (cores shared out by session: unlike conditions, see docs/performance.md)"
     system = f"{machine.get('memory_gb', '?')} GB, Linux {machine.get('kernel', '?')}"
     return (
         f"{about.get('date', '')}, commit {about.get('commit', '')}; {cores}, {system}, "

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.autogroup import sharing
 from benchmarks.figures import median_ratio, spread
 from benchmarks.harness import ROOT
 
@@ -136,6 +137,7 @@ def about_run(command: Sequence[str], rounds: int, seconds: float) -> dict[str, 
             "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
             "kernel": platform.release(),
             "python": platform.python_version(),
+            "shared_by": sharing(),
         },
         "versions": {name: version(name) for name in ("celery", "flask", "redis", "uvicorn", "uvloop")}
         | peer_versions(),
