@@ -135,6 +135,7 @@ class AsgiServer:
             self._budget,
             _content_coding(scope),
             BodyDigest(digest) if digest else None,
+            scope["headers"],
         )
         try:
             await self._answer(scope, body, send)

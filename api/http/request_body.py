@@ -1,10 +1,11 @@
 """A request's body, and how much of all bodies a gateway holds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from api.access.digests import BodyDigest
+from api.http.heads import is_json
 from athena.errors import (
     AthenaError,
     BodyTooLargeError,
@@ -18,6 +19,12 @@ from athena.protocol.codings import unpack
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
+
+#: What is said to those whose file fits by itself.
+WITHOUT_BASE64 = (
+    "; base64 makes a file a third larger: without it, as a form (multipart/form-data) or as the whole body, "
+    "this one fits"
+)
 
 #: Where the ASGI scope holds the SHA-256 that a body must have.
 DIGEST = "athena.digest"
@@ -72,6 +79,7 @@ class RequestBody:
         budget: of all requests together.
         coding: what the caller says in `Content-Encoding`.
         digest: what it has to be, as it comes over the wire; None for anything.
+        headers: of the request, in small letters.
     """
 
     def __init__(
@@ -81,12 +89,14 @@ class RequestBody:
         budget: ByteBudget,
         coding: str = "",
         digest: BodyDigest | None = None,
+        headers: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         self._receive = receive
         self._content_length = content_length
         self._budget = budget
         self._coding = _SAME.get(coding, coding)
         self._digest = digest
+        self._headers = headers
         self._claimed_bytes = 0
         self._data: bytes | None = None
         self._refusal: AthenaError | None = None
@@ -140,7 +150,7 @@ class RequestBody:
         try:
             for piece in unpack(self._coding, packed):
                 if len(plain) + len(piece) > limit_bytes:
-                    raise _too_large(limit_bytes, " when it is unpacked")
+                    raise _too_large(f"has more than {limit_bytes} bytes when it is unpacked", limit_bytes)
                 self._budget.take(len(piece), self._claimed_bytes)
                 self._claimed_bytes += len(piece)
                 plain += piece
@@ -153,7 +163,7 @@ class RequestBody:
 
     async def _read(self, limit_bytes: int) -> bytes:
         if self._content_length is not None and self._content_length > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise self._too_large(limit_bytes)
         parts: list[bytes] = []
         message: Message = {"more_body": True}
         while message.get("more_body", False):
@@ -172,9 +182,19 @@ class RequestBody:
 
     def _claim(self, size_bytes: int, limit_bytes: int) -> None:
         if self._claimed_bytes + size_bytes > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise self._too_large(limit_bytes)
         self._budget.take(size_bytes, self._claimed_bytes)
         self._claimed_bytes += size_bytes
+
+    def _too_large(self, limit_bytes: int) -> BodyTooLargeError:
+        sent_bytes = self._content_length
+        if sent_bytes is None:
+            return _too_large(f"has more than {limit_bytes} bytes", limit_bytes)
+        would_fit = not self._coding and plain_size(sent_bytes) <= limit_bytes and self._is_json()
+        return _too_large(f"has {sent_bytes} bytes", limit_bytes, WITHOUT_BASE64 if would_fit else "")
+
+    def _is_json(self) -> bool:
+        return any(name == b"content-type" and is_json(value) for name, value in self._headers)
 
     async def until_disconnect(self) -> None:
         """Returns when the caller goes away; to be called after the body was read."""
@@ -188,6 +208,11 @@ class RequestBody:
         return message
 
 
-def _too_large(limit_bytes: int, when: str = "") -> BodyTooLargeError:
-    problem = Problem("", f"may have at most {limit_bytes} bytes{when}")
+def plain_size(base64_bytes: int) -> int:
+    """Returns how many bytes so many of base64 stand for."""
+    return base64_bytes * 3 // 4
+
+
+def _too_large(what: str, limit_bytes: int, remedy: str = "") -> BodyTooLargeError:
+    problem = Problem("", f"{what}; the limit is {limit_bytes}{remedy}")
     return BodyTooLargeError("the request's body is too large", problems=(problem,))

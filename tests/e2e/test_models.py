@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Stack
-from tests.models.catalogue import SUBJECTS, Subject, install
-from tests.models.trial import compare, served
+from tests.models.catalogue import IN_CI, Subject, install
+from tests.models.trial import compare, lay_out_all, served
 
 pytestmark = pytest.mark.e2e
 
@@ -22,12 +22,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(folder: Path) -> Iterator[Stack]:
-    install()
-    with served(SUBJECTS, folder) as running:
+    install(IN_CI)
+    with served(lay_out_all(IN_CI, folder), folder) as running:
         yield running
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+@pytest.mark.parametrize("subject", IN_CI, ids=lambda subject: subject.name)
 def test_a_model_answers_as_a_plain_script_does(stack: Stack, folder: Path, subject: Subject) -> None:
     found = compare(stack, subject, folder, CALLS)
 

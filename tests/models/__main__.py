@@ -1,34 +1,60 @@
 """Serves models of packages and prints how each compares with a plain script: `python -m tests.models`."""
 
 import argparse
+import itertools
+import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.models.catalogue import SUBJECTS, install
-from tests.models.trial import CLIENTS, compare, served
-
-#: What serving may cost beside a plain script.
-MOST = 1.1
+from benchmarks.results import about_run
+from tests.models.catalogue import NOTHING, SUBJECTS, Subject, install
+from tests.models.table import Row, explained, table, write
+from tests.models.trial import check_batches, compare, lay_out_all, served
 
 
 def main() -> int:
     """Prints the table; returns 1 where an answer is another one."""
     parser = argparse.ArgumentParser(prog="make models", description=__doc__)
-    parser.add_argument("--calls", type=int, default=100, help="calls of each model")
-    calls = parser.parse_args().calls
-    install()
-    with tempfile.TemporaryDirectory() as name, served(SUBJECTS, Path(name)) as stack:
-        results = [compare(stack, subject, Path(name), calls) for subject in SUBJECTS]
-    print(f"{calls} calls, {CLIENTS} clients; CPU a call in ms\n")
-    print("| model | packages | equal | script | worker | ratio |\n| --- | --- | --- | --- | --- | --- |")
-    for subject, found in zip(SUBJECTS, results, strict=True):
-        ratio = found.worker_ms / found.script_ms
-        packages = ", ".join(subject.requirements) or "rapidocr"
-        print(
-            f"| {found.name} | {packages} | {'yes' if found.is_equal else 'no'} | {found.script_ms:.1f} "
-            f"| {found.worker_ms:.1f} | {ratio:.2f}{'' if ratio <= MOST else ' (!)'} |"
-        )
-    return 0 if all(found.is_equal for found in results) else 1
+    parser.add_argument("names", nargs="*", metavar="MODEL", help="some of the models; without, all")
+    parser.add_argument("--calls", type=int, default=20, help="of each model, at least")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of CPU that the calls of each take")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/models.md")
+    options = parser.parse_args()
+    known = {subject.name for subject in SUBJECTS}
+    if wrong := set(options.names) - known:
+        parser.error(f"no model is called {', '.join(sorted(wrong))}; there are {', '.join(sorted(known))}")
+    chosen = [subject for subject in SUBJECTS if subject.name in options.names or not options.names]
+    install(chosen)
+    rows = list(_rows([NOTHING, *chosen], options.calls, options.seconds))
+    text = table(rows, explained(_machine()))
+    print(text)
+    if options.write:
+        write(text)
+    return 0 if all(row.result.is_equal for row in rows) else 1
+
+
+def _rows(subjects: Sequence[Subject], calls: int, seconds: float) -> Iterator[Row]:
+    """Yields how each model compares; those of a group are served together, so that few workers lie idle."""
+    for group, members in itertools.groupby(subjects, lambda subject: subject.group):
+        together = list(members)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            abilities = lay_out_all(together, folder)
+            batches = [check_batches(subject, folder) for subject in together]
+            with served(abilities, folder) as stack:
+                for subject, found in zip(together, batches, strict=True):
+                    print(f"{group}: {subject.name}", file=sys.stderr)
+                    yield Row(subject, found, compare(stack, subject, folder, calls, seconds))
+
+
+def _machine() -> str:
+    about = about_run((), 1, 0.0)
+    machine = about["machine"]
+    return (
+        f"{about['date']}, commit {about['commit']}; {machine['cores']} cores of {machine['cpu']}, "
+        f"{machine['memory_gb']} GB, Linux {machine['kernel']}, Python {machine['python']}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,21 +2,38 @@
 
 from typing import Any
 
+import made
 import subject
 
-from athena.sdk import DataListCls, JsonBodyField, OtherBodyField, Response, WrapperBase, answer
+from athena.sdk import (
+    AudioBodyField,
+    DataListCls,
+    ImageBodyField,
+    JsonBodyField,
+    Response,
+    StringBodyField,
+    WrapperBase,
+    answer,
+)
+
+FIELDS = {"audio": AudioBodyField, "image": ImageBodyField, "text": StringBodyField}
 
 
 class Asked:
-    """Bytes."""
+    """What such models are given."""
 
-    data = OtherBodyField(key="data")
+    data = FIELDS[made.TYPE](key="data")
 
 
 class Answered:
-    """What the package says of them."""
+    """What the package says of it."""
 
     found = JsonBodyField(key="found")
+
+
+def bytes_of(inputs: DataListCls) -> bytes:
+    node = inputs.get("data")
+    return node.data if node else b""
 
 
 class Wrapper(WrapperBase):
@@ -32,5 +49,12 @@ class Wrapper(WrapperBase):
     def wrapperOnceExec(
         self, params: dict[str, str], reqData: DataListCls, usrTag: str = "", persId: int = 0
     ) -> Response:
-        node = reqData.get("data")
-        return answer(found=subject.answer(self.model, node.data if node else b""))
+        return answer(found=subject.answer(self.model, bytes_of(reqData)))
+
+    if hasattr(subject, "answers"):
+
+        def wrapperBatchExec(
+            self, params_list: list[dict[str, str]], req_list: list[DataListCls]
+        ) -> list[Response]:
+            found = subject.answers(self.model, list(map(bytes_of, req_list)))
+            return [answer(found=item) for item in found]

@@ -89,7 +89,41 @@ def test_unpacked_body_has_the_limit_of_any_other() -> None:
     with pytest.raises(BodyTooLargeError) as refusal:
         read(body_of(budget, gzip.compress(bytes(1001)), coding="gzip"))
 
-    assert refusal.value.problems[0].detail == "may have at most 1000 bytes when it is unpacked"
+    assert refusal.value.problems[0].detail == (
+        "has more than 1000 bytes when it is unpacked; the limit is 1000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "length", "coding", "said"),
+    [
+        (
+            b"application/json",
+            1300,
+            "",
+            "has 1300 bytes; the limit is 1000; base64 makes",
+        ),
+        (b"application/json; charset=utf-8", 1333, "", "this one fits"),
+        (b"application/json", 1400, "", "has 1400 bytes; the limit is 1000"),
+        (b"application/json", 1300, "gzip", "has 1300 bytes; the limit is 1000"),
+        (b"image/png", 1300, "", "has 1300 bytes; the limit is 1000"),
+        (b"application/json", None, "", "has more than 1000 bytes; the limit is 1000"),
+    ],
+)
+def test_body_that_is_too_large_hears_whether_it_would_fit_without_base64(
+    content_type: bytes, length: int | None, coding: str, said: str
+) -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": bytes(length or 1300), "more_body": False}
+
+    headers = [(b"host", b"x"), (b"content-type", content_type)]
+    body = RequestBody(receive, length, ByteBudget(10**9), coding, headers=headers)
+    with pytest.raises(BodyTooLargeError) as refusal:
+        read(body)
+
+    detail = refusal.value.problems[0].detail
+    assert said in detail
+    assert ("fits" in detail) == (content_type != b"image/png" and length in (1300, 1333) and not coding)
 
 
 def test_unpacked_bodies_count_as_held() -> None:

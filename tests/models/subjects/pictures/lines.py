@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pictures import WORDS, drawn
+from made import WORDS, drawn
 from rapidocr import RapidOCR
 
 INPUTS = tuple(drawn(word, 320, 96) for word in WORDS)

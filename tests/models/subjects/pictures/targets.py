@@ -3,7 +3,7 @@
 from typing import Any
 
 import ddddocr
-from pictures import WORDS, drawn
+from made import WORDS, drawn
 
 INPUTS = tuple(drawn(word, 400, 300) for word in WORDS)
 

@@ -1,0 +1,99 @@
+"""The table of docs/models.md."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.house import ROOT
+from tests.models.catalogue import NOTHING, Subject, versions
+from tests.models.trial import CLIENTS, Result
+
+DOCUMENT = ROOT / "docs" / "models.md"
+BLOCK = re.compile(r"(?s)(<!-- made by make models -->\n).*?(<!-- end -->)")
+
+#: What serving may cost beside a plain script.
+MOST = 1.1
+
+HEADS = (
+    "model",
+    "packages",
+    "equal",
+    "batches",
+    "script ms",
+    "worker ms",
+    "ratio",
+    "without the way",
+    "calls",
+)
+
+
+class Row(NamedTuple):
+    """A model, what `athena check` says of its batches, and how it compares."""
+
+    subject: Subject
+    batches: str
+    result: Result
+
+
+def table(rows: Sequence[Row], about: str) -> str:
+    """Returns how models compare, as Markdown.
+
+    Args:
+        rows: them; the first is of no model, and tells what the way to a worker and back costs.
+        about: when and where they were measured.
+    """
+    way_ms = rows[0].result.worker_ms - rows[0].result.script_ms
+    models = [row for row in rows if row.subject is not NOTHING]
+    lines = [about, "", _line(HEADS), _line(["---", "---", "---", "---", *["---:"] * 5])]
+    lines += [_line(_cells(row, way_ms)) for row in models]
+    equal = sum(row.result.is_equal for row in models)
+    cheap = sum(_ratio(row.result) <= MOST for row in models)
+    lines += [
+        "",
+        f"{len(models)} models, {equal} of them equal to their script; {cheap} cost a worker at most "
+        f"{MOST:g} times what they cost the script. A call that does nothing costs it {way_ms:.2f} ms.",
+    ]
+    return "\n".join(lines)
+
+
+def explained(machine: str) -> str:
+    """Returns the line above the table."""
+    return f"{machine}; {CLIENTS} clients, one worker a model, CPU of a call; `make models ARGS=--write`"
+
+
+def _cells(row: Row, way_ms: float) -> list[str]:
+    result = row.result
+    rest = max(0.0, result.worker_ms - way_ms) / result.script_ms
+    ratio = f"{_ratio(result):.2f}"
+    return [
+        row.subject.name,
+        f"`{next(versions(row.subject))}`" if row.subject.packages else "`rapidocr`, Athena's own",
+        "yes" if result.is_equal else "**no**",
+        {"": "", "equal": f"equal within {row.subject.tolerance:g}", "unproven": "unproven"}.get(
+            row.batches, f"refused: `{row.batches}`"
+        ),
+        _ms(result.script_ms),
+        _ms(result.worker_ms),
+        ratio if _ratio(result) <= MOST else f"**{ratio}**",
+        f"{rest:.2f}",
+        str(result.calls),
+    ]
+
+
+def _ratio(result: Result) -> float:
+    return result.worker_ms / result.script_ms
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def write(text: str, document: Path = DOCUMENT) -> None:
+    """Puts the table into the document."""
+    found = document.read_text(encoding="utf-8")
+    document.write_text(BLOCK.sub(lambda block: f"{block[1]}\n{text}\n\n{block[2]}", found), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What `make models` compares models by."""
