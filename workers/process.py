@@ -45,7 +45,7 @@ from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.runtime.guards import ignore_signal, install_guards
 from workers.runtime.inference import Inference
-from workers.runtime.session_share import SessionShare
+from workers.runtime.sessions.share import SessionShare
 
 logger = logging.getLogger(__name__)
 

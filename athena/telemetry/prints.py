@@ -1,6 +1,7 @@
 """What a wrapper prints, as part of the log: each line says which worker and which job it is of.
 
-Lines of native libraries do not pass here: they write to the descriptor themselves.
+Lines of native libraries do not pass here: they write to the descriptor themselves. ONNX Runtime hands
+its own to the log (`workers/runtime/sessions/lines.py`).
 """
 
 import logging

@@ -4,21 +4,61 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from athena import cli
 from tests.e2e.conftest import ECHO, FAULTY, Stack, example, faulty_request, serving, wait_until
 
 pytestmark = pytest.mark.e2e
 
+#: Opens a session by itself, of a model of which ONNX Runtime says something with each run.
+DOUBTFUL = """
+import numpy
+import onnxruntime
+from athena.sdk import Response, StringBodyField, WrapperBase, answer
+
+class Asked:
+    text = StringBodyField(key="text")
+
+class Answered:
+    size = StringBodyField(key="size")
+
+class Wrapper(WrapperBase):
+    requestCls, responseCls = Asked(), Answered()
+
+    def wrapperInit(self, config):
+        self.session = onnxruntime.InferenceSession("model.onnx")
+        return 0
+
+    def wrapperOnceExec(self, params, reqData):
+        (found,) = self.session.run(None, {"x": numpy.ones((2, 2), numpy.float32)})
+        return answer(size=str(found.size))
+"""
+
+
+def write_doubtful(folder: Path) -> Path:
+    """Writes an ability whose model returns more rows than it says."""
+    folder.mkdir()
+    (folder / "wrapper.py").write_text(DOUBTFUL)
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])
+    found = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [given], [found])
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(whole, folder / "model.onnx")
+    return folder
+
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Writes JSON, and a line for each request."""
     folder = tmp_path_factory.mktemp("logged")
-    with serving(folder, FAULTY, ECHO, ATHENA_LOG_FORMAT="json", ATHENA_ACCESS_LOG="on") as running:
+    doubtful = write_doubtful(folder / "doubtful")
+    with serving(folder, FAULTY, ECHO, doubtful, ATHENA_LOG_FORMAT="json", ATHENA_ACCESS_LOG="on") as running:
         yield running
 
 
@@ -69,6 +109,21 @@ def test_what_a_job_prints_is_its_own(logged: Stack, read: Any) -> None:
     printed = [record for record in read(job_id) if record.get("stream") == "stdout"]
     assert [record["msg"] for record in printed] == ["printed by the wrapper"]
     assert printed[0]["ability"] == "faulty"
+
+
+def test_what_onnx_runtime_says_of_a_run_is_of_its_job(logged: Stack, read: Any) -> None:
+    body = {"header": {"app_id": "me", "status": 3}, "payload": {"text": {"text": "YQ==", "status": 3}}}
+    job_id = logged.submit("doubtful", body)
+    logged.wait_state(job_id, "succeeded", 60)
+
+    (record,) = wait_until(
+        lambda: [one for one in read(job_id) if one["level"] == "warning"], 30, "the line is there"
+    )
+    assert "does not match actual shape of {2,2}" in record["msg"]
+    assert (record["process"], record["ability"], record["job_id"]) == ("worker", "doubtful", job_id)
+    assert record["logger"].startswith("onnxruntime")
+    assert "\x1b" not in logged.log
+    assert "[W:onnxruntime" not in logged.log
 
 
 def test_job_that_killed_its_workers_is_named_in_each_death(logged: Stack, read: Any) -> None:

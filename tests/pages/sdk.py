@@ -47,6 +47,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Where models run": (
         "onnx.open_session",
         "onnx.OnnxSession",
+        "onnx.StandIn",
         "onnx.OnnxError",
         "onnx.ModelFileError",
         "device.current",

@@ -249,6 +249,15 @@ model = onnx.open_session("model.onnx")  # an OnnxSession
 (scores,) = model.run({"pictures": np.zeros((2, 64), np.float32)})
 print(scores.shape)  # (2, 10)
 """,
+    "onnx.StandIn": """\
+import numpy as np
+
+from athena.sdk import onnx
+
+model = onnx.open_session("model.onnx").stand_in  # what a package takes for a session of onnxruntime
+(scores,) = model.run(None, {"pictures": np.zeros((2, 64), np.float32)})
+print(model.get_inputs()[0].name)  # pictures
+""",
     "onnx.OnnxError": """\
 from athena.sdk import onnx
 

@@ -15,7 +15,7 @@ places: where in an ability's source something went wrong
 recheck: jobs queued under another interface
 resources: personalised resources
 retry_policy: which failures are tried again, and when
-session_share: ONNX sessions that packages open
+sessions: ONNX sessions that anything in a worker opens
 streams: sessions
 surroundings: what all jobs of a process share
 symptoms: errors that are known to stay

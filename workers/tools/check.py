@@ -28,7 +28,7 @@ from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
 from workers.runtime.guards import install_guards
-from workers.runtime.session_share import SessionShare
+from workers.runtime.sessions.share import SessionShare
 from workers.runtime.surroundings import present_folder
 from workers.tools.batch_trial import BatchTrial
 from workers.tools.describe import end_process, real_stdout

@@ -18,7 +18,7 @@ from athena.sdk.fields import ParamField, PayloadField
 from athena.sdk.local_run import as_text, test_data
 from athena.settings import from_env
 from workers.runtime.inference import Inference
-from workers.runtime.session_share import SessionShare
+from workers.runtime.sessions.share import SessionShare
 
 T = TypeVar("T")
 

@@ -14,6 +14,7 @@ import pytest
 
 from athena.sdk import device, onnx
 from athena.sdk.device import Device
+from athena.sdk.onnx import opening
 
 pytest.importorskip("onnxruntime")
 
@@ -25,7 +26,7 @@ CUDA_BUILD = [onnx.CUDA, onnx.CPU]
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(onnx._Reported, "is_done", False)
+    monkeypatch.setattr(opening._Reported, "is_done", False)
     yield
     device.assign(Device())
 
@@ -64,8 +65,8 @@ class FakeRuntime:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime, has_driver: bool = True) -> FakeRuntime:
-    monkeypatch.setattr(onnx, "_runtime", lambda: runtime)
-    monkeypatch.setattr(onnx, "DRIVER_FILES", (MODEL,) if has_driver else ())
+    monkeypatch.setattr(opening, "_runtime", lambda: runtime)
+    monkeypatch.setattr(opening, "DRIVER_FILES", (MODEL,) if has_driver else ())
     return runtime
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from athena.sdk import device, onnx
 from athena.sdk.device import Device
-from workers.runtime.session_share import SPINNING, SessionShare
+from workers.runtime.sessions.share import SPINNING, SessionShare
 
 GPU = Device("T4G16", "GPU-1", memory_limit_mb=2000, threads=4)
 LIMITED = {**onnx.CUDA_OPTIONS, "device_id": "0", "gpu_mem_limit": str(2000 * 1024 * 1024)}

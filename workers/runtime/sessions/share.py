@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from athena.sdk import device, onnx
+from workers.runtime.sessions.lines import take_lines
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class SessionShare:
             sys.meta_path.insert(0, _Finder(self))
 
     def adopt(self, module: ModuleType) -> None:
-        """Changes how ONNX Runtime's class opens sessions."""
+        """Changes how ONNX Runtime's class opens sessions, and where its lines go."""
+        take_lines(module)
         session_class = getattr(module, "InferenceSession", None)
         if session_class is None:
             return

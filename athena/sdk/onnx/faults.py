@@ -70,6 +70,8 @@ def _with_remedy(text: str) -> str:
 
 def _shape_of(value: Any) -> str:
     shape, kind = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if hasattr(value, "data_ptr"):
+        return f"{value.data_type()} {list(value.shape())}"
     if shape is None or kind is None:
         return f"a {type(value).__name__}"
     return f"{kind} {list(shape)}"

@@ -1,28 +1,18 @@
-"""Opens ONNX models where the worker is to run them, and says so when they run elsewhere.
-
-    from athena.sdk import onnx
-
-    model = onnx.open_session("model.onnx", warm_up=[{"pictures": (16, 64)}])
-    (scores,) = model.run({"pictures": pictures})
-
-Needs onnxruntime, which is imported when the first model is opened: the extra `cpu` or `gpu` of
-athena-serving.
-"""
+"""Where a model is to run, and opening it there."""
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from athena.sdk.device import Device, current, note_cpu
-from athena.sdk.onnx_faults import listed, why_failed, why_unreadable
+from athena.sdk.onnx.errors import ModelFileError, OnnxError
+from athena.sdk.onnx.faults import why_unreadable
+from athena.sdk.onnx.session import CPU, CUDA, OnnxSession, name_of
 
 logger = logging.getLogger(__name__)
-
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 MIB = 1024 * 1024
 
@@ -36,14 +26,6 @@ CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": 
 _opening = threading.local()
 
 _GPU_EXTRA = "pip install 'athena-serving[gpu]' in place of the extra cpu"
-
-
-class OnnxError(RuntimeError):
-    """A model cannot be opened or run as asked; the message names the file and the remedy."""
-
-
-class ModelFileError(OnnxError):
-    """A model's file is missing or damaged."""
 
 
 @dataclass(frozen=True)
@@ -80,115 +62,6 @@ def choose(device: Device, available: Iterable[str], has_driver: bool) -> Choice
     if device.gpu_type:
         return Choice((CPU,), "onnxruntime is built for CUDA, but this worker was given no GPU")
     return Choice((CUDA, CPU))
-
-
-class OnnxSession:
-    """A model that is ready to run.
-
-    On a GPU all runs come from one thread, whichever threads call: a session whose runs came from different
-    threads was seen to keep more memory with each of them (microsoft/onnxruntime#29351). On the CPU the
-    threads that call run it side by side.
-
-    Attributes:
-        inputs: name -> shape; a dimension of any size is a text or None.
-        types: name of an input -> its type, such as "tensor(float)".
-        outputs: the names, in the model's order.
-        providers: what runs it, the preferred one first.
-        metadata: what was written into the file.
-    """
-
-    def __init__(self, session: Any, path: Path | None) -> None:
-        self._session = session
-        self._name = _name_of(path)
-        self._lock = threading.Lock()
-        self._owner = 0
-        self._own_thread: ThreadPoolExecutor | None = None
-        self.inputs: dict[str, tuple[Any, ...]] = {
-            item.name: tuple(item.shape) for item in session.get_inputs()
-        }
-        self.types: dict[str, str] = {item.name: item.type for item in session.get_inputs()}
-        self.outputs: tuple[str, ...] = tuple(item.name for item in session.get_outputs())
-        self.providers: tuple[str, ...] = tuple(session.get_providers())
-        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
-
-    @property
-    def runs_on_gpu(self) -> bool:
-        """Whether a GPU computes it."""
-        return CUDA in self.providers
-
-    def run(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> list[Any]:
-        """Returns the outputs as arrays.
-
-        Args:
-            inputs: name -> array.
-            outputs: names of those that are wanted; None for all.
-
-        Raises:
-            OnnxError: the model cannot take them, or fails; the message names model, inputs and remedy.
-        """
-        if isinstance(outputs, str):
-            raise OnnxError(f"outputs of {self._name} are asked for as a list of names, not as {outputs!r}")
-        asked = None if outputs is None else list(outputs)
-        try:
-            return self._run(asked, dict(inputs))
-        except Exception as error:  # onnxruntime's error classes share no base
-            why = why_failed(error, map(self._described, self.inputs), inputs)
-            raise OnnxError(f"{self._name} cannot be run: {why}") from error
-
-    def _run(self, asked: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
-        if not self.runs_on_gpu:
-            on_cpu: list[Any] = self._session.run(asked, inputs)
-            return on_cpu
-        with self._lock:
-            self._owner = self._owner or threading.get_ident()
-            if self._own_thread is None and self._owner != threading.get_ident():
-                self._own_thread = ThreadPoolExecutor(1, "onnx")
-            if self._own_thread is None:
-                found: list[Any] = self._session.run(asked, inputs)
-            else:
-                found = self._own_thread.submit(self._session.run, asked, inputs).result()
-            return found
-
-    def warm_up(self, example: Mapping[str, Any]) -> None:
-        """Runs the model once.
-
-        Args:
-            example: input -> its shape, of which zeros are given, or its value: an array, a number or a text.
-
-        Raises:
-            OnnxError: the model has no such inputs, or cannot take them.
-        """
-        if example.keys() != self.inputs.keys():
-            raise OnnxError(
-                f"warm-up of {self._name} names {listed(example)}; its inputs are "
-                + listed(map(self._described, self.inputs))
-            )
-        inputs = {name: self._value(name, given) for name, given in example.items()}
-        try:
-            self.run(inputs)
-        except OnnxError as error:
-            given = ", ".join(f"{name} {_shown(value)}" for name, value in example.items())
-            raise OnnxError(f"warm-up of {self._name} with {given} failed: {error}") from error
-
-    def _described(self, name: str) -> str:
-        return f"{name} {self.types[name]} {list(self.inputs[name])}"
-
-    def _value(self, name: str, given: Any) -> Any:
-        """Returns what an input gets: a value as it is, or zeros in a shape."""
-        import numpy
-
-        if hasattr(given, "dtype"):
-            return given
-        try:
-            kind = numpy.dtype(_numpy_type(self.types[name]))
-        except TypeError:
-            raise OnnxError(
-                f"warm-up of {self._name}: {name} is a {self.types[name]}, for which there are no zeros; "
-                "give a value"
-            ) from None
-        if isinstance(given, int | float | str):
-            return numpy.full([1] * len(self.inputs[name]), given, kind)
-        return numpy.zeros(tuple(given), kind)
 
 
 def open_session(
@@ -280,19 +153,8 @@ def _register(options: Any, library: Path, model: Path | bytes) -> None:
         options.register_custom_ops_library(str(library))
     except Exception as error:  # onnxruntime's error classes share no base
         raise OnnxError(
-            f"operators of {_name_of(model)} cannot be loaded: {why_unreadable(error, None)}"
+            f"operators of {name_of(model)} cannot be loaded: {why_unreadable(error, None)}"
         ) from error
-
-
-def _name_of(model: Path | bytes | None) -> str:
-    return f"model {model}" if isinstance(model, Path) else "a model from memory"
-
-
-def _shown(value: Any) -> str:
-    """Returns a shape, or what there is of a value."""
-    if hasattr(value, "dtype"):
-        return f"{value.dtype} {list(value.shape)}"
-    return repr(value) if isinstance(value, int | float | str) else str(list(value))
 
 
 def available_providers() -> list[str]:
@@ -350,7 +212,7 @@ def _open(runtime: Any, model: Path | bytes, options: Any, providers: list[Any])
         return runtime.InferenceSession(given, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's error classes share no base
         why = why_unreadable(error, model if isinstance(model, Path) else None)
-        raise ModelFileError(f"{_name_of(model)} cannot be loaded ({why})") from error
+        raise ModelFileError(f"{name_of(model)} cannot be loaded ({why})") from error
     finally:
         _opening.is_so = False
 
@@ -369,19 +231,13 @@ def _report(model: Path | bytes, obstacle: str, device: Device) -> None:
     """
     if not device.cpu_allowed:
         raise OnnxError(
-            f"{_name_of(model)} would run on the CPU, which gpu.types in ability.toml does not allow: "
+            f"{name_of(model)} would run on the CPU, which gpu.types in ability.toml does not allow: "
             f"{obstacle}"
         )
     note_cpu()
     if not _Reported.is_done:
         _Reported.is_done = True
         logger.warning("models run on the CPU: %s", obstacle)
-
-
-def _numpy_type(onnx_type: str) -> str:
-    """Returns NumPy's name for a type such as "tensor(float)"."""
-    name = onnx_type.removeprefix("tensor(").removesuffix(")")
-    return {"float": "float32", "double": "float64", "string": "object"}.get(name, name)
 
 
 def _first_line(error: BaseException) -> str:
