@@ -254,7 +254,7 @@ import numpy as np
 
 from athena.sdk import onnx
 
-model = onnx.open_session("model.onnx").stand_in  # what a package takes for a session of onnxruntime
+model = onnx.open_session("model.onnx").stand_in  # a StandIn; packages take it for a session
 (scores,) = model.run(None, {"pictures": np.zeros((2, 64), np.float32)})
 print(model.get_inputs()[0].name)  # pictures
 """,
