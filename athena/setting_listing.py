@@ -12,6 +12,9 @@ _OWN_VARIABLES = frozenset(
     ("ATHENA_BIRTHMARK", "ATHENA_LISTEN_FD", "ATHENA_WORKER_LAUNCH", "ATHENA_WRAPPER_LOGS")
 )
 
+#: What programs that call a gateway read (`athena.client.surroundings`); no part of one does.
+_CALLERS_VARIABLES = frozenset(("ATHENA_URL", "ATHENA_KEY", "ATHENA_KEY_FILE", "ATHENA_CA_FILE"))
+
 #: Whether and how tests run; they are no settings.
 _TEST_PREFIX = "ATHENA_TEST_"
 
@@ -76,5 +79,5 @@ def unknown_variables(names: Iterable[str]) -> list[tuple[str, str]]:
         for name in sorted(names)
         if name.startswith(PREFIX)
         and not name.startswith(_TEST_PREFIX)
-        and name not in _OWN_VARIABLES.union(known)
+        and name not in _OWN_VARIABLES.union(_CALLERS_VARIABLES, known)
     ]

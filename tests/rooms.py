@@ -24,6 +24,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "athena.settings": frozenset({"athena.devices", "athena.setting_values"}),
     "athena.setting_listing": frozenset({"athena.settings"}),
     "athena.protocol": frozenset(),
+    "athena.client": frozenset({"athena.protocol"}),
     "athena.access": frozenset({"athena.protocol"}),
     "athena.jobs": frozenset({"athena.devices", "athena.protocol"}),
     "athena.ability": frozenset({"athena.devices", "athena.protocol", "athena.sdk"}),
@@ -57,6 +58,7 @@ ROOMS: dict[str, frozenset[str]] = {
         {
             "athena.ability",
             "athena.access",
+            "athena.client",
             "athena.devices",
             "athena.fleet",
             "athena.jobs",

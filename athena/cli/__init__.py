@@ -5,8 +5,10 @@ import sys
 from collections.abc import Sequence
 
 from athena import __version__, probe
-from athena.cli import parts, serve
+from athena.cli import completion, parts, serve
 from athena.cli.author import check, create, example, export, pack, run, schema
+from athena.cli.call import call
+from athena.cli.command_line import CommandParser
 from athena.cli.observe import config, doctor, top
 from athena.cli.operate import (
     abilities,
@@ -40,6 +42,7 @@ MODULES = (
     bundle,
     plan,
     example,
+    call,
     jobs,
     dead,
     queues,
@@ -60,13 +63,14 @@ MODULES = (
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = CommandParser(
         prog="athena", description="Hosts a wrapper.py as an HTTP API with a durable queue behind it."
     )
     parser.add_argument("--version", action="version", version=f"athena {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in MODULES:
         module.add_commands(commands)
+    completion.add_commands(commands, make_parser)
     return parser
 
 

@@ -13,8 +13,9 @@ INTRO = f"""\
 if what it looked at is wrong, with 2 for a mistake in its arguments, and with {EX_CONFIG} and one line on standard error,
 beginning with `athena:`, if something is not as it must be.
 
-What operators type (`jobs`, `dead`, `queues`, `workers`, `abilities`, `keys`, `doctor`) speaks to Redis itself and needs no
-gateway. These commands have three options in common:
+What callers type (`call`, `submit`, `jobs wait`, `jobs output`, `jobs events`) asks a gateway. What operators type (`jobs`,
+`dead`, `queues`, `workers`, `abilities`, `keys`, `doctor`) speaks to Redis itself and needs none; these commands have three
+options in common:
 
 """
 
@@ -33,11 +34,16 @@ EXAMPLES = {
     "bundle": "athena bundle --output athena.tar.gz --ability abilities/mmocr",
     "plan": "athena plan --ability abilities/mmocr",
     "example": "athena example echo",
+    "call": "athena call mmocr --input data=@abilities/mmocr/picture.jpg",
+    "submit": "athena submit echo --input text=hello --request-id order-17",
     "jobs ls": "athena jobs ls --service echo --state failed",
     "jobs show": "athena jobs show 4d70aff9d87d32a1c8805bad691d2d79",
     "jobs traces": "athena jobs traces --limit 10",
     "jobs cancel": "athena jobs cancel 4d70aff9d87d32a1c8805bad691d2d79",
     "jobs retry": "athena jobs retry 4d70aff9d87d32a1c8805bad691d2d79 --request-id again-1",
+    "jobs wait": "athena jobs wait order-17 --timeout 10m",
+    "jobs output": "athena jobs output order-17 -o answer.txt",
+    "jobs events": "athena jobs events order-17",
     "dead ls": "athena dead ls",
     "dead show": "athena dead show 4d70aff9d87d32a1c8805bad691d2d79",
     "dead requeue": "athena dead requeue 4d70aff9d87d32a1c8805bad691d2d79",
@@ -72,6 +78,7 @@ EXAMPLES = {
     "top": "athena top --every 5",
     "api": "athena api --redis redis://queue.example:6379/0 --host 0.0.0.0",
     "worker": "athena worker abilities/echo --redis redis://queue.example:6379/0",
+    "completion": "athena completion bash",
     "flower": "athena flower --redis redis://queue.example:6379/0",
 }
 

@@ -156,7 +156,7 @@ def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_variable_that_nobody_reads_is_told_with_the_nearest_setting() -> None:
     names = ["ATHENA_PROT", "ATHENA_PORT", "ATHENA_REDIS_URL_FILE", "PATH", "ATHENA_LISTEN_FD"]
-    names += ["ATHENA_TEST_FUZZ", "ATHENA_ZZZZZZZZZZ"]
+    names += ["ATHENA_TEST_FUZZ", "ATHENA_ZZZZZZZZZZ", "ATHENA_URL", "ATHENA_KEY_FILE"]
 
     assert unknown_variables(names) == [("ATHENA_PROT", "ATHENA_PORT"), ("ATHENA_ZZZZZZZZZZ", "")]
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from athena.cli.call import following
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
 from athena.cli.operate.times import clock_text, moment_ms
 from athena.cli.operate.traces import describe, ls_traced, print_trace, spans_of
@@ -53,6 +54,7 @@ def add_commands(commands: Subparsers) -> None:
     ):
         add_verb(group, name, text, verb).add_argument("job_id", nargs="+", **JOB_ID)
     group.choices["retry"].add_argument("--request-id", **REQUEST_ID)
+    following.add_verbs(group)
 
 
 def ls(desk: Desk) -> None:

@@ -26,6 +26,18 @@ def moment(text: str) -> datetime:
         ) from None
 
 
+def duration_s(text: str) -> float:
+    """Returns a duration in seconds, from `90`, `10m`, `2h` or `1d`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    duration = _DURATION.fullmatch(text if text[-1:].isalpha() else f"{text}s")
+    if not duration:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: 90, 10m, 2h, 1d")
+    return float(int(duration[1]) * _SECONDS[duration[2]])
+
+
 def moment_ms(text: str) -> int:
     """Returns a moment in milliseconds since 1970 (see `moment`)."""
     return int(moment(text).timestamp() * 1000)

@@ -1,0 +1,43 @@
+"""What a gateway says of an ability, as far as its answers cannot be read without."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from athena.client.exchange import Answer, Ask
+from athena.client.outputs import OutputShape, Shapes
+
+#: The type of texts (docs/protocol.md, 1.2).
+_TEXT = 0
+
+
+def ask_for_ability(service_id: str) -> Ask:
+    """Returns the request that asks for an ability."""
+    return Ask("GET", f"/v1/abilities/{quote(service_id, safe='')}")
+
+
+def shapes_of(described: Mapping[str, Any]) -> dict[str, OutputShape]:
+    """Returns the shapes of the outputs that an ability declares."""
+    return {
+        item["key"]: OutputShape(item.get("type", _TEXT) == _TEXT, bool(item.get("is_json")))
+        for item in described.get("outputs", ())
+    }
+
+
+class KnownShapes:
+    """The outputs of the abilities that a client has called; each was asked for once."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, Shapes] = {}
+
+    def of(self, service_id: str, names: Mapping[str, Any]) -> Shapes | None:
+        """Returns an ability's outputs; None where some of these names are not among them."""
+        shapes = self._shapes.get(service_id)
+        return shapes if shapes is not None and names.keys() <= shapes.keys() else None
+
+    def learn(self, service_id: str, answer: Answer) -> Shapes:
+        """Takes in what a gateway has said of an ability, and returns its outputs."""
+        described = answer.document() if answer.status == 200 else None
+        shapes = shapes_of(described) if isinstance(described, dict) else {}
+        self._shapes[service_id] = shapes
+        return shapes
