@@ -43,7 +43,7 @@ from workers.lease.traces import Traces
 from workers.registration import Registration, entry_of
 from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
-from workers.runtime.guards import ignore_signal, install_guards
+from workers.runtime.guards import explain_breakpoints, ignore_signal, install_guards
 from workers.runtime.inference import Inference
 from workers.runtime.sessions.share import SessionShare
 
@@ -207,6 +207,7 @@ def main() -> int:
     open_log_streams()
     LogReaders().watch()
     install_guards()
+    explain_breakpoints(os.environ)
     make_forks_ordinary()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # Celery warns root because of pickle; only JSON is accepted here.

@@ -30,6 +30,9 @@ from athena.telemetry.log_streams import open_log_streams
 #: Exit status for a setting, file or machine that is not as it must be (sysexits.h).
 EX_CONFIG = 78
 
+#: As shells say of a program that SIGINT has ended.
+EX_INTERRUPTED = 130
+
 
 MODULES = (
     serve,
@@ -90,3 +93,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AthenaError as error:
         print(f"athena: {error.message}", file=sys.stderr)
         return EX_CONFIG
+    except KeyboardInterrupt:
+        # Whoever pressed it knows why; shells expect this status.
+        return EX_INTERRUPTED

@@ -1,6 +1,13 @@
 """`athena check` and `athena run` on good and on broken abilities, each in a process of its own."""
 
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,21 +142,21 @@ def test_a_wrapper_alone_is_asked_with_its_test_data(
             15,
             "pip install torchx",
         ),
-        ("return 0", "return 7", "init-failed", "error", 0, "wrapperInit returned 7"),
+        ("return 0", "return 7", "init-failed", "error", 14, "wrapperInit returned 7"),
         ("return 0", "os._exit(9)", "process-ended", "error", 14, "status 9"),
         ("return 0", "os._exit(9)", "ends-process", "warning", 15, "os._exit"),
         ("return 0", "os.kill(os.getpid(), 9)", "process-ended", "error", 14, "SIGKILL"),
         ("return 0", "import signal; signal.alarm(1)", "signal-handler", "note", 15, "signal.alarm"),
         ("return 0", "raise OSError('\\ud83d')", "init-failed", "error", 15, "\\ud83d"),
         ("import os,", "raise SystemExit(1)\nimport os,", "import-failed", "error", 1, "SystemExit"),
-        ("self, config", "self, config, more", "init-failed", "error", 0, "more"),
+        ("self, config", "self, config, more", "init-failed", "error", 14, "more"),
         ("params, reqData", "params, reqData, *, model", "import-failed", "error", 0, "model"),
         ("    def wrapperInit", "    def wrapperInti", "unknown-method", "warning", 14, "wrapperInti"),
         ("def wrapperOnceExec", "def wrapperExecOnce", "no-exec", "error", 11, "wrapperOnceExec"),
         ('("result", req', '("resutl", req', "not-answered", "error", 16, "resutl"),
         ('("result", req', '("resutl", req', "undeclared-output", "warning", 18, "resutl"),
         ('get("text").data', 'get("txet").data', "undeclared-input", "warning", 18, "txet"),
-        ('get("text").data', 'get("txet").data', "not-answered", "error", 16, "AttributeError"),
+        ('get("text").data', 'get("txet").data', "not-answered", "error", 18, "AttributeError"),
         ("        return response", "        return None", "not-answered", "error", 16, "nothing"),
         ("response = Response()", "params['sizes']", "undeclared-parameter", "warning", 17, "sizes"),
         ('key="size"', 'key="text"', "duplicate-key", "error", 6, "twice"),
@@ -368,3 +375,45 @@ def test_a_wrapper_that_fails_says_why(tmp_path: Path, capsys: pytest.CaptureFix
     assert "ended its process (status 4)" in run(capsys, str(ending))[2]
     assert "wrapperInit returned 7" in run(capsys, str(broken))[2]
     assert run(capsys, str(loud))[1] == "result (text): hello\n"
+
+
+#: Stops before the answer is made.
+STOPPING = GOOD.replace("response = Response()", "breakpoint()\n        response = Response()")
+ATHENA_RUN = [sys.executable, "-P", "-m", "athena", "run"]
+
+
+def test_debugger_reads_what_is_typed(tmp_path: Path) -> None:
+    folder = ability(tmp_path / "stopping", STOPPING)
+    command = [*ATHENA_RUN, str(folder), "--input", "text=hey"]
+
+    done = subprocess.run(
+        command, input='p reqData.get("text").data * 2\nc\n', capture_output=True, text=True, timeout=60
+    )
+
+    assert (done.returncode, done.stdout) == (0, "result (text): hey\n")
+    assert "-> response = Response()" in done.stderr
+    assert "b'heyhey'" in done.stderr
+    # The debugger's handler for Ctrl-C is no mistake of the wrapper.
+    assert "is ignored" not in done.stderr
+
+
+def test_debugger_at_a_terminal_has_no_time_limit_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    folder = ability(tmp_path / "stopping", STOPPING)
+    (folder / "ability.toml").write_text("[limits]\nmax_exec_s = 0.5\n")
+    child, terminal = pty.fork()
+    if child == 0:
+        # A shell may have started us in the background, where it has Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.environ["ATHENA_LOAD_TIMEOUT_S"] = "1"
+        os.execv(sys.executable, [*ATHENA_RUN, str(folder), "--input", "text=hey"])
+    began_s = time.monotonic()
+    shown = ""
+    while "(Pdb)" not in shown or time.monotonic() - began_s < 2.5:
+        assert time.monotonic() - began_s < 60, shown
+        if select.select([terminal], [], [], 0.1)[0]:
+            shown += os.read(terminal, 4096).decode()
+    os.write(terminal, b"\x03")
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert "Traceback" not in shown
+    os.close(terminal)

@@ -5,7 +5,9 @@ import faulthandler
 import functools
 import logging
 import signal
+import sys
 import threading
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -30,6 +32,12 @@ UNHEARD = (
 )
 
 
+NO_BREAKPOINT = (
+    "breakpoint() finds no terminal in a worker; call the ability with `athena run DIR`, or let a debugger "
+    "attach itself with `import debugpy; debugpy.listen(5678)` in wrapperInit"
+)
+
+
 def install_guards() -> None:
     """Makes what a wrapper may do to a process of its own harmless here; called once, before it is imported.
 
@@ -49,6 +57,19 @@ def install_guards() -> None:
     _thread.interrupt_main = _elsewhere(_thread.interrupt_main, lambda *_: None)
 
 
+def explain_breakpoints(environ: Mapping[str, str]) -> None:
+    """Makes `breakpoint()` say what helps where nobody sits at a terminal; what somebody has chosen stays.
+
+    Python's own would read from standard input, which is empty, and raise `BdbQuit`.
+    """
+    if "PYTHONBREAKPOINT" not in environ:
+        sys.breakpointhook = _no_breakpoint
+
+
+def _no_breakpoint(*_: Any, **__: Any) -> None:
+    raise RuntimeError(NO_BREAKPOINT)
+
+
 def ignore_signal(number: int, frame: FrameType | None) -> None:
     """A handler that does nothing."""
 
@@ -66,7 +87,9 @@ def _elsewhere(function: Any, otherwise: Any) -> Any:
 
 def _refuse_handler(signalnum: int, handler: Any) -> Any:
     present = signal.getsignal(signalnum)
-    _tell_refusal(signalnum)
+    # `pdb` sets one for Ctrl-C each time that it goes on, and does well without; nobody wrote that.
+    if sys._getframe(2).f_globals.get("__name__") != "pdb":
+        _tell_refusal(signalnum)
     return present
 
 

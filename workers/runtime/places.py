@@ -8,6 +8,9 @@ from athena.plain_text import plain_line
 
 MAX_CHARS = 200
 
+#: Folders of what was installed.
+PACKAGES = frozenset({"site-packages", "dist-packages"})
+
 
 def folder_of(wrapper: object) -> str:
     """Returns the folder of the file that a wrapper, an instance or a module, comes from; "" if unknown."""
@@ -26,11 +29,23 @@ def place_of(error: BaseException, folder: str) -> str:
     except BaseException:
         # An exception of a wrapper may be anything; its place is worth no second failure.
         return ""
-    found = [(path, line, name) for path, line, name in frames if folder and path.startswith(f"{folder}/")]
+    found = [(path, line, name) for path, line, name in frames if folder and is_own_file(path, folder)]
     if not found:
         return ""
     path, line, name = found[-1]
     return plain_line(f"{path[len(folder) + 1 :]}:{line} in {name}", MAX_CHARS)
+
+
+def is_own_file(path: str, folder: str) -> bool:
+    """Whether a source file is an ability's own; packages in an environment below its folder are not."""
+    below = path.removeprefix(f"{folder}/")
+    return below != path and PACKAGES.isdisjoint(PurePath(below).parts)
+
+
+def read_place(place: str) -> tuple[str, int] | None:
+    """Returns the file, below its folder, and the line of what `place_of` returned; None for ""."""
+    path, _, line = place.rpartition(" in ")[0].rpartition(":")
+    return (path, int(line)) if path and line.isascii() and line.isdigit() else None
 
 
 def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:

@@ -28,6 +28,7 @@ from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
 from workers.runtime.guards import install_guards
+from workers.runtime.places import is_own_file, read_place
 from workers.runtime.sessions.share import SessionShare
 from workers.runtime.surroundings import present_folder
 from workers.tools.batch_trial import BatchTrial
@@ -79,13 +80,13 @@ class Check:
         try:
             _, cost = measure(step)
         except BaseException as error:
-            self._finding(self._failure(rule, error, remedy))
+            self._finding(self._failure(name, rule, error, remedy))
             raise StepFailed from None
         self._say_done(name, cost)
 
-    def _failure(self, rule: str, error: BaseException, remedy: str) -> Finding:
+    def _failure(self, name: str, rule: str, error: BaseException, remedy: str) -> Finding:
         cause = error.__cause__ or error
-        file, line = self._place_of(cause)
+        file, line = self._place_of(cause, name)
         missing = _missing_module(cause)
         if missing:
             rule = "missing-module"
@@ -93,16 +94,17 @@ class Check:
         text = error.message if isinstance(error, AthenaError) else one_line(error)
         return Finding(Severity.ERROR, rule, text, remedy, file, line)
 
-    def _place_of(self, error: BaseException) -> tuple[str, int]:
-        """Returns the innermost line of the ability's own code that an error passed."""
+    def _place_of(self, error: BaseException, step: str) -> tuple[str, int]:
+        """Returns the innermost line of the ability's own code that an error passed, else the step's."""
+        folder = str(self._ability.path)
         frames = traceback.extract_tb(error.__traceback__)
-        own = [item for item in frames if Path(item.filename).is_relative_to(self._ability.path)]
+        own = [item for item in frames if is_own_file(item.filename, folder)]
         # A file that cannot be parsed has no frame; its place is in the error.
         if isinstance(error, SyntaxError) and error.filename:
             return error.filename, error.lineno or 0
         if own:
             return own[-1].filename, own[-1].lineno or 0
-        return str(self._ability.wrapper_path), 0
+        return str(self._ability.wrapper_path), 0 if step == "import" else self._facts.method_line(step)
 
     def _report_interface(self) -> None:
         interface = self._rehearsal.inference.interface
@@ -198,13 +200,19 @@ class Check:
             return None
         if outcome.state is JobState.SUCCEEDED:
             return cost if self._is_golden(outcome) else None
+        self._not_answered(outcome)
+        return None
+
+    def _not_answered(self, outcome: Outcome) -> None:
+        """Points to the line that raised, or to the method, if it raised nothing."""
+        place = read_place(outcome.place)
         self._about_answers(
             Severity.ERROR,
             "not-answered",
             f"the example was not answered: {outcome.message} (code {outcome.code})",
             "the output above shows the traceback, if the wrapper raised",
+            (str(self._ability.path / place[0]), place[1]) if place else None,
         )
-        return None
 
     def _is_golden(self, outcome: Outcome) -> bool:
         """Whether the answer is the right one, as far as the folder says which that is."""
@@ -315,9 +323,11 @@ class Check:
                 self._facts.method_line("wrapperFini"),
             )
 
-    def _about_answers(self, severity: Severity, rule: str, text: str, remedy: str) -> None:
-        line = self._facts.method_line("wrapperOnceExec")
-        self._finding(Finding(severity, rule, text, remedy, str(self._ability.wrapper_path), line))
+    def _about_answers(
+        self, severity: Severity, rule: str, text: str, remedy: str, place: tuple[str, int] | None = None
+    ) -> None:
+        method = str(self._ability.wrapper_path), self._facts.method_line("wrapperOnceExec")
+        self._finding(Finding(severity, rule, text, remedy, *(place or method)))
 
     def _note(self, rule: str, text: str, remedy: str, file: str, line: int = 0) -> None:
         self._finding(Finding(Severity.NOTE, rule, text, remedy, file, line))

@@ -1,10 +1,11 @@
-"""Answers one request: `python -m workers.tools.run_once DIR THREADS`, started by `athena run`.
+"""Answers one request: `python -m workers.tools.run_once DIR THREADS FD`, started by `athena run`.
 
-The request comes on standard input as JSON: `request`, an envelope, or `fields` and `inputs` to make one of;
-without any of them the ability's example is answered. The answer goes to standard output, with the
-envelope as `request` in it where `tells_request` asks for that.
+The request lies in shared memory as JSON (see `athena.fleet.launch.share`): `request`, an envelope, or
+`fields` and `inputs` to make one of; without any of them the ability's example is answered. The answer goes
+to standard output, with the envelope as `request` in it where `tells_request` asks for that.
 """
 
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import pybase64
 
 from athena.ability.manifest import Ability, load_ability
 from athena.errors import AthenaError, ConfigError
+from athena.fleet.launch import read_shared
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import success_body
@@ -75,8 +77,11 @@ def _rendered(outcome: Outcome) -> bytes:
 
 def main(arguments: Sequence[str]) -> int:
     """Answers one request; returns the exit status."""
-    order = orjson.loads(sys.stdin.buffer.read())
+    order = orjson.loads(read_shared(int(arguments[2])))
     install_guards()
+    # Ctrl-C ends what nobody can answer any more, without a traceback of ours.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logs("WARNING")
     ability = load_ability(Path(arguments[0]))
     take_share(int(arguments[1]))

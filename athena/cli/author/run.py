@@ -14,6 +14,7 @@ from athena.ability.manifest import Ability, load_ability
 from athena.cli.author.surroundings import wrapper_environment
 from athena.devices.host import core_count
 from athena.errors import ConfigError
+from athena.fleet.launch import share
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.outputs import RenderedOutput, read_output
 from athena.settings import from_env
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     ability = load_ability(options.ability)
     order = _order(options)
     targets = dict(_pair(item, "--output") for item in options.output)
-    answer = _ask(ability, order, from_env(os.environ).load_timeout_s + ability.limits.max_exec_s)
+    answer = _ask(ability, order, _time_limit_s(ability))
     request = answer.pop("request", None)
     if options.json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -122,19 +123,30 @@ def _read(path: Path) -> bytes:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _ask(ability: Ability, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+def _time_limit_s(ability: Ability) -> float | None:
+    """Returns how long an answer may take; None at a terminal, where a debugger may wait for its user."""
+    if os.isatty(0):
+        return None
+    return from_env(os.environ).load_timeout_s + ability.limits.max_exec_s
+
+
+def _ask(ability: Ability, order: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
     threads = threads_alone(ability, core_count())
-    command = (*RUN_ONCE, str(ability.path), str(threads))
+    order_fd = share(json.dumps(order).encode())
+    command = (*RUN_ONCE, str(ability.path), str(threads), str(order_fd))
     try:
+        # Standard input is left to the wrapper: a debugger talks to whoever sits there.
         done = subprocess.run(
             command,
-            input=json.dumps(order).encode(),
             stdout=subprocess.PIPE,
             timeout=timeout_s,
             env=wrapper_environment(threads),
+            pass_fds=(order_fd,),
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(f"no answer within {timeout_s:g} s") from None
+    finally:
+        os.close(order_fd)
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from athena.jobs.message import JobMessage
-from workers.runtime.places import folder_of, place_of
+from workers.runtime.places import folder_of, is_own_file, place_of, read_place
 
 SOURCE = """
 import json
@@ -73,3 +73,25 @@ def test_folder_is_that_of_a_class_too() -> None:
     assert folder_of(JobMessage) == ""
     assert folder_of(Path(".")).endswith("python3") or "/" in folder_of(Path("."))
     assert folder_of(object()) == ""
+
+
+def test_packages_below_the_folder_are_not_its_own() -> None:
+    assert is_own_file("/a/wrapper.py", "/a") and is_own_file(
+        "/site-packages/a/wrapper.py", "/site-packages/a"
+    )
+    assert not is_own_file("/a/.venv/lib/python3.11/site-packages/x.py", "/a")
+    assert not is_own_file("/ab/wrapper.py", "/a")
+
+
+@pytest.mark.parametrize(
+    ("place", "read"),
+    [
+        ("wrapper.py:18 in wrapperOnceExec", ("wrapper.py", 18)),
+        ("a in b/x:y.py:7 in <listcomp>", ("a in b/x:y.py", 7)),
+        ("", None),
+        ("odd", None),
+        ("wrapper.py:\u00b2 in f", None),
+    ],
+)
+def test_place_is_read_again(place: str, read: tuple[str, int] | None) -> None:
+    assert read_place(place) == read
