@@ -9,7 +9,13 @@ from athena.settings import MASK, PREFIX, Settings, from_env, raw_of, variable_o
 
 #: What processes of Athena tell each other by; nobody else sets them.
 _OWN_VARIABLES = frozenset(
-    ("ATHENA_BIRTHMARK", "ATHENA_LISTEN_FD", "ATHENA_WORKER_LAUNCH", "ATHENA_WRAPPER_LOGS")
+    (
+        "ATHENA_BIRTHMARK",
+        "ATHENA_ENVIRONMENT_PROBLEM",
+        "ATHENA_LISTEN_FD",
+        "ATHENA_WORKER_LAUNCH",
+        "ATHENA_WRAPPER_LOGS",
+    )
 )
 
 #: What programs that call a gateway read (`athena.client.surroundings`); no part of one does.

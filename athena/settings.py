@@ -62,7 +62,8 @@ class Settings:
     cache_dir: Path | None = _setting(
         "~/.cache/athena-serving",
         values.folder,
-        "folder for what a host may make again: which abilities have loaded here; `off`: none",
+        "folder for what a host may make again: environments of abilities, and which have loaded here; "
+        "`off`: none, and environments are in the data folder",
     )
     redis_memory_bytes: int = _setting(
         "0",
@@ -204,6 +205,9 @@ class Settings:
     )
     redis_timeout_s: float = _setting("5", values.seconds, "how long to wait for an answer of Redis")
     load_timeout_s: float = _setting("300", values.seconds, "how long wrapperInit and the example may take")
+    install_timeout_s: float = _setting(
+        "1800", values.seconds, "how long pip may take to install what an ability's requirements.txt names"
+    )
     grace_s: float = _setting("30", values.seconds, "how long a stopping process may finish what runs")
     unserved_grace_s: float = _setting(
         "60", values.seconds, "how long requests are accepted after the last worker was seen"

@@ -30,6 +30,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "athena.ability": frozenset({"athena.devices", "athena.protocol", "athena.sdk"}),
     "athena.store": frozenset({"athena.jobs", "athena.protocol", "athena.settings"}),
     "athena.fleet": frozenset({"athena.devices", "athena.jobs", "athena.protocol", "athena.store"}),
+    "athena.environments": frozenset(
+        {"athena.ability", "athena.fleet", "athena.runtime", "athena.settings", "athena.telemetry"}
+    ),
     "athena.probe": frozenset({"athena.fleet", "athena.settings"}),
     "athena.operations": frozenset(
         {
@@ -60,6 +63,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "athena.access",
             "athena.client",
             "athena.devices",
+            "athena.environments",
             "athena.fleet",
             "athena.jobs",
             "athena.operations",
@@ -112,6 +116,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "api": "starts it",
         "workers": "starts it",
         "athena.devices": "starts it",
+        "athena.environments": "starts it",
     },
     "athena.sdk.wrapper": {"athena.ability": "a method of the original's base class, found late"},
     "athena.__main__": {"athena.cli": "is the command", "athena.probe": "is the command without the others"},

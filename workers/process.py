@@ -14,7 +14,13 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from athena.ability.handover import decode_ability
 from athena.devices.types import CPU
 from athena.errors import AthenaError
-from athena.fleet.launch import EX_LOOP_FAILED, WorkerLaunch, WorkerReport, read_shared
+from athena.fleet.launch import (
+    ENVIRONMENT_PROBLEM,
+    EX_LOOP_FAILED,
+    WorkerLaunch,
+    WorkerReport,
+    read_shared,
+)
 from athena.fleet.progress_board import ProgressBoard
 from athena.fleet.worker_entry import WorkerEntry
 from athena.plain_text import MAX_VALUE_CHARS, one_line, plain_line
@@ -168,7 +174,8 @@ class WorkerProcess:
         # Celery's own would begin a second life of this process, of which its supervisor knows nothing.
         signal.signal(signal.SIGHUP, ignore_signal)
         keep_what_is_loaded()
-        WorkerReport(ready=True).send(self._launch.status_fd)
+        problem = os.environ.pop(ENVIRONMENT_PROBLEM, "")
+        WorkerReport(ready=True, detail=problem).send(self._launch.status_fd)
 
     def _report_failure(self, error: BaseException) -> int:
         text = error.message if isinstance(error, AthenaError) else one_line(error)

@@ -35,6 +35,8 @@ RENEWED = frozenset(
         "worker.max_memory_mb",
         "worker.max_failures",
         "worker.canary_s",
+        "worker.python",
+        "worker.requirements",
         "retry.errors",
         "retry.max_runs",
         "retry.backoff_s",

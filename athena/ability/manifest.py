@@ -59,6 +59,8 @@ class WorkerOptions:
 
     Attributes:
         batch_tolerance: by how much an answer may differ in a batch, as `athena check` measures it.
+        python: the Python of an environment that its author keeps; "" for ours.
+        requirements: whether an environment is made of its requirements.txt.
     """
 
     slots: int = 4
@@ -71,6 +73,8 @@ class WorkerOptions:
     cpu_workers: int = 1
     max_failures: int = 3
     canary_s: float = 0
+    python: str = ""
+    requirements: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,11 @@ class Ability:
     def with_names(self, aliases: Mapping[str, str]) -> "Ability":
         """Returns it with its GPU types by the names that an operator gives them."""
         return replace(self, gpu=replace(self.gpu, types=renamed_types(self.gpu.types, aliases)))
+
+    @property
+    def has_own_python(self) -> bool:
+        """Whether its wrapper runs with packages of its own."""
+        return bool(self.worker.python) or self.worker.requirements
 
     @property
     def wrapper_path(self) -> Path:
@@ -364,6 +373,11 @@ def _check(file: Path, ability: Ability) -> None:
         raise ConfigError(
             f"{file}: worker.slots must be at least twice worker.max_batch "
             f"({2 * worker.max_batch}), got {worker.slots}; fewer leave the model idle between batches"
+        )
+    if worker.python and worker.requirements:
+        raise ConfigError(
+            f"{file}: worker.python and worker.requirements exclude each other: the packages are those of "
+            "an environment that you keep, or of one that is made of requirements.txt"
         )
     _check_canary(file, ability)
     _check_retry(file, ability.retry)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from athena import __version__, probe
 from athena.cli import completion, parts, serve
-from athena.cli.author import check, create, example, export, pack, run, schema
+from athena.cli.author import check, create, example, export, install, pack, run, schema
 from athena.cli.call import call
 from athena.cli.command_line import CommandParser
 from athena.cli.observe import config, doctor, top
@@ -40,6 +40,7 @@ MODULES = (
     check,
     run,
     schema,
+    install,
     pack,
     export,
     bundle,

@@ -9,7 +9,7 @@ from pathlib import Path
 from athena.ability.manifest import Ability, load_ability
 from athena.cli.announcer import open_supervisor_log, say
 from athena.cli.flower import OWN_OPTIONS, flower_command, flower_environment, is_installed, onlookers
-from athena.cli.serve import START_TIMEOUT_S, child_environment, named_workers, plan_host
+from athena.cli.serve import child_environment, named_workers, plan_host, start_timeout_s
 from athena.errors import ConfigError
 from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
@@ -83,18 +83,18 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
     with named_workers(keeper):
         suffix = keeper.claim_name(suffix)
         host = plan_host(abilities, inventory, keeper, settings, suffix)
-        _supervise(host, keeper, settings)
+        _supervise(host, keeper, settings, start_timeout_s(settings, abilities))
     say("stopped")
     return 0
 
 
-def _supervise(host: HostWorkers, keeper: FleetKeeper, settings: Settings) -> None:
+def _supervise(host: HostWorkers, keeper: FleetKeeper, settings: Settings, timeout_s: float) -> None:
     with Supervisor(say) as supervisor:
         write_pulse(settings.pulse_file, supervisor)
         supervisor.add_duty(keeper.on_tick)
         try:
             host.follow(supervisor)
-            supervisor.start(host.children, settings.load_timeout_s + START_TIMEOUT_S)
+            supervisor.start(host.children, timeout_s)
             say(f"{sum(child.is_ready for child in host.children)} workers are ready")
             tell_service_manager(READY)
             supervisor.run()

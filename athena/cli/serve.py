@@ -9,7 +9,7 @@ import os
 import shlex
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -125,7 +125,7 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             say(f"loading {names}; starting the gateway")
             # What is started last ends first: callers get their answers while the workers are still there.
             started = [*host.children, GatewayChild(resolved)]
-            supervisor.start(started, settings.load_timeout_s + START_TIMEOUT_S)
+            supervisor.start(started, start_timeout_s(settings, abilities))
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
             served = [ability for ability in abilities if ability.service_id in ready]
             _announce(resolved, served, time.monotonic() - began_s)
@@ -141,6 +141,12 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
                 host.withdraw()
     say("stopped")
     return 0
+
+
+def start_timeout_s(settings: Settings, abilities: Iterable[Ability]) -> float:
+    """Returns how long workers of abilities may take to start, pip included where they need it."""
+    installs = any(ability.worker.requirements for ability in abilities)
+    return settings.load_timeout_s + START_TIMEOUT_S + (settings.install_timeout_s if installs else 0)
 
 
 @contextmanager

@@ -10,6 +10,9 @@ from athena.plain_text import MAX_CHARS, plain_lines
 
 VARIABLE = "ATHENA_WORKER_LAUNCH"
 
+#: Why a worker runs with the packages that its ability had before.
+ENVIRONMENT_PROBLEM = "ATHENA_ENVIRONMENT_PROBLEM"
+
 #: Exit status of a worker that has run its time and wants to be replaced.
 EX_RECYCLED = 75
 
@@ -86,6 +89,7 @@ class WorkerReport:
     """One line on the status pipe: the worker became ready, or says why it cannot, or cannot go on.
 
     Attributes:
+        detail: why it cannot; of one that is ready, what is wrong all the same.
         is_broken: whether it served, and its process is broken.
         blamed: the jobs that broke it.
         unbatched: why it runs no more batches; "" while it does.

@@ -5,6 +5,7 @@ them need not load what they load.
 """
 
 import sys
+from collections.abc import Sequence
 
 #: What `celery -A` and Flower load.
 CELERY_APP = "workers.celery_app"
@@ -12,6 +13,9 @@ CELERY_APP = "workers.celery_app"
 
 # -P: the folder in which somebody starts Athena must not take the place of a package.
 _PYTHON = (sys.executable, "-P")
+
+#: Becomes the program of a worker in the Python that its ability asks for.
+LAUNCHER = (*_PYTHON, "-m", "athena.environments.launcher")
 
 GATEWAY = (*_PYTHON, "-m", "api")
 WORKER = (*_PYTHON, "-m", "workers")
@@ -23,3 +27,8 @@ CHECK = (*_PYTHON, "-m", "workers.tools.check")
 DESCRIBE = (*_PYTHON, "-m", "workers.tools.describe")
 RUN_ONCE = (*_PYTHON, "-m", "workers.tools.run_once")
 TRIAL = (*_PYTHON, "-m", "workers.tools.trial")
+
+
+def launched(program: Sequence[str]) -> tuple[str, ...]:
+    """Returns the command line that runs a program in the Python that its ability asks for."""
+    return (*LAUNCHER, *program[len(_PYTHON) :])

@@ -29,7 +29,7 @@ from athena.supervisor.loading.first_load import FirstLoad
 from athena.supervisor.loading.load_marks import LoadMarks
 from athena.supervisor.placement.pinning import device_environment
 from athena.supervisor.placement.plan import Placement
-from athena.supervisor.programs import WORKER
+from athena.supervisor.programs import WORKER, launched
 from athena.supervisor.rolling_restart import Turn
 from athena.supervisor.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
 
@@ -82,6 +82,7 @@ class WorkerChild(Child):
         self._is_retired = False
         self._keeper = keeper
         self._load_timeout_s = settings.load_timeout_s
+        self._install_timeout_s = settings.install_timeout_s
         self._board = self._make_board()
         self._ability_fd = -1
         #: What its present process, or the last one, has reported; there from the first one on.
@@ -103,7 +104,8 @@ class WorkerChild(Child):
 
     def command(self) -> Sequence[str]:
         """Returns the worker's command line; its name is there for who looks at processes."""
-        return (*WORKER, self.node_name)
+        program = (*WORKER, self.node_name)
+        return launched(program) if self.ability.has_own_python else program
 
     def inherited_fds(self) -> Sequence[int]:
         """Returns the ability, the status pipe and the progress board."""
@@ -201,9 +203,10 @@ class WorkerChild(Child):
         if not report.ready:
             self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
             raise StartError(f"ability {self.ability.service_id}: {report.detail}")
-        # It serves what was read before; that the folder is broken is told until it is mended.
-        if self._reading.problem:
-            self._keeper.tell_failure(self.ability.service_id, self._reading.problem)
+        # It serves what was read, or installed, before; that is told until it is mended.
+        problem = self._reading.problem or report.detail
+        if problem:
+            self._keeper.tell_failure(self.ability.service_id, problem)
         else:
             self._keeper.forget_failure(self.ability.service_id)
         self._was_broken = False
@@ -346,8 +349,9 @@ class WorkerChild(Child):
         if self.is_ready:
             contact_s = self._keeper.in_contact_since_s
             return judge_pulse(now_s, calls, self._board.read_pulse(), self.ready_s, contact_s)
-        if now_s - self.started_s > self._load_timeout_s + LOAD_GRACE_S:
-            return Verdict(f"it did not become ready within {self._load_timeout_s:g} s")
+        load_s = self._load_timeout_s + (self._install_timeout_s if self.ability.worker.requirements else 0)
+        if now_s - self.started_s > load_s + LOAD_GRACE_S:
+            return Verdict(f"it did not become ready within {load_s:g} s")
         return None
 
     def _death(self, returncode: int) -> Death:

@@ -38,6 +38,7 @@ RULES = """\
 
 - `worker.slots` is at least twice `worker.max_batch`, so that the next batch is there when one ends.
 - `worker.concurrency` and `worker.max_batch` are not both above 1.
+- `worker.python` and `worker.requirements` exclude each other.
 - `gpu.share` times `gpu.workers_per_gpu` is at most 1.
 - `config` of the file counts more than the sections of `aiges.toml` ([wrappers.md](wrappers.md#files-of-the-original-framework)).
 """
@@ -73,6 +74,9 @@ MEANING = {
     "broken; 0: only after errors that are known to stay",
     "worker.canary_s": "so often one gateway sends the example through the queue, and readiness means that "
     "it is answered; 0: never, else at least 1",
+    "worker.python": "Python of an environment that you keep, such as `.venv/bin/python` "
+    '([wrappers.md](wrappers.md#packages-of-its-own)); `""`: Athena\'s own',
+    "worker.requirements": "whether an environment is made of what `requirements.txt` names",
     "limits.max_body_bytes": "largest request body; a larger one gets 413",
     "limits.max_input_bytes": "all inputs of a job, once they are unpacked (`compress`); more fail the job",
     "limits.max_output_bytes": "all outputs of a job, before base64; more fail it; at most 268435456",

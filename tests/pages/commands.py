@@ -29,6 +29,7 @@ EXAMPLES = {
     "check": "athena check abilities/echo --static",
     "run": "athena run abilities/mmocr --input data=@abilities/mmocr/picture.jpg",
     "schema": "athena schema abilities/echo --format openapi",
+    "install": "athena install abilities/mmocr",
     "pack": "athena pack abilities/echo --out echo.tar.gz",
     "export": "athena export abilities/mmocr --type T4G16 --type cpu --images registry.example/ai/ --scale 4",
     "bundle": "athena bundle --output athena.tar.gz --ability abilities/mmocr",

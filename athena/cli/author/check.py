@@ -12,8 +12,9 @@ from typing import Any
 from athena.ability.findings import Finding, Severity, in_order, summary
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_source
-from athena.cli.author.surroundings import wrapper_environment
+from athena.cli.author.surroundings import wrapper_environment, wrapper_interpreter
 from athena.devices.host import core_count
+from athena.errors import ConfigError
 from athena.protocol.envelope import DATA_FIELDS
 from athena.settings import from_env
 from athena.supervisor.placement.plan import threads_alone
@@ -65,8 +66,13 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
         What the process reported, and what its end says.
     """
     threads = threads_alone(ability, core_count())
-    command = (*CHECK, str(ability.path), str(threads))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=wrapper_environment(threads))
+    try:
+        python = wrapper_interpreter(ability)
+    except ConfigError as error:
+        return [], [_without_python(ability, error)]
+    command = python.command((*CHECK, str(ability.path), str(threads)))
+    environment = python.environment(wrapper_environment(threads))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -78,6 +84,16 @@ def rehearse(ability: Ability, timeout_s: float) -> tuple[list[dict[str, Any]], 
     events = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
     events.append({"threads_of_worker": threads})
     return events, [_ended_in(ability, events, ending)] if ending else []
+
+
+def _without_python(ability: Ability, error: ConfigError) -> Finding:
+    return Finding(
+        Severity.ERROR,
+        "no-environment",
+        error.message,
+        "no worker starts without it; `athena install DIR` tries again",
+        str(ability.path / "ability.toml"),
+    )
 
 
 def _ending(status: int) -> str:

@@ -122,6 +122,7 @@ def ability_files(ability: Ability, out: Path, left_out: list[str]) -> dict[str,
     Raises:
         ConfigError: a file cannot be packed.
     """
+    check_movable(ability)
     found = {}
     for path in _walk(ability.path, ability.path):
         name = str(path.relative_to(ability.path))
@@ -136,6 +137,20 @@ def ability_files(ability: Ability, out: Path, left_out: list[str]) -> dict[str,
         else:
             found[name] = content
     return found
+
+
+def check_movable(ability: Ability) -> None:
+    """Refuses an ability whose packages lie in an environment of this machine.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if ability.worker.python:
+        raise ConfigError(
+            f"{ability.path / 'ability.toml'}: worker.python names an environment of this machine, which no "
+            "archive and no image holds; say worker.requirements = true instead, and what requirements.txt "
+            "names is installed where it is served"
+        )
 
 
 def _files(

@@ -11,7 +11,7 @@ from typing import Any
 import pybase64
 
 from athena.ability.manifest import Ability, load_ability
-from athena.cli.author.surroundings import wrapper_environment
+from athena.cli.author.surroundings import wrapper_environment, wrapper_interpreter
 from athena.devices.host import core_count
 from athena.errors import ConfigError
 from athena.fleet.launch import share
@@ -132,15 +132,16 @@ def _time_limit_s(ability: Ability) -> float | None:
 
 def _ask(ability: Ability, order: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
     threads = threads_alone(ability, core_count())
+    python = wrapper_interpreter(ability)
     order_fd = share(json.dumps(order).encode())
-    command = (*RUN_ONCE, str(ability.path), str(threads), str(order_fd))
+    command = python.command((*RUN_ONCE, str(ability.path), str(threads), str(order_fd)))
     try:
         # Standard input is left to the wrapper: a debugger talks to whoever sits there.
         done = subprocess.run(
             command,
             stdout=subprocess.PIPE,
             timeout=timeout_s,
-            env=wrapper_environment(threads),
+            env=python.environment(wrapper_environment(threads)),
             pass_fds=(order_fd,),
         )
     except subprocess.TimeoutExpired:

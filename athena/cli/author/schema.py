@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 from athena.ability.aiges_export import Shape, export_document
+from athena.ability.manifest import load_ability
+from athena.cli.author.surroundings import wrapper_interpreter
 from athena.errors import ConfigError
 from athena.protocol.interface import Interface
 from athena.protocol.json_schema import answer_schema, request_schema
@@ -66,8 +68,9 @@ def describe(path: Path, timeout_s: float) -> Interface:
     Raises:
         ConfigError: the process did not end well, or not in time.
     """
-    command = (*DESCRIBE, str(path.absolute()))
-    environment = {**without(os.environ, ADMIN_VARIABLES), "CUDA_VISIBLE_DEVICES": ""}
+    python = wrapper_interpreter(load_ability(path))
+    command = python.command((*DESCRIBE, str(path.absolute())))
+    environment = python.environment({**without(os.environ, ADMIN_VARIABLES), "CUDA_VISIBLE_DEVICES": ""})
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=timeout_s)
     except subprocess.TimeoutExpired:

@@ -5,7 +5,6 @@ doctor: what is wrong with it
 frame: one picture of `athena top`
 listeners: who listens on Athena's ports
 machine: what this machine has
-packages: what is installed, and whether it fits
 scene: what such a picture shows
 top: pictures, one after the other
 """

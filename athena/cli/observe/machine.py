@@ -12,9 +12,9 @@ import orjson
 
 from athena.cli.announcer import log_folder
 from athena.cli.observe.listeners import ports
-from athena.cli.observe.packages import misfits, versions
 from athena.devices.inventory import NO_DRIVER, GpuDevice, Inventory, devices_of
 from athena.devices.memory import free_memory_bytes, memory_bytes
+from athena.environments.packages import misfits, versions
 from athena.operations.checkup.host import DeviceTrial, Disk, GpuFacts, HostFacts
 from athena.runtime.open_files import limits_of_open_files
 from athena.setting_listing import unknown_variables

@@ -21,8 +21,9 @@ from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.child import StartError
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
+from athena.supervisor.programs import LAUNCHER
 from athena.supervisor.watchdog import OVERDUE_GRACE_S
-from athena.supervisor.worker_child import SECOND_LOOK_S, WorkerChild
+from athena.supervisor.worker_child import LOAD_GRACE_S, SECOND_LOOK_S, WorkerChild
 from tests.conftest import wait_until
 
 SETTINGS = from_env({"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "10"})
@@ -171,6 +172,28 @@ def test_process_is_a_worker(keeper: Keeper) -> None:
     assert worker.command() == (sys.executable, "-P", "-m", "workers", worker.node_name)
     assert worker.name == "worker echo"
     assert worker.grace_s > 10
+
+
+@pytest.mark.parametrize("options", [WorkerOptions(requirements=True), WorkerOptions(python="x")])
+def test_process_that_is_to_have_its_own_packages_is_launched(keeper: Keeper, options: WorkerOptions) -> None:
+    ability = replace(load_ability(ECHO), worker=options)
+    worker = WorkerChild(AbilityReading(ability), ON_CPU, keeper, SETTINGS)
+
+    assert worker.command() == (*LAUNCHER, "-m", "workers", worker.node_name)
+
+
+def test_installation_of_packages_has_time_of_its_own(keeper: Keeper, started: list[Script]) -> None:
+    worker = start(started, keeper, "time.sleep(600)")
+    worker.ability = replace(worker.ability, worker=replace(worker.ability.worker, requirements=True))
+    install_s = SETTINGS.install_timeout_s
+
+    worker.tick_twice(worker.started_s + SETTINGS.load_timeout_s + install_s)
+    assert worker.exit_status() is None
+
+    worker.tick_twice(worker.started_s + SETTINGS.load_timeout_s + install_s + LOAD_GRACE_S + 1)
+    worker.end()
+    ((_, death),) = keeper.buried
+    assert death.reason == f"it did not become ready within {SETTINGS.load_timeout_s + install_s:g} s"
 
 
 @pytest.mark.parametrize("placement", [ON_CPU, Placement("echo", "T4G16", "GPU-1", "3", 0, 2000)])

@@ -34,6 +34,8 @@ cpu_workers = 1
 max_failures = 3
 batch_tolerance = 0.01
 canary_s = 0
+python = ""
+requirements = false
 [retry]
 errors = []
 max_runs = 3
@@ -76,6 +78,8 @@ EDITS = {
     "worker.max_memory_mb": "max_memory_mb = 900",
     "worker.max_failures": "max_failures = 5",
     "worker.canary_s": "canary_s = 5",
+    "worker.python": 'python = ".venv/bin/python"',
+    "worker.requirements": "requirements = true",
     "worker.batch_tolerance": "batch_tolerance = 0.5",
     "worker.cpu_workers": "cpu_workers = 2",
     "retry.errors": 'errors = ["TimeoutError"]',

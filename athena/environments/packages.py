@@ -1,10 +1,11 @@
 """What is installed beside Athena, and whether it fits: what `pip check` says, of this installation alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import chain
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 DISTRIBUTION = "athena-serving"
 
@@ -43,7 +44,11 @@ def _version(name: str, lookup: Lookup) -> str:
 
 def misfits(lookup: Lookup = installed) -> list[str]:
     """Returns in words what is missing or has the wrong version of all that Athena needs, directly or not."""
-    found: list[str] = []
+    return sorted({line for owner, wanted in needs(lookup) for line in _misfit(owner, wanted, lookup)})
+
+
+def needs(lookup: Lookup = installed) -> Iterator[tuple[str, Requirement]]:
+    """Yields what Athena needs, directly or not: who asks for it, and for what."""
     known, open_ends = {(DISTRIBUTION, "")}, [(DISTRIBUTION, "")]
     while open_ends:
         name, extra = open_ends.pop()
@@ -53,11 +58,29 @@ def misfits(lookup: Lookup = installed) -> list[str]:
             # A folder of sources that was never installed has nothing to compare with.
             continue
         for wanted in _wanted(requires, extra):
-            found += _misfit(name, wanted, lookup)
+            yield name, wanted
             new = {(wanted.name, item) for item in chain([""], wanted.extras)} - known
             known |= new
             open_ends += sorted(new)
-    return sorted(set(found))
+
+
+def constraints(lookup: Lookup = installed) -> list[str]:
+    """Returns which versions of packages Athena works with, as pip reads constraints."""
+    ranges = {f"{wanted.name}{wanted.specifier}" for _, wanted in needs(lookup) if wanted.specifier}
+    return sorted(ranges)
+
+
+def packages_of(packages: Mapping[str, tuple[str, list[str]]]) -> Lookup:
+    """Returns what finds a package among others that come first, and then among those of this Python.
+
+    Args:
+        packages: canonical name -> (version, what it asks for).
+    """
+
+    def find(name: str) -> tuple[str, list[str]]:
+        return packages.get(canonicalize_name(name)) or installed(name)
+
+    return find
 
 
 def _wanted(requires: list[str], extra: str) -> Iterator[Requirement]:

@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError
 
-from athena.cli.observe.packages import Lookup, misfits, versions
+from athena.environments.packages import Lookup, constraints, misfits, packages_of, versions
 
 
 def lookup(**packages: tuple[str, list[str]]) -> Lookup:
@@ -54,3 +54,24 @@ def test_extras_that_nobody_chose_are_not_asked_for() -> None:
 def test_sources_that_were_never_installed_have_nothing_wrong() -> None:
     assert misfits(lookup()) == []
     assert set(versions(lookup()).values()) == {""}
+
+
+def test_constraints_are_the_ranges_that_somebody_asks_for() -> None:
+    found = constraints(
+        lookup(
+            athena_serving=("1", ["redis[hiredis]>=6", "orjson", 'old<1; python_version < "3"']),
+            redis=("6.4", ['hiredis>=3; extra == "hiredis"']),
+            hiredis=("3.1", ["orjson<4"]),
+            orjson=("3", []),
+        )
+    )
+
+    assert found == ["hiredis>=3", "orjson<4", "redis>=6"]
+
+
+def test_packages_of_an_environment_come_before_ours() -> None:
+    find = packages_of({"click": ("7.0", [])})
+
+    assert find("Click")[0] == "7.0"
+    assert find("celery")[0] == versions()["celery"]
+    assert any(line.endswith("and 7.0 is installed") for line in misfits(find))
