@@ -112,6 +112,9 @@ bench-builds: $(VENV)/.dev  ## Measure two revisions side by side: make bench-bu
 	@scripts/install-cc.sh
 	@exec $(PYTHON) -m benchmarks.builds --old $(OLD) $(ARGS)
 
+bench-calls: $(VENV)/.dev  ## Count the system calls of one call, in each process
+	@exec $(PYTHON) -m benchmarks.system_calls $(ARGS)
+
 bench-access: $(VENV)/.dev  ## Measure what keys and signatures cost
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.access $(ARGS)

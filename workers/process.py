@@ -166,7 +166,7 @@ class WorkerProcess:
             ForeignJobs(self._inference.message_of, limits),
             Wear(options.max_jobs, options.max_memory_mb),
             options.max_batch * options.concurrency,
-            LoopHooks(self._board.pulse, Alarm(self._loop.wake).set),
+            LoopHooks(self._board.pulse, Alarm(self._loop.wake).set, self._loop.wake),
             Traces(entry, settings.trace_slow_s, settings.record_ttl_s, self._collector),
         )
 

@@ -1,15 +1,25 @@
 """One connection to Redis for programs that wait for each answer: workers, supervisors, operators."""
 
+import socket
+import struct
 import threading
 from collections.abc import Sequence
 from typing import Any
 
 from hiredis import pack_command
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from athena.store.address import RedisAddress
 from athena.store.connections import pool_of
 from athena.store.scripts import Command, Script, script_of
+
+
+#: Up to this size, a copy costs less than a write more.
+JOINED_BYTES = 65_536
+
+_SECOND_US = 1_000_000
 
 
 class BlockingLink:
@@ -59,6 +69,32 @@ class BlockingLink:
                     replies[index] = reply
         return replies
 
+    def post(self, commands: Sequence[Command]) -> None:
+        """Sends commands whose replies come later: `read` waits for them. For a link of one thread alone.
+
+        Raises:
+            redis.RedisError: as `run` does.
+        """
+        with self._lock:
+            try:
+                self._open()
+                self._write(commands)
+            except BaseException:
+                self.close()
+                raise
+
+    def read(self, count: int) -> list[Any]:
+        """Returns the next replies to what was posted; a refused command's reply is its error.
+
+        Raises:
+            redis.RedisError: as `run` does.
+        """
+        try:
+            return [self._read() for _ in range(count)]
+        except BaseException:
+            self.close()
+            raise
+
     def break_off(self) -> None:
         """Leaves the connection: the host behind it may be gone. The next command makes a new one."""
         with self._lock:
@@ -71,24 +107,33 @@ class BlockingLink:
 
     def _send(self, commands: Sequence[Command]) -> list[Any]:
         try:
-            if not self._is_connected:
-                # Asks the sentinels, if there are any, for the master of this moment.
-                self._connection.connect()
-                # Before they are used: one that is repeated later would see what came after it.
-                self._exchange([load_command(script) for script in self._scripts])
-                self._is_connected = True
+            self._open()
             return self._exchange(commands)
         except BaseException:
             # A reply that was not read must not be taken for that of the next command.
             self.close()
             raise
 
+    def _open(self) -> None:
+        if not self._is_connected:
+            # Asks the sentinels, if there are any, for the master of this moment.
+            self._connection.connect()
+            # Before they are used: one that is repeated later would see what came after it.
+            self._exchange([load_command(script) for script in self._scripts])
+            wait_in_kernel(self._connection)
+            self._is_connected = True
+
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         """One write, then the replies; a redis-py pipeline does the same at three times the cost."""
+        self._write(commands)
+        return [self._read() for _ in commands]
+
+    def _write(self, commands: Sequence[Command]) -> None:
         # hiredis packs, and its own types allow a tuple of one only.
         packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]
+        if sum(map(len, packed)) <= JOINED_BYTES:
+            packed = [b"".join(packed)]
         self._connection.send_packed_command(packed, check_health=False)
-        return [self._read() for _ in commands]
 
     def _read(self) -> Any:
         try:
@@ -96,6 +141,27 @@ class BlockingLink:
         # An error is a reply that was read to its end: the connection is sound.
         except ResponseError as error:
             return error
+        except RedisConnectionError as error:
+            # As the kernel says that time is up (`wait_in_kernel`).
+            if isinstance(error.__context__, BlockingIOError):
+                raise RedisTimeoutError("Redis did not answer in time") from error
+            raise
+
+
+def wait_in_kernel(connection: Any) -> None:
+    """Has the kernel watch the time of a connection; Python would ask it first each time whether it may go on.
+
+    TLS has to know of its waits.
+    """
+    channel = connection._sock
+    limit_s = channel.gettimeout()
+    if type(channel) is not socket.socket or not limit_s:
+        return
+    limit_us = int(limit_s * _SECOND_US)
+    limit = struct.pack("ll", *divmod(limit_us, _SECOND_US))
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    channel.settimeout(None)
 
 
 def load_command(script: Script) -> Command:

@@ -122,3 +122,27 @@ def test_inputs_beside_a_message_are_fetched(store: Store, redis_server: str) ->
     assert payloads.read("j1") == b"\x00data"
     assert payloads.read("j2") is None
     payloads.close()
+
+
+def test_what_was_posted_is_read_when_it_has_come(link: BlockingLink, store: Store) -> None:
+    link.post([("INCR", "n"), ("BRPOP", "list", "0.2"), ("INCR", "n")])
+    first = link.read(1)
+
+    store.raw("LPUSH", "list", "x")
+
+    assert (first, link.read(2)) == ([1], [[b"list", b"x"], 2])
+
+
+def test_posted_command_without_a_reply_in_time_breaks_the_connection(link: BlockingLink) -> None:
+    link.post([("BRPOP", "list", "1")])
+
+    with pytest.raises(redis.TimeoutError, match="did not answer in time"):
+        link.read(1)
+
+    assert link.run([("PING",)]) == [b"PONG"]
+
+
+def test_large_commands_are_sent_whole(link: BlockingLink) -> None:
+    large = b"x" * 5_000_000
+
+    assert link.run([("SET", "a", large), ("GET", "a"), ("PING",)]) == [b"OK", large, b"PONG"]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Protocol
 
 from athena.fleet.progress_board import ProgressBoard
 from athena.jobs.record import Outcome
@@ -26,6 +27,16 @@ logger = logging.getLogger(__name__)
 
 #: A call that takes longer is worth a wait for urgent jobs.
 LONG_CALL_S = 0.02
+
+
+class Lead(Protocol):
+    """What an inference thread does itself that Celery's loop does else: tells of ends, waits for jobs."""
+
+    def serve(self) -> bool:
+        """Tells, and waits until there is something to look at; returns whether it may be called again."""
+
+    def rouse(self) -> None:
+        """Ends the wait of the thread that serves."""
 
 
 class Batcher:
@@ -54,6 +65,9 @@ class Batcher:
         self._changed = threading.Condition()
         self._closing = False
         self._soundness = Soundness(model, options, progress, self._ended, self._changed)
+        self._lead: Lead | None = None
+        #: The thread that serves the lead; None while none does.
+        self._away: int | None = None
         self.loaded: Future[None] = Future()
         self._threads = [
             threading.Thread(target=self._work, args=(index,), name=f"inference-{index}")
@@ -70,6 +84,23 @@ class Batcher:
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
+            is_away = self._away is not None and self._away != threading.get_ident()
+        if is_away and self._lead is not None:
+            self._lead.rouse()
+
+    def hand_over(self, lead: Lead) -> None:
+        """Lets the thread lead while calls are short, where there is one, and no batch waits for company."""
+        if self._options.threads == 1 and not self._options.max_wait_ms:
+            self._lead = lead
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the thread leads, or will look soon whether it is to."""
+        return self._away is not None or self._running > 0 or bool(self._waiting)
+
+    def is_overlong(self, now_s: float) -> bool:
+        """Whether a call goes on for so long that somebody else has to hear of jobs."""
+        return self._clock.is_overlong(now_s)
 
     def withdraw(self, job: BatchJob) -> bool:
         """Takes a job back that has not started; returns whether that was still possible."""
@@ -159,26 +190,51 @@ class Batcher:
 
     def _next_batch(self) -> list[BatchJob] | None:
         """Waits for jobs; none means that this process has to be checked, None that the batcher closes."""
+        may_lead = True
+        while True:
+            is_to_lead, batch = self._await_batch(may_lead)
+            if not is_to_lead or self._lead is None:
+                return batch
+            try:
+                may_lead = self._lead.serve()
+            finally:
+                with self._changed:
+                    self._away = None
+
+    @property
+    def _is_to_lead(self) -> bool:
+        """Whether the thread tells of ends itself, and waits for jobs."""
+        return self._lead is not None and self._clock.is_short
+
+    def _await_batch(self, may_lead: bool) -> tuple[bool, list[BatchJob] | None]:
+        """Returns whether the thread is to lead first, and what `_next_batch` does."""
         with self._changed:
             while True:
                 self._drop_unwanted()
                 if self.breakage is not None:
                     self._ended.tell(time.monotonic())
-                    return None
+                    return False, None
                 if self._soundness.begin_check_if_due(is_idle=not self._waiting):
-                    return []
+                    self._tell_untold()
+                    return False, []
                 if self._waiting and self._may_start(self._waiting.head):
                     batch = self._take_batch()
                     # Waiting for company lets go of the lock, and another thread may have emptied the line.
                     if batch:
-                        return batch
+                        return False, batch
                     continue
+                if may_lead and self._is_to_lead and not self._waiting and not self._closing:
+                    self._away = threading.get_ident()
+                    return True, None
                 # Before it sleeps: the last ends would wait for the end of another call else.
-                if self._ended.has_untold:
-                    self._ended.tell(time.monotonic())
+                self._tell_untold()
                 if self._closing and not self._waiting:
-                    return None
+                    return False, None
                 self._changed.wait()
+
+    def _tell_untold(self) -> None:
+        if self._ended.has_untold:
+            self._ended.tell(time.monotonic())
 
     def _may_start(self, job: BatchJob) -> bool:
         is_checking = self._soundness.is_checking
@@ -237,7 +293,11 @@ class Batcher:
             self._leave_call()
             if self._options.threads > 1:
                 self._changed.notify_all()
-        self._ended.tell_soon(ended_s)
+        if self._is_to_lead and not self._waiting:
+            # It tells itself, next.
+            self._ended.has_untold = True
+        else:
+            self._ended.tell_soon(ended_s)
 
     def _leave_call(self) -> None:
         self._running -= 1

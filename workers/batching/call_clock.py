@@ -6,6 +6,12 @@ REFILL_S = 0.05
 #: … this share of the call is left. Calls take now less, now more than those before.
 REFILL_SHARE = 0.15
 
+#: A call that is shorter is over before another thread could do something useful beside it.
+SHORT_S = 0.002
+
+#: And one that goes on for so long is none of these.
+OVERLONG_S = 0.05
+
 #: How much the last call counts against those before it.
 _WEIGHT = 0.2
 
@@ -34,6 +40,16 @@ class CallClock:
     def is_running(self) -> bool:
         """Whether a call goes on."""
         return self._begun_s is not None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether calls are short, as far as one knows."""
+        return 0 < self.typical_s <= SHORT_S
+
+    def is_overlong(self, now_s: float) -> bool:
+        """Whether a call goes on that is none of the short ones."""
+        begun_s = self._begun_s
+        return begun_s is not None and now_s - begun_s > OVERLONG_S
 
     def until_refill_s(self, now_s: float) -> float:
         """Returns in how many seconds it is time to look for the next call's jobs; 0 for now."""

@@ -38,6 +38,8 @@ class EndedJobs:
     def collect(self) -> list[BatchJob]:
         """Returns the jobs that ended since the last call."""
         ended = []
+        # First: what is added from now on is told anew.
+        self.has_untold = False
         # One by one, and without a lock: a thread may add some meanwhile, and the loop waits for none.
         while self._jobs:
             ended.append(self._jobs.popleft())

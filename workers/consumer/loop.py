@@ -11,10 +11,15 @@ from athena.fleet.launch import EX_LOOP_FAILED
 from athena.jobs.celery_message import TASK_NAME
 from athena.settings import Settings
 from athena.store.address import RedisAddress
+from athena.store.link import BlockingLink
+from athena.store.scripts import SCRIPTS
 from workers.consumer.event_budget import EventBudget
+from workers.consumer.led_jobs import LedJobs
+from workers.consumer.loop_calls import LoopCalls
 from workers.consumer.task_events import TaskBoard
 from workers.consumer.transport import register_transport, worker_broker_url
 from workers.consumer.worker_app import WorkerApp
+from workers.lease.lead import WAIT_S
 from workers.lease.session import WorkerSession
 
 
@@ -38,9 +43,13 @@ class CeleryLoop:
         """Gives a session its turns until SIGTERM; returns the exit status."""
         settings = self._settings
         budget = EventBudget(settings.flower_jobs_per_s)
-        app = make_app(session, settings.grace_s, budget, worker_broker_url(self._address))
-        board = TaskBoard(session.entry, app.tasks[TASK_NAME], budget, self._event_dispatcher)
-        register_transport(session, board, self._address, settings.redis_timeout_s)
+        calls = LoopCalls(self.wake)
+        app = make_app(session, settings.grace_s, budget, calls, worker_broker_url(self._address))
+        board = TaskBoard(session.entry, app.tasks[TASK_NAME], budget, self._event_dispatcher, calls)
+        led_jobs = LedJobs(session, board, self.wake)
+        register_transport(session, board, calls, led_jobs, self._address, settings.redis_timeout_s)
+        ear = BlockingLink(self._address, WAIT_S + settings.redis_timeout_s, SCRIPTS)
+        session.let_lead(ear, led_jobs.deliver)
         signals.setup_logging.connect(_keep_logging)
         signals.worker_ready.connect(self._on_worker_ready)
         self._worker = app.Worker(
@@ -70,12 +79,15 @@ class CeleryLoop:
         self._on_ready()
 
 
-def make_app(session: WorkerSession, grace_s: float, budget: EventBudget, broker_url: str) -> WorkerApp:
+def make_app(
+    session: WorkerSession, grace_s: float, budget: EventBudget, calls: LoopCalls, broker_url: str
+) -> WorkerApp:
     """Returns Celery's application with our parts in place of its own."""
     return WorkerApp(
         session,
         grace_s,
         budget,
+        calls,
         request="workers.consumer.foreign_request:ForeignRequest",
         broker_url=broker_url,
         worker_pool="workers.consumer.pool:BatchPool",

@@ -52,16 +52,25 @@ class BatchPool(BasePool):
 
         is_accepted = False
 
-        def on_accepted() -> None:
+        def tell_accepted() -> None:
             nonlocal is_accepted
             if not is_accepted:
                 is_accepted = True
                 accept_callback(None, time.monotonic())
 
-        def on_ended(outcome: Outcome) -> None:
+        def tell_ended(outcome: Outcome) -> None:
             # Most jobs end unannounced, and Celery counts a task when it is accepted, not when it ends.
-            on_accepted()
+            tell_accepted()
             callback(_result(outcome))
+
+        # Redis may have heard it from an inference thread.
+        calls = self.app.calls
+
+        def on_accepted() -> None:
+            calls.do(tell_accepted)
+
+        def on_ended(outcome: Outcome) -> None:
+            calls.do(tell_ended, outcome)
 
         try:
             _check_canvas(body, content_type, content_encoding)
@@ -84,11 +93,16 @@ class BatchPool(BasePool):
         # A cold shutdown calls this from a signal handler, perhaps in the middle of an exchange; the loop
         # ends next, and terminates this pool itself.
         if not state.should_terminate:
-            self._session.drain(self.app.grace_s)
+            self._drain(self.app.grace_s)
 
     def on_terminate(self) -> None:
         """Returns what does not run; a second signal ends the process."""
-        self._session.drain(0)
+        self._drain(0)
+
+    def _drain(self, grace_s: float) -> None:
+        # The loop has no turn any more in which it would tell what threads have left to it.
+        self.app.calls.run()
+        self._session.drain(grace_s)
 
     def _get_info(self) -> dict[str, Any]:
         return {**super()._get_info(), "free-slots": self._session.free_slots}

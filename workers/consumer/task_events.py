@@ -16,6 +16,7 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from workers.consumer.event_budget import EventBudget
+from workers.consumer.loop_calls import LoopCalls
 
 
 class JobTask:
@@ -107,16 +108,23 @@ class TaskBoard:
         task: Celery's object for the one task.
         budget: how many jobs a second send events.
         dispatcher: returns Celery's event dispatcher of the moment, which changes with the connection.
+        calls: what is Celery's own is touched by its thread alone, whichever thread has a job.
     """
 
     def __init__(
-        self, entry: WorkerEntry, task: Any, budget: EventBudget, dispatcher: Callable[[], Any]
+        self,
+        entry: WorkerEntry,
+        task: Any,
+        budget: EventBudget,
+        dispatcher: Callable[[], Any],
+        calls: LoopCalls,
     ) -> None:
         self.service_id = entry.service_id
         self.hostname = entry.name
         self.task = task
         self._budget = budget
         self._dispatcher = dispatcher
+        self._calls = calls
 
     @property
     def dispatcher(self) -> Any:
@@ -130,15 +138,20 @@ class TaskBoard:
     def receive(self, job_id: str, queue: str, argsrepr: str) -> JobTask:
         """Shows a job that waits in this worker."""
         task = JobTask(self, job_id, queue, argsrepr, self._budget.admits(time.monotonic()))
+        if task.is_shown or signals.task_received.receivers:
+            self._calls.do(self._show_received, task)
+        return task
+
+    def _show_received(self, task: JobTask) -> None:
         if task.is_shown:
             state.task_reserved(task)
             self._send(
                 task,
                 "task-received",
                 name=task.name,
-                args=argsrepr,
+                args=task.argsrepr,
                 kwargs="{}",
-                root_id=job_id,
+                root_id=task.id,
                 parent_id=None,
                 retries=0,
                 eta=None,
@@ -146,7 +159,6 @@ class TaskBoard:
             )
         if signals.task_received.receivers:
             signals.task_received.send(sender=self, request=task)
-        return task
 
     def on_revoked(self, task: JobTask) -> None:
         """Shows that a task was revoked and does not run."""
@@ -156,6 +168,9 @@ class TaskBoard:
     def on_started(self, task: JobTask) -> None:
         """Shows that a job runs, and goes on to do so."""
         task.time_start = time.time()
+        self._calls.do(self._show_started, task)
+
+    def _show_started(self, task: JobTask) -> None:
         state.task_accepted(task)
         self._send(task, "task-started")
 
@@ -167,6 +182,10 @@ class TaskBoard:
             state.all_total_count[0] += 1
             if not task.is_shown:
                 return
+        self._calls.do(self._show_ended, task, outcome)
+
+    def _show_ended(self, task: JobTask, outcome: Outcome) -> None:
+        if task.time_start is None:
             self._send(task, "task-started")
         is_success = outcome.state is JobState.SUCCEEDED
         if is_success:

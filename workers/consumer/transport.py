@@ -22,21 +22,22 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from athena.errors import InternalError, NewerMessageError, RequestError
-from athena.jobs.celery_message import MAX_TASK_ID_BYTES, TASK_NAME, argument_of
-from athena.plain_text import one_line, plain_line
+from athena.jobs.celery_message import argument_of
+from athena.plain_text import one_line
 from athena.store.address import RedisAddress, bracketed
 from athena.store.connections import pool_of
 from athena.store.lease import TakenJob
 from athena.store.scripts import Command
+from workers.consumer.led_jobs import LedJobs
+from workers.consumer.loop_calls import LoopCalls
 from workers.consumer.task_events import TaskBoard
+from workers.consumer.task_headers import check_foreign, check_headers
 from workers.lease.session import WorkerSession
 
 logger = logging.getLogger(__name__)
 
 #: Scheme of the broker URL of worker processes.
 SCHEME = "athena"
-
-JSON = "application/json"
 
 #: A bell that was lost with the worker it woke costs at most this long.
 BELL_TIMEOUT_S = 1.0
@@ -97,6 +98,8 @@ class JobChannel(kombu_redis.Channel):
     session: WorkerSession
     queue_names: frozenset[str]
     board: TaskBoard
+    calls: LoopCalls
+    led_jobs: LedJobs
     address: RedisAddress
     timeout_s: float
 
@@ -118,6 +121,9 @@ class JobChannel(kombu_redis.Channel):
         now_s = time.monotonic()
         if self._waits_for_bell and now_s - self._brpop_sent_at > BELL_TIMEOUT_S + self.timeout_s:
             self._hear_or_break()
+        self.calls.run()
+        for job in self.led_jobs.take_others():
+            self._deliver(job)
         _call(self.session.turn, now_s, self._deliver)
 
     def _hear_or_break(self) -> None:
@@ -291,39 +297,13 @@ class SteadyLoop:
         return getattr(self._loop, name)
 
 
-def check_headers(headers: dict[str, Any]) -> None:
-    """Refuses what Celery would take in and this worker does not do.
-
-    Raises:
-        RequestError: the message says what it is.
-    """
-    if len(headers["id"].encode()) > MAX_TASK_ID_BYTES:
-        raise RequestError(f"the task's id is longer than {MAX_TASK_ID_BYTES} bytes")
-    if headers["task"] != TASK_NAME:
-        raise RequestError(f"there is no task {headers['task']!r} here, only {TASK_NAME!r}")
-    if headers.get("eta"):
-        raise RequestError("eta and countdown are not supported; send the task when it is due")
-
-
-def check_foreign(document: dict[str, Any], job_id: str) -> None:
-    """Refuses a message of another Celery client that cannot be read here, before anybody logs what is in it.
-
-    Raises:
-        RequestError: the message says what it is.
-    """
-    # The take script reads the id as it is written; the job's record bears that name.
-    if document["headers"]["id"] != job_id:
-        raise RequestError("the task's id holds characters that JSON escapes; choose plain ones")
-    content_type = document.get("content-type")
-    if content_type != JSON:
-        raise RequestError(
-            f"the task is written as {plain_line(str(content_type), 80)}, and only {JSON} is read here; "
-            "set Celery's task_serializer to 'json'"
-        )
-
-
 def register_transport(
-    session: WorkerSession, board: TaskBoard, address: RedisAddress, timeout_s: float
+    session: WorkerSession,
+    board: TaskBoard,
+    calls: LoopCalls,
+    led_jobs: LedJobs,
+    address: RedisAddress,
+    timeout_s: float,
 ) -> None:
     """Makes kombu know the scheme `athena`, for this process, its one session and its Redis."""
 
@@ -334,6 +314,8 @@ def register_transport(
     BoundChannel.session = session
     BoundChannel.queue_names = frozenset(session.demand.queues)
     BoundChannel.board = board
+    BoundChannel.calls = calls
+    BoundChannel.led_jobs = led_jobs
     BoundChannel.address = address
     BoundChannel.timeout_s = timeout_s
 

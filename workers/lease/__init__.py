@@ -9,6 +9,7 @@ departures: ended jobs, until Redis knows of them
 drain: the end of it
 exchange: one round trip with Redis
 held_jobs: the jobs it holds
+lead: who waits for bells, the loop or a thread
 outbox: what Redis has not heard yet
 payloads: inputs beside its messages
 queue_holds: queues that it leaves alone

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from athena.store.lease import finished_jobs, reconciled_jobs, started_jobs
 from athena.store.link import BlockingLink
+from athena.store.scripts import Command
 from workers.lease.agenda import Agenda
 from workers.lease.arrivals import Arrivals, Deliver
 from workers.lease.departures import Departures, tell_celery
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 #: How long to leave Redis alone after it has refused a command; it is full, or still loading.
 REFUSED_PAUSE_S = 1.0
+
+#: Sends the commands of an exchange, and returns what Redis answers.
+Send = Callable[[list[Command]], list[Any]]
 
 
 class Exchange:
@@ -71,8 +75,14 @@ class Exchange:
         self._resume_s = now_s + REFUSED_PAUSE_S
         self._wake_after(REFUSED_PAUSE_S)
 
-    def run(self, now_s: float, may_take: bool, deliver: Deliver) -> bool:
+    def run(self, now_s: float, may_take: bool, deliver: Deliver, send: Send | None = None) -> bool:
         """Has one exchange, and returns True, if there is something to exchange.
+
+        Args:
+            now_s: the time.
+            may_take: whether the inference threads can do with jobs.
+            deliver: is given each job that was taken.
+            send: sends the commands and returns their replies; None for the session's own connection.
 
         Raises:
             redis.RedisError: the connection broke; what was to be told is told by a later exchange.
@@ -82,7 +92,7 @@ class Exchange:
         if not steps:
             return False
         try:
-            replies = self._link.run([step.command for step in steps])
+            replies = (send or self._link.run)([step.command for step in steps])
         except RedisError:
             # What was carried out is not known; Redis may count jobs as held here that never came.
             self._outbox.must_reconcile = True

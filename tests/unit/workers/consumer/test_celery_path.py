@@ -37,7 +37,9 @@ from athena.store.address import address_of
 from athena.store.lease import TakenJob
 from athena.store.scripts import Command
 from workers.consumer.event_budget import EventBudget
+from workers.consumer.led_jobs import LedJobs
 from workers.consumer.loop import CeleryLoop, make_app
+from workers.consumer.loop_calls import LoopCalls
 from workers.consumer.task_events import TaskBoard
 from workers.consumer.transport import (
     BELL_TIMEOUT_S,
@@ -125,11 +127,20 @@ class Stage:
         self.session, self.wire = Session(), Wire()
         self.events: list[tuple[str, dict[str, Any]]] = []
         budget = SimpleNamespace(admits=lambda now_s: True)
-        self.app: Any = make_app(self.session, 7, budget, URL)  # type: ignore[arg-type]
+        session: Any = self.session
+        self.wakes: list[float] = []
+        self.calls = LoopCalls(lambda: self.wakes.append(time.monotonic()))
+        self.app: Any = make_app(session, 7, budget, self.calls, URL)  # type: ignore[arg-type]
         self.board = TaskBoard(
-            ENTRY, self.app.tasks[TASK_NAME], EventBudget(50), lambda: self.consumer.event_dispatcher
+            ENTRY,
+            self.app.tasks[TASK_NAME],
+            EventBudget(50),
+            lambda: self.consumer.event_dispatcher,
+            self.calls,
         )
-        register_transport(self.session, self.board, address_of(REDIS), TIMEOUT_S)  # type: ignore[arg-type]
+        self.led_jobs = LedJobs(session, self.board, lambda: self.wakes.append(time.monotonic()))
+        address = address_of(REDIS)
+        register_transport(session, self.board, self.calls, self.led_jobs, address, TIMEOUT_S)
         self.worker = self.app.WorkController(
             hostname="w@h",
             queues=self.session.demand.queues,
