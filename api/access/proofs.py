@@ -18,6 +18,9 @@ from athena.protocol.signature import (
 #: Headers that play a part in a signature, beside those that come as often as they like.
 PARTS = (b"authorization", b"date", b"digest", b"host")
 
+# Of each request's headers it is asked whether they are among these.
+_PARTS = frozenset(PARTS)
+
 Parts = dict[bytes, bytes]
 
 
@@ -55,7 +58,7 @@ def parts_of(headers: Headers) -> Parts:
     """
     parts: Parts = {}
     for name, value in headers:
-        if name in PARTS:
+        if name in _PARTS:
             if name in parts:
                 raise CredentialsError(f"the request has two headers {name.decode()}")
             parts[name] = value

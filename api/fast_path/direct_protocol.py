@@ -97,7 +97,7 @@ class DirectCaller:
             self.answer(call.refuse(error))
             return
         self._call = call
-        brief.add_done_callback(self._on_end)
+        brief.when_done(self._on_end)
 
     def answer(self, answer: Answer) -> None:
         """Answers the request."""

@@ -1,6 +1,7 @@
 """Jobs whose callers have their answers, and that nobody else can ask for: Redis is rid of them early."""
 
 import asyncio
+import time
 from collections import deque
 
 from api.redis.link import RedisLink
@@ -30,10 +31,9 @@ class AnsweredJobs:
 
     def add(self, job_id: str) -> None:
         """Notes that a job's caller has its answer."""
-        loop = asyncio.get_running_loop()
-        self._line.append((loop.time() + KEPT_S, job_id))
+        self._line.append((time.monotonic() + KEPT_S, job_id))
         if self._timer is None:
-            self._timer = loop.call_later(KEPT_S, self._drop)
+            self._timer = asyncio.get_running_loop().call_later(KEPT_S, self._drop)
 
     def close(self) -> None:
         """Leaves what is left to its TTL."""
@@ -41,15 +41,16 @@ class AnsweredJobs:
             self._timer.cancel()
 
     def _drop(self) -> None:
-        loop, line = asyncio.get_running_loop(), self._line
+        now_s, line = time.monotonic(), self._line
         due: list[str] = []
-        while line and line[0][0] <= loop.time():
+        while line and line[0][0] <= now_s:
             due.append(line.popleft()[1])
         for first in range(0, len(due), DROPPED_AT_ONCE):
             names = due[first : first + DROPPED_AT_ONCE]
             keys = [key(name) for name in names for key in (job_key, result_key)]
             self._link.send(("UNLINK", *keys)).add_done_callback(_ignore)
-        self._timer = loop.call_later(max(TICK_S, line[0][0] - loop.time()), self._drop) if line else None
+        after_s = max(TICK_S, line[0][0] - now_s) if line else 0.0
+        self._timer = asyncio.get_running_loop().call_later(after_s, self._drop) if line else None
 
 
 def _ignore(done: "asyncio.Future[object]") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.gateway.caller import UNWATCHED_S, Caller, ends_within, wait_watched
 from api.gateway.job_client import JobClient
+from api.gateway.waiters import BriefFuture
 from athena.access.quotas import nothing_left, rate_left
 from athena.protocol.enums import JobState
 from athena.store.submission import Reply, Submission
@@ -70,7 +71,7 @@ class Errand:
         """Whether nothing has to be known but the end: the job is its caller's alone, and he has time."""
         return self.is_private and self._wait_s > UNWATCHED_S
 
-    def submit(self, release: Callable[[], None]) -> asyncio.Future[Any]:
+    def submit(self, release: Callable[[], None]) -> BriefFuture:
         """Puts the job into its queue, and does not wait until it lies there.
 
         What does not ride in its message was stored before.

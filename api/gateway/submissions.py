@@ -67,19 +67,17 @@ class Submissions:
         readers, self._readers = self._readers, []
         self._size_bytes = 0
         command = submit_command(jobs)
-        sent = self._link.send(command)
-        sent.add_done_callback(lambda done: self._read(command, readers, done))
+        self._link.tell(command, lambda reply: self._read(command, readers, reply))
 
-    def _read(self, command: Command, readers: list[OnVerdict], done: asyncio.Future[Any]) -> None:
-        error = done.exception()
-        if isinstance(error, NoScriptError):
+    def _read(self, command: Command, readers: list[OnVerdict], reply: Any) -> None:
+        if isinstance(reply, NoScriptError):
             # A script that is not known has done nothing: it alone may be sent again.
             retry = asyncio.ensure_future(self._send_again(command, readers))
             # The loop's own reference to a task is weak.
             self._retries.add(retry)
             retry.add_done_callback(self._retries.discard)
         else:
-            _tell(readers, error or done.result())
+            _tell(readers, reply)
 
     async def _send_again(self, command: Command, readers: list[OnVerdict]) -> None:
         """Loads the script first: Redis has forgotten it."""

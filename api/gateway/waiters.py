@@ -31,8 +31,31 @@ LOST_S = 12.0
 #: How long a `BriefFuture` is waited for.
 BRIEF_S = 0.25
 
-#: Holds a job's end, or what to wait for from then on, when the job has not ended in a short while.
-BriefFuture = asyncio.Future[Reply | asyncio.Future[Reply]]
+
+class BriefFuture(asyncio.Future["Reply | asyncio.Future[Reply]"]):
+    """Holds a job's end, or what to wait for from then on, when the job has not ended in a short while."""
+
+    _at_once: "Callable[[BriefFuture], None] | None" = None
+
+    def when_done(self, call: "Callable[[BriefFuture], None]") -> None:
+        """Calls something once it is done; of an end, on the turn of the loop on which that came."""
+        self._at_once = call
+        self.add_done_callback(call)
+
+    def end(self, reply: Reply) -> None:
+        """The job has ended."""
+        call, self._at_once = self._at_once, None
+        if call is None:
+            self.set_result(reply)
+            return
+        self.remove_done_callback(call)
+        self.set_result(reply)
+        try:
+            call(self)
+        except Exception:
+            # Others wait for what came with it.
+            logger.exception("a caller cannot be answered")
+
 
 #: Reads a job's record and resolves those who wait for it if it is final.
 Recheck = Callable[[str], Awaitable[None]]
@@ -74,6 +97,7 @@ class Waiters:
         self._futures: dict[str, list[asyncio.Future[Any]]] = {}
         self._brief: deque[tuple[float, str, BriefFuture]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         # It waits for its turn itself.
         self._loop = BackgroundLoop("the look at awaited jobs", self._recheck_in_turn, lambda: 0)
         self._recheck_now = asyncio.Event()
@@ -87,6 +111,8 @@ class Waiters:
 
     def start(self) -> None:
         """Begins to read awaited records again from time to time."""
+        # As in `RedisLink.start`.
+        self._event_loop = asyncio.get_running_loop()
         self._loop.start()
 
     async def close(self) -> None:
@@ -103,8 +129,8 @@ class Waiters:
 
     def add_brief(self, job_id: str) -> BriefFuture:
         """Returns a future that is done after `BRIEF_S` at the latest; one timer serves them all."""
-        loop = asyncio.get_running_loop()
-        future: BriefFuture = loop.create_future()
+        loop = self._event_loop or asyncio.get_running_loop()
+        future = BriefFuture(loop=loop)
         self._futures.setdefault(job_id, []).append(future)
         line = self._brief
         while line and line[0][2].done():
@@ -158,7 +184,11 @@ class Waiters:
     def resolve(self, reply: Reply) -> None:
         """Hands a job's end to all who wait for it."""
         for future in self._futures.pop(reply.job_id, ()):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(future, BriefFuture):
+                future.end(reply)
+            else:
                 future.set_result(reply)
 
     def recheck(self) -> None:

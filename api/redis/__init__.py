@@ -2,5 +2,5 @@
 
 link: one connection for all requests
 packing: commands, as bytes
-replies: replies, many at a time
+replies: replies, told as they come
 """

@@ -26,6 +26,9 @@ RECONNECT_S = 0.5
 
 OnPush = Callable[[bytes], None]
 
+#: Called with a command's reply, or with the error that it ends with.
+OnReply = Callable[[Any], None]
+
 
 class RedisLink:
     """Sends commands as they come and hands each caller its reply, in order, over one connection.
@@ -41,13 +44,16 @@ class RedisLink:
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._outbox: list[Command] = []
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[OnReply, float]] = deque()
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         self._flush_planned = False
         self._hooks: list[Callable[[], None]] = []
         self._loop = BackgroundLoop("the connection to Redis", self._run, lambda: RECONNECT_S)
 
     def start(self) -> None:
         """Begins to connect, and keeps connecting until `close`."""
+        # Asked each time, Python 3.11 makes a system call to be sure of the process.
+        self._event_loop = asyncio.get_running_loop()
         self._loop.start()
 
     async def close(self) -> None:
@@ -75,25 +81,39 @@ class RedisLink:
 
     def send(self, command: Command) -> asyncio.Future[Any]:
         """Sends a command; the reply or the error comes in the future."""
-        loop = asyncio.get_running_loop()
+        loop = self._event_loop or asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if self._connection is None:
             future.set_exception(StoreError("Redis cannot be reached"))
             return future
-        self._outbox.append(command)
-        self._waiting.append((future, loop.time()))
-        self._plan_flush()
+        self._add(command, _into(future), loop)
         return future
+
+    def tell(self, command: Command, on_reply: OnReply) -> None:
+        """Sends a command; `on_reply` is called when the reply comes, and not on another turn of the loop.
+
+        It is given the reply, or the error, and must not raise.
+        """
+        loop = self._event_loop or asyncio.get_running_loop()
+        if self._connection is None:
+            loop.call_soon(on_reply, StoreError("Redis cannot be reached"))
+        else:
+            self._add(command, on_reply, loop)
+
+    def _add(self, command: Command, on_reply: OnReply, loop: asyncio.AbstractEventLoop) -> None:
+        self._outbox.append(command)
+        self._waiting.append((on_reply, loop.time()))
+        self._plan_flush(loop)
 
     def before_flush(self, hook: Callable[[], None]) -> None:
         """Calls `hook` once, before the commands of this turn leave; it may send more of them."""
         self._hooks.append(hook)
-        self._plan_flush()
+        self._plan_flush(self._event_loop or asyncio.get_running_loop())
 
-    def _plan_flush(self) -> None:
+    def _plan_flush(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._flush_planned:
             self._flush_planned = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         hooks, self._hooks = self._hooks, []
@@ -148,22 +168,14 @@ class RedisLink:
                 await connection.disconnect(nowait=True)
 
     async def _read(self, connection: AbstractConnection) -> None:
-        replies = RedisReplies(connection)
-        while True:
-            for reply in await replies.next():
-                self._settle(reply)
+        await RedisReplies(connection, self._settle).until_end()
 
     def _settle(self, reply: Any) -> None:
         # Also for a caller who has given up, or all later replies would go to the wrong ones.
-        future, _ = self._waiting.popleft()
-        if future.done():
-            return
-        if isinstance(reply, NoScriptError):
-            future.set_exception(reply)
-        elif isinstance(reply, Exception):
-            future.set_exception(StoreError(f"Redis refused the command: {reply}"))
-        else:
-            future.set_result(reply)
+        on_reply, _ = self._waiting.popleft()
+        if isinstance(reply, Exception) and not isinstance(reply, NoScriptError):
+            reply = StoreError(f"Redis refused the command: {reply}")
+        on_reply(reply)
 
     async def _watch(self, connection: AbstractConnection) -> None:
         """Breaks a connection on which the oldest reply is overdue."""
@@ -179,9 +191,22 @@ class RedisLink:
         # Not kept for the next connection: their callers are told that they failed.
         self._outbox.clear()
         waiting, self._waiting = self._waiting, deque()
-        for future, _ in waiting:
-            if not future.done():
-                future.set_exception(StoreError("the connection to Redis was lost"))
+        for on_reply, _ in waiting:
+            on_reply(StoreError("the connection to Redis was lost"))
+
+
+def _into(future: asyncio.Future[Any]) -> OnReply:
+    """Returns what puts a reply, or an error, into a future."""
+
+    def settle(reply: Any) -> None:
+        if future.done():
+            return
+        if isinstance(reply, Exception):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
+
+    return settle
 
 
 class Subscriber:
@@ -229,23 +254,26 @@ class Subscriber:
             self.is_connected = True
             # What was published during the break is lost, so who waits has to look.
             self._on_connect()
-            replies = RedisReplies(connection)
-            while True:
-                for message in await self._next(connection, replies):
-                    # Redis refuses pings too while its disk is full; that is a sign of life like any answer.
-                    if isinstance(message, list) and message[0] == b"message":
-                        self._on_push(message[2])
+            await self._listen(connection)
         finally:
             with contextlib.suppress(Exception):
                 await connection.disconnect(nowait=True)
 
-    async def _next(self, connection: AbstractConnection, replies: RedisReplies) -> list[Any]:
-        """Reads messages; silence is answered with a ping, silence after that is a dead connection."""
-        try:
-            return await replies.next(self._silence_s)
-        except TimeoutError:
+    async def _listen(self, connection: AbstractConnection) -> None:
+        """Hears messages; silence is answered with a ping, silence after that is a dead connection."""
+        replies = RedisReplies(connection, self._hear)
+        loop = asyncio.get_running_loop()
+        while True:
+            await replies.until_end(max(0.0, replies.heard_s + self._silence_s - loop.time()))
+            asked_s = loop.time()
+            if asked_s - replies.heard_s < self._silence_s:
+                continue
             await connection.send_command("PING", check_health=False)
-            try:
-                return await replies.next(self._silence_s)
-            except TimeoutError:
-                raise RedisConnectionError("the reply channel does not answer a ping") from None
+            await replies.until_end(self._silence_s)
+            if replies.heard_s < asked_s:
+                raise RedisConnectionError("the reply channel does not answer a ping")
+
+    def _hear(self, message: Any) -> None:
+        # Redis refuses pings too while its disk is full; that is a sign of life like any answer.
+        if isinstance(message, list) and message[0] == b"message":
+            self._on_push(message[2])

@@ -15,7 +15,6 @@ from athena.store.address import RedisAddress
 from athena.store.connections import pool_of
 from athena.store.scripts import Command, Script, script_of
 
-
 #: Up to this size, a copy costs less than a write more.
 JOINED_BYTES = 65_536
 
@@ -149,7 +148,7 @@ class BlockingLink:
 
 
 def wait_in_kernel(connection: Any) -> None:
-    """Has the kernel watch the time of a connection; Python would ask it first each time whether it may go on.
+    """Has the kernel watch the time; Python would ask it before each call whether it may go on.
 
     TLS has to know of its waits.
     """

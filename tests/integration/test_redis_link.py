@@ -306,3 +306,55 @@ def test_subscriber_that_is_told_nothing_stays_connected(
     asyncio.run(scenario())
 
     assert (heard, len(connects)) == ([b"late"], 1)
+
+
+def test_told_commands_have_their_replies_in_order(redis_server: str, redis_client: redis.Redis) -> None:
+    said: list[Any] = []
+
+    async def scenario() -> None:
+        async with connected(redis_server) as link:
+            for command in (("ECHO", "a"), ("INCR", "a", "b"), ("EVALSHA", "0" * 40, 0), ("ECHO", "c")):
+                link.tell(command, said.append)
+            await eventually(lambda: len(said) == 4, "all are answered")
+            link.tell(("BLPOP", "nothing", 0), said.append)
+            await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+
+    assert (said[0], said[3]) == (b"a", b"c")
+    assert [type(one) for one in said[1:3]] == [StoreError, redis.exceptions.NoScriptError]
+    assert "lost" in said[4].message
+
+
+def test_what_is_told_without_redis_is_answered_on_a_later_turn(redis_server: str) -> None:
+    said: list[Any] = []
+
+    async def scenario() -> list[Any]:
+        link = RedisLink(redis_server + ".nowhere", 5)
+        link.tell(("PING",), said.append)
+        at_once = list(said)
+        await asyncio.sleep(0)
+        return at_once
+
+    assert asyncio.run(scenario()) == []
+    assert "cannot be reached" in said[0].message
+
+
+def test_reply_that_makes_no_sense_breaks_the_connection(
+    redis_server: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> bytes:
+        async with connected(redis_server) as link:
+            settle = link._settle
+            monkeypatch.setattr(link, "_settle", lambda reply: settle(reply) or 1 / 0)
+            kill_clients(redis_client, "normal")
+            await eventually(lambda: not link.is_connected, "the break is noticed")
+            await eventually(lambda: link.is_connected, "the link is connected again")
+            await link.execute(("ECHO", "first"))
+            await eventually(lambda: not link.is_connected, "a failing reader breaks the connection")
+            monkeypatch.setattr(link, "_settle", settle)
+            await eventually(lambda: link.is_connected, "the link is connected again")
+            reply: bytes = await link.execute(("ECHO", "again"))
+            return reply
+
+    assert asyncio.run(scenario()) == b"again"

@@ -9,7 +9,8 @@ Private names of kombu 5.7 that are used here are checked by tests/unit/test_sea
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -107,6 +108,8 @@ class JobChannel(kombu_redis.Channel):
     _waits_for_bell = False
     _takes_at_bell = False
 
+    _publisher: Any = None
+
     # What kombu keeps in these depends on the moment.
     _in_poll: Any
     _brpop_sent_at: Any
@@ -144,6 +147,16 @@ class JobChannel(kombu_redis.Channel):
         mixin = _watched_by(self) if asynchronous else None
         interval_s = self.health_check_interval
         return pool_of(self.address, self.timeout_s, mixin, health_check_interval=interval_s)
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        """Lends a client; kombu makes one for each event and answer, which costs more than to send it."""
+        if client is None:
+            # kombu drops its pool with a connection that is lost.
+            if self._publisher is None or self._publisher.connection_pool is not self.pool:
+                self._publisher = self._create_client()
+            client = self._publisher
+        yield client
 
     def _deliver(self, job: TakenJob) -> None:
         """Hands a job on; one whose message cannot be read ends, so that it cannot come back for ever."""

@@ -82,6 +82,8 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("consumer/transport.py", kombu_redis.Channel, "_brpop_start", "(self, timeout=None)"),
     ("consumer/transport.py", kombu_redis.Channel, "_brpop_read", "(self, **options)"),
     ("consumer/transport.py", kombu_redis.Channel, "_get_pool", "(self, asynchronous=False)"),
+    ("consumer/transport.py", kombu_redis.Channel, "conn_or_acquire", "(self, client=None)"),
+    ("consumer/transport.py", kombu_redis.Channel, "_create_client", "(self, asynchronous=False)"),
     ("consumer/transport.py", kombu_redis.Channel, "_on_connection_disconnect", "(self, connection)"),
     ("consumer/transport.py", kombu_redis.MultiChannelPoller, "on_poll_start", "(self)"),
     ("consumer/consumer.py", Hub, "call_later", "(self, delay, callback, *args)"),
@@ -133,6 +135,7 @@ ATTRIBUTES: list[tuple[str, Any, tuple[str, ...]]] = [
 OWN = {"_is_shown", "_introduce", "_job_ids", "_on_retry", "_session", "_deliver", "_waits_for_bell"}
 OWN |= {"_address", "_hear_or_break", "_registered", "_accept", "_flush_is_due", "_flush_gathered", "_loop"}
 OWN |= {"_jobs_per_s", "_left", "_refilled_s", "_takes_at_bell", "_read_taken", "_read_rung"}
+OWN |= {"_publisher", "_drain"}
 
 
 @pytest.mark.parametrize(("file", "owner", "name", "signature"), METHODS)

@@ -777,3 +777,45 @@ def test_loop_is_woken_from_another_thread(stage: Stage) -> None:
 
     # If `call_soon`, which `stop` uses, did not wake it, the loop would sleep for ten seconds.
     assert time.monotonic() - began_s < 9
+
+
+def test_events_and_answers_are_sent_by_one_client(stage: Stage) -> None:
+    channel = stage.channel
+
+    def lent() -> Any:
+        with channel.conn_or_acquire() as client:
+            return client
+
+    first = lent()
+    assert lent() is first
+    with channel.conn_or_acquire(stage.wire) as client:
+        assert client is stage.wire
+
+    # As kombu does when a connection is lost.
+    channel._pool = None
+
+    second = lent()
+    assert second is not first
+    assert lent() is second
+
+
+def test_what_threads_have_left_to_the_loop_is_done_before_its_session_ends(stage: Stage) -> None:
+    done: list[str] = []
+    thread = threading.Thread(target=lambda: stage.calls.do(done.append, "event"))
+    thread.start()
+    thread.join()
+
+    stage.worker.pool.on_stop()
+
+    assert done == ["event"]
+    assert stage.session.called("drain") == [(7,)]
+
+
+def test_job_that_a_thread_has_left_to_the_loop_is_delivered_on_its_turn(stage: Stage) -> None:
+    job = TakenJob("j1", "1:w1", "echo.any", b"no message")
+    stage.led_jobs.deliver(job)
+
+    stage.channel.turn()
+
+    [(job_id, error)] = stage.session.called("refuse")
+    assert (job_id, type(error).__name__) == ("j1", "RequestError")
