@@ -176,6 +176,22 @@ def test_an_upload_over_the_limit_is_refused(stack: Stack) -> None:
     assert answer.status_code == 413
 
 
+def test_a_file_that_base64_makes_too_large_hears_that_it_fits_without(stack: Stack) -> None:
+    file = b"x" * (13 * 1024 * 1024)
+    request = example("echo")
+    request["payload"]["text"]["text"] = base64.b64encode(file).decode()
+    headers = {"Content-Type": "text/plain", "Prefer": "respond-async"}
+
+    refused = stack.post("/echo", request)
+    sent = requests.post(f"{stack.url}/echo?app_id=me", data=file, headers=headers, timeout=60)
+
+    assert refused.status_code == 413
+    size = len(json.dumps(request))
+    assert f"has {size} bytes; the limit is 16777216; base64 makes a file a third larger" in refused.text
+    assert sent.status_code == 202, sent.text
+    stack.wait_state(sent.json()["job"]["id"], "succeeded")
+
+
 def test_data_that_is_not_what_its_encoding_says_is_warned_of(stack: Stack, expected: list[str]) -> None:
     request = example("mmocr")
     request["payload"]["data"]["encoding"] = "png"

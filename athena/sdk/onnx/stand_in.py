@@ -37,4 +37,7 @@ class StandIn:
         return self._run(output_names, input_feed, run_options)
 
     def __getattr__(self, name: str) -> Any:
+        # A copy is asked before it has anything.
+        if name == "_session":
+            raise AttributeError(name)
         return getattr(self._session, name)
