@@ -29,7 +29,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve observe observe-logs test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-plain bench-logs bench-builds bench-choices chaos soak clients models hostile deploy-check docs house build release clean stale
+.PHONY: bench-access bench-edges bench-plain bench-logs bench-weights bench-builds bench-choices chaos soak clients models hostile deploy-check docs house build release clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -130,6 +130,9 @@ bench-plain: $(VENV)/.dev  ## Measure what the plain form costs beside the envel
 bench-logs: $(VENV)/.dev  ## Measure what the access log, lines of JSON and traces cost
 	@scripts/install-wrk.sh
 	@exec $(PYTHON) -m benchmarks.logs $(ARGS)
+
+bench-weights: $(VENV)/.dev  ## Measure what two workers of one large model hold
+	@exec $(PYTHON) -m benchmarks.weights $(ARGS)
 
 clients: $(VENV)/.dev  ## Try real HTTP clients, proxies and load tools, and renew the table in docs/clients.md
 	@scripts/install-clients.sh

@@ -62,8 +62,8 @@ class Settings:
     cache_dir: Path | None = _setting(
         "~/.cache/athena-serving",
         values.folder,
-        "folder for what a host may make again: environments of abilities, and which have loaded here; "
-        "`off`: none, and environments are in the data folder",
+        "folder for what a host may make again: environments of abilities, which have loaded here, copies of "
+        "large ONNX models that workers share; `off`: none, and environments are in the data folder",
     )
     redis_memory_bytes: int = _setting(
         "0",

@@ -51,7 +51,7 @@ from workers.runtime.event_loops import event_loop
 from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
 from workers.runtime.guards import explain_breakpoints, ignore_signal, install_guards
 from workers.runtime.inference import Inference
-from workers.runtime.sessions.share import SessionShare
+from workers.runtime.sessions.share import SessionShare, model_folder
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ class WorkerProcess:
                 memory_limit_mb=launch.memory_limit_mb,
                 threads=launch.threads,
                 cpu_allowed=CPU in self._ability.gpu.types,
+                model_folder=model_folder(settings.cache_dir, launch.peers),
             )
         )
         address = redis_address_of(settings)

@@ -39,6 +39,7 @@ class WorkerLaunch:
         threads: for one inference on the CPU; 0 for as many as there are cores.
         status_fd: pipe on which the worker reports, one JSON object a line.
         progress_fd: shared memory of the `ProgressBoard`.
+        peers: how many processes of its ability compute on this host's CPU, itself among them; 0 on a GPU.
         service_id: whose wrapper it runs; for its log lines, before it has read the ability.
     """
 
@@ -53,6 +54,7 @@ class WorkerLaunch:
     host: str = ""
     memory_limit_mb: int = 0
     threads: int = 0
+    peers: int = 0
     service_id: str = ""
 
     def environment(self) -> dict[str, str]:

@@ -18,6 +18,8 @@ class Device:
         threads: for one inference on the CPU; 0 for as many as there are cores.
         cpu_allowed: whether the model may run on the CPU instead; false where the ability's `gpu.types` do
             not hold `cpu`.
+        model_folder: where copies of large models are that the ability's workers on this host share; "" for
+            one that shares none.
     """
 
     gpu_type: str = ""
@@ -25,6 +27,7 @@ class Device:
     memory_limit_mb: int = 0
     threads: int = 0
     cpu_allowed: bool = True
+    model_folder: str = ""
 
     @property
     def is_gpu(self) -> bool:

@@ -175,7 +175,7 @@ class HostWorkers:
             if child is None:
                 self._due.append(placement)
             else:
-                child.placement = placement  # its share of the cores counts from its next start on
+                child.placement = placement  # what it shares with others counts from its next start on
                 self._children[placement] = child
         self._staying = list(left.values())
         self.plan = plan
@@ -263,5 +263,5 @@ class HostWorkers:
 
 
 def _seat(placement: Placement) -> Placement:
-    """Returns what a worker must be started anew for, if it changes: all but its share of the cores."""
-    return replace(placement, threads=0)
+    """Returns what a worker must be started anew for, if it changes: all but what it shares with others."""
+    return replace(placement, threads=0, peers=0)

@@ -123,6 +123,7 @@ class WorkerChild(Child):
             host=self._host,
             memory_limit_mb=self.placement.memory_limit_mb,
             threads=self.placement.threads,
+            peers=self.placement.peers,
             status_fd=self._status.write_fd,
             progress_fd=self._board.fd,
             service_id=self.ability.service_id,

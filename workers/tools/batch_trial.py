@@ -58,10 +58,12 @@ class BatchTrial:
 
     Attributes:
         count: how many batches were run.
+        largest: how many jobs the largest one had.
     """
 
     def __init__(self, inference: Inference, max_batch: int, tolerance: float) -> None:
         self.count = 0
+        self.largest = 1
         self._inference = inference
         self._max_batch = max_batch
         self._tolerance = tolerance
@@ -69,6 +71,7 @@ class BatchTrial:
         self._costs_s: list[float] = []
         self._worst = Distance()
         self._worst_of = ""
+        self._first: Member | None = None
 
     def run(self, example: object) -> Iterator[BatchFinding]:
         """Runs batches; returns what is wrong with them.
@@ -78,6 +81,7 @@ class BatchTrial:
         """
         self._began_s = time.monotonic()
         members = list(self._members(example))
+        self._first = members[0] if members else None
         if not members or not self._is_steady(members[0]):
             yield from self._unsteady(members)
             return
@@ -90,6 +94,12 @@ class BatchTrial:
                 return
             swapped = swapped or self._compare(batch, outcomes)
         yield from self._verdicts(swapped, members)
+
+    def fill(self) -> None:
+        """Runs a batch of as many jobs as may be, if none was run and none has failed: memory is of it."""
+        if self._first is None or self.largest >= self._max_batch or self._fault() is not None:
+            return
+        self._run([self._first] * self._max_batch)
 
     def _members(self, example: object) -> Iterator[Member]:
         seen = set()
@@ -147,6 +157,7 @@ class BatchTrial:
 
     def _run(self, batch: Sequence[Member]) -> list[Outcome]:
         self.count += 1
+        self.largest = max(self.largest, len(batch))
         messages = [member.variation.message._replace(job_id=new_job_id()) for member in batch]
         outcomes = self._inference.run([BatchJob(message.job_id, message) for message in messages])
         self._inference.restore()

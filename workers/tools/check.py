@@ -33,6 +33,7 @@ from workers.runtime.sessions.share import SessionShare
 from workers.runtime.surroundings import present_folder
 from workers.tools.batch_trial import BatchTrial
 from workers.tools.describe import end_process, real_stdout
+from workers.tools.memory import MemoryWatch, load_as_a_worker
 from workers.tools.model_files import models_in, with_dynamic_quantisation
 from workers.tools.rehearsal import Measured, Rehearsal, measure, take_share
 
@@ -58,18 +59,23 @@ class Check:
         self._facts, _ = check_source(ability.wrapper_path)
         self._threads = set(threading.enumerate())
         self._share = share
+        self._memory = MemoryWatch()
+        self._largest_batch = 1
 
     def run(self) -> None:
         """Loads, asks and releases the ability; stops at the first step that fails."""
+        self._memory.begin()
         try:
             self._step("import", self._rehearsal.load, "import-failed", "correct what the line above shows")
             self._report_interface()
             self._step("wrapperInit", self._rehearsal.inference.init, "init-failed", "see wrapperInit")
+            self._memory.note_loaded()
         except StepFailed:
             return
         try:
             self._ask()
         finally:
+            self._say(**self._memory.told(self._largest_batch))
             _, cost = measure(self._rehearsal.inference.unload)
             self._say_done("wrapperFini", cost)
             self._report_sessions()
@@ -152,6 +158,8 @@ class Check:
         trial = BatchTrial(self._rehearsal.inference, options.max_batch, options.batch_tolerance)
         self._say(begin="batches")
         found, cost = measure(lambda: list(trial.run(example)))
+        trial.fill()
+        self._largest_batch = trial.largest
         self._say_done("batches", cost, count=trial.count)
         line = self._facts.method_line("wrapperBatchExec")
         for item in found:
@@ -360,7 +368,8 @@ def main(arguments: Sequence[str]) -> int:
     install_guards()
     configure_logs("WARNING")
     ability = load_ability(Path(arguments[0]))
-    share = take_share(int(arguments[1]))
+    load_as_a_worker()
+    share = take_share(ability, int(arguments[1]))
     with real_stdout() as descriptor:
         # Wrappers run outside the main thread in a worker, too.
         thread = threading.Thread(target=_run, args=(ability, descriptor, share), name="check", daemon=True)

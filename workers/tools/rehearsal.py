@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from athena.ability.declaration import declared_fields
@@ -18,7 +17,8 @@ from athena.sdk.fields import ParamField, PayloadField
 from athena.sdk.local_run import as_text, test_data
 from athena.settings import from_env
 from workers.runtime.inference import Inference
-from workers.runtime.sessions.share import SessionShare
+from workers.runtime.sessions.share import SessionShare, model_folder
+from workers.tools.memory import resident_bytes
 
 T = TypeVar("T")
 
@@ -38,16 +38,12 @@ def measure(step: Callable[[], T]) -> tuple[T, Measured]:
     return result, Measured(time.monotonic() - started_s, resident_bytes() - before_bytes)
 
 
-def resident_bytes() -> int:
-    """Returns how much memory this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def take_share(threads: int) -> SessionShare:
-    """Gives this process the threads that a worker would have; returns what notes its ONNX sessions."""
-    device.assign(device.Device(threads=threads))
-    share = SessionShare(from_env(os.environ).share_sessions)
+def take_share(ability: Ability, threads: int) -> SessionShare:
+    """Gives this process what a worker of an ability would have; returns what notes its ONNX sessions."""
+    settings = from_env(os.environ)
+    folder = model_folder(settings.cache_dir, ability.worker.cpu_workers)
+    device.assign(device.Device(threads=threads, model_folder=folder))
+    share = SessionShare(settings.share_sessions)
     share.install()
     return share
 

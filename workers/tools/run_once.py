@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logs("WARNING")
     ability = load_ability(Path(arguments[0]))
-    take_share(int(arguments[1]))
+    take_share(ability, int(arguments[1]))
     answers: list[bytes] = []
     with real_stdout() as descriptor:
         # Wrappers run outside the main thread in a worker, too.

@@ -140,8 +140,17 @@ def _measured(events: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {'':<14}{event['output']}: {DATA_FIELDS[event['type']]}, {event['bytes']} bytes"
         elif "session" in event:
             yield f"  {'ONNX session':<14}{event['session']}"
+        elif "memory" in event:
+            yield f"  {'memory':<14}{_memory(event)}"
         elif "threads_of_worker" in event:
             yield f"  {'threads':<14}{event['threads_of_worker']}, as a worker alone on this host has"
+
+
+def _memory(event: dict[str, Any]) -> str:
+    held, shared, peak = (round(event[name] / 1e6) for name in ("memory", "shared", "load_peak"))
+    theirs = f" ({shared} MB of it together with the ability's other workers)" if shared else ""
+    after = f" after a batch of {event['batch']}" if event["batch"] > 1 else ""
+    return f"{held} MB{theirs}, as a worker has{after}; {peak} MB at most while it loaded"
 
 
 def _as_json(events: list[dict[str, Any]], findings: list[Finding]) -> str:
@@ -151,6 +160,7 @@ def _as_json(events: list[dict[str, Any]], findings: list[Finding]) -> str:
         "steps": steps,
         "outputs": outputs,
         "sessions": [event for event in events if "session" in event],
+        "memory": next((event for event in events if "memory" in event), None),
         "threads": next(
             (event["threads_of_worker"] for event in events if "threads_of_worker" in event), None
         ),

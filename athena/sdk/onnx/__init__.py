@@ -8,9 +8,12 @@
 Needs onnxruntime, which is imported when the first model is opened: the extra `cpu` or `gpu` of
 athena-serving.
 
+copies: copies of large models that workers share
 errors: what is raised
 faults: what onnxruntime's errors mean
+identity: which files a model is made of, and for which machine a copy is right
 opening: `open_session`, and where a model is to run
+prepared: how such a copy is made and opened
 session: a model that is ready to run
 stand_in: the same in the form of onnxruntime's own class
 values: inputs and outputs, and what NumPy has no type for

@@ -2,14 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from athena.sdk.device import Device, current, note_cpu
+from athena.sdk.onnx.copies import Copies
 from athena.sdk.onnx.errors import ModelFileError, OnnxError
 from athena.sdk.onnx.faults import why_unreadable
+from athena.sdk.onnx.prepared import Prepared, give_back_memory
 from athena.sdk.onnx.session import CPU, CUDA, OnnxSession, name_of
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ def open_session(
     cuda_options: Mapping[str, str] | None = None,
     options: Any = None,
     custom_ops: Iterable[str | Path] = (),
+    shares_weights: bool = True,
     warm_up: Mapping[str, Any] | Iterable[Mapping[str, Any]] = (),
 ) -> OnnxSession:
     """Opens a model, on the GPU if the worker has one.
@@ -90,6 +94,8 @@ def open_session(
         cuda_options: more options of onnxruntime's CUDA provider, or others than ours.
         options: session options of onnxruntime to begin with; what they say of threads stays.
         custom_ops: libraries of operators that the model needs.
+        shares_weights: whether the ability's workers on this host's CPU, if there are several, map one copy
+            of a model of 64 MiB or more (`ATHENA_CACHE_DIR`); not with options or operators of your own.
         warm_up: input name -> shape or value, for each run that is to be done now and not by the first job;
             one, or a list of them (see `OnnxSession.warm_up`).
 
@@ -103,19 +109,34 @@ def open_session(
     if isinstance(model, Path) and not model.is_file():
         raise ModelFileError(f"model {model} is missing")
     device = current()
-    chosen = _session_options(runtime, device.threads if threads is None else threads, keeps_memory, options)
+    new_options = partial(
+        _session_options, runtime, device.threads if threads is None else threads, keeps_memory
+    )
+    chosen = new_options(options)
     for library in custom_ops:
         _register(chosen, Path(library), model)
     limit_mb = int(device.memory_limit_mb * memory_share) if memory_limit_mb is None else memory_limit_mb
-    raw = _open_where_it_runs(runtime, model, chosen, {**cuda_settings(limit_mb), **(cuda_options or {})})
+    is_shared = shares_weights and options is None and not custom_ops
+    cuda = {**cuda_settings(limit_mb), **(cuda_options or {})}
+    raw = _open_where_it_runs(runtime, model, chosen, cuda, new_options if is_shared else None)
+    give_back_memory()
     session = OnnxSession(raw, model if isinstance(model, Path) else None)
     for example in [warm_up] if isinstance(warm_up, Mapping) else warm_up:
         session.warm_up(example)
     return session
 
 
-def _open_where_it_runs(runtime: Any, model: Path | bytes, options: Any, cuda: dict[str, str]) -> Any:
-    """Returns onnxruntime's session, on the GPU or on the CPU; warns of, or refuses, the latter."""
+def _open_where_it_runs(
+    runtime: Any,
+    model: Path | bytes,
+    options: Any,
+    cuda: dict[str, str],
+    new_options: Callable[[Any], Any] | None,
+) -> Any:
+    """Returns onnxruntime's session, on the GPU or on the CPU; warns of, or refuses, the latter.
+
+    `new_options` makes options for a model whose weights may be shared; None for one of its own.
+    """
     device = current()
     choice = choose(device, runtime.get_available_providers(), any(file.exists() for file in DRIVER_FILES))
     raw, obstacle = None, choice.obstacle
@@ -124,7 +145,23 @@ def _open_where_it_runs(runtime: Any, model: Path | bytes, options: Any, cuda: d
         raw, obstacle = _try_cuda(runtime, model, options, cuda)
     if obstacle:
         _report(model, obstacle, device)
+    if raw is None and new_options is not None and isinstance(model, Path):
+        raw = _open_shared(runtime, model, new_options)
     return raw if raw is not None else _open(runtime, model, options, [CPU])
+
+
+def _open_shared(runtime: Any, model: Path, new_options: Callable[[Any], Any]) -> Any | None:
+    """Returns a session that maps what other workers map; None where there is nothing to share."""
+    folder = current().model_folder
+    if not folder:
+        return None
+    prepared = Prepared(
+        runtime,
+        Copies(Path(folder)),
+        lambda: new_options(None),
+        lambda path, options: _open(runtime, path, options, [CPU]),
+    )
+    return prepared.session(model)
 
 
 def _runtime() -> Any:

@@ -35,6 +35,7 @@ class Placement:
         ordinal: counts the workers of one ability on one GPU, from 0.
         memory_limit_mb: GPU memory that it may use, in MiB; 0 for all.
         threads: for one inference on the CPU; for a worker on a GPU, should that turn out to be of no use.
+        peers: how many processes of its ability compute on this host's CPU, itself among them; 0 on a GPU.
     """
 
     service_id: str
@@ -44,6 +45,7 @@ class Placement:
     ordinal: int = 0
     memory_limit_mb: int = 0
     threads: int = 0
+    peers: int = 0
 
     @property
     def name(self) -> str:
@@ -181,7 +183,13 @@ def _place_on_cpu(abilities: Sequence[Ability], cores: int) -> list[Placement]:
     processes = [(ability, ordinal) for ability in abilities for ordinal in range(ability.worker.cpu_workers)]
     threads = max(1, cores // max(1, len(processes)))
     return [
-        Placement(ability.service_id, CPU, label=str(ordinal), threads=threads)
+        Placement(
+            ability.service_id,
+            CPU,
+            label=str(ordinal),
+            threads=threads,
+            peers=ability.worker.cpu_workers,
+        )
         for ability, ordinal in processes
     ]
 

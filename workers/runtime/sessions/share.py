@@ -11,10 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from athena.sdk import device, onnx
+from athena.sdk.onnx.prepared import is_writing
 from workers.runtime.sessions.lines import take_lines
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,16 @@ logger = logging.getLogger(__name__)
 MODULE = "onnxruntime.capi.onnxruntime_inference_collection"
 
 SPINNING = "session.intra_op.allow_spinning"
+
+
+def model_folder(cache: Path | None, peers: int) -> str:
+    """Returns where copies of large models are that several processes of an ability share; "" for nowhere.
+
+    Args:
+        cache: what this host may make again is below it; None for nowhere.
+        peers: how many processes of the ability compute on this host's CPU.
+    """
+    return str(cache / "models") if cache is not None and peers > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,8 @@ class SessionShare:
                 sess_options = _with_share(module, sess_options)
                 providers = _with_gpu(sess_options, providers, provider_options)
             plain(session, path_or_bytes, sess_options, providers, provider_options, **named)
-            self._note(session, path_or_bytes, sess_options)
+            if not is_writing():
+                self._note(session, path_or_bytes, sess_options)
 
         session_class.__init__ = opening
 
