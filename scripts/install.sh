@@ -51,6 +51,11 @@ remove_package() {
     fi
 }
 
+# Says which file comes and how large it is; a large one takes a minute, in which nothing else would be seen.
+show_downloads() {
+    sed -un -E 's#^ *(Downloading|Using cached) ([^ ]*/)?([^ /]+\.(whl|zip|tar\.gz)) \((.*)\).*#athena:   \3 (\5)#p' >&2
+}
+
 main() {
     local purpose=${1:-serve} extras=cpu other=onnxruntime-gpu
     usable_venv || create_venv
@@ -63,8 +68,8 @@ main() {
         extras+=,dev,otel,bundle
     fi
     echo "athena: installing [$extras] into .venv (once, a minute or two) ..." >&2
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable ".[$extras]"
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+        --constraint constraints.txt --editable ".[$extras]" | show_downloads
     touch .venv/.serve
     if [ "$purpose" = dev ]; then
         touch .venv/.dev

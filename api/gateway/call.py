@@ -272,7 +272,7 @@ class Call:
         raise self._waited_too_long()
 
     def _ended(self, end: Reply) -> Answer:
-        if self.media and (found := data_answer(end, self.media)):
+        if self.media and (found := data_answer(end, self.media, self.interface)):
             return found
         return plain_answer(end, self.interface) if self.is_plain else ended_answer(end)
 

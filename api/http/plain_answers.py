@@ -26,11 +26,12 @@ def plain_answer(reply: Reply, interface: Interface) -> Answer:
     return Answer(200, plain_body(reply.payload, interface.json_outputs), _named(reply))
 
 
-def data_answer(reply: Reply, media: tuple[str, ...]) -> Answer | None:
+def data_answer(reply: Reply, media: tuple[str, ...], interface: Interface) -> Answer | None:
     """Answers a call with the data of the one output that is of a kind its caller takes; None for none."""
     if reply.state is not JobState.SUCCEEDED or reply.payload is None:
         return None
-    found = [item for item in data_outputs(reply.payload) if _is_among(item.content_type, media)]
+    outputs = data_outputs(reply.payload, interface.output_specs)
+    found = [item for item in outputs if _is_among(item.content_type, media)]
     if len(found) != 1:
         return None
     # As where it is fetched from its job: no browser may run what is in it.

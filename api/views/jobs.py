@@ -91,7 +91,8 @@ class Jobs:
             raise NotFoundError(f"job {record.job_id} is {record.state}; it has no output yet")
         if record.state is not JobState.SUCCEEDED or record.result is None:
             return ended_response(reply_of(record))
-        output = read_output(record.result, key)
+        interface = self._gateway.watch.fleet.interfaces.get(record.service_id)
+        output = read_output(record.result, key, interface.output_specs if interface else {})
         if output is None:
             raise NotFoundError(f"job {record.job_id} has no output {key!r}")
         response = Response(output.data, content_type=output.content_type)

@@ -49,7 +49,12 @@ def declared_fields(declaration: Any) -> list[Any]:
 
 def _data_specs(fields: list[Any]) -> tuple[DataSpec, ...]:
     return tuple(
-        DataSpec(item.key, item.data_type, is_json=isinstance(item, JsonBodyField))
+        DataSpec(
+            item.key,
+            item.data_type,
+            is_json=isinstance(item, JsonBodyField),
+            encoding=str(item.declared_encoding),
+        )
         for item in fields
         if isinstance(item, PayloadField)
     )

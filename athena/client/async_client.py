@@ -16,7 +16,7 @@ from athena.client.exchange import Answer, Ask, Lost, Pause, Steps
 from athena.client.job import Job, Trail
 from athena.client.outputs import Outputs
 from athena.client.surroundings import address_of, ca_file_of, credentials_of
-from athena.client.transport import Gateway, answer_of
+from athena.client.transport import LIMITS, Gateway, answer_of
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class AsyncClient:
     ) -> None:
         self._gateway = Gateway(address_of(url), credentials_of(key), ca_file_of(ca_file))
         self._calls = Calls(timeout_s, retries, app_id)
-        self._http = httpx.AsyncClient(verify=self._gateway.trust())
+        self._http = httpx.AsyncClient(verify=self._gateway.trust(), limits=LIMITS)
 
     async def __aenter__(self) -> Self:
         return self

@@ -257,7 +257,7 @@ def _check(answer: Answer) -> Any:
 
 def _error_of(answer: Answer) -> ClientError:
     if not speaks_as_gateway(answer):
-        said = answer.body[:80].decode(errors="replace").strip()
+        said = answer.headers.get("location") or answer.body[:80].decode(errors="replace").strip()
         return UnreachableError(
             f"HTTP {answer.status} of something that is no gateway: {said!r}", http_status=answer.status
         )

@@ -1,5 +1,6 @@
 """HTTP, by httpx: from what is to be sent to what came back."""
 
+import math
 import ssl
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from athena.client.exchange import Answer, Ask, Lost
 from athena.errors import ConfigError
 
 CONNECT_S = 10.0
+
+#: Each call that waits has a connection; httpx would have 100 of them, 20 of which it keeps.
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
 
 #: An answer takes so long at most, beside the wait that was asked for.
 ANSWER_S = 60.0
@@ -45,7 +49,10 @@ class Gateway:
         if self.credentials is not None:
             url, told = self.credentials.sign(ask.method, url, ask.body)
             signed = dict(told)
-        timeout = httpx.Timeout(min(ANSWER_S + ask.wait_s, ask.within_s + GRACE_S), connect=CONNECT_S)
+        answer_s = min(ANSWER_S + ask.wait_s, ask.within_s + GRACE_S)
+        # Among many calls of one client the last ones wait for a connection as long as they have time.
+        pool_s = None if ask.within_s == math.inf else ask.within_s
+        timeout = httpx.Timeout(answer_s, connect=CONNECT_S, pool=pool_s)
         return httpx.Request(
             ask.method,
             url,

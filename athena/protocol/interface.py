@@ -74,6 +74,7 @@ class DataSpec:
         members: what that object may hold, the data itself included; None for what docs/protocol.md says of
             the type.
         is_json: whether a text is JSON, which the plain form shows as such (`plain`).
+        encoding: what the ability says that its data is, such as `png`; "" where it says nothing.
     """
 
     key: str
@@ -81,6 +82,7 @@ class DataSpec:
     required: bool = False
     members: tuple[ParamSpec, ...] | None = None
     is_json: bool = False
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,11 @@ class Interface:
     def json_outputs(self) -> frozenset[str]:
         """Keys of the outputs that are JSON."""
         return frozenset(spec.key for spec in self.outputs if spec.is_json)
+
+    @cached_property
+    def output_specs(self) -> dict[str, DataSpec]:
+        """Output key -> its declaration."""
+        return {spec.key: spec for spec in self.outputs}
 
     @cached_property
     def output_types(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ import orjson
 import pybase64
 
 from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.interface import DataSpec
 from athena.protocol.sniffing import sniff
 
 JSON = "application/json"
@@ -28,31 +29,62 @@ class RenderedOutput:
     content_type: str
 
 
-def read_output(payload: bytes, key: str) -> RenderedOutput | None:
+#: Output -> what its ability declares.
+Declared = Mapping[str, DataSpec]
+
+_UNDECLARED = DataSpec("")
+
+
+def read_output(payload: bytes, key: str, declared: Declared) -> RenderedOutput | None:
     """Returns an output of what `envelope.render_payload` has written; None where there is none."""
     output = orjson.loads(payload or b"{}").get(key)
     field = _field_of(output) if output is not None else None
-    return _read(field, output) if field is not None else None
+    return _read(field, output, declared.get(key, _UNDECLARED)) if field is not None else None
 
 
-def data_outputs(payload: bytes) -> list[RenderedOutput]:
+def data_outputs(payload: bytes, declared: Declared) -> list[RenderedOutput]:
     """Returns the outputs that are no text."""
-    rendered = orjson.loads(payload or b"{}").values()
-    fields = ((_field_of(output), output) for output in rendered)
-    return [_read(field, output) for field, output in fields if field and field != TEXT]
+    rendered = orjson.loads(payload or b"{}").items()
+    fields = ((key, _field_of(output), output) for key, output in rendered)
+    return [
+        _read(field, output, declared.get(key, _UNDECLARED))
+        for key, field, output in fields
+        if field and field != TEXT
+    ]
 
 
 def _field_of(output: Mapping[str, Any]) -> str | None:
     return next((name for name in DATA_FIELDS.values() if name in output), None)
 
 
-def _read(field: str, output: Mapping[str, Any]) -> RenderedOutput:
+def _read(field: str, output: Mapping[str, Any], declared: DataSpec) -> RenderedOutput:
     data = _decode(output[field])
     if data is None:
         return RenderedOutput(orjson.dumps(output[field]), JSON)
-    if field != TEXT and not output.get("encoding") and (found := sniff(data)):
-        output = {**output, "encoding": found}
+    if not output.get("encoding") and not output.get("compress"):
+        return RenderedOutput(data, _told_type(field, data, declared) or content_type(field, output))
     return RenderedOutput(data, content_type(field, output))
+
+
+def _told_type(field: str, data: bytes, declared: DataSpec) -> str:
+    """Returns the content type that data and its declaration tell; "" where they tell none."""
+    if field == TEXT:
+        return JSON if declared.is_json and _is_json(data) else ""
+    # What the bytes are counts more than what they should be.
+    found = sniff(data) or declared.encoding
+    if field == "other" and declared.encoding:
+        # Its caller could name anything here; an author knows.
+        guessed, packing = mimetypes.guess_type(f"x.{declared.encoding}", strict=False)
+        return guessed if guessed and not packing else BINARY
+    return content_type(field, {"encoding": found})
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _decode(value: Any) -> bytes | None:

@@ -162,9 +162,15 @@ class BooleanParamField(ParamField):
 
 
 class PayloadField(Field):
-    """Data under `payload.<key>`, or an output when declared in `responseCls`."""
+    """Data under `payload.<key>`, or an output when declared in `responseCls`.
+
+    Attributes:
+        declared_encoding: what its author says the data is; "" where he says nothing. Of an output it decides
+            the content type, where its bytes do not tell it and the caller asks for nothing else.
+    """
 
     data_type = DataText
+    declared_encoding = ""
 
 
 class StringBodyField(PayloadField):
@@ -208,7 +214,7 @@ class AudioBodyField(PayloadField):
         self,
         key: str,
         path: str = "",
-        encoding: str = "raw",
+        encoding: str | None = None,
         format: str = "plain",
         compress: str = "raw",
         status: int = 3,
@@ -216,7 +222,8 @@ class AudioBodyField(PayloadField):
     ) -> None:
         super().__init__(key)
         self.path = path
-        self.encoding = encoding
+        self.encoding = encoding or "raw"
+        self.declared_encoding = encoding or ""
         self.format = format
         self.compress = compress
         self.status = status
@@ -232,14 +239,15 @@ class ImageBodyField(PayloadField):
         key: str,
         path: str = "",
         need_base64: bool = False,
-        encoding: str = "jpg",
+        encoding: str | None = None,
         status: int = 3,
         **_: Any,
     ) -> None:
         super().__init__(key)
         self.path = path
         self.need_base64 = need_base64
-        self.encoding = encoding
+        self.encoding = encoding or "jpg"
+        self.declared_encoding = encoding or ""
         self.status = status
 
 
@@ -248,10 +256,13 @@ class VideoBodyField(PayloadField):
 
     data_type = DataVideo
 
-    def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3, **_: Any) -> None:
+    def __init__(
+        self, key: str, path: str = "", encoding: str | None = None, status: int = 3, **_: Any
+    ) -> None:
         super().__init__(key)
         self.path = path
-        self.encoding = encoding
+        self.encoding = encoding or "raw"
+        self.declared_encoding = encoding or ""
         self.status = status
 
 
@@ -260,8 +271,11 @@ class OtherBodyField(PayloadField):
 
     data_type = DataOther
 
-    def __init__(self, key: str, path: str = "", encoding: str = "raw", status: int = 3, **_: Any) -> None:
+    def __init__(
+        self, key: str, path: str = "", encoding: str | None = None, status: int = 3, **_: Any
+    ) -> None:
         super().__init__(key)
         self.path = path
-        self.encoding = encoding
+        self.encoding = encoding or "raw"
+        self.declared_encoding = encoding or ""
         self.status = status

@@ -3,13 +3,14 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, serving
+from tests.e2e.conftest import ATHENA, ECHO, FAULTY, ROOT, Stack, serving, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -154,3 +155,18 @@ def test_who_looks_on_sees_how_the_job_stands(site: Stack) -> None:
 
     assert b", running" in seen
     assert answer.startswith(b"text: ") and b"\x1b" not in answer
+
+
+def test_who_interrupts_a_call_is_told_where_its_job_is(site: Stack) -> None:
+    words = [*ATHENA, "call", "faulty", "--input", "text=a", "--param", "seconds=3"]
+    process = subprocess.Popen(
+        words, env={**os.environ, "ATHENA_URL": site.url}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    running = "/v1/jobs?service_id=faulty&state=running"
+    wait_until(lambda: site.get(running).json()["jobs"], 60, "the job runs")
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130 and said.startswith(b"athena: the job goes on; athena jobs output ")
+    assert told(site, *said.decode().split("; athena ")[1].split(" waits")[0].split()).startswith("text: ")

@@ -1,7 +1,15 @@
 """Operators see and mend what is wrong: `athena jobs`, `dead`, `queues`, `workers`, and `/v1/admin`."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import signal
+import struct
 import subprocess
+import termios
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,6 +68,69 @@ def failed_job(stack: Stack) -> str:
     return job_id
 
 
+def test_jobs_are_found_by_why_they_failed(site: Stack) -> None:
+    job_id, other_id = failed_job(site), site.submit("faulty", faulty_request(mode="code"))
+    site.wait_state(other_id, "failed")
+
+    found = [job["id"] for job in told(site, "jobs", "ls", "--error", "NOT in the mood")]
+    shown = table(site, "jobs", "ls", "--error", "not in the mood", "--limit", "1")
+
+    assert job_id in found and other_id not in found
+    assert re.search(r"^ID +ABILITY +STATE +QUEUED +TOOK +ATTEMPTS +WORKER +WHY\n", shown)
+    assert re.search(rf"^{found[0]} .* \d+(\.\d)? m?s +1 ", shown, re.MULTILINE) and shown.count("\n") == 2
+    assert told(site, "jobs", "ls", "--error", "nobody says that") == []
+
+
+def test_times_of_a_job_are_told_to_people_as_they_read_them(site: Stack) -> None:
+    job_id = failed_job(site)
+
+    shown = table(site, "jobs", "show", job_id)
+
+    assert re.search(r"^queued_ms +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$", shown, re.MULTILINE)
+    assert re.search(r"^exec_ms +\d+(\.\d)? m?s$", shown, re.MULTILINE)
+    assert re.search(r"^attempts +1$", shown, re.MULTILINE)
+    assert isinstance(told(site, "jobs", "show", job_id)["queued_ms"], int)
+
+
+def test_list_is_drawn_again_and_again(site: Stack) -> None:
+    """What comes later is seen without another command, and Ctrl-C ends it well."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
+    command = [*ATHENA, "jobs", "ls", "--watch", "1", "--limit", "5", "--redis", site.redis_url]
+    watching = subprocess.Popen(
+        command, cwd=ROOT, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm"}
+    )
+    seen = b""
+    os.set_blocking(ours, False)
+
+    def has_seen(text: bytes) -> bool:
+        nonlocal seen
+        with contextlib.suppress(BlockingIOError):
+            seen += os.read(ours, 65536)
+        return text in seen
+
+    try:
+        wait_until(lambda: has_seen(b"every 1 s; Ctrl-C ends it"), 60, "the first picture")
+        job_id = failed_job(site)
+        wait_until(lambda: has_seen(job_id.encode()), 60, "the job is in the picture")
+        watching.send_signal(signal.SIGINT)
+        wait_until(lambda: has_seen(b"") and watching.poll() is not None, 60, "it ends")
+        assert watching.returncode == 0
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(ours)
+        os.close(its)
+
+
+def test_what_nobody_can_see_is_not_drawn_again_and_again(site: Stack) -> None:
+    for words, said in (((), "draws on a terminal"), (("--json",), "leave --json out")):
+        done = athena(site, "queues", "ls", "--watch", *words)
+        assert (done.returncode, done.stderr.count("\n")) == (78, 1) and said in done.stderr
+    too_fast = athena(site, "jobs", "ls", "--watch", "0")
+    assert too_fast.returncode == 2 and "must be 1 s or more" in too_fast.stderr
+
+
 def test_retired_ability_is_forgotten(site: Stack) -> None:
     with redis.Redis.from_url(site.redis_url) as client:
         interface = Interface.decode(client.hget("athena:abilities", "echo") or b"")
@@ -103,7 +174,7 @@ def test_jobs_are_listed_and_shown(site: Stack) -> None:
     assert (shown["state"], shown["code"]) == ("failed", 10909)
     assert "not in the mood" in shown["message"]
     lines = table(site, "jobs", "ls", "--limit", "1000").splitlines()
-    assert lines[0].split() == ["ID", "ABILITY", "STATE", "QUEUED", "ATTEMPTS", "WORKER", "WHY"]
+    assert lines[0].split() == ["ID", "ABILITY", "STATE", "QUEUED", "TOOK", "ATTEMPTS", "WORKER", "WHY"]
     assert any(line.startswith(job_id) and "not in the mood" in line for line in lines)
     assert "not in the mood" in table(site, "jobs", "show", job_id)
 

@@ -134,6 +134,22 @@ def test_many_at_once_may_be_plain(studio: Stack) -> None:
         assert studio.get(f"/v1/jobs/{item['id']}/outputs/{key}").content == expected
 
 
+def test_output_that_is_declared_as_json_is_json(studio: Stack) -> None:
+    job_id = studio.submit("studio", {"features": [[1]], "note": "a", "picture": PNG})
+    studio.wait_state(job_id, "succeeded")
+
+    types = {
+        key: studio.get(f"/v1/jobs/{job_id}/outputs/{key}").headers["content-type"]
+        for key in ("scores", "words", "drawing")
+    }
+
+    assert types == {
+        "scores": "application/json",
+        "words": "text/plain; charset=utf-8",
+        "drawing": "image/png",
+    }
+
+
 def test_a_failure_is_told_as_everywhere(studio: Stack) -> None:
     answer = over_all_ways(studio, "/studio", {"features": "no rows"})
 

@@ -18,6 +18,7 @@ def test_the_tutorial_leads_from_a_notebook_to_an_api(tmp_path: Path) -> None:
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "ATHENA_PORT": port,
+        "ATHENA_URL": f"http://127.0.0.1:{port}",
         "ATHENA_FLOWER_PORT": str(free_port()),
     }
     terminal = Terminal(tmp_path, environment)

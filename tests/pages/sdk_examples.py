@@ -135,6 +135,10 @@ from athena.sdk import ImageBodyField
 
 class UserRequest:
     picture = ImageBodyField(key="picture", path="test.jpg")  # `path`: a file for tests
+
+
+class UserResponse:
+    drawing = ImageBodyField(key="drawing", encoding="svg")  # an answer's content type: image/svg+xml
 """,
     "AudioBodyField": """\
 from athena.sdk import AudioBodyField

@@ -1,5 +1,6 @@
 """`athena probe`, without anything that runs."""
 
+import re
 import subprocess
 import sys
 import time
@@ -41,7 +42,9 @@ def test_pulse_that_stands_still_is_dead(tmp_path: Path) -> None:
 
     status, said = run(ATHENA_PULSE_FILE=str(file))
 
-    assert (status, said.startswith("the supervisor has told nothing for 31 s")) == (1, True)
+    # Starting the command takes seconds on a busy machine.
+    told = re.match(r"the supervisor has told nothing for (\d+) s", said)
+    assert status == 1 and told and int(told[1]) > STALE_AFTER_S
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"at_s": "x", "waiting": 1}'])

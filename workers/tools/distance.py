@@ -39,7 +39,7 @@ def distance(alone: bytes, other: bytes) -> Distance:
 
 def _content(payload: bytes, key: str) -> Any:
     """Returns an output as numbers, texts, lists and objects, as far as its bytes can be read as such."""
-    output = read_output(payload, key)
+    output = read_output(payload, key, {})
     if output is None:
         return None
     if output.content_type == JSON:

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     elif answer["header"]["code"]:
         _print_error(answer["header"])
     payload = json.dumps(answer.get("payload") or {}).encode()
-    outputs = {key: read_output(payload, key) for key in answer.get("payload") or {}}
+    outputs = {key: read_output(payload, key, {}) for key in answer.get("payload") or {}}
     for key, file in targets.items():
         _write(key, file, outputs)
     if not options.json:

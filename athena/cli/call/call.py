@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,14 +96,15 @@ def _form(options: argparse.Namespace) -> "Form":
     """Returns what is sent: fields, because the gateway knows the types that a command line has not."""
     from athena.client import Form
 
+    # Known here, so that who interrupts the command is told how to find the job.
+    options.request_id = options.request_id or uuid.uuid4().hex
     fields = [_pair(item, "--param") for item in options.param]
     files: list[tuple[str, File]] = []
     for item in options.input:
         key, value = _pair(item, "--input")
         # A text is sent as a file too: of an ability that declares nothing a field would be a parameter.
         files.append((key, _file(value[1:]) if value.startswith("@") else _text(value)))
-    if options.request_id:
-        fields.append(("header.request_id", options.request_id))
+    fields.append(("header.request_id", options.request_id))
     return Form(fields, files)
 
 

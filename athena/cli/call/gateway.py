@@ -20,6 +20,9 @@ Verb = Callable[["Client", argparse.Namespace], int]
 #: Exit status where there is no good answer.
 EX_FAILED = 1
 
+#: That of a program which SIGINT has ended.
+EX_INTERRUPTED = 130
+
 
 def add_verb(commands: Subparsers, name: str, text: str, verb: Verb) -> argparse.ArgumentParser:
     """Adds a command with the options that say who is asked."""
@@ -58,6 +61,13 @@ def _run(verb: Verb, options: argparse.Namespace) -> int:
         return EX_FAILED
     except ClientError:
         raise
+    except KeyboardInterrupt:
+        name = getattr(options, "request_id", "")
+        print(
+            f"athena: the job goes on; athena jobs output {name} waits for it" if name else "",
+            file=sys.stderr,
+        )
+        return EX_INTERRUPTED
     except (OSError, ValueError) as error:
         raise ConfigError(_told(error)) from None
 

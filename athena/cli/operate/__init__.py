@@ -12,5 +12,6 @@ queues: queues, paused and resumed
 quotas: how much applications may use, and have used
 traces: which part of a job took how long
 trail: what operators have done
+watching: what a command prints, drawn again and again
 workers: runs this host's workers, and gives them orders
 """

@@ -6,7 +6,7 @@ from typing import Any
 
 from athena.cli.call import following
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
-from athena.cli.operate.times import clock_text, moment_ms
+from athena.cli.operate.times import clock_text, moment_ms, took_text
 from athena.cli.operate.traces import describe, ls_traced, print_trace, spans_of
 from athena.errors import ConfigError, NotFoundError
 from athena.jobs.record import JobRecord
@@ -44,6 +44,7 @@ def add_commands(commands: Subparsers) -> None:
     for name, text in (("--since", "not before"), ("--until", "not after")):
         what = f"ended {text} 10m, 2h, 1d ago, or a time; of those that have not: submitted"
         listing.add_argument(name, default=0, type=moment_ms, metavar="TIME", help=what)
+    listing.add_argument("--error", default="", metavar="TEXT", help="came to nothing, and TEXT is in why")
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
     add_show(group, "show all that is known of a job")
     traced = add_verb(group, "traces", "list the slow jobs whose traces are kept", ls_traced)
@@ -63,36 +64,39 @@ def ls(desk: Desk) -> None:
     wanted = JobFilter(
         options.service, options.state, options.app, options.code, options.since, options.until
     )
-    jobs = _list(desk, wanted, max(1, options.limit))
+    jobs = _list(desk, wanted, max(1, options.limit), options.error.lower())
     reasons = desk.run(why_waiting(jobs, time.time()))
     document = [{**describe_job(job), "reason": reasons.get(job.job_id) or None} for job in jobs]
     desk.show(document, lambda: print_jobs(jobs, reasons))
 
 
-def _list(desk: Desk, wanted: JobFilter, limit: int) -> list[JobRecord]:
-    """Turns pages until there are so many jobs, or no more."""
+def _list(desk: Desk, wanted: JobFilter, limit: int, error: str) -> list[JobRecord]:
+    """Turns pages until there are so many jobs, or no more; `error` is in why they came to nothing."""
     jobs: dict[str, JobRecord] = {}
     cursor = ""
     while len(jobs) < limit:
-        page = desk.run(list_jobs(wanted, min(limit - len(jobs), PAGE), cursor))
+        page = desk.run(list_jobs(wanted, PAGE if error else min(limit - len(jobs), PAGE), cursor))
         # One that ends between two pages may be on both; what was said last holds.
-        jobs.update((job.job_id, job) for job in page.jobs)
+        jobs.update(
+            (job.job_id, job) for job in page.jobs if error in f"{_why(job)} {job.last_failure}".lower()
+        )
         cursor = page.cursor
         if not cursor:
             break
-    return list(jobs.values())
+    return list(jobs.values())[:limit]
 
 
 def print_jobs(jobs: list[JobRecord], reasons: Mapping[str, str] = NO_REASONS) -> None:
     """Prints jobs as a table; `reasons` says why some do not run yet."""
     print_table(
-        ("ID", "ABILITY", "STATE", "QUEUED", "ATTEMPTS", "WORKER", "WHY"),
+        ("ID", "ABILITY", "STATE", "QUEUED", "TOOK", "ATTEMPTS", "WORKER", "WHY"),
         [
             (
                 job.job_id,
                 job.service_id,
                 job.state,
                 ago(job.queued_ms),
+                _took(job),
                 job.attempts,
                 job.worker,
                 _why(job) or reasons.get(job.job_id) or job.last_failure,
@@ -100,6 +104,13 @@ def print_jobs(jobs: list[JobRecord], reasons: Mapping[str, str] = NO_REASONS) -
             for job in jobs
         ],
     )
+
+
+def _took(job: JobRecord) -> str:
+    """Returns how long its call took, or has taken so far."""
+    if job.state is JobState.RUNNING and job.started_ms:
+        return took_text(max(0.0, time.time() * 1000 - job.started_ms))
+    return took_text(job.exec_ms) if job.exec_ms else ""
 
 
 def _why(job: JobRecord) -> str:
@@ -110,7 +121,8 @@ def _why(job: JobRecord) -> str:
 
 def print_job(described: Mapping[str, Any]) -> None:
     """Prints a job as a table, and what happened to it."""
-    print_table(("FIELD", "VALUE"), (item for item in described.items() if item[0] != "timeline"))
+    rows = ((name, _readable(name, value)) for name, value in described.items() if name != "timeline")
+    print_table(("FIELD", "VALUE"), rows)
     print()
     print_table(
         ("TIME", "EVENT", "ATTEMPT", "WORKER", "DETAIL"),
@@ -119,6 +131,15 @@ def print_job(described: Mapping[str, Any]) -> None:
             for event in described["timeline"]
         ],
     )
+
+
+def _readable(name: str, value: Any) -> Any:
+    """Returns what is said of a job as people read it: `--json` has milliseconds since 1970."""
+    if not value or not isinstance(value, int | float):
+        return value
+    if name == "exec_ms":
+        return took_text(value)
+    return clock_text(int(value)) if name.endswith("_ms") else value
 
 
 def add_show(group: Subparsers, text: str) -> None:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import orjson
 from redis.exceptions import RedisError, ResponseError
 
+from athena.cli.operate.watching import add_watch, watch
 from athena.devices.host import host_name
-from athena.errors import StoreError
+from athena.errors import ConfigError, StoreError
 from athena.operations.steps import Steps, run_steps
 from athena.operations.trail import Act, recorded
 from athena.settings import Settings, from_env
@@ -82,6 +83,8 @@ def add_verb(group: Subparsers, name: str, text: str, verb: Verb) -> argparse.Ar
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--redis", metavar="URL", help="default: ATHENA_REDIS_URL, else the embedded one")
     parser.add_argument("--data", metavar="DIR", help="data folder of the embedded Redis (default ./.athena)")
+    if name == "ls":
+        add_watch(parser)
     parser.set_defaults(run=lambda options: _run(verb, options))
     return parser
 
@@ -108,8 +111,13 @@ def ago(then_ms: int) -> str:
 
 def _run(verb: Verb, options: argparse.Namespace) -> int:
     desk = Desk(options)
+    every_s: float | None = getattr(options, "watch", None)
     try:
-        return verb(desk) or 0
+        if every_s is None:
+            return verb(desk) or 0
+        if options.json:
+            raise ConfigError("--watch draws a table; leave --json out")
+        return watch(lambda: verb(desk), every_s)
     finally:
         desk.close()
 

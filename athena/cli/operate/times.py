@@ -1,4 +1,4 @@
-"""Moments, as operators type and read them."""
+"""Moments and durations, as operators type and read them."""
 
 import argparse
 import re
@@ -41,6 +41,17 @@ def duration_s(text: str) -> float:
 def moment_ms(text: str) -> int:
     """Returns a moment in milliseconds since 1970 (see `moment`)."""
     return int(moment(text).timestamp() * 1000)
+
+
+def took_text(took_ms: float) -> str:
+    """Returns a duration in the two units that tell it best."""
+    if took_ms < 1000:
+        return f"{took_ms:.0f} ms"
+    if took_ms < 60_000:
+        return f"{took_ms / 1000:.1f} s"
+    minutes, seconds = divmod(int(took_ms / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 def clock_text(at_ms: int) -> str:

@@ -99,7 +99,7 @@ class Request:
     z_text = StringBodyField(key="text")
     sound = AudioBodyField(key="sound")
     picture = ImageBodyField(key="picture")
-    film = VideoBodyField(key="film")
+    film = VideoBodyField(key="film", encoding="mp4")
     document = JsonBodyField(key="document")
     name = StringParamField(key="name", minLength=1, maxLength=9, required=True, description="who")
     language = StringParamField(key="language", enums=["de", "en"], title="Language")
@@ -127,7 +127,10 @@ def test_declared_fields_become_the_interface(ability: Ability) -> None:
         ParamSpec("loud", "boolean", default=True),
     )
     expected = [("text", 0), ("sound", 1), ("picture", 2), ("film", 3), ("document", 0)]
-    listed = [DataSpec(*item, is_json=item[0] == "document") for item in expected]
+    listed = [
+        DataSpec(key, type, is_json=key == "document", encoding="mp4" if key == "film" else "")
+        for key, type in expected
+    ]
     assert interface.inputs == interface.outputs == tuple(listed)
 
 
