@@ -15,7 +15,20 @@ from api.gateway.gateway import Gateway
 from api.http.asgi import AsgiServer, InlineFlask
 from api.http.problems import problem_response, unexpected
 from api.http.request_body import ByteBudget
-from api.views import abilities, admin, admin_keys, bulk, jobs, metrics, openapi, page, probes, run, workers
+from api.views import (
+    abilities,
+    admin,
+    admin_keys,
+    admin_shares,
+    bulk,
+    jobs,
+    metrics,
+    openapi,
+    page,
+    probes,
+    run,
+    workers,
+)
 from api.views.abilities import known_abilities
 from api.views.run import RUN_ENDPOINT, find_service
 from athena.errors import AthenaError, MethodError, NotFoundError, RequestError
@@ -26,7 +39,8 @@ _ONLY_POST = frozenset(("POST", "OPTIONS"))
 def create_app(gateway: Gateway) -> InlineFlask:
     """Returns the Flask application of a gateway."""
     app = InlineFlask("api", static_folder=None)
-    for view in (page, probes, abilities, workers, metrics, jobs, bulk, admin, admin_keys, openapi, run):
+    operate = (admin, admin_keys, admin_shares)
+    for view in (page, probes, abilities, workers, metrics, jobs, bulk, *operate, openapi, run):
         app.register_blueprint(view.blueprint(gateway))
     app.register_error_handler(AthenaError, problem_response)
     app.register_error_handler(HTTPException, partial(_http_problem, gateway))

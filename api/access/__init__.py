@@ -11,7 +11,7 @@ origins: names that are answered to, pages that may ask
 permissions: what each route needs
 proofs: what a head says of its signature
 proxies: whose word counts when a proxy says for whom it asks
-quota_watch: the quotas that a gateway knows
+quota_reader: the quotas that a gateway knows
 refusals: log lines about callers who were refused
 replays: signatures that came before
 """

@@ -48,7 +48,7 @@ NEEDS = {
 }
 
 #: Operators' routes that change nothing.
-_LISTS = frozenset(("jobs", "job", "dead", "queues", "workers", "keys", "usage", "quotas", "audit"))
+_LISTS = frozenset(("jobs", "job", "dead", "queues", "workers", "keys", "usage", "quotas", "audit", "shares"))
 
 
 def need_of(endpoint: str | None) -> Need:
@@ -60,7 +60,7 @@ def need_of(endpoint: str | None) -> Need:
     if endpoint is None:
         return Need.KEY
     room, _, name = endpoint.partition(".")
-    if room in ("admin", "admin_keys"):
+    if room in ("admin", "admin_keys", "admin_shares"):
         return Need.SEE_ALL if name in _LISTS else Need.OPERATE
     return NEEDS[endpoint]
 

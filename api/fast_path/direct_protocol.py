@@ -200,7 +200,6 @@ class DirectProtocol(Connection):
             self._hand_on(raw, {})
             super().end_request()
         else:
-            caller.service_id = call.interface.service_id
             self._run(call, raw, caller)
 
     def unclaimed_bytes(self) -> int:
@@ -234,8 +233,10 @@ class DirectProtocol(Connection):
         try:
             is_ready = call.prepare_ordinary(raw)
         except Exception as error:
+            caller.service_id = call.interface.service_id
             self._begin(caller).answer(call.refuse(error))
             return
+        caller.service_id = call.interface.service_id
         if is_ready and caller.claim(len(raw), self._claimed_bytes):
             self._begin(caller).start(call)
             return

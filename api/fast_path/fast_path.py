@@ -5,17 +5,19 @@ accepts. Whatever is not ordinary is left to Flask, with the call that was opene
 judged or let through the gate twice. tests/e2e/test_fast_path.py holds the answers of all ways together.
 """
 
-from api.gateway.call import CALL, Ability, Call, handed_on, open_call, open_call_of, problem_of
+from api.gateway.call import CALL, Call, handed_on, open_call, open_call_of, problem_of
 from api.gateway.caller import UNWATCHED_S
 from api.gateway.gate import Visit
-from api.gateway.gateway import Gateway
+from api.gateway.gateway import Ability, Gateway
 from api.gateway.submitter import Submitter
 from api.http.asgi import Answer, Scope
 from api.http.heads import Headers, is_json, names_data
 from api.http.request_body import RequestBody
 from athena.errors import AthenaError
+from athena.protocol.paths import DEFAULT_VERSION, side_id
 
-_PREFIX = "/v1/private/"
+_PRIVATE = "/private/"
+_PREFIX = f"/{DEFAULT_VERSION}{_PRIVATE}"
 
 
 class FastPath:
@@ -82,12 +84,19 @@ class FastPath:
         return open_call_of(scope, self._submitter, known) if known is not None else None
 
     def _find(self, path: str) -> Ability | None:
-        return self._gateway.watch.schemas.get(_service_id(path))
+        schemas = self._gateway.watch.schemas
+        return schemas.get(_service_id(path)) or schemas.get(_side_id(path))
 
 
 def _service_id(path: str) -> str:
     """Returns what a path names if it is one of the two ordinary forms; no ability has a '/' in its name."""
     return path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else path[1:]
+
+
+def _side_id(path: str) -> str:
+    """Returns the side version that a path names in the long form; others are none's."""
+    version, _, service_id = path[1:].partition(_PRIVATE)
+    return side_id(service_id, version)
 
 
 def _is_plain_json(headers: Headers) -> bool:

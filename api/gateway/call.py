@@ -1,6 +1,7 @@
 """One caller's request for one job, from its arrival to its answer, whichever way it takes."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -8,6 +9,7 @@ from typing import Any, Self
 from api.gateway.caller import Caller
 from api.gateway.errand import Errand
 from api.gateway.gate import GONE, Visit, visit_of
+from api.gateway.gateway import Ability
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.http.answers import accepted_answer, ended_answer
 from api.http.asgi import Answer, Scope
@@ -18,7 +20,8 @@ from api.http.plain_answers import data_answer, plain_answer
 from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Disconnected
 from athena.errors import AthenaError, GatewayError, InternalError, StoreError, WaitTimeoutError
-from athena.protocol.interface import Interface
+from athena.fleet.traffic_split import TrafficSplit
+from athena.protocol.envelope import names_in
 from athena.protocol.plain import ANONYMOUS, plain_envelope, plain_problems
 from athena.protocol.references import names_sources
 from athena.protocol.schema import RequestSchema, names_app
@@ -26,9 +29,6 @@ from athena.store.submission import Reply
 
 #: Where the ASGI scope holds the call of a request that another way has begun with.
 CALL = "athena.call"
-
-#: An ability's interface, and the schema of its requests.
-Ability = tuple[Interface, RequestSchema]
 
 
 class Call:
@@ -48,6 +48,8 @@ class Call:
         "_errand",
         "_gateway",
         "_preference",
+        "_scope",
+        "_split",
         "_submitter",
         "_visit",
         "_wait_s",
@@ -58,10 +60,14 @@ class Call:
         "schema",
     )
 
-    def __init__(self, submitter: Submitter, ability: Ability, visit: Visit | None) -> None:
+    def __init__(
+        self, submitter: Submitter, ability: Ability, visit: Visit | None, split: TrafficSplit | None = None
+    ) -> None:
         self._submitter, self._gateway = submitter, submitter.gateway
         self.interface, self.schema = ability
         self._visit = visit
+        self._split = split
+        self._scope: Scope | None = None
         self.body: JsonBody | None = None
         self.is_plain = False
         self.media: tuple[str, ...] = ()
@@ -107,7 +113,8 @@ class Call:
     def read(self, raw: bytes) -> JsonBody:
         """Returns what its body says; it is parsed once, and not at all where another way has done that."""
         if self.body is None:
-            self.body = JsonBody(raw, self.schema, self._envelope_of)
+            choose = self._schema_for if self._split is not None else None
+            self.body = JsonBody(raw, self.schema, self._envelope_of, choose)
             self.is_plain = self.body.is_plain
         return self.body
 
@@ -119,6 +126,37 @@ class Call:
 
     def _envelope_of(self, document: Mapping[str, Any]) -> dict[str, Any]:
         return plain_envelope(self.interface, document, self.app_id)
+
+    def note_in(self, scope: Scope) -> None:
+        """Has a request's scope say which ability it is for."""
+        self._scope = scope
+        scope[ABILITY] = self.interface.service_id
+
+    def settle_version(self, document: Any) -> bool:
+        """Takes the version that the request's share falls to; returns whether that is another one.
+
+        Only once: what a call was found to be for, it stays for.
+
+        Args:
+            document: what was sent, in either form, not validated.
+        """
+        split, self._split = self._split, None
+        if split is None:
+            return False
+        app_id, request_id = names_in(document)
+        main_id = self.interface.service_id
+        version = split.version_for(main_id, app_id or self.app_id, request_id, random.random())
+        chosen = self._gateway.side_version(main_id, version) if version else None
+        if chosen is None:
+            return False
+        self.interface, self.schema = chosen
+        if self._scope is not None:
+            self.note_in(self._scope)
+        return True
+
+    def _schema_for(self, document: Any) -> RequestSchema:
+        self.settle_version(document)
+        return self.schema
 
     def prepare_ordinary(self, raw: bytes) -> bool:
         """Makes the job if the body is JSON that the quick check accepts; returns whether it is.
@@ -159,6 +197,7 @@ class Call:
             AthenaError: see `prepare`.
         """
         self.is_plain = True
+        self.settle_version(document)
         try:
             envelope = self._envelope_of(document)
             await self.prepare_envelope(envelope, identity_of(envelope), preference)
@@ -169,7 +208,7 @@ class Call:
     def _point(self, error: AthenaError) -> None:
         """Has an error point into the request as it was sent."""
         if self.is_plain:
-            error.problems = plain_problems(error.problems, self.interface.service_id)
+            error.problems = plain_problems(error.problems)
 
     async def prepare_envelope(
         self, envelope: Any, identity: bytes, preference: Preference, is_quick: bool | None = None
@@ -294,23 +333,33 @@ class Call:
         )
 
 
-def open_call(submitter: Submitter, ability: Ability, visit: Visit | None) -> Call:
+def open_call(submitter: Submitter, ability: Ability, visit: Visit | None, is_pinned: bool = False) -> Call:
     """Returns the call of a request; whoever opens it sees to it that it is closed, or hands it on.
+
+    Args:
+        submitter: makes its job.
+        ability: that it names.
+        visit: the request, as the gate sees it.
+        is_pinned: whether it names the version, too.
 
     Raises:
         AthenaError: a rule of the gate refuses it.
     """
-    call = Call(submitter, ability, visit)
+    splits = submitter.gateway.splits
+    split = splits.get(ability[0].service_id) if splits and not is_pinned else None
+    call = Call(submitter, ability, visit, split)
     if visit is not None:
         with call:
             visit.open(ability[0].service_id)
     return call
 
 
-def open_call_of(scope: Scope, submitter: Submitter, ability: Ability) -> Call:
+def open_call_of(scope: Scope, submitter: Submitter, ability: Ability, is_pinned: bool = False) -> Call:
     """Returns the call of a request that the application answers (see `open_call`)."""
     scope[ABILITY] = ability[0].service_id
-    return open_call(submitter, ability, visit_of(scope))
+    call = open_call(submitter, ability, visit_of(scope), is_pinned)
+    call.note_in(scope)
+    return call
 
 
 def handed_on(scope: Scope) -> Call | None:
@@ -318,7 +367,7 @@ def handed_on(scope: Scope) -> Call | None:
     call = scope.pop(CALL, None)
     assert call is None or isinstance(call, Call)
     if call is not None:
-        scope[ABILITY] = call.interface.service_id
+        call.note_in(scope)
     return call
 
 

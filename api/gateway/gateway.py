@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from api.access.access_rule import Access, ScrapeRule
 from api.access.origins import make_origin_policy
 from api.access.proxies import Proxies
-from api.access.quota_watch import QuotaWatch
+from api.access.quota_reader import QuotaReader
 from api.gateway.access_log import AccessLog
 from api.gateway.gate import Gate
 from api.gateway.http_tally import HttpTally
@@ -18,6 +18,7 @@ from api.gateway.process_figures import ProcessFigures
 from api.gateway.self_report import LoopLag, SelfReport
 from api.gateway.tracing import Tracing
 from api.outbound.fetcher import make_fetcher
+from api.redis.hash_watch import HashWatch
 from athena import __version__
 from athena.access.quotas import QuotaBook
 from athena.devices.host import host_name
@@ -29,15 +30,19 @@ from athena.errors import (
 )
 from athena.fleet.canary import CanaryBoard
 from athena.fleet.gateway_report import GatewayReport
+from athena.fleet.registry import readable
 from athena.fleet.routing import Hints, Route
+from athena.fleet.traffic_split import TrafficSplit, decode_split, side_versions
 from athena.fleet.view import DEAD_AFTER_S
 from athena.operations.refusals import refusal_of
 from athena.operations.steps import Steps, run_steps_async
 from athena.protocol.interface import Interface
+from athena.protocol.paths import side_id
 from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
 from athena.setting_values import TLS_ONLY
 from athena.settings import Settings
+from athena.store.keys import QUOTAS, SHARES
 from athena.store.scripts import Command
 from athena.store.submission import (
     Submission,
@@ -46,6 +51,9 @@ from athena.store.verdicts import Refused
 from athena.telemetry.otlp import make_otlp
 
 T = TypeVar("T")
+
+#: An ability's interface, and the schema of its requests.
+Ability = tuple[Interface, RequestSchema]
 
 #: When to ask again for what loads.
 LOADING_RETRY_S = 2
@@ -84,7 +92,10 @@ class Gateway(JobClient):
         if settings.trace_ratio:
             self.gate.add(Tracing(settings, self._collector, self._tell))
         self.quotas = QuotaBook(settings.needs_keys)
-        self._quota_watch = QuotaWatch(self._link, self.quotas)
+        #: service_id -> how its requests are divided between its versions.
+        self.splits: dict[str, TrafficSplit] = {}
+        takers = {QUOTAS: QuotaReader(self.quotas).take, SHARES: self._take_shares}
+        self._orders = HashWatch(self._link, takers)
         self.watch = GatewayObserver(settings, self._link)
         self.canaries = CanaryBoard()
         self.is_draining = False
@@ -100,7 +111,7 @@ class Gateway(JobClient):
         self.connect()
         if self.access is not None:
             await self.access.start(self.settings.redis_timeout_s)
-        await self._quota_watch.start(self.settings.redis_timeout_s)
+        await self._orders.start(self.settings.redis_timeout_s)
         await self.watch.start(self.settings.redis_timeout_s)
         self.lag.start()
         self._self_report.start()
@@ -113,7 +124,7 @@ class Gateway(JobClient):
         await self._self_report.close()
         await self.lag.close()
         await self.watch.close()
-        await self._quota_watch.close()
+        await self._orders.close()
         if self.access is not None:
             await self.access.close()
         await self.disconnect()
@@ -155,7 +166,7 @@ class Gateway(JobClient):
             process=self._figures.read(),
         )
 
-    def ability(self, service_id: str) -> tuple[Interface, RequestSchema]:
+    def ability(self, service_id: str) -> Ability:
         """Returns an ability's interface and the schema of its requests.
 
         Raises:
@@ -174,6 +185,27 @@ class Gateway(JobClient):
         if known is None:
             raise no_service(service_id)
         return known
+
+    def versions(self, service_id: str) -> list[str]:
+        """Returns the versions of an ability that can be named in a path."""
+        known = self.watch.schemas
+        names = (service_id, *side_versions(service_id, known))
+        return [known[name][0].version for name in names if name in known]
+
+    def side_version(self, service_id: str, version: str) -> Ability | None:
+        """Returns a version beside the main one, if it can answer.
+
+        None where no worker serves it, or it does not answer its example: requests that may go to any version
+        need not come to harm.
+        """
+        name = side_id(service_id, version)
+        known = self.watch.schemas.get(name)
+        if known is None or name in self.canaries.failing:
+            return None
+        return known if self.watch.fleet.is_served(time.monotonic(), name) else None
+
+    def _take_shares(self, raw: Mapping[bytes, bytes]) -> None:
+        self.splits = dict(readable(raw, decode_split))
 
     def route(self, interface: Interface, hints: Hints) -> Route:
         """Returns where a request goes (see `FleetView.route`)."""

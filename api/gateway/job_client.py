@@ -12,6 +12,7 @@ from api.redis.link import RedisLink, Subscriber
 from athena.errors import AthenaError, RequestError, StoreError
 from athena.jobs.record import JobRecord
 from athena.operations.refusals import refusal_of
+from athena.protocol.paths import main_of
 from athena.settings import Settings
 from athena.store.address import redis_address_of
 from athena.store.keys import payload_key, reply_channel
@@ -163,13 +164,18 @@ class JobClient:
             job.job_id
             for job in found
             if app_id in ("", job.app_id)
-            and ("" in (service_id, job.service_id) or job.service_id == service_id)
+            and ("" in (service_id, job.service_id) or job.service_id == main_of(service_id))
         }
         records = await asyncio.gather(*map(self.read, sorted(ids)[:MAX_NAMESAKES]))
-        jobs = [record for record in records if record and service_id in ("", record.service_id)]
+        jobs = [record for record in records if record and _is_of(record, service_id)]
         if len(jobs) > 1 or len(ids) > MAX_NAMESAKES:
             raise RequestError(
                 f"several jobs have the request_id {request_id!r}; "
                 "add ?app_id= or ?service_id= to name the app or the ability"
             )
         return jobs[0] if jobs else None
+
+
+def _is_of(record: JobRecord, service_id: str) -> bool:
+    """Whether a job is an ability's, in whichever version, or a version's; "" for any."""
+    return service_id in ("", record.service_id, main_of(record.service_id))

@@ -19,6 +19,7 @@ class JsonBody:
         raw: the body.
         schema: of its ability's requests.
         make_envelope: makes an envelope of what is in the plain form.
+        choose: returns the schema in place of that one, by what the body says.
 
     Attributes:
         document: what orjson has read, as an envelope; None where there is something wrong.
@@ -28,13 +29,21 @@ class JsonBody:
 
     __slots__ = ("_fault", "document", "is_plain", "is_quick", "raw")
 
-    def __init__(self, raw: bytes, schema: RequestSchema, make_envelope: EnvelopeMaker) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        schema: RequestSchema,
+        make_envelope: EnvelopeMaker,
+        choose: Callable[[Any], RequestSchema] | None = None,
+    ) -> None:
         self.raw, self.is_plain = raw, False
         # Not the error itself: one that was raised leads back here by its traceback.
         self._fault: tuple[str, tuple[Problem, ...]] | None = None
         try:
             check_text(raw)
             self.document: Any = load_json(raw)
+            if choose is not None:
+                schema = choose(self.document)
             if is_plain(self.document):
                 self.is_plain = True
                 self.document = make_envelope(with_exact_numbers(self.document, lambda: json.loads(raw)))

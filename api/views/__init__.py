@@ -4,6 +4,7 @@ abilities: what is served
 acts: what operators do, as it is noted
 admin: what operators do
 admin_keys: applications and their keys
+admin_shares: which version of an ability gets which share of requests
 bulk: many jobs in one request
 jobs: questions about jobs
 metrics: the fleet for Prometheus

@@ -76,6 +76,11 @@ class Abilities:
             "unbatched": unbatched,
         }
 
+    def _share(self, interface: Interface) -> float | None:
+        """Returns which share of requests the version gets, in percent; None where they are not divided."""
+        split = self._gateway.splits.get(interface.main_id)
+        return split.share_of(interface.service_id) if split is not None else None
+
     def _reason(self, service_id: str) -> str | None:
         failure = self._gateway.watch.fleet.failure_reason(service_id)
         return failure or (CANARY_FAILING if service_id in self._gateway.canaries.failing else None)
@@ -89,7 +94,8 @@ class Abilities:
             "service_id": interface.service_id,
             "version": interface.version,
             "description": interface.description,
-            "url": f"{self._gateway.settings.url_prefix}/v1/private/{interface.service_id}",
+            "url": f"{self._gateway.settings.url_prefix}{interface.path}",
+            "share": self._share(interface),
             "gpu_types": list(interface.gpu_types),
             "fallback": interface.fallback,
             "workers": [self._worker(worker) for worker in workers],

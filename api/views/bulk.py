@@ -87,6 +87,7 @@ class Bulk:
             return with_exact_numbers(envelope, lambda: _envelope(exact_items()[number]))
 
         envelope = _envelope(item)
+        call.settle_version(envelope)
         if is_plain(envelope):
             await call.prepare_plain(exactly(envelope), ASYNC)
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flask import Blueprint, Response, request
 
@@ -26,13 +26,15 @@ from api.views.workers import alive_workers, fresh_reports, told_workers
 from athena.errors import StoreError
 from athena.fleet.canary import CanaryReport
 from athena.fleet.host_report import HostReport
+from athena.fleet.traffic_split import TrafficSplit
 from athena.operations.queues import WorkerState, list_hosts, list_workers
 from athena.operations.quotas import open_of, usage_of
 from athena.operations.surveys import count_dead_letters, list_gateways, ping, survey_abilities
 from athena.operations.traces import list_exemplars
+from athena.protocol.paths import main_of
 from athena.store.counts import Survey
 from athena.telemetry.exposition import Exposition, wants_open_metrics
-from athena.telemetry.metrics import CANARY_OK, CANARY_SECONDS, DEAD_LETTERS, Sample
+from athena.telemetry.metrics import CANARY_OK, CANARY_SECONDS, DEAD_LETTERS, TRAFFIC_SHARE, Sample
 
 
 class Metrics:
@@ -81,6 +83,7 @@ class Metrics:
         page.add(gpu_samples(fresh_reports(reports)))
         page.add(app_samples(counts, today))
         page.add(_canary_samples(self._gateway.canaries.reports))
+        page.add(_share_samples(self._gateway.splits, interfaces))
         page.add(gateway_samples(gateways))
         page.add([Sample(DEAD_LETTERS, (), dead)])
         crew = self._crew(serving, reports)
@@ -157,6 +160,13 @@ def _canary_samples(reports: Mapping[str, CanaryReport]) -> Iterator[Sample]:
     for service_id, report in reports.items():
         yield Sample(CANARY_OK, (service_id,), int(not report.detail))
         yield Sample(CANARY_SECONDS, (service_id,), report.took_ms / 1000)
+
+
+def _share_samples(splits: Mapping[str, TrafficSplit], known: Iterable[str]) -> Iterator[Sample]:
+    for service_id in sorted(known):
+        split = splits.get(main_of(service_id))
+        if split is not None:
+            yield Sample(TRAFFIC_SHARE, (service_id,), round(split.share_of(service_id) / 100, 4))
 
 
 def blueprint(gateway: Gateway) -> Blueprint:

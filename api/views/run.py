@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from api.gateway.call import Call, handed_on, open_call_of
 from api.gateway.caller import MAX_WAIT_S
-from api.gateway.gateway import Gateway
+from api.gateway.gateway import Ability, Gateway
 from api.gateway.submitter import NO_PREFERENCE, Preference, Submitter
 from api.http.answers import response_of
 from api.http.asgi import BODY, SCOPE, Scope
@@ -15,15 +15,12 @@ from api.http.forms import JSON, check_media_type, identity_of, read_upload
 from api.http.plain_answers import accepted_media
 from api.http.request_body import RequestBody
 from athena.errors import NotFoundError
-from athena.protocol.paths import RESERVED_SERVICE_IDS
+from athena.protocol.paths import DEFAULT_VERSION, RESERVED_SERVICE_IDS, side_id
 
 _LONG_PATH = re.compile(r"(?P<version>[^/]+)/private/(?P<service_id>[^/]+)")
 
 #: The route that takes every path.
 RUN_ENDPOINT = "run.path"
-
-#: The version in the path that always means "the one that is served".
-DEFAULT_VERSION = "v1"
 
 
 def parse_preference(header: str) -> Preference:
@@ -73,12 +70,19 @@ class Runner:
 
     def _open(self, path: str, scope: Scope) -> Call:
         service_id, version = find_service(path, request.args)
-        interface, schema = self._gateway.ability(service_id)
-        if version not in (DEFAULT_VERSION, interface.version):
-            raise NotFoundError(
-                f"{service_id} is not served in version {version}, but in {interface.version}"
-            )
-        return open_call_of(scope, self._submitter, (interface, schema))
+        is_pinned = version != DEFAULT_VERSION
+        ability = self._in_version(service_id, version) if is_pinned else self._gateway.ability(service_id)
+        return open_call_of(scope, self._submitter, ability, is_pinned)
+
+    def _in_version(self, service_id: str, version: str) -> Ability:
+        side = self._gateway.watch.schemas.get(side_id(service_id, version))
+        if side is not None:
+            return side
+        ability = self._gateway.ability(service_id)
+        if ability[0].version != version:
+            served = ", ".join(self._gateway.versions(service_id))
+            raise NotFoundError(f"{service_id} is not served in version {version}, but in {served}")
+        return ability
 
     async def _prepare(self, call: Call, body: RequestBody) -> None:
         raw = await body.read(call.limit_bytes)
@@ -88,6 +92,9 @@ class Runner:
             await call.prepare_json(raw, preference)
             return
         envelope, call.is_plain = read_upload(request, raw, call.interface, call.app_id)
+        if call.settle_version(envelope):
+            # Another version may declare other inputs.
+            envelope, call.is_plain = read_upload(request, raw, call.interface, call.app_id)
         await call.prepare_envelope(envelope, identity_of(envelope), preference)
 
 

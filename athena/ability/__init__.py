@@ -8,6 +8,7 @@ declaration: the interface from what a wrapper declares
 findings: what `athena check` has to say
 handover: an ability on its way to its worker
 manifest: ability.toml
+names: what abilities and their versions may be called
 neighbours: modules beside a wrapper whose names workers need
 origins: where its options come from
 param_uses: parameters taken for what they are not

@@ -107,7 +107,7 @@ def export_document(interface: Interface, shape: Shape = Shape.V2) -> dict[str, 
         "header": _header(shape),
         "parameter": {
             "type": "object",
-            "properties": {interface.service_id: _parameters(interface, shape)},
+            "properties": {interface.main_id: _parameters(interface, shape)},
         },
         "payload": _payload(interface, shape),
     }
@@ -123,7 +123,7 @@ def export_document(interface: Interface, shape: Shape = Shape.V2) -> dict[str, 
 
 
 def _meta(interface: Interface, shape: Shape) -> dict[str, Any]:
-    service_id = interface.service_id
+    service_id = interface.main_id
     return {
         "serviceId": service_id,
         "version": interface.version,

@@ -9,6 +9,7 @@ from athena.ability.manifest import Ability
 PLANNED = frozenset(
     {
         "service_id",
+        "beside",
         "gpu.types",
         "gpu.memory_mb",
         "gpu.workers_per_gpu",

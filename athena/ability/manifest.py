@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from athena.ability.aiges_config import flat_texts, read_toml, read_upstream_config
+from athena.ability.names import check_service_id, check_side, check_version
 from athena.ability.wrapper_source import read_wrapper_source
 from athena.devices.types import CPU, TYPE_NAME, is_reserved, renamed_types
 from athena.errors import ConfigError
 from athena.protocol.interface import Limits
-from athena.protocol.paths import RESERVED_SERVICE_IDS, SERVICE_ID, VERSION
+from athena.protocol.paths import DEFAULT_VERSION, SERVICE_ID, VERSION, main_of
 
 T = TypeVar("T")
 
@@ -110,7 +111,9 @@ class Ability:
         path: the folder; it holds `wrapper.py`.
         service_id: the name in URLs, queues and under `parameter`; from ability.toml, else the wrapper's
             `serviceId`, else the folder's name.
+            A side version has its version behind it: `ocr@v2`.
         version: part of the long URL; from ability.toml, else the wrapper's `version`.
+        beside: whether it is a side version: served beside the main one, with queues and workers of its own.
         schema: file of a schema document of the original framework; "" for `schema.json`, if it is one.
         config: what `wrapperInit` receives.
         header_params: members of the request's header that the wrapper gets as parameters, unless the request
@@ -129,6 +132,7 @@ class Ability:
     resources: ResourceOptions = ResourceOptions()
     config: dict[str, str] = field(default_factory=dict)
     header_params: tuple[str, ...] = ()
+    beside: bool = False
 
     def with_names(self, aliases: Mapping[str, str]) -> "Ability":
         """Returns it with its GPU types by the names that an operator gives them."""
@@ -138,6 +142,11 @@ class Ability:
     def has_own_python(self) -> bool:
         """Whether its wrapper runs with packages of its own."""
         return bool(self.worker.python) or self.worker.requirements
+
+    @property
+    def main_id(self) -> str:
+        """The service_id of its main version, which callers say."""
+        return main_of(self.service_id)
 
     @property
     def wrapper_path(self) -> Path:
@@ -195,6 +204,7 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
         "config",
         "schema",
         "header_params",
+        "beside",
     }
     for key in document.keys() - known:
         raise ConfigError(f"{file}: unknown key {key!r}; known are {', '.join(sorted(known))}")
@@ -205,10 +215,14 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
     source = read_wrapper_source(path / "wrapper.py")
     own_id = source.service_id if SERVICE_ID.fullmatch(source.service_id) else ""
     own_version = source.version if VERSION.fullmatch(source.version) else ""
+    service_id = check_service_id(file, document.get("service_id", own_id or path.name))
+    version = check_version(file, document.get("version", own_version or DEFAULT_VERSION))
+    beside = _like(file, "beside", document.get("beside", False), default=False)
     ability = Ability(
         path=path,
-        service_id=_service_id(file, document.get("service_id", own_id or path.name)),
-        version=_version(file, document.get("version", own_version or "v1")),
+        service_id=check_side(file, service_id, version) if beside else service_id,
+        version=version,
+        beside=beside,
         description=str(document.get("description", "")),
         schema=_schema(path, file, document.get("schema")),
         gpu=_table(file, "gpu", GpuOptions, document),
@@ -221,20 +235,6 @@ def _parse(path: Path, document: dict[str, Any]) -> Ability:
     )
     _check(file, ability)
     return ability
-
-
-def _service_id(file: Path, value: Any) -> str:
-    if not isinstance(value, str) or not SERVICE_ID.fullmatch(value):
-        raise ConfigError(f"{file}: service_id {value!r} must be 1 to 64 letters, digits, '-' or '_'")
-    if value.lower() in RESERVED_SERVICE_IDS:
-        raise ConfigError(f"{file}: service_id {value!r} is reserved; choose another")
-    return value
-
-
-def _version(file: Path, value: Any) -> str:
-    if not isinstance(value, str) or not VERSION.fullmatch(value):
-        raise ConfigError(f'{file}: version {value!r} must be a short text such as "v1"')
-    return value
 
 
 def _schema(path: Path, file: Path, value: Any) -> str:

@@ -73,8 +73,9 @@ def _source(ability: Ability, name: str, header_params: tuple[str, ...]) -> str:
     if name == "header_params" and header_params:
         return UPSTREAM
     fallback = {"service_id": ability.path.name, "version": Ability.version}.get(name)
+    value = ability.main_id if name == "service_id" else getattr(ability, name)
     # What is neither in ability.toml nor the default can only have been read from the source.
-    return DEFAULT if fallback is None or getattr(ability, name) == fallback else WRAPPER
+    return DEFAULT if fallback is None or value == fallback else WRAPPER
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ import orjson
 
 from athena.access.documents import MAX_APP_ID_CHARS
 from athena.errors import ConfigError, QuotaError
+from athena.protocol.paths import main_of
 
 #: Stands for all applications that have no quota of their own.
 ALL_OTHERS = "*"
@@ -124,6 +125,8 @@ class QuotaBook:
         return found
 
     def _look_up(self, app_id: str, service_id: str) -> str:
+        # All versions of an ability count together.
+        service_id = main_of(service_id)
         own = (self._by_name.get((app_id, "")), self._by_name.get((app_id, service_id)))
         if any(text is not None for text in own):
             return _text(app_id, own)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from athena.errors import ScopeError
 from athena.protocol.enums import HIGH, LANES
+from athena.protocol.paths import main_of
 
 
 class Role(StrEnum):
@@ -77,7 +78,7 @@ class Scopes:
         """
         if not self._may_run:
             self.check(Right.RUN)
-        if self.abilities is not None and service_id not in self.abilities:
+        if not self._has(service_id):
             raise ScopeError(f"this key may not run {service_id}")
 
     @cached_property
@@ -87,7 +88,11 @@ class Scopes:
 
     def knows(self, service_id: str) -> bool:
         """Whether an ability exists for it: callers need not hear of those that they may not run."""
-        return self.sees_all or self.abilities is None or service_id in self.abilities
+        return self.sees_all or self._has(service_id)
+
+    def _has(self, service_id: str) -> bool:
+        # Who may run an ability may run all of its versions: a traffic share decides which.
+        return self.abilities is None or service_id in self.abilities or main_of(service_id) in self.abilities
 
     def check_lane(self, lane: str) -> None:
         """Refuses a lane that is too urgent.

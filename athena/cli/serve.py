@@ -23,6 +23,7 @@ from athena.cli.flower import add_flower, onlookers
 from athena.devices.host import host_name
 from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
+from athena.protocol.paths import run_path
 from athena.runtime.certificate import load_certificate
 from athena.runtime.listening import LISTEN_FD, connect_host, listen
 from athena.runtime.process_name import name_process
@@ -261,7 +262,8 @@ def check_abilities(abilities: Sequence[Ability]) -> None:
         if other is not ability:
             raise ConfigError(
                 f"{ability.path} and {other.path} both have the service_id "
-                f"{ability.service_id!r}; change one in its ability.toml"
+                f"{ability.service_id!r}; change one in its ability.toml, or serve it as another version "
+                'beside the first: version = "v2", beside = true'
             )
 
 
@@ -334,7 +336,7 @@ def _announce(settings: Settings, abilities: Sequence[Ability], took_s: float) -
     say(f"ready after {took_s:.1f} s")
     show(settings, f"  {'page':<10} {base}/ (in a browser)")
     for ability in abilities:
-        show(settings, f"  {ability.service_id:<10} {base}/v1/private/{ability.service_id}")
+        show(settings, f"  {ability.service_id:<10} {base}{run_path(ability.service_id)}")
     if settings.flower_port:
         prefix = f"/{settings.flower_url_prefix}" if settings.flower_url_prefix else ""
         show(
@@ -373,6 +375,6 @@ def curl_command(base: str, ability: Ability, needs_key: bool = False) -> str:
     trust = " --insecure" if base.startswith("https:") else ""
     key = ' -H "Authorization: Bearer $KEY"' if needs_key else ""
     return (
-        f"curl -s{trust}{key} {base}/v1/private/{ability.service_id} -H 'Content-Type: application/json' "
+        f"curl -s{trust}{key} {base}{run_path(ability.service_id)} -H 'Content-Type: application/json' "
         f"-d @{shlex.quote(shown)}"
     )

@@ -10,6 +10,7 @@ progress_board: shared memory in which a worker shows what it runs
 pulse: how one host's processes are, for probes
 registry: reads what others have written of themselves
 routing: which queue a request goes to
+traffic_split: which version of an ability a request goes to
 view: who is alive, as a gateway sees it
 worker_entry: what a worker writes of itself
 worker_orders: what an operator wants of a worker

@@ -262,7 +262,7 @@ class FleetView:
         """
         service_id = interface.service_id
         alive = self._alive_for_routing(now_s, service_id)
-        if not alive and not self._is_on_demand(service_id) and not self._seen_lately(now_s, service_id):
+        if not self.is_served(now_s, service_id):
             failure = self.failures.get(service_id)
             loading = "; it is loading" if service_id in self._loading else ""
             what = "its worker is broken" if service_id in self.broken else "it does not start"
@@ -271,6 +271,14 @@ class FleetView:
                 f"no worker serves {service_id} at the moment{why}", retry_after_s=int(DEAD_AFTER_S)
             )
         return route(interface, alive, hints)
+
+    def is_served(self, now_s: float, service_id: str) -> bool:
+        """Whether requests for it are accepted: a worker is alive, or was a moment ago, or will come."""
+        return (
+            bool(self._alive_for_routing(now_s, service_id))
+            or self._is_on_demand(service_id)
+            or self._seen_lately(now_s, service_id)
+        )
 
     def rerouting(self, now_s: float, interface: Interface) -> Rerouting:
         """Returns what becomes of queued jobs that no worker takes; who restarts or loads still counts."""

@@ -20,7 +20,7 @@ def prepare_job(
     Raises:
         RequestError: an input is not base64.
     """
-    given = (checked.get("parameter") or {}).get(interface.service_id) or {}
+    given = (checked.get("parameter") or {}).get(interface.main_id) or {}
     payload = checked.get("payload") or {}
     if interface.rewrites:
         given = complete_objects(complete(given, interface.params), interface.outputs)

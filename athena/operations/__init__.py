@@ -17,5 +17,6 @@ refusals: what is told of jobs that are not there or cannot be submitted
 steps: what a generator of commands is
 surveys: what metrics tell of abilities
 traces: the spans that are kept of a job
+traffic: which versions of an ability get which share of requests
 trail: what operators have done
 """

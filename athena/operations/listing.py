@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from athena.errors import NotFoundError
+from athena.fleet.traffic_split import side_versions
 from athena.jobs.record import JobRecord
 from athena.operations.lines import read_lines, record_in_line
 from athena.operations.steps import Steps
@@ -33,6 +34,7 @@ class JobFilter:
     """Which jobs are listed; "" means any.
 
     Attributes:
+        service_id: of an ability, with all of its versions, or of one beside the main one.
         code: with which they ended; None for any.
         since_ms: when they ended, or were submitted if they have not, at the earliest, in milliseconds since
             1970; 0 for any.
@@ -123,7 +125,10 @@ def list_jobs(wanted: JobFilter, limit: int, cursor: str = "") -> Steps[JobPage]
 
 
 def _sections(wanted: JobFilter) -> Steps[list[_Section]]:
-    service_ids = [wanted.service_id] if wanted.service_id else (yield from _service_ids())
+    known = yield from _service_ids()
+    service_ids = (
+        [wanted.service_id, *side_versions(wanted.service_id, known)] if wanted.service_id else known
+    )
     found = _of_app(wanted.app_id, service_ids) if wanted.app_id else _of_abilities(service_ids)
     return [section for section in found if wanted.wants(section.kind)]
 

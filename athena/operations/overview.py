@@ -1,15 +1,17 @@
 """What an operator sees of the whole at one moment: `athena top`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.host_report import HostReport, WorkerStatus
+from athena.fleet.traffic_split import TrafficSplit
 from athena.jobs.record import JobRecord
 from athena.operations.listing import JobFilter, list_jobs
 from athena.operations.queues import WorkerState, list_abilities, list_hosts, list_workers
 from athena.operations.steps import Steps
 from athena.operations.surveys import count_dead_letters, list_gateways, survey_abilities
+from athena.operations.traffic import list_splits
 from athena.protocol.enums import JobState
 from athena.store.checks import read_info
 from athena.store.counts import Survey
@@ -29,6 +31,7 @@ class Overview:
         surveys: abilities that were ever served here, by name.
         workers: those that are registered, by name.
         drained: names of workers that an operator has drained.
+        splits: service_id -> how its requests are divided between its versions.
     """
 
     at_s: float
@@ -39,6 +42,7 @@ class Overview:
     workers: tuple[WorkerState, ...]
     drained: tuple[str, ...]
     hosts: tuple[HostReport, ...]
+    splits: Mapping[str, TrafficSplit] = field(default_factory=dict)
 
     def told(self) -> dict[str, WorkerStatus]:
         """Returns what live supervisors tell of their workers, by name."""
@@ -69,6 +73,7 @@ def read_overview() -> Steps[Overview]:
         workers=tuple(workers),
         drained=tuple(drained),
         hosts=tuple(hosts),
+        splits=(yield from list_splits()),
     )
 
 

@@ -11,6 +11,7 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.fleet.worker_orders import ORDER_DRAIN
 from athena.jobs.queues import ANY, QueueName, queues_of_targets
 from athena.operations.steps import Steps
+from athena.operations.traffic import forget_share
 from athena.protocol.enums import NORMAL
 from athena.protocol.interface import Interface
 from athena.store.keys import (
@@ -93,6 +94,7 @@ def forget_ability(service_id: str, force: bool = False) -> Steps[int]:
         # Each call tells how many were open before it, so the first tells of all.
         canceled = max(canceled, int(open_jobs))
         if word == b"forgotten":
+            yield from forget_share(service_id)
             return canceled
         if word == b"unknown":
             raise NotFoundError(f"there is no ability {service_id!r}; there are: {', '.join(sorted(known))}")

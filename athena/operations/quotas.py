@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from athena.access.quotas import NUL, Quota, check_app_id, decode_quotas
-from athena.errors import NotFoundError
+from athena.errors import ConfigError, NotFoundError
 from athena.operations.steps import Steps
+from athena.protocol.paths import is_side, main_of
 from athena.store.accounts import decode_account
 from athena.store.keys import ACCOUNTS, QUOTAS, account_key, usage_key
 from athena.store.scripts import pairs
@@ -30,8 +31,10 @@ def set_quota(app_id: str, service_id: str, quota: Quota) -> Steps[None]:
     """Gives an application a quota, in place of the one it has.
 
     Raises:
-        ConfigError: no request can carry the name.
+        ConfigError: no request can carry the name, or the ability is a side version.
     """
+    if is_side(service_id):
+        raise ConfigError(f"all versions of an ability count together: name {main_of(service_id)}")
     field = _field(check_app_id(app_id), service_id)
     yield ("HSET", QUOTAS, field, orjson.dumps(quota.document()))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from athena.operations.overview import TROUBLES, Overview
 from athena.protocol.enums import JobState
+from athena.protocol.paths import main_of
 from athena.store.counts import Survey
 
 #: A worker whose heartbeat stands still for longer is silent; there is one each second.
@@ -25,6 +26,7 @@ class AbilityRates:
         typical_ms, slow_ms: half of the jobs took at most so long from acceptance to end, and 95 of 100; None
             if none ended, infinite beyond the last limit that is counted.
         is_paused: whether an operator has paused one of its queues.
+        share: of the requests for any version, in percent; None where they are not divided.
     """
 
     service_id: str
@@ -39,6 +41,7 @@ class AbilityRates:
     typical_ms: float | None
     slow_ms: float | None
     is_paused: bool
+    share: float | None = None
 
     @property
     def load(self) -> float | None:
@@ -83,7 +86,13 @@ def _rates(before: Survey | None, survey: Survey, now: Overview, passed_s: float
         typical_ms=_limit_of(times, 0.5),
         slow_ms=_limit_of(times, 0.95),
         is_paused=any(queue.is_paused for queue in survey.queues),
+        share=_share(survey.service_id, now),
     )
+
+
+def _share(service_id: str, now: Overview) -> float | None:
+    split = now.splits.get(main_of(service_id))
+    return split.share_of(service_id) if split is not None else None
 
 
 def _more_submitted(before: Survey | None, now: Survey) -> int:

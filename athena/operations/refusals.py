@@ -12,6 +12,7 @@ from athena.errors import (
     ResultExpiredError,
     StoreError,
 )
+from athena.protocol.paths import main_of
 from athena.store.submission import Submission
 from athena.store.verdicts import (
     Conflict,
@@ -58,7 +59,7 @@ def refusal_of(
         case InputsLost():
             return StoreError("the inputs were lost on their way into Redis; try again", retry_after_s=1)
         case OverQuota(detail=detail):
-            return over_quota(detail, job.app_id, job.service_id)
+            return over_quota(detail, job.app_id, main_of(job.service_id))
         case LetterGone():
             return no_letter(job.retry_of)
         case SubmitFailed(reason=reason):

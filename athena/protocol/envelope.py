@@ -13,6 +13,7 @@ import pybase64
 
 from athena.errors import Problem, RequestError
 from athena.protocol.codings import GZIP, encode_output
+from athena.protocol.paths import main_of
 
 STATUS_ONCE = 3
 
@@ -185,7 +186,7 @@ def render_outputs(
         value, fault = _render_data(data, attributes.get("format"))
         # Packed data is no JSON; whoever asks for both knows.
         if fault and attributes.get("compress") != GZIP:
-            pointer = f"/parameter/{service_id}/{output.key}/format"
+            pointer = f"/parameter/{main_of(service_id)}/{output.key}/format"
             warnings.append(Problem(pointer, f"the output is not JSON, so it is given as base64: {fault}"))
         field = DATA_FIELDS[output.type]
         # Ours come last: a caller may have sent members of these names.
@@ -226,3 +227,12 @@ def success_body(job_id: str, gpu_type: str, payload: bytes, warnings: str = "")
         # The worker has rendered it: there are more of them than of gateways, which only copy.
         body["payload"] = orjson.Fragment(payload)
     return orjson.dumps(body)
+
+
+def names_in(document: Any) -> tuple[str, str]:
+    """Returns app_id and request_id of a request in either form that was not validated; "" for none."""
+    found = document.get("header", document) if type(document) is dict else None
+    if type(found) is not dict:
+        return "", ""
+    app_id, request_id = found.get("appid") or found.get("app_id"), found.get("request_id")
+    return app_id if type(app_id) is str else "", request_id if type(request_id) is str else ""

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from athena.protocol.paths import main_of, run_path
+
 #: What `ParamSpec.format_as` may say.
 FORMATS = ("", "string", "boolean", "integer", "number", "lower", "upper")
 
@@ -122,6 +124,16 @@ class Interface:
     example: dict[str, Any] | None = None
     header_params: tuple[str, ...] = ()
     canary: Canary | None = None
+
+    @cached_property
+    def main_id(self) -> str:
+        """What callers say, also under `parameter`: its service_id without the version of a side version."""
+        return main_of(self.service_id)
+
+    @property
+    def path(self) -> str:
+        """Where requests for this version go, and for the main one those for any."""
+        return run_path(self.service_id)
 
     @property
     def is_permissive(self) -> bool:

@@ -70,7 +70,7 @@ def plain_envelope(interface: Interface, document: Mapping[str, Any], app_id: st
             payload[name] = _undeclared(name, value)
         else:
             parameter[name] = value
-    return {"header": header, "parameter": {interface.service_id: parameter}, "payload": payload}
+    return {"header": header, "parameter": {interface.main_id: parameter}, "payload": payload}
 
 
 def _input(spec: DataSpec, value: Any) -> dict[str, Any]:
@@ -141,12 +141,12 @@ def _problem(key: str, detail: str) -> RequestError:
     return RequestError("the request does not fit the schema", problems=(Problem(f"/payload/{key}", detail),))
 
 
-def plain_problems(problems: Iterable[Problem], service_id: str) -> tuple[Problem, ...]:
+def plain_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Returns what is wrong with an envelope, with pointers into the plain request that it was made of."""
-    return tuple(Problem(_plain_pointer(item.pointer, service_id), item.detail) for item in problems)
+    return tuple(Problem(_plain_pointer(item.pointer), item.detail) for item in problems)
 
 
-def _plain_pointer(pointer: str, service_id: str) -> str:
+def _plain_pointer(pointer: str) -> str:
     _, _, inside = pointer.partition("/")
     place, _, rest = inside.partition("/")
     if place == "parameter":

@@ -262,9 +262,9 @@ def _parameter(interface: Interface) -> fields.Nested:
     required = has_required_params or any(spec.required for spec in interface.outputs)
     base = OpenSchema if interface.is_permissive else EnvelopeSchema
     own = _nested(parameter_fields(interface), required=required, base=base)
-    parameter = _nested({interface.service_id: own}, required=required)
+    parameter = _nested({interface.main_id: own}, required=required)
     parameter.schema.error_messages["unknown"] = (
-        f"is not known here; a request runs one service, this one {interface.service_id}"
+        f"is not known here; a request runs one service, this one {interface.main_id}"
     )
     return parameter
 

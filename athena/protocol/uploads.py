@@ -110,15 +110,15 @@ class _Builder:
         self._params = {spec.key: spec for spec in interface.params}
         self._header: dict[str, Any] = {"status": STATUS_ONCE, **_object(base, "header", "/header")}
         parameter = _object(base, "parameter", "/parameter")
-        own_pointer = f"/parameter/{interface.service_id}"
-        self._parameter = _copied(_object(parameter, interface.service_id, own_pointer))
+        own_pointer = f"/parameter/{interface.main_id}"
+        self._parameter = _copied(_object(parameter, interface.main_id, own_pointer))
         self._payload = _copied(_object(base, "payload", "/payload"))
-        others = {key: value for key, value in parameter.items() if key != interface.service_id}
+        others = {key: value for key, value in parameter.items() if key != interface.main_id}
         self._base = {**base, "parameter": others}
 
     @property
     def envelope(self) -> dict[str, Any]:
-        parameter = {**self._base["parameter"], self._interface.service_id: self._parameter}
+        parameter = {**self._base["parameter"], self._interface.main_id: self._parameter}
         return {**self._base, "header": self._header, "parameter": parameter, "payload": self._payload}
 
     def add_upload(self, upload: Upload) -> None:

@@ -13,7 +13,7 @@
 | `athena:payload:<id>` | string | inputs too large for the message | success or cancel; else as the message |
 | `athena:message:<id>` | string | message of a job that failed | result TTL; dead letters: theirs |
 | `athena:result:<id>` | string | JSON of the answer's payload | result TTL after the final state |
-| `athena:request:<request_id>` | hash | service_id, NUL, app_id -> job id, body hash | as its job's record |
+| `athena:request:<request_id>` | hash | ability, NUL, app_id -> job id, body hash | as its job's record |
 | `athena:open:<service_id>` | sorted set | jobs that are not final, by when they must start | final |
 | `athena:ended:<service_id>` | sorted set | final jobs that can be asked for, by their end | record TTL |
 | `athena:app_open:<app_id>` | sorted set | the same of an app, but those only their callers know | final |
@@ -33,6 +33,7 @@
 | `athena:gateways` | hash | gateway -> when, how often and what it told of itself | it stops; an hour |
 | `athena:orders` | hash | worker name -> what an operator wants of it | carried out |
 | `athena:sizes` | hash | service_id -> processes of it on each host's CPU | an operator takes it back |
+| `athena:shares` | hash | service_id -> how its requests are divided between versions (JSON) | rolled back |
 | `athena:hosts` | hash | supervisor -> its host's GPUs and its workers (JSON) | it stops |
 | `athena:supervisor:<host>` | string | who names the workers of a host | 10 s after its end |
 | `athena:failures` | hash | service_id -> why its last worker did not start or restart | one starts, mended |
@@ -51,7 +52,8 @@
 | `athena:exemplars:<service_id>` | hash | field of `counts` -> a trace that shows such a time | forgotten |
 | `athena:reply:<gateway>` | channel | jobs that ended and for which this gateway waits | - |
 
-Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the service_id.
+Dead letters have a `load` and a `kept` key of their own, with `athena:dead` in place of the
+service_id. That of a side version is `<service_id>@<version>`; quotas and request_ids are of all versions.
 """
 
 WORKERS = "athena:workers"
@@ -64,6 +66,7 @@ CANARIES = "athena:canaries"
 HOSTS = "athena:hosts"
 ORDERS = "athena:orders"
 SIZES = "athena:sizes"
+SHARES = "athena:shares"
 DEAD = "athena:dead"
 APPS = "athena:apps"
 TRAIL = "athena:trail"

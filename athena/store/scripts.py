@@ -70,6 +70,7 @@ SWEEP = Script(
     "enroll",
     "keep",
     "meter",
+    "versions",
     "tally",
     "history",
     "settle",
@@ -90,7 +91,7 @@ AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")
 AUDIT_HELD = Script("audit/held")
-AUDIT_METERS = Script("audit/meters", "clock", "meter")
+AUDIT_METERS = Script("audit/meters", "clock", "meter", "versions")
 AUDIT_QUEUE = Script("audit/queue", "clock", "bell", "keep", "meter", "tally", "history", "settle")
 
 SCRIPTS = (

@@ -248,6 +248,9 @@ GPU_MEMORY_USED = Metric("athena_gpu_memory_used_bytes", _GPU, "memory in use, b
 GPU_TEMPERATURE = Metric("athena_gpu_temperature_celsius", _GPU, "its temperature")
 GPU_POWER = Metric("athena_gpu_power_watts", _GPU, "what it draws")
 
+TRAFFIC_SHARE = Metric(
+    "athena_traffic_share_ratio", _ABILITY, "share of requests for any version that this version gets"
+)
 CANARY_OK = Metric("athena_canary_ok", _ABILITY, "1 if its last canary was answered as it must be, else 0")
 CANARY_SECONDS = Metric("athena_canary_seconds", _ABILITY, "how long its last canary took")
 
@@ -324,6 +327,7 @@ METRICS = (
     GPU_MEMORY_USED,
     GPU_TEMPERATURE,
     GPU_POWER,
+    TRAFFIC_SHARE,
     CANARY_OK,
     CANARY_SECONDS,
     APP_OPEN_JOBS,

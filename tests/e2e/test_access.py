@@ -197,7 +197,7 @@ CALLS: dict[str, Send] = {
     "`GET /v1/admin/jobs/<id>`": asks("GET", "/v1/admin/jobs/{id}"),
     **{
         f"`GET /v1/admin/{name}`": asks("GET", f"/v1/admin/{name}")
-        for name in ("dead", "queues", "workers", "keys", "usage", "quotas", "audit")
+        for name in ("dead", "queues", "workers", "keys", "usage", "quotas", "audit", "shares")
     },
     "`POST /v1/admin/jobs/<id>/cancel`": posts("/v1/admin/jobs/nobody/cancel"),
     "`POST /v1/admin/jobs/<id>/retry`": posts("/v1/admin/jobs/nobody/retry"),
@@ -206,7 +206,7 @@ CALLS: dict[str, Send] = {
         for room, named, verbs in (
             ("dead", "id", ("requeue", "drop")),
             ("queues", "name", ("pause", "resume", "purge")),
-            ("abilities", "service_id", ("rm",)),
+            ("abilities", "service_id", ("rm", "share", "rollback")),
             ("workers", "name", ("drain", "restart")),
         )
         for verb in verbs

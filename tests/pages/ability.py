@@ -53,6 +53,7 @@ DEFAULTS = {
 MEANING = {
     "service_id": "name in URLs, queues and under `parameter`: 1 to 64 letters, digits, `-`, `_`",
     "version": "version in the long URL",
+    "beside": "whether it is served beside the main version, with queues and workers of its own ([upgrade.md](upgrade.md#two-versions-of-one-ability))",
     "description": "one sentence for `GET /v1/abilities`",
     "schema": "schema document of the original framework; where it is there, it decides what is accepted",
     "config": "table that `wrapperInit` receives; all values become texts",

@@ -60,6 +60,8 @@ EXAMPLES = {
     "workers scale": "athena workers scale echo 3",
     "abilities ls": "athena abilities ls",
     "abilities rm": "athena abilities rm echo",
+    "abilities share": "athena abilities share echo v2=5% --app partner=v2",
+    "abilities rollback": "athena abilities rollback echo",
     "backup": "athena backup athena.tar.gz",
     "restore": "athena restore athena.tar.gz --data new",
     "keys ls": "athena keys ls",

@@ -53,6 +53,7 @@ SUBJECTS = {
     "process_": "Gateways",
     "athena_redis_": "Redis",
     "athena_app_": "Applications with quotas ([security.md](security.md#quotas))",
+    "athena_traffic_": "Versions beside each other ([upgrade.md](upgrade.md#two-versions-of-one-ability))",
     "athena_canary_": "Canaries ([reliability.md](reliability.md#a-canary))",
     "athena_gpu_": "GPUs",
 }
@@ -72,6 +73,7 @@ QUESTIONS = """\
 | Which worker cannot answer any more? | `athena_worker_broken == 1` |
 | Which worker has given its batches up? | `athena_worker_unbatched == 1` |
 | Which ability breaks its processes? | `sum by (service_id) (increase(athena_worker_breaks_total[1h])) > 0` |
+| Which version gets which share of requests? | `athena_traffic_share_ratio` |
 | Which ability does not answer its example? | `athena_canary_ok == 0` |
 | Which GPU is bad? | `athena_gpu_healthy == 0` |
 | Which GPU does nothing? | `avg_over_time(athena_gpu_utilization_ratio[10m]) < 0.05` |

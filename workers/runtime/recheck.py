@@ -64,7 +64,7 @@ class Recheck:
             item.key: {**item.attributes, DATA_FIELDS[item.type]: None, "status": item.status}
             for item in message.inputs
         }
-        document = {"header": HEADER, "parameter": {interface.service_id: given}, "payload": payload}
+        document = {"header": HEADER, "parameter": {interface.main_id: given}, "payload": payload}
         typed: dict[str, Any] = _typed(document, self._schema.schema)
         return typed
 

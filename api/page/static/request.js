@@ -84,7 +84,8 @@ function literal(value) {
 /** Returns what the form begins with: the ability's own example, as far as fields can show it. */
 export function exampleOf(ability) {
   const values = {};
-  const given = ability.example?.parameter?.[ability.service_id] || {};
+  // Of a version beside the main one, callers say the name before its "@".
+  const given = ability.example?.parameter?.[ability.service_id.split("@")[0]] || {};
   for (const param of ability.params) {
     const value = given[param.key] ?? param.default;
     if (value !== undefined && value !== null && typeof value !== "object") values[param.key] = String(value);

@@ -92,7 +92,7 @@ def chart_values(
             )
         found[name] = {
             "serviceId": ability.service_id,
-            "image": {"repository": f"{images}{ability.service_id.lower()}", "tag": ability.version},
+            "image": {"repository": f"{images}{ability.main_id.lower()}", "tag": ability.version},
             "maxExecS": ability.limits.max_exec_s,
             "pools": _pools(ability, scale, types),
         }

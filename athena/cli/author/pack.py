@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     errors = [item for item in findings if item.severity is Severity.ERROR]
     if errors:
         raise ConfigError("the ability cannot be served:\n" + "\n".join(item.render() for item in errors))
-    out: Path = options.out or Path(f"{ability.service_id}-{ability.version}.tar.gz")
+    out: Path = options.out or Path(f"{ability.main_id}-{ability.version}.tar.gz")
     left_out: list[str] = []
     files = _files(ability, options.wheel, out.absolute(), left_out)
     archive = pack(files)
@@ -165,7 +165,7 @@ def _files(
     for name in IMAGE_FILES:
         if name not in found:
             text = (resources.files("athena.cli") / TEMPLATE / name).read_text(encoding="utf-8")
-            made = string.Template(text).substitute(name=ability.service_id, athena=__version__)
+            made = string.Template(text).substitute(name=ability.main_id, athena=__version__)
             found[name] = (made.encode(), False)
     return found
 

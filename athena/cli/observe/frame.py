@@ -1,7 +1,7 @@
 """One picture of `athena top`: tables from overviews, as wide as the terminal."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -121,8 +121,17 @@ def _ability(item: AbilityRates) -> Row:
         _at_most(item.typical_ms),
         _at_most(item.slow_ms),
         str(item.put_off or ""),
-        Text("paused" if item.is_paused else "no worker" if is_stuck else "", style="yellow"),
+        Text(", ".join(_remarks(item, is_stuck)), style="yellow"),
     ]
+
+
+def _remarks(item: AbilityRates, is_stuck: bool) -> Iterator[str]:
+    if item.is_paused:
+        yield "paused"
+    elif is_stuck:
+        yield "no worker"
+    if item.share is not None:
+        yield f"share {item.share:g}%"
 
 
 def _queues(now: Overview) -> Table:

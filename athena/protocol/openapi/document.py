@@ -58,7 +58,7 @@ def openapi_document(
     paths: dict[str, Any] = {}
     schemas = common_schemas()
     for interface in interfaces:
-        paths[f"/v1/private/{interface.service_id}"] = {"post": _run_operation(interface)}
+        paths[interface.path] = {"post": _run_operation(interface)}
         schemas.update(_ability_schemas(interface))
     components: dict[str, Any] = {"schemas": schemas, "responses": error_responses()}
     if needs_keys:
@@ -150,12 +150,18 @@ def _ability_schemas(interface: Interface) -> dict[str, JsonSchema]:
         # OpenAPI 3.1 has this dialect already; examples stand beside the schema.
         schema.pop("$schema")
         schema.pop("examples", None)
+    name = _component(interface)
     return {
-        f"{interface.service_id}.Plain": plain_request_schema(interface),
-        f"{interface.service_id}.PlainAnswer": plain_answer_schema(interface),
-        f"{interface.service_id}.Request": request,
-        f"{interface.service_id}.Answer": answer,
+        f"{name}.Plain": plain_request_schema(interface),
+        f"{name}.PlainAnswer": plain_answer_schema(interface),
+        f"{name}.Request": request,
+        f"{name}.Answer": answer,
     }
+
+
+def _component(interface: Interface) -> str:
+    """Returns what the names of its schemas begin with: OpenAPI takes no `@` there."""
+    return interface.service_id.replace("@", ".")
 
 
 def _form_schema(interface: Interface) -> JsonSchema:
@@ -171,14 +177,14 @@ def _form_schema(interface: Interface) -> JsonSchema:
 
 
 def _run_operation(interface: Interface) -> dict[str, Any]:
-    service_id = interface.service_id
-    body: dict[str, Any] = {"schema": _any_of(f"{service_id}.Plain", f"{service_id}.Request")}
+    name = _component(interface)
+    body: dict[str, Any] = {"schema": _any_of(f"{name}.Plain", f"{name}.Request")}
     if interface.example is not None:
         body["examples"] = {"example": {"value": interface.example}}
     return {
-        "operationId": f"run.{service_id}",
+        "operationId": f"run.{name}",
         "tags": ["abilities"],
-        "summary": interface.description or f"Runs {service_id}",
+        "summary": interface.description or f"Runs {interface.service_id}",
         "parameters": [
             {
                 "name": "Prefer",
@@ -208,8 +214,8 @@ def _any_of(*names: str) -> JsonSchema:
 
 def _succeeded(interface: Interface) -> dict[str, Any]:
     """Returns the answer in the form of the request, or an output's data where `Accept` names its kind."""
-    service_id = interface.service_id
-    forms = _any_of(f"{service_id}.PlainAnswer", f"{service_id}.Answer")
+    name = _component(interface)
+    forms = _any_of(f"{name}.PlainAnswer", f"{name}.Answer")
     answer = json_answer("The job succeeded.", forms)
     answer["content"].update({kind: {} for kind in data_kinds(interface)})
     return answer

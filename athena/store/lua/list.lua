@@ -52,9 +52,14 @@ local function is_in_time(queued_ms, finished_ms)
   return at_ms >= since_ms and (until_ms == 0 or at_ms <= until_ms)
 end
 
+-- The jobs of an ability are those of all its versions.
+local function is_of(service_id)
+  return service_id == ARGV[8] or string.match(service_id, '^[^@]*') == ARGV[8]
+end
+
 local function is_wanted(state, app_id, service_id, only_caller_knows, queued_ms, finished_ms, own_code)
   return state and only_caller_knows ~= CANARY and (ARGV[6] == '' or state == ARGV[6])
-    and (ARGV[7] == '' or app_id == ARGV[7]) and (ARGV[8] == '' or service_id == ARGV[8])
+    and (ARGV[7] == '' or app_id == ARGV[7]) and (ARGV[8] == '' or is_of(service_id or ''))
     and (ARGV[9] ~= '1' or only_caller_knows) and (code == '' or (own_code or '0') == code)
     and is_in_time(queued_ms, finished_ms)
 end

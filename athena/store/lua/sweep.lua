@@ -173,20 +173,26 @@ for _, queue in ipairs(listed) do
   end
 end
 
--- What apps have open in this ability, as their jobs' records say. Their accounts get what is missing: a worker of a
--- version that does not count has ended some, or a key was lost.
-local function recount()
+local function count_job(right, id)
+  local known = redis.call('HMGET', JOB .. id, 'meter', 'bytes', 'token')
+  if known[1] then
+    local counts = right[known[1]] or {open = 0, queued = 0, bytes = 0}
+    right[known[1]] = counts
+    counts.open, counts.bytes = counts.open + 1, counts.bytes + (tonumber(known[2]) or 0)
+    counts.queued = counts.queued + ((known[3] or '') == '' and 1 or 0)
+  end
+end
+
+-- What apps have open in all versions of this ability, as their jobs' records say. Their accounts get what is missing: a
+-- worker of an Athena that does not count has ended some, or a key was lost.
+local function recount(versions)
   local right = {}
   for _, app in ipairs(redis.call('SMEMBERS', ACCOUNTS)) do
     right[app] = {open = 0, queued = 0, bytes = 0}
   end
-  for _, id in ipairs(redis.call('ZRANGE', open, 0, -1)) do
-    local known = redis.call('HMGET', JOB .. id, 'meter', 'bytes', 'token')
-    if known[1] then
-      local counts = right[known[1]] or {open = 0, queued = 0, bytes = 0}
-      right[known[1]] = counts
-      counts.open, counts.bytes = counts.open + 1, counts.bytes + (tonumber(known[2]) or 0)
-      counts.queued = counts.queued + ((known[3] or '') == '' and 1 or 0)
+  for _, version in ipairs(versions) do
+    for _, id in ipairs(redis.call('ZRANGE', OPEN .. version, 0, -1)) do
+      count_job(right, id)
     end
   end
   for app, counts in pairs(right) do
@@ -241,8 +247,11 @@ local count = redis.call('ZCARD', open)
 if ARGV[4] == '1' then
   return_strays()
 end
-if ARGV[4] == '1' and count <= COUNTED then
-  recount()
+if ARGV[4] == '1' and main_of(service_id) == service_id then
+  local versions = versions_of(service_id)
+  if count_open(versions) <= COUNTED then
+    recount(versions)
+  end
 end
 if count == 0 then
   redis.call('HDEL', LOAD .. service_id, 'bytes')

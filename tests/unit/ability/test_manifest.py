@@ -89,7 +89,7 @@ def test_folder_without_a_wrapper_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "expected"),
     [
-        ("colour = 1", "unknown key 'colour'; known are config, description, "),
+        ("colour = 1", "unknown key 'colour'; known are beside, config, description, "),
         ("[worker]\nslot = 1", "unknown key worker.slot; known are batch_tolerance, canary_s, "),
         ("[limits]\nmax_body = 1", "unknown key limits.max_body; known are "),
         ("worker = 3", "worker must be a table [worker]"),
@@ -198,3 +198,26 @@ def test_retry_is_read(tmp_path: Path) -> None:
 
     assert load_ability(path).retry.errors == ("TimeoutError", "httpx.ConnectError", "-7")
     assert load_ability(path).retry.backoff_s == 0.5
+
+
+def test_version_beside_the_main_one_has_a_name_of_both(tmp_path: Path) -> None:
+    ability = load_ability(folder(tmp_path, 'service_id = "asr"\nversion = "v2"\nbeside = true'))
+
+    assert (ability.service_id, ability.main_id, ability.version) == ("asr@v2", "asr", "v2")
+    assert load_ability(ECHO).main_id == "echo"
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("beside = true", "cannot be 'v1', which in a URL means the main one; give it another version"),
+        (
+            'beside = true\nversion = "2.1"',
+            "version '2.1' must be 1 to 32 letters, digits, '-' or '_' beside",
+        ),
+        ("beside = 1", "beside must be true or false, got 1"),
+        ('beside = true\nversion = "v2"\nservice_id = "a@v2"', "service_id 'a@v2' must be 1 to 64 letters"),
+    ],
+)
+def test_what_cannot_be_served_beside_is_refused(tmp_path: Path, toml: str, expected: str) -> None:
+    assert expected in refusal(folder(tmp_path, toml))

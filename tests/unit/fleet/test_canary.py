@@ -40,6 +40,16 @@ def test_gateway_is_sound_while_one_ability_answers() -> None:
     assert board(echo=BAD).failing == {"echo": "wrong"}
 
 
+def test_version_beside_the_main_one_takes_no_gateway_away() -> None:
+    side = replace(WATCHED, service_id="echo@v2")
+    made = CanaryBoard()
+    made.observe([side], {b"echo@v2": BAD.encode()})
+    assert made.is_sound and made.failing
+
+    made.observe([side, WATCHED], {b"echo@v2": BAD.encode(), b"echo": BAD.encode()})
+    assert not made.is_sound
+
+
 def test_report_of_an_ability_that_wants_no_canary_any_more_does_not_count() -> None:
     known = board(echo=BAD)
     known.observe([PLAIN], {b"echo": BAD.encode()})

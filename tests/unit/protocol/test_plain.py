@@ -153,7 +153,7 @@ def test_errors_point_into_what_was_sent() -> None:
         Problem("", "f"),
     ]
 
-    found = [item.pointer for item in plain_problems(problems, "iris")]
+    found = [item.pointer for item in plain_problems(problems)]
 
     assert found == ["/picture", "/threshold", "/drawing/width", "/app_id", "", ""]
 

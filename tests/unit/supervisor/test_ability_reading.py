@@ -11,7 +11,8 @@ from athena.supervisor.ability_reading import AbilityReading
 
 BEFORE = """
 service_id = "edited"
-version = "v1"
+version = "v5"
+beside = false
 description = "before"
 header_params = ["app_id"]
 schema = "a.json"
@@ -61,6 +62,7 @@ wait_s = 60
 EDITS = {
     "service_id": 'service_id = "other"',
     "version": 'version = "v2"',
+    "beside": "beside = true",
     "description": 'description = "after"',
     "header_params": 'header_params = ["app_id", "uid"]',
     "schema": 'schema = "b.json"',
@@ -157,7 +159,7 @@ def test_edit_that_concerns_the_plan_is_refused_as_a_whole(folder: Folder, key: 
     ("text", "problem"),
     [
         ("[worker\n", r"ability.toml: .*line 1"),
-        ("x = 1", r"ability.toml: unknown key 'x'; known are config, "),
+        ("x = 1", r"ability.toml: unknown key 'x'; known are beside, config, "),
         ("[worker]\nbatch = 8", r"ability.toml: unknown key worker.batch; known are batch_tolerance, "),
         ("[worker]\nmax_batch = 'a'", r"ability.toml: worker.max_batch must be a whole number"),
         ("[worker]\nmax_batch = 8\nslots = 8", r"at least twice worker.max_batch \(16\), got 8"),

@@ -2,6 +2,7 @@
 --
 -- ARGV  1 service_id, or '*': then each app's sum is compared with its counts of all abilities
 --       2 '1' to write what was counted   3 how many open jobs are looked at most   4 the only app; none: all
+-- Versions of an ability that are served beside the main one count with it; asked for themselves they have nothing.
 -- Returns {five items per difference: '', 'quota', ability and app, what was found, what is right; what was not counted,
 -- because there are too many}
 
@@ -29,26 +30,32 @@ local function metered_apps()
   return apps.err and {} or apps
 end
 
+local function add(right, id)
+  local known = redis.pcall('HMGET', JOB .. id, 'meter', 'bytes', 'token')
+  if not known.err and known[1] then
+    local counts = right[known[1]] or {0, 0, 0}
+    right[known[1]] = counts
+    counts[1], counts[3] = counts[1] + 1, counts[3] + (tonumber(known[2]) or 0)
+    counts[2] = counts[2] + ((known[3] or '') == '' and 1 or 0)
+  end
+end
+
 -- What apps have open in the ability; those that have nothing are there, too.
-local function counted()
+local function counted(versions)
   local right = {}
   for _, app in ipairs(metered_apps()) do
     right[app] = {0, 0, 0}
   end
-  for _, id in ipairs(redis.call('ZRANGE', OPEN .. service_id, 0, -1)) do
-    local known = redis.pcall('HMGET', JOB .. id, 'meter', 'bytes', 'token')
-    if not known.err and known[1] then
-      local counts = right[known[1]] or {0, 0, 0}
-      right[known[1]] = counts
-      counts[1], counts[3] = counts[1] + 1, counts[3] + (tonumber(known[2]) or 0)
-      counts[2] = counts[2] + ((known[3] or '') == '' and 1 or 0)
+  for _, version in ipairs(versions) do
+    for _, id in ipairs(redis.call('ZRANGE', OPEN .. version, 0, -1)) do
+      add(right, id)
     end
   end
   return right
 end
 
-local function check_ability()
-  for app, right in pairs(counted()) do
+local function check_ability(versions)
+  for app, right in pairs(counted(versions)) do
     local meter = meter_of(app, service_id)
     local one = meter.one
     if one and compare(app, one, right) then
@@ -86,8 +93,12 @@ if service_id == '*' then
   end
   return {found, {}}
 end
-if redis.call('ZCARD', OPEN .. service_id) > most then
+if main_of(service_id) ~= service_id then
+  return {found, {}}
+end
+local versions = versions_of(service_id)
+if count_open(versions) > most then
   return {found, next(metered_apps()) and {'quotas'} or {}}
 end
-check_ability()
+check_ability(versions)
 return {found, {}}

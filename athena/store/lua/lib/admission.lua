@@ -70,13 +70,14 @@ local function reject(id, claim, verdict, service_id, reason)
   return refuse(id, claim, verdict)
 end
 
--- The job of an ability that an app knows by an id of its own, if its record lives: id, state, hash of its body.
-local function known_job(request_key, service_id, app_id)
+-- The job of an ability that an app knows by an id of its own, if its record lives: id, state, hash of its body. In
+-- whichever version: a request that is repeated after a change of shares must not run in another one, too.
+local function known_job(request_key, main_id, app_id)
   -- A version before this one wrote the app alone, for whatever ability.
-  for _, entry in ipairs(redis.call('HMGET', request_key, service_id .. '\0' .. app_id, app_id)) do
+  for _, entry in ipairs(redis.call('HMGET', request_key, main_id .. '\0' .. app_id, app_id)) do
     local id, body_hash = string.match(entry or '', '^(.-) (.*)$')
     local known = id and redis.call('HMGET', JOB .. id, 'state', 'service_id') or {}
-    if known[1] and known[2] == service_id then
+    if known[1] and known[2] and main_of(known[2]) == main_id then
       return id, known[1], body_hash
     end
   end
@@ -92,7 +93,7 @@ local function submit(at, queue_name, request_key, is_wanted)
     return reject(id, claim, over, service_id, 'quota'), true
   end
   if request_key ~= '' then
-    local known_id, state, known_hash = known_job(request_key, service_id, app_id)
+    local known_id, state, known_hash = known_job(request_key, main_of(service_id), app_id)
     if state and known_hash ~= body_hash then
       return reject(id, claim, 'conflict ' .. known_id, service_id, 'conflict')
     end
@@ -133,7 +134,7 @@ local function submit(at, queue_name, request_key, is_wanted)
     redis.call('PERSIST', PAYLOAD .. id)
   end
   if request_key ~= '' then
-    redis.call('HSET', request_key, service_id .. '\0' .. app_id, id .. ' ' .. body_hash)
+    redis.call('HSET', request_key, main_of(service_id) .. '\0' .. app_id, id .. ' ' .. body_hash)
     redis.call('PERSIST', request_key)
     redis.call('HSET', key, 'request_key', request_key)
   end

@@ -30,8 +30,14 @@ local function open_meter(app, service_id)
   return meter
 end
 
+-- The ability that a side version is of: all of its versions count together.
+local function main_of(service_id)
+  return string.match(service_id, '^[^@]*')
+end
+
 -- Returns the accounts of an app, `all` and `one`; without them where the key is not what it should be.
 local function meter_of(app, service_id)
+  service_id = main_of(service_id)
   local page = meters[app]
   if not page then
     page = {}

@@ -48,7 +48,10 @@ class Site:
         }
         canaries = SimpleNamespace(reports={})
         gateway = SimpleNamespace(
-            watch=SimpleNamespace(fleet=self.fleet, redis_info={}), operate=self._operate, canaries=canaries
+            watch=SimpleNamespace(fleet=self.fleet, redis_info={}),
+            operate=self._operate,
+            canaries=canaries,
+            splits={},
         )
         self._view = Workers(cast(Gateway, gateway))
         self._metrics = Metrics(cast(Gateway, gateway))
