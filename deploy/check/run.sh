@@ -9,7 +9,7 @@ export TABLE
 TABLE=$(mktemp)
 trap 'rm -f "$TABLE"' EXIT
 
-PARTS=(images compose bundle systemd upgrade kubernetes sealos)
+PARTS=(images compose bundle systemd upgrade kubernetes keda sealos)
 [ $# -gt 0 ] && PARTS=("$@")
 failed=() skipped=()
 for part in "${PARTS[@]}"; do

@@ -130,6 +130,9 @@ def test_pool_of_a_scaler_has_no_number_of_its_own(rendered: dict[str, str]) -> 
     for name, scaler in scalers.items():
         assert "replicas" not in deployments[name]["spec"]
         assert scaler["spec"]["scaleTargetRef"] == {"name": name}
+        # Blind, it takes nobody away, and starts one where there is none.
+        blind = {"failureThreshold": 3, "replicas": 1, "behavior": "currentReplicasIfHigher"}
+        assert scaler["spec"]["fallback"] == blind
     trigger = scalers["athena-speech-t4g16"]["spec"]["triggers"][0]["metadata"]
     assert trigger["query"] == 'max(athena_demand_jobs{service_id="Speech_to_Text",gpu_type="T4G16"})'
     assert trigger["threshold"] == "8"
