@@ -7,6 +7,7 @@ changes: what takes effect when a worker starts anew, and what does not
 declaration: the interface from what a wrapper declares
 findings: what `athena check` has to say
 handover: an ability on its way to its worker
+imports: what an ability's files import of others
 manifest: ability.toml
 names: what abilities and their versions may be called
 neighbours: modules beside a wrapper whose names workers need

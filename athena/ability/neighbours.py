@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from athena.ability.imports import tree_of
+
 CELERY = frozenset(("celery", "kombu", "vine", "amqp", "billiard", "click", "dateutil", "six", "tzlocal"))
 OTHERS = frozenset(("redis", "hiredis", "orjson", "pybase64", "marshmallow", "packaging", "psutil", "yaml"))
 # Celery and its libraries load these where they are installed: for the gateway, for traces, by others.
@@ -68,12 +70,7 @@ def clashes(wrapper: Path) -> Iterator[Clash]:
 
 def _imports(file: Path) -> Iterator[tuple[str, int]]:
     """Yields the absolute imports of a file, with their lines; none of one that cannot be read."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    # MemoryError, too, is how Python's parser refuses what is nested too deeply.
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from ((item.name, node.lineno) for item in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:

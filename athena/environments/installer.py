@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from athena.environments.requirements import Requirements
@@ -57,6 +58,10 @@ def make_environment(
         command += ["--constraint", str(limits)]
     if requirements.wheels.is_dir():
         command += ["--find-links", str(requirements.wheels)]
+        # A bundle has brought them all: an index that is out of reach would be asked for each of them.
+        with suppress(ConfigError):
+            _run([*command, "--no-index"], requirements, log, timeout_s)
+            return python
     _run(command, requirements, log, timeout_s)
     return python
 

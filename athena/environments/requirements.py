@@ -33,12 +33,14 @@ class Requirements:
         files: its text and those of the files that it names, by their paths.
         packages: what it asks for, as far as that is written as name and versions.
         is_plain: whether it asks for nothing in another way: a path, a URL, an option, a hash.
+        has_unnamed: whether it asks for packages by paths and URLs, so that their names are not known.
     """
 
     path: Path
     files: tuple[tuple[Path, str], ...]
     packages: tuple[Requirement, ...]
     is_plain: bool
+    has_unnamed: bool = False
 
     @property
     def wheels(self) -> Path:
@@ -64,19 +66,22 @@ def read_requirements(folder: Path) -> Requirements:
     path = folder / NAME
     files = tuple(_read(path, set()))
     packages: list[Requirement] = []
-    is_plain = True
+    is_plain, has_unnamed = True, False
     for _, text in files:
         for line in _lines(text):
             if _OTHER_FILE.fullmatch(line):
                 continue
+            asked, dashes, _ = line.partition(" --")
+            is_plain &= not dashes
             try:
-                packages.append(Requirement(line))
+                packages.append(Requirement(asked))
             except InvalidRequirement:
                 is_plain = False
+                has_unnamed |= not line.startswith("-") or line.startswith(("-e", "--editable"))
     # Nobody owns that name in the index: whoever takes it would run in our workers.
     if any(canonicalize_name(item.name) == DISTRIBUTION for item in packages):
         raise ConfigError(f"{path} names {DISTRIBUTION}; delete the line: workers bring it along")
-    return Requirements(path, files, tuple(packages), is_plain)
+    return Requirements(path, files, tuple(packages), is_plain, has_unnamed)
 
 
 def _read(path: Path, seen: set[Path]) -> Iterator[tuple[Path, str]]:

@@ -120,6 +120,21 @@ def test_packages_of_an_ability_come_before_those_of_athena(
     assert answer(folder, capsys)["humanize"] == "99.0" != humanize.__version__
 
 
+def test_wheels_that_an_archive_brought_are_taken_without_an_index(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ability(tmp_path / "one", "toy==3.0")
+    write_wheel(wanted.path / "wheels", "toy", "3.0")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    # Nobody listens there: who asks waits, and is told by pip that it tries again.
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+
+    made = Path(choose(wanted, shelf(tmp_path)).path).parents[1]
+
+    assert "127.0.0.1:9" not in made.with_suffix(".log").read_text()
+
+
 def test_environment_is_made_once(tmp_path: Path) -> None:
     said: list[str] = []
     first, other = ability(tmp_path / "one", "toy==1.0"), ability(tmp_path / "two", "toy==1.0")
@@ -345,6 +360,34 @@ def test_check_runs_in_it_and_says_why_there_is_none(
     assert cli.main(["check", str(tmp_path / "one"), "--json"]) == 1
     (finding,) = json.loads(capsys.readouterr().out)["findings"]
     assert (finding["rule"], "toy==9" in finding["text"]) == ("no-environment", True)
+
+
+def test_check_compares_imports_with_requirements(
+    tmp_path: Path, wheels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unlisted(requirements: str | None) -> list[str]:
+        (folder / "requirements.txt").unlink(missing_ok=True)
+        if requirements is not None:
+            (folder / "requirements.txt").write_text(requirements)
+        assert cli.main(["check", str(folder), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["findings"]
+        return [f"{item['text']} {item['remedy']}" for item in found if item["rule"] == "unlisted-import"]
+
+    folder = ability(tmp_path / "one", options="").path
+    (folder / "wrapper.py").write_text(
+        WRAPPER.replace("import toy\n", "import helper, yaml\nfrom athena.sdk import onnx\n").replace(
+            "toy._", "yaml._"
+        )
+    )
+    (folder / "helper.py").write_text("import numpy\n")
+
+    assert unlisted(None) == []
+    texts = sorted(unlisted("# nothing\n"))
+    assert [text.split("'")[1] for text in texts] == ["athena.sdk.onnx", "numpy", "yaml"]
+    assert all("for which requirements.txt names no package" in text for text in texts)
+    assert "add the line onnxruntime==" in texts[0] and "add the line PyYAML==" in texts[2]
+    assert unlisted("pyyaml\nnumpy>=2  # arrays\nonnxruntime-gpu; python_version < '3'\nonnxruntime\n") == []
+    assert unlisted("./something.whl\n") == []
 
 
 def test_schema_is_asked_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ batch_trial: an example in batches, beside itself alone
 check: `athena check`
 describe: `athena schema`
 distance: how far two answers are from each other
+imported: the packages that an ability imports
 memory: what this process holds, as a worker would
 model_files: how models compute
 rehearsal: loads, answers, releases

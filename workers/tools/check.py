@@ -33,6 +33,7 @@ from workers.runtime.sessions.share import SessionShare
 from workers.runtime.surroundings import present_folder
 from workers.tools.batch_trial import BatchTrial
 from workers.tools.describe import end_process, real_stdout
+from workers.tools.imported import imported_packages
 from workers.tools.memory import MemoryWatch, load_as_a_worker
 from workers.tools.model_files import models_in, with_dynamic_quantisation
 from workers.tools.rehearsal import Measured, Rehearsal, measure, take_share
@@ -115,6 +116,8 @@ class Check:
     def _report_interface(self) -> None:
         interface = self._rehearsal.inference.interface
         self._say(service_id=interface.service_id, version=interface.version)
+        for item in imported_packages(self._ability.wrapper_path):
+            self._say(**asdict(item))
         for finding in check_keys(self._ability.wrapper_path, self._facts, interface):
             self._finding(finding)
         if interface.is_permissive:

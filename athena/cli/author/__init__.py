@@ -7,4 +7,5 @@ install: the packages that abilities ask for
 pack: an ability as an archive
 run: runs a wrapper once, without a server
 schema: the interface as a document
+unlisted: imports that requirements.txt does not name
 """

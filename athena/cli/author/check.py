@@ -13,6 +13,7 @@ from athena.ability.findings import Finding, Severity, in_order, summary
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_source
 from athena.cli.author.surroundings import wrapper_environment, wrapper_interpreter
+from athena.cli.author.unlisted import unlisted_imports
 from athena.devices.host import core_count
 from athena.errors import ConfigError
 from athena.protocol.envelope import DATA_FIELDS
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         timeout_s = options.timeout or from_env(os.environ).load_timeout_s
         events, ending = rehearse(ability, timeout_s)
         findings += [Finding.decode(event["finding"]) for event in events if "finding" in event]
-        findings += ending
+        findings += [*ending, *unlisted_imports(ability.path, events)]
     findings = in_order(findings)
     print(_as_json(events, findings) if options.json else _as_text(ability, events, findings))
     return EX_FOUND if any(item.severity is Severity.ERROR for item in findings) else 0

@@ -16,7 +16,8 @@ from athena.cli.author.pack import ability_files
 from athena.cli.serve import check_abilities, default_abilities
 from athena.cli.ship.interpreter import copy_interpreter
 from athena.cli.ship.programs import glibc_minor, is_program
-from athena.cli.ship.wheels import extras, fetch_wheels
+from athena.cli.ship.wheels import extras, fetch_own_wheels, fetch_wheels
+from athena.environments.requirements import NAME
 from athena.errors import ConfigError
 
 #: The tags of wheels say which C library they need: manylinux_2_28 is 2.28.
@@ -76,15 +77,27 @@ def _fill(top: Path, abilities: list[Ability], source: Path | None, left_out: li
     for ability in abilities:
         _copy_ability(ability, top / "abilities" / ability.service_id, left_out)
     print("fetching wheels", file=sys.stderr)
-    (top / "wheels").mkdir()
-    requirements = sorted(top.glob("abilities/*/requirements.txt"))
-    fetch_wheels(top / "wheels", requirements, source)
+    fetch_packages(top, abilities, source)
     for name in ("bundle", "systemd"):
         with resources.as_file(resources.files("athena.cli") / "templates" / name) as folder:
             shutil.copytree(folder, top if name == "bundle" else top / name, dirs_exist_ok=True)
     (top / "install.sh").chmod(0o755)
-    (top / "facts").write_text(_facts(top))
+    own = " ".join(ability.service_id for ability in abilities if ability.worker.requirements)
+    (top / "facts").write_text(f"{_facts(top)}OWN_PACKAGES='{own}'\n")
     (top / "SHA256SUMS").write_text(_sums(top))
+
+
+def fetch_packages(top: Path, abilities: list[Ability], source: Path | None) -> None:
+    """Fetches the wheels of Athena and of abilities; those of an environment lie in its ability's folder."""
+    (top / "wheels").mkdir()
+    requirements = []
+    for ability in abilities:
+        folder = top / "abilities" / ability.service_id
+        if ability.worker.requirements:
+            fetch_own_wheels(folder, source)
+        elif (folder / NAME).exists():
+            requirements.append(folder / NAME)
+    fetch_wheels(top / "wheels", requirements, source)
 
 
 def _copy_ability(ability: Ability, folder: Path, left_out: list[str]) -> None:
@@ -99,7 +112,7 @@ def _facts(top: Path) -> str:
     """Returns what install.sh asks of a server, as variables of a shell."""
     programs = [path for path in (top / "python").rglob("*") if is_program(path)]
     glibc = max(_OLDEST_FOR_WHEELS, *(glibc_minor(path) for path in programs))
-    wheels = sum(path.stat().st_size for path in (top / "wheels").iterdir())
+    wheels = sum(path.stat().st_size for path in top.rglob("*.whl"))
     return (
         f"VERSION={__version__}\nMACHINE={platform.machine()}\nGLIBC_MINOR={glibc}\n"
         f"NEEDED_MB={wheels * _UNPACKED // 1_000_000 + 200}\nEXTRAS={','.join(extras())}\n"

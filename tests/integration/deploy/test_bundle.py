@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from athena.ability.manifest import load_ability
+from athena.cli.ship import bundle
 from athena.cli.ship.interpreter import copy_interpreter, name
 from athena.cli.ship.programs import glibc_minor, libraries_of
-from athena.cli.ship.wheels import extras, fetch_wheels, installed
+from athena.cli.ship.wheels import extras, fetch_own_wheels, fetch_wheels, installed
 from athena.errors import ConfigError
+from tests.wheels import write_wheel
 
 ROOT = Path(__file__).parents[3]
 INSTALLER = ROOT / "deploy" / "bundle" / "install.sh"
@@ -66,6 +69,47 @@ def test_a_wheel_that_is_nowhere_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="No matching distribution found for"):
         fetch_wheels(tmp_path / "wheels", [], tmp_path / "source")
+
+
+def test_wheels_of_an_ability_are_its_own_whatever_is_installed_here(tmp_path: Path) -> None:
+    write_wheel(tmp_path / "source", "orjson", "0.1")
+    write_wheel(tmp_path / "source", "toy", "1.0", ["orjson"])
+    write_wheel(tmp_path / "source", "toy", "2.0")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "requirements.txt").write_text("toy==2.0\n")
+
+    fetch_own_wheels(tmp_path / "one", tmp_path / "source")
+
+    assert [path.name for path in (tmp_path / "one" / "wheels").iterdir()] == ["toy-2.0-py3-none-any.whl"]
+    # Athena works with none that is so old.
+    (tmp_path / "one" / "requirements.txt").write_text("toy==1.0\n")
+    with pytest.raises(ConfigError, match="orjson"):
+        fetch_own_wheels(tmp_path / "one", tmp_path / "source")
+
+
+def test_packages_of_an_environment_are_asked_for_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[Path] = []
+    # All of Athena's own wheels would have to come from an index.
+    monkeypatch.setattr(bundle, "fetch_wheels", lambda folder, paths, source: shared.extend(paths))
+    write_wheel(tmp_path / "source", "toy", "2.0")
+    for service_id, options in (("own", "[worker]\nrequirements = true\n"), ("common", ""), ("bare", "")):
+        folder = tmp_path / "abilities" / service_id
+        folder.mkdir(parents=True)
+        (folder / "wrapper.py").touch()
+        (folder / "ability.toml").write_text(options)
+        if service_id != "bare":
+            (folder / "requirements.txt").write_text("toy\n")
+    abilities = [load_ability(path) for path in (tmp_path / "abilities").iterdir()]
+
+    bundle.fetch_packages(tmp_path, abilities, tmp_path / "source")
+
+    assert shared == [tmp_path / "abilities" / "common" / "requirements.txt"]
+    wheels = {
+        path.relative_to(tmp_path / "abilities").as_posix() for path in tmp_path.rglob("abilities/**/*.whl")
+    }
+    assert wheels == {"own/wheels/toy-2.0-py3-none-any.whl"}
 
 
 class Installer:

@@ -64,8 +64,10 @@ install_release() {
     rm -rf "$prefix/releases/.new"
     mkdir -p "$release"
     cp -R "$bundle/python" "$release/python"
-    set -- "athena-serving[$EXTRAS]"
+    # pip itself makes the environments of abilities whose packages are for nobody else.
+    set -- pip "athena-serving[$EXTRAS]"
     for file in "$bundle"/abilities/*/requirements.txt; do
+        case " ${OWN_PACKAGES-} " in *" $(basename "$(dirname "$file")") "*) continue ;; esac
         [ ! -e "$file" ] || set -- "$@" --requirement "$file"
     done
     clean "$release/python/bin/python3" -m venv --without-pip "$release"
