@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -170,3 +171,13 @@ def test_who_interrupts_a_call_is_told_where_its_job_is(site: Stack) -> None:
 
     assert process.returncode == 130 and said.startswith(b"athena: the job goes on; athena jobs output ")
     assert told(site, *said.decode().split("; athena ")[1].split(" waits")[0].split()).startswith("text: ")
+
+
+def test_without_a_name_all_that_can_be_called_is_listed(site: Stack) -> None:
+    lines = told(site, "call").splitlines()
+    listed = {item["service_id"]: item for item in json.loads(told(site, "submit", "--json"))}
+
+    assert lines[0].split() == ["ABILITY", "INPUTS", "PARAMS", "OUTPUTS", "WORKERS", "DESCRIPTION"]
+    assert [line.split()[0] for line in lines[1:]] == ["echo", "faulty", "studio"]
+    assert re.match(r"faulty +text +mode seconds +text +1 ", lines[2])
+    assert [spec["key"] for spec in listed["studio"]["params"]] == ["mode", "threshold", "times", "shout"]

@@ -4,12 +4,14 @@ import argparse
 import json
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from athena.cli.call.gateway import Subparsers, add_verb
 from athena.cli.call.progress import progress
 from athena.cli.call.showing import show
+from athena.cli.operate.operator import print_table
 from athena.cli.operate.times import duration_s
 from athena.errors import ConfigError
 
@@ -28,7 +30,7 @@ def add_commands(commands: Subparsers) -> None:
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ability", metavar="ABILITY", help="its name")
+    parser.add_argument("ability", metavar="ABILITY", nargs="?", help="its name; without one, all are listed")
     parser.add_argument(
         "--input",
         metavar="KEY=TEXT",
@@ -77,6 +79,8 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
 
 def call(client: "Client", options: argparse.Namespace) -> int:
     """Runs an ability."""
+    if options.ability is None:
+        return _list(client, options.json)
     with progress() as watch:
         outputs = client.run(options.ability, _form(options), timeout_s=options.timeout, on_progress=watch)
     for warning in outputs.warnings:
@@ -87,9 +91,36 @@ def call(client: "Client", options: argparse.Namespace) -> int:
 
 def submit(client: "Client", options: argparse.Namespace) -> int:
     """Queues a job."""
+    if options.ability is None:
+        return _list(client, options.json)
     job = client.submit(options.ability, _form(options))
     print(json.dumps(job.described, indent=2, ensure_ascii=False) if options.json else job.id)
     return 0
+
+
+def _list(client: "Client", as_json: bool) -> int:
+    """Lists what there is to call, and what each takes and answers."""
+    listed = client.abilities()
+    # One that has never started says nothing of itself.
+    known = [client.ability(item["service_id"]) if "url" in item else item for item in listed]
+    if as_json:
+        print(json.dumps(known, indent=2, ensure_ascii=False))
+        return 0
+    rows = [
+        (
+            item["service_id"],
+            *(_keys(item, part) for part in ("inputs", "params", "outputs")),
+            len(item["workers"]),
+            item.get("failure") or item.get("description"),
+        )
+        for item in known
+    ]
+    print_table(("ABILITY", "INPUTS", "PARAMS", "OUTPUTS", "WORKERS", "DESCRIPTION"), rows)
+    return 0
+
+
+def _keys(ability: Mapping[str, Any], part: str) -> str:
+    return " ".join(spec["key"] for spec in ability.get(part, ()))
 
 
 def _form(options: argparse.Namespace) -> "Form":

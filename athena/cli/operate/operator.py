@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
+from unicodedata import combining, east_asian_width
 
 import orjson
 from redis.exceptions import RedisError, ResponseError
@@ -95,9 +96,18 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     if not texts:
         print("none")
         return
-    widths = [max(len(row[index]) for row in (list(heads), *texts)) for index in range(len(heads))]
+    widths = [max(_width(row[index]) for row in (list(heads), *texts)) for index in range(len(heads))]
     for row in (heads, *texts):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _width(text: str) -> int:
+    """Returns how many columns of a terminal a text takes: Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    wide = sum(east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(map(bool, map(combining, text)))
 
 
 def ago(then_ms: int) -> str:
