@@ -14,11 +14,10 @@ PLANNED = frozenset(
         "gpu.memory_mb",
         "gpu.workers_per_gpu",
         "gpu.share",
-        "worker.cpu_workers",
     }
 )
 
-#: A worker process takes these in each time one starts.
+#: A worker process takes these in each time one starts; the host follows `worker.cpu_workers` then.
 RENEWED = frozenset(
     {
         "version",
@@ -32,6 +31,7 @@ RENEWED = frozenset(
         "worker.max_wait_ms",
         "worker.batch_tolerance",
         "worker.concurrency",
+        "worker.cpu_workers",
         "worker.max_jobs",
         "worker.max_memory_mb",
         "worker.max_failures",

@@ -67,6 +67,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--redis", metavar="URL", help="use this Redis instead of an own one")
     parser.add_argument("--data", metavar="DIR", help="data folder (default ./.athena)")
     parser.add_argument("--flower-port", metavar="PORT", help="port of Flower (default 5555)")
+    text = "replace an ability's workers when its files are edited, if they can be loaded; for development"
+    parser.add_argument("--reload", action="store_true", help=text)
     parser.set_defaults(run=run)
 
 
@@ -93,14 +95,16 @@ def run(options: argparse.Namespace) -> int:
         check_port(settings.flower_host, settings.flower_port, "--flower-port")
     if settings.redis_url:
         check_redis(redis_address_of(settings))
-        return _serve(settings, abilities, None)
+        return _serve(settings, abilities, None, options.reload)
     prepare_folders(settings.data_dir)
     with _locked(settings.data_dir):
         server = find_server(settings.data_dir)
-        return _serve(with_log_folder(settings), abilities, server)
+        return _serve(with_log_folder(settings), abilities, server, options.reload)
 
 
-def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer | None) -> int:
+def _serve(
+    settings: Settings, abilities: Sequence[Ability], server: RedisServer | None, reloads: bool
+) -> int:
     name_process("athena serve")
     open_supervisor_log(settings)
     began_s = time.monotonic()
@@ -125,7 +129,9 @@ def _serve(settings: Settings, abilities: Sequence[Ability], server: RedisServer
             names = ", ".join(sorted({worker.ability.service_id for worker in host.children}))
             say(f"loading {names}; starting the gateway")
             # What is started last ends first: callers get their answers while the workers are still there.
-            started = [*host.children, GatewayChild(resolved)]
+            # The watch is ready before they are, so that no edit is missed.
+            watches = [host.edit_watch()] if reloads else []
+            started = [*host.children, GatewayChild(resolved), *watches]
             supervisor.start(started, start_timeout_s(settings, abilities))
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
             served = [ability for ability in abilities if ability.service_id in ready]

@@ -27,6 +27,27 @@ def free_memory_bytes(root: Path = _ROOT) -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
+def spare_memory_bytes(root: Path = _ROOT) -> int | None:
+    """Returns how much more processes here may take: of the machine, and of our groups; None if unknown."""
+    free = free_memory_bytes(root)
+    left = [] if free is None else [free]
+    for limit, folder in _limited_folders(root):
+        used = _text(folder / "memory.current") or _text(folder / "memory.usage_in_bytes")
+        if used.strip().isdecimal():
+            # Pages of files that nobody has looked at lately go when others need the memory.
+            cached = re.search(
+                r"^(?:total_)?inactive_file (\d+)$", _text(folder / "memory.stat"), re.MULTILINE
+            )
+            left.append(max(0, limit - int(used) + (int(cached[1]) if cached else 0)))
+    return min(left, default=None)
+
+
+def own_memory_bytes(pid: int, root: Path = _ROOT) -> int:
+    """Returns what a process holds that is no page of a file; 0 if it is gone."""
+    text = _text(root / f"proc/{pid}/status")
+    return sum(int(kib) * 1024 for kib in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", text, re.MULTILINE))
+
+
 def _machine(root: Path) -> Iterator[int]:
     found = re.search(r"^MemTotal:\s+(\d+) kB$", _text(root / "proc/meminfo"), re.MULTILINE)
     if found:
@@ -34,6 +55,11 @@ def _machine(root: Path) -> Iterator[int]:
 
 
 def _control_groups(root: Path) -> Iterator[int]:
+    for limit, _ in _limited_folders(root):
+        yield limit
+
+
+def _limited_folders(root: Path) -> Iterator[tuple[int, Path]]:
     """Yields the limits of our groups and of those that they are in (cgroups(7), versions 2 and 1)."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -43,7 +69,7 @@ def _control_groups(root: Path) -> Iterator[int]:
             yield from _limits(root / "sys/fs/cgroup/memory", path, "memory.limit_in_bytes")
 
 
-def _limits(mount: Path, path: str, name: str) -> Iterator[int]:
+def _limits(mount: Path, path: str, name: str) -> Iterator[tuple[int, Path]]:
     group = mount / path.strip("/")
     for folder in (group, *group.parents):
         if folder == mount.parent:
@@ -51,7 +77,7 @@ def _limits(mount: Path, path: str, name: str) -> Iterator[int]:
         text = _text(folder / name).strip()
         # No limit is the word "max" in version 2, and nearly 2^63 in version 1.
         if text.isdecimal() and int(text) > 0:
-            yield int(text)
+            yield int(text), folder
 
 
 def _text(path: Path) -> str:

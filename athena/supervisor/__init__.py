@@ -16,6 +16,7 @@ programs: what is started by name
 pulse_writer: tells probes how the processes are
 redis_server: server programs that can be the embedded Redis
 rolling_restart: replacement, one process after the other
+succession: processes that take the place of others
 supervisor: the loop that owns the processes
 watchdog: when a worker is to be ended
 worker_child: one worker process

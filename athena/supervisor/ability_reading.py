@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from athena.ability.changes import planned_changes
+from athena.ability.findings import Severity, in_order
 from athena.ability.manifest import Ability, load_ability
 from athena.ability.source_check import check_source
 from athena.errors import ConfigError
@@ -50,6 +51,15 @@ class AbilityReading:
         """
         self.problem = self.renew() or _unloadable(self.ability.wrapper_path)
         return self.problem
+
+    def warnings(self) -> list[str]:
+        """Returns what the source of the wrapper shows to be wrong, though it can be loaded; a line each."""
+        _, findings = check_source(self.ability.wrapper_path)
+        return [
+            f"{finding.file}, line {finding.line}: {finding.text}; {finding.remedy}"
+            for finding in in_order(findings)
+            if finding.severity is not Severity.NOTE and finding.rule not in UNLOADABLE
+        ]
 
 
 def _unplanned(before: Ability, after: Ability) -> str:

@@ -8,6 +8,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 
@@ -67,6 +68,8 @@ class Child(ABC):
         has_served: whether one of its processes was ready.
         failures: how many processes have ended in a row that were not to.
         has_given_up: whether the present process, or the last one, has said that it cannot start.
+        successor: what loads beside its process to take its place; that serves until this does.
+        refusal: why the last successor did not start, so that its process serves on; "" if none failed.
     """
 
     log = "its output above"
@@ -88,6 +91,8 @@ class Child(ABC):
         self._asked_s = 0.0
         self.failures = 0
         self.has_given_up = False
+        self.successor: Child | None = None
+        self.refusal = ""
         self.started_s = 0.0
         self.ready_s = 0.0
         self.restart_at_s = 0.0
@@ -181,6 +186,11 @@ class Child(ABC):
         return self.phase in (Phase.REPLACING, Phase.DRAINING)
 
     @property
+    def is_in_change(self) -> bool:
+        """Whether another process is to serve in the place of the present one, and does not yet."""
+        return self.successor is not None or self.is_leaving or not self.is_ready
+
+    @property
     def is_stopping(self) -> bool:
         """Whether the supervisor itself stops."""
         return self.phase is Phase.STOPPING
@@ -262,6 +272,39 @@ class Child(ABC):
         assert self.process is not None
         self.process.wait()
         self.process = None
+
+
+class TellingChild(Child):
+    """A process that tells its supervisor something, a line each time, on its standard output."""
+
+    def __init__(self, name: str, grace_s: float) -> None:
+        super().__init__(name, grace_s)
+        self._read = self._write = -1
+        self._text = b""
+
+    def stdout(self) -> int:
+        """Returns the pipe on which it tells."""
+        return self._write
+
+    def spawn(self) -> None:
+        """Starts the process, with a pipe to us."""
+        self._read, self._write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read, False)
+        self._text = b""
+        super().spawn()
+        os.close(self._write)
+
+    def on_exit(self, returncode: int) -> None:
+        """Lets go of the pipe."""
+        os.close(self._read)
+
+    def read_lines(self) -> list[bytes]:
+        """Returns the whole lines that have come since."""
+        with suppress(BlockingIOError):
+            while chunk := os.read(self._read, 1 << 16):
+                self._text += chunk
+        *lines, self._text = self._text.split(b"\n")
+        return lines
 
 
 def _die_with_parent(number: signal.Signals) -> None:

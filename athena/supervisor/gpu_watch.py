@@ -1,7 +1,6 @@
 """The process that looks after a host's GPUs, as the supervisor sees it: one for all of its workers."""
 
 import logging
-import os
 import signal
 import subprocess
 import time
@@ -9,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from athena.devices.inventory import Inventory
-from athena.supervisor.child import Child, describe_exit
+from athena.supervisor.child import TellingChild, describe_exit
 from athena.supervisor.programs import GPU_DRIVER
 
 logger = logging.getLogger(__name__)
@@ -24,7 +23,7 @@ FIRST_LOOK_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 1.0
 
 
-class GpuWatch(Child):
+class GpuWatch(TellingChild):
     """Reads what the driver says of the GPUs, again and again.
 
     Args:
@@ -40,26 +39,16 @@ class GpuWatch(Child):
         super().__init__("gpu watch", grace_s=2)
         self._every_s = every_s
         self._on_inventory = on_inventory
-        self._read = self._write = -1
-        self._text = b""
         self._heard_s = 0.0
 
     def command(self) -> Sequence[str]:
         """Returns the command line."""
         return (*inventory_command(), "--every", str(self._every_s))
 
-    def stdout(self) -> int:
-        """Returns the pipe on which it reports."""
-        return self._write
-
     def spawn(self) -> None:
-        """Starts the process, with a pipe to us."""
-        self._read, self._write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._read, False)
-        self._text = b""
+        """Starts the process; its silence counts from now on."""
         self._heard_s = time.monotonic()
         super().spawn()
-        os.close(self._write)
 
     def check_ready(self) -> bool:
         """Whether it has reported."""
@@ -74,18 +63,9 @@ class GpuWatch(Child):
             self._heard_s = now_s
             self.signal(signal.SIGKILL)
 
-    def on_exit(self, returncode: int) -> None:
-        """Lets go of the pipe."""
-        os.close(self._read)
-
     def _hear(self) -> bool:
         """Hands the last whole line on; returns whether there was one."""
-        try:
-            while chunk := os.read(self._read, 1 << 16):
-                self._text += chunk
-        except BlockingIOError:
-            pass
-        *lines, self._text = self._text.split(b"\n")
+        lines = self.read_lines()
         if not lines:
             return False
         self._heard_s = time.monotonic()

@@ -190,14 +190,16 @@ class FleetKeeper:
             logger.info("cannot leave a note in Redis: %s", error)
 
     def _send_beats(self) -> None:
-        if not self._workers:
+        # A copy: what one of them is ordered may bring another one into our care.
+        workers = list(self._workers)
+        if not workers:
             return
-        alive = [worker for worker in self._workers if worker.is_beating]
+        alive = [worker for worker in workers if worker.is_beating]
         # Of all: one that is drained or does not start has no heartbeat, and can be ordered to restart.
-        names = [worker.node_name for worker in self._workers]
+        names = [worker.node_name for worker in workers]
         answers, orders, self.sizes = run_steps_together(_beat(alive, names), self._link.run)
         heard = {worker.incarnation: beat for worker, beat in zip(alive, answers, strict=True)}
-        for worker, order in zip(self._workers, orders, strict=True):
+        for worker, order in zip(workers, orders, strict=True):
             worker.on_beat(heard.get(worker.incarnation, _NO_BEAT), order)
 
     def _send_hosts(self) -> None:

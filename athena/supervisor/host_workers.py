@@ -5,14 +5,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from athena import __version__
 from athena.ability.manifest import Ability
 from athena.devices.host import core_count, host_name
 from athena.devices.inventory import NO_DRIVER, Inventory
+from athena.devices.memory import own_memory_bytes, spare_memory_bytes
 from athena.devices.readings import HostGpus
 from athena.fleet.host_report import HostReport
 from athena.fleet.worker_orders import MAX_SIZE
+from athena.plain_text import clipped
 from athena.settings import Settings
 from athena.supervisor.ability_reading import AbilityReading
 from athena.supervisor.gpu_watch import GpuWatch
@@ -21,6 +24,10 @@ from athena.supervisor.loading.first_load import FirstLoad
 from athena.supervisor.loading.load_marks import LoadMarks
 from athena.supervisor.placement.plan import Placement, Plan, make_plan
 from athena.supervisor.rolling_restart import Turn
+from athena.supervisor.succession.edit_watch import EditWatch
+from athena.supervisor.succession.headroom import gpu_obstacle, host_obstacle
+from athena.supervisor.succession.reloads import Reload
+from athena.supervisor.succession.successors import Fate, Successors
 from athena.supervisor.supervisor import Supervisor
 from athena.supervisor.worker_child import WorkerChild
 
@@ -28,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 #: How often it is said again why an ability has no worker.
 REPEAT_S = 300.0
+
+#: Names of edited files are told up to this length.
+MAX_NAMES_CHARS = 200
 
 #: How often a folder is looked at that could not be served.
 LOOK_AGAIN_S = 10.0
@@ -71,8 +81,8 @@ class HostWorkers:
         self._suffix = suffix
         self._supervisor: Supervisor | None = None
         self._trouble = inventory.problem
-        #: service_id -> processes on the CPU, where an operator wants others than ability.toml.
-        self._sizes: dict[str, int] = {}
+        #: service_id -> processes on the CPU, by ability.toml or as an operator wants them.
+        self._sizes = self._wanted_sizes()
         self._told_s = self._published_s = self._looked_s = float("-inf")
         self.plan = self._make_plan(())
         self._children = {placement: self._child(placement) for placement in self.plan.workers}
@@ -80,6 +90,9 @@ class HostWorkers:
         self._due: list[Placement] = []
         #: Who is not in the plan any more, but serves until its successors do.
         self._staying: list[WorkerChild] = []
+        self._successors = Successors()
+        #: service_id -> what is still to be done after an edit.
+        self._reloads: dict[str, Reload] = {}
         self._leaving: list[WorkerChild] = []
 
     @property
@@ -122,6 +135,22 @@ class HostWorkers:
         if news:
             self._change(self._make_plan(tuple(self._children)))
 
+    def edit_watch(self) -> EditWatch:
+        """Returns what has workers replaced when files of their abilities are edited."""
+        return EditWatch([reading.ability.path for reading in self._readings.values()], self.on_edits)
+
+    def on_edits(self, paths: Sequence[Path]) -> None:
+        """Has the workers of abilities replaced that were edited, unless they cannot be loaded any more."""
+        for service_id, reading in self._readings.items():
+            folder = reading.ability.path
+            names = [str(path.relative_to(folder)) for path in paths if path.is_relative_to(folder)]
+            if not names:
+                continue
+            self._say(f"{service_id} was edited ({clipped(', '.join(names), MAX_NAMES_CHARS)})")
+            for line in reading.warnings():
+                self._say(line)
+            self._reloads[service_id] = Reload(self._turns[service_id], time.monotonic())
+
     def on_tick(self, now_s: float) -> None:
         """Publishes how things are, and says again why abilities have no worker: it is forgotten else."""
         if now_s - self._published_s >= self._settings.gpu_poll_s:
@@ -131,8 +160,13 @@ class HostWorkers:
             self._told_s = now_s
             for refusal in self.plan.refusals:
                 self._keeper.tell_failure(refusal.service_id, refusal.reason)
+            for child in self.children:
+                if child.refusal:
+                    self._keeper.tell_failure(child.ability.service_id, child.refusal)
         self._tell_problems(now_s)
         self._resize()
+        self._follow_successors()
+        self._reloads = {name: item for name, item in self._reloads.items() if item.step(self._of(name))}
         # In this order: what is due takes the places of those who are gone.
         self._retire_followed()
         self._dismiss_gone()
@@ -152,18 +186,60 @@ class HostWorkers:
                 self._keeper.forget_failure(service_id)
 
     def _resize(self) -> None:
-        """Follows an operator who wants other numbers of processes on the CPU."""
-        sizes = {
-            name: size
-            for name, size in self._keeper.sizes.items()
-            if name in self._readings and 1 <= size <= MAX_SIZE
-        }
+        """Follows an operator, or an edit, that wants other numbers of processes on the CPU."""
+        sizes = self._wanted_sizes()
         if sizes != self._sizes:
             self._sizes = sizes
             self._change(self._make_plan(tuple(self._children)))
 
+    def _wanted_sizes(self) -> dict[str, int]:
+        by_folder = {name: item.ability.worker.cpu_workers for name, item in self._readings.items()}
+        by_order = {name: size for name, size in self._keeper.sizes.items() if 1 <= size <= MAX_SIZE}
+        return {name: by_order.get(name, size) for name, size in by_folder.items()}
+
+    def _find_successor(self, worker: WorkerChild) -> bool:
+        """Lets a process load beside a worker, which serves until that does; False where that cannot be."""
+        if self._supervisor is None or worker not in self.children:
+            return False
+        former = self._successors.give_up(worker)
+        if former is not None:
+            self._leaving.append(former)
+        obstacle = self._obstacle(worker)
+        if obstacle:
+            self._say(f"{worker.node_name} ends before its successor is tried: {obstacle}")
+            return False
+        successor = self._child(worker.placement)
+        self._successors.begin(worker, successor)
+        self._supervisor.admit(successor)
+        return True
+
+    def _obstacle(self, worker: WorkerChild) -> str:
+        """Returns why no other process fits beside a worker; "" if one does."""
+        gpu_id, awaited = worker.placement.gpu_id, self._successors.awaited
+        held = [
+            own_memory_bytes(other.process.pid) for other in (worker, *awaited) if other.process is not None
+        ]
+        obstacle = host_obstacle(held[0], sum(held[1:]), spare_memory_bytes())
+        if obstacle or not gpu_id:
+            return obstacle
+        there = [other.ability.gpu.memory_mb for other in awaited if other.placement.gpu_id == gpu_id]
+        free_mib = sum(device.memory_free_mib for device in self._gpus.devices if device.uuid == gpu_id)
+        return gpu_obstacle(worker.ability.gpu.memory_mb, sum(there), free_mib)
+
+    def _follow_successors(self) -> None:
+        """Gives places to successors that serve, and lets those go that do not start."""
+        for fate, worker, successor in self._successors.decided(self.children):
+            if fate is Fate.TAKES_OVER:
+                successor.placement = worker.placement
+                self._children[worker.placement] = successor
+                self._leaving.append(worker)
+                continue
+            self._leaving.append(successor)
+            if fate is Fate.DOES_NOT_START:
+                self._say(f"{worker.node_name} serves on as before: {worker.refusal}")
+
     def _sized(self, ability: Ability) -> Ability:
-        size = self._sizes.get(ability.service_id, ability.worker.cpu_workers)
+        size = self._sizes[ability.service_id]
         return replace(ability, worker=replace(ability.worker, cpu_workers=size))
 
     def _change(self, plan: Plan) -> None:
@@ -227,6 +303,9 @@ class HostWorkers:
             if self._supervisor is not None:
                 self._supervisor.dismiss(child)
 
+    def _of(self, service_id: str) -> list[WorkerChild]:
+        return [child for child in self.children if child.placement.service_id == service_id]
+
     def _make_plan(self, running: Sequence[Placement]) -> Plan:
         return make_plan(
             self._gpus.before_our_workers(),
@@ -243,13 +322,15 @@ class HostWorkers:
         child = WorkerChild(reading, placement, self._keeper, self._settings, self._suffix, turn, first_load)
         # One ability that does not start leaves the others serving.
         child.is_optional = True
+        child.find_successor = self._find_successor
         return child
 
     def _publish(self) -> None:
         self._keeper.publish_host(f"{host_name()}{self._suffix}:{os.getpid()}", self._report())
 
     def _report(self) -> bytes:
-        children = (*self.children, *self._staying, *self._leaving)
+        # The last word on a name is that of the process which has it now.
+        children = (*self._leaving, *self._staying, *self.children)
         report = HostReport(
             host=host_name(),
             told_ms=int(time.time() * 1000),

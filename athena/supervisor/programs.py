@@ -23,6 +23,9 @@ WORKER = (*_PYTHON, "-m", "workers")
 #: Reads NVIDIA's driver, which may hang.
 GPU_DRIVER = (*_PYTHON, "-m", "athena.devices.driver")
 
+#: Watches the files of abilities.
+EDITS = (*_PYTHON, "-m", "athena.supervisor.succession.edits")
+
 CHECK = (*_PYTHON, "-m", "workers.tools.check")
 DESCRIBE = (*_PYTHON, "-m", "workers.tools.describe")
 RUN_ONCE = (*_PYTHON, "-m", "workers.tools.run_once")

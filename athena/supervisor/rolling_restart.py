@@ -24,11 +24,13 @@ class RollingRestart:
     def step(self) -> None:
         """Goes on to the next process when the present one is back."""
         current = self._current
+        if current is not None and self._is_awaited(current):
+            return
+        # Those that a new plan has sent away meanwhile are not replaced.
+        while self._due and not self._due[0].is_wanted:
+            self._due.popleft()
         if current is not None:
-            is_away = current.is_leaving or not current.is_ready
-            is_awaited = not self._is_refused and (current.is_needed or not current.failures)
-            if is_away and is_awaited and current.is_wanted:
-                return
+            self._refusals += self._is_refused or bool(current.refusal)
             self._current = None
             if not self._due:
                 self._say(self._outcome())
@@ -36,7 +38,10 @@ class RollingRestart:
             self._current = self._due.popleft()
             self._say(f"replacing {self._current.name}")
             self._is_refused = not self._current.restart()
-            self._refusals += self._is_refused
+
+    def _is_awaited(self, current: Child) -> bool:
+        is_expected = not self._is_refused and (current.is_needed or not current.failures)
+        return is_expected and current.is_wanted and current.is_in_change
 
     def _outcome(self) -> str:
         if not self._refusals:
@@ -45,9 +50,10 @@ class RollingRestart:
 
 
 class Turn:
-    """Operators' restarts of one ability's workers: each waits until the one before serves again.
+    """Restarts of one ability's workers: each waits until the one before serves again, or goes on as before.
 
-    So an edit with which the wrapper does not load takes one of them down, and not all.
+    So one model more is in memory at a time; and where there is no room for that, an edit with which the
+    wrapper does not load takes one of them down, and not all.
     """
 
     def __init__(self) -> None:
@@ -63,4 +69,4 @@ class Turn:
 
 
 def _is_awaited(child: Child) -> bool:
-    return child.is_wanted and (child.is_leaving or not child.is_ready)
+    return child.is_wanted and child.is_in_change

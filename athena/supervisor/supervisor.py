@@ -115,8 +115,12 @@ class Supervisor:
             self._tick()
 
     def admit(self, child: Child) -> None:
-        """Takes a child in while the others run; it is started at once."""
-        self._children.append(child)
+        """Takes a child in while the others run; it is started at once.
+
+        It comes behind the last of its class, so that they end together, and before those that they serve.
+        """
+        peers = [place for place, other in enumerate(self._children, 1) if type(other) is type(child)]
+        self._children.insert(peers[-1] if peers else len(self._children), child)
 
     def dismiss(self, child: Child) -> None:
         """Forgets a child that has ended."""

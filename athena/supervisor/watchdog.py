@@ -8,6 +8,9 @@ from athena.fleet.progress_board import Call, Pulse
 #: How far an inference call may run past its limit before its process is killed.
 OVERDUE_GRACE_S = 1.0
 
+#: A process is killed when it is found wrong twice, so far apart: it may have been stopped together with us.
+SECOND_LOOK_S = 0.2
+
 #: A worker whose loop does not turn for so long, with no call going on, hangs; idle ones turn each second.
 HUNG_AFTER_S = 20.0
 
@@ -28,6 +31,22 @@ class Verdict:
     reason: str
     blamed: tuple[str, ...] = ()
     overran: bool = False
+
+
+class Suspicion:
+    """What a process was found to do wrong when it was looked at last."""
+
+    def __init__(self) -> None:
+        self._verdict: Verdict | None = None
+        self._since_s = 0.0
+
+    def confirmed(self, found: Verdict | None, now_s: float) -> Verdict | None:
+        """Returns why the process is to be killed, once two looks at it say the same."""
+        before = self._verdict
+        if found is None or before is None or found.reason != before.reason:
+            self._verdict, self._since_s = found, now_s
+            return None
+        return found if now_s - self._since_s >= SECOND_LOOK_S else None
 
 
 def judge_calls(now_s: float, calls: Sequence[Call]) -> Verdict | None:
@@ -81,3 +100,18 @@ def judge_pulse(
             "its process was ended"
         )
     return None
+
+
+def cause_of_end(
+    is_broken: bool, verdict: Verdict | None, has_served: bool, was_asked: bool, is_recycled: bool
+) -> str:
+    """Says why a worker process ended, in one of the words of `athena_worker_exits_total`."""
+    if is_broken:
+        return "broken"
+    if verdict is not None and has_served:
+        return "overran" if verdict.overran else "hung"
+    if was_asked:
+        return "stopped"
+    if is_recycled:
+        return "recycled"
+    return "crashed" if has_served else "start_failed"

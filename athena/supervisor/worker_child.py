@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from athena.ability.handover import encode_ability
 from athena.devices.host import host_name
@@ -31,15 +31,19 @@ from athena.supervisor.placement.pinning import device_environment
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.programs import WORKER, launched
 from athena.supervisor.rolling_restart import Turn
-from athena.supervisor.watchdog import Verdict, judge_calls, judge_canceled, judge_pulse
+from athena.supervisor.watchdog import (
+    Suspicion,
+    Verdict,
+    cause_of_end,
+    judge_calls,
+    judge_canceled,
+    judge_pulse,
+)
 
 logger = logging.getLogger(__name__)
 
 #: A start that takes this much longer than it may is ended from outside: the worker cannot do it any more.
 LOAD_GRACE_S = 30.0
-
-#: A process is killed when it is found wrong twice, so far apart: it may have been stopped together with us.
-SECOND_LOOK_S = 0.2
 
 
 class WorkerChild(Child):
@@ -56,6 +60,9 @@ class WorkerChild(Child):
 
     Attributes:
         ability: what its present process serves, or the last one.
+        is_successor: whether another worker serves in its place until it does.
+        trouble: why its last process that could not start could not.
+        find_successor: lets a process load beside the present one, and take its place; whether it does.
     """
 
     runs_foreign_code = True
@@ -79,18 +86,18 @@ class WorkerChild(Child):
         self._host = host_name()
         self.node_name = f"{ability.service_id}.{placement.name}{suffix}@{self._host}"
         self.placement = placement
-        self._is_retired = False
+        self._is_retired = self.is_successor = False
+        self.trouble = ""
+        self.find_successor: Callable[[WorkerChild], bool] | None = None
         self._keeper = keeper
         self._load_timeout_s = settings.load_timeout_s
         self._install_timeout_s = settings.install_timeout_s
-        self._board = self._make_board()
-        self._ability_fd = -1
+        self._board, self._ability_fd = self._make_board(), -1
         #: What its present process, or the last one, has reported; there from the first one on.
         self._status: StatusPipe
         #: Why its process runs no more batches.
         self._unbatched = ""
-        self._suspicion: Verdict | None = None
-        self._suspected_s = 0.0
+        self._suspicion = Suspicion()
         self._verdict: Verdict | None = None
         self._canceled_s: dict[str, float] = {}
         self._has_served = False
@@ -168,7 +175,20 @@ class WorkerChild(Child):
             logger.error("%s is not restarted: %s", self.name, problem)
             self._keeper.tell_failure(self.ability.service_id, problem)
             return False
-        return super().restart()
+        self.refusal = ""
+        find = self.find_successor if self.is_ready and not self.is_leaving else None
+        return bool(find and find(self)) or super().restart()
+
+    def succeed(self) -> None:
+        """Notes that nobody else serves in its place any more."""
+        self.is_successor = False
+        self.is_needed = self.is_restartable = True
+
+    def ended(self, restart_at_s: float) -> None:
+        """As of any child; a successor that did not start is not tried again."""
+        super().ended(restart_at_s)
+        if self.is_successor:
+            self.drain()
 
     def is_due(self, now_s: float) -> bool:
         """As of any child; where its ability has never loaded on this host, it waits for its turn."""
@@ -181,9 +201,13 @@ class WorkerChild(Child):
 
     def spawn(self) -> None:
         """Starts a process as a fresh incarnation, with its ability as it is now."""
-        self._read_ability()
+        problem = self._reading.renew()
+        if problem:
+            logger.warning("%s starts with what was read before: %s", self.name, problem)
+        self.ability = self._reading.ability
         self.incarnation = uuid.uuid4().hex
-        self._suspicion = self._verdict = self._breakage = None
+        self._suspicion = Suspicion()
+        self._verdict = self._breakage = None
         self._canceled_s = {}
         self._is_registered = self._has_served = False
         self._unbatched = ""
@@ -202,7 +226,7 @@ class WorkerChild(Child):
         if report is None:
             return False
         if not report.ready:
-            self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
+            self._tell_trouble(report.detail, self._was_broken)
             raise StartError(f"ability {self.ability.service_id}: {report.detail}")
         # It serves what was read, or installed, before; that is told until it is mended.
         problem = self._reading.problem or report.detail
@@ -231,7 +255,7 @@ class WorkerChild(Child):
         if self.is_ready and self._status.read():
             self._unbatched = self._status.last().unbatched
         if self._verdict is None and not self.is_stopping:
-            self._verdict = self._look_twice(now_s)
+            self._verdict = self._suspicion.confirmed(self._judge(now_s), now_s)
             if self._verdict is not None:
                 logger.error("%s: %s", self.name, self._verdict.reason)
         if self._verdict is not None:
@@ -247,7 +271,8 @@ class WorkerChild(Child):
         if beat.is_fenced and self._is_registered and self.is_running and not is_to_end:
             logger.error("%s was fenced by another process; ending it", self.name)
             self.signal(signal.SIGKILL)
-        if self._is_retired:
+        # Its name is still that of the one which serves, and so are the orders.
+        if self._is_retired or self.is_successor:
             return
         if order == ORDER_RESTART:
             self._obey_restart()
@@ -270,6 +295,8 @@ class WorkerChild(Child):
 
     def planned_exit(self, returncode: int) -> str:
         """Says whether the process ended because it was due."""
+        if self.is_successor and not self.is_leaving:
+            return "it does not take the place of the one that serves"
         return "it was due to be replaced" if returncode == EX_RECYCLED else super().planned_exit(returncode)
 
     @property
@@ -288,7 +315,7 @@ class WorkerChild(Child):
         self._note_breakage()
         if not (self._status.was_heard or self._verdict or self.is_stopping or self.is_leaving):
             text = f"the worker process ended while it started ({describe_exit(returncode)})"
-            self._keeper.tell_failure(self.ability.service_id, text)
+            self._tell_trouble(text)
         self._keeper.bury(self.incarnation, self._death(returncode))
 
     def _note_last_words(self) -> None:
@@ -298,7 +325,11 @@ class WorkerChild(Child):
             return
         self.has_given_up = True
         logger.error("ability %s: %s", self.ability.service_id, report.detail)
-        self._keeper.tell_failure(self.ability.service_id, report.detail, self._was_broken)
+        self._tell_trouble(report.detail, self._was_broken)
+
+    def _tell_trouble(self, detail: str, is_broken: bool = False) -> None:
+        self.trouble = detail
+        self._keeper.tell_failure(self.ability.service_id, detail, is_broken)
 
     def _note_breakage(self) -> None:
         """Reads what a process that has ended said last, and tells callers if it was broken."""
@@ -309,22 +340,8 @@ class WorkerChild(Child):
             self._keeper.tell_failure(self.ability.service_id, report.detail, is_broken=True)
             self._keeper.count_break(self.ability.service_id)
 
-    def _read_ability(self) -> None:
-        problem = self._reading.renew()
-        if problem:
-            logger.warning("%s starts with what was read before: %s", self.name, problem)
-        self.ability = self._reading.ability
-
     def _make_board(self) -> ProgressBoard:
         return ProgressBoard.create(self.ability.worker.concurrency, self.ability.worker.max_batch)
-
-    def _look_twice(self, now_s: float) -> Verdict | None:
-        """Returns why the process is to be killed, once two readings of its board say the same."""
-        found, before = self._judge(now_s), self._suspicion
-        if found is None or before is None or found.reason != before.reason:
-            self._suspicion, self._suspected_s = found, now_s
-            return None
-        return found if now_s - self._suspected_s >= SECOND_LOOK_S else None
 
     def _last_calls(self) -> list[Call]:
         """Returns the calls under which the process ended; none where its own loop ended before them."""
@@ -377,18 +394,7 @@ class WorkerChild(Child):
             worker=self.node_name,
             service_id=self.ability.service_id,
             gpu_type=self.placement.gpu_type,
-            cause=self._cause(returncode),
+            cause=cause_of_end(
+                breakage is not None, verdict, self._has_served, not is_fault, returncode == EX_RECYCLED
+            ),
         )
-
-    def _cause(self, returncode: int) -> str:
-        """Says why the process ended, in one of the words of `athena_worker_exits_total`."""
-        verdict = self._verdict
-        if self._breakage is not None:
-            return "broken"
-        if verdict is not None and self._has_served:
-            return "overran" if verdict.overran else "hung"
-        if self.is_stopping or self.is_leaving:
-            return "stopped"
-        if returncode == EX_RECYCLED:
-            return "recycled"
-        return "crashed" if self._has_served else "start_failed"

@@ -4,13 +4,14 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ATHENA, ECHO, ROOT, Stack, example, serving, wait_until
+from tests.e2e.conftest import ATHENA, ECHO, ROOT, Stack, example, serving, tool_environment, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -58,6 +59,14 @@ class Site:
     def await_other(self, pid: int) -> None:
         wait_until(lambda: self.pid() != pid, 60, "another process serves")
 
+    def pinged(self) -> list[str]:
+        """Returns the workers that answer Celery's own tool."""
+        command = [sys.executable, "-m", "celery", "-A", "workers.celery_app", "inspect", "ping", "--json"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=tool_environment(self.stack), capture_output=True, timeout=60, check=True
+        )
+        return list(json.loads(done.stdout))
+
     def failure(self) -> str | None:
         found: str | None = self.stack.get("/v1/abilities/echo").json()["failure"]
         return found
@@ -84,6 +93,7 @@ def test_restart_takes_an_edit_in(site: Site) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert site.answers() and site.failure() is None
     assert site.stack.log.count("worker echo ended") == 1
+    assert site.pinged() == list(site.workers())
     site.toml.write_text(site.before)
 
 
@@ -131,14 +141,16 @@ def test_who_waits_for_a_restart_hears_when_another_process_serves_and_why_none_
     done = site.athena("workers", "restart", *after, "--wait")
     assert done.returncode == 78
     (name,) = after
-    assert done.stderr.startswith(
-        f"athena: {name} does not serve again: wrapperInit raised OSError: no licence"
-    )
+    line = wrapper.read_text().splitlines().index("        raise OSError('no licence')") + 1
+    reason = f"wrapperInit raised OSError: no licence (wrapper.py:{line} in wrapperInit)"
+    assert done.stderr == f"athena: {name} is not replaced, and serves on: {reason}\n"
 
     wait_until(
-        lambda: "worker echo ended (it could not start)" in site.stack.log[log_before:], 60, "it is told"
+        lambda: f"{name} serves on as before: {reason}" in site.stack.log[log_before:], 60, "it is told"
     )
     assert "killed by" not in site.stack.log[log_before:]
+    assert site.workers() == after and site.answers()
+    assert (site.failure(), site.told("workers", "ls")["failures"]["echo"]) == (reason, reason)
     wrapper.write_text(source)
     assert site.athena("workers", "restart", name, "--wait").returncode == 0
     assert site.answers()
@@ -146,16 +158,16 @@ def test_who_waits_for_a_restart_hears_when_another_process_serves_and_why_none_
 
 def test_edit_by_which_a_host_is_planned_needs_a_restart_of_athena(site: Site) -> None:
     pid = site.pid()
-    site.edit("cpu_workers = 1", "cpu_workers = 2")
+    site.edit("workers_per_gpu = 1", "workers_per_gpu = 2")
 
     done = site.restart()
 
     assert (done.returncode, site.pid()) == (78, pid)
-    assert "worker.cpu_workers was changed from 1 to 2, which needs a restart of athena serve" in done.stderr
+    assert "gpu.workers_per_gpu was changed from 1 to 2, which needs a restart of athena serve" in done.stderr
     site.toml.write_text(site.before)
 
 
-def test_edit_that_does_not_load_takes_down_one_worker_of_two(tmp_path: Path) -> None:
+def test_edit_that_does_not_load_takes_down_no_worker_of_two(tmp_path: Path) -> None:
     folder = tmp_path / "echo"
     shutil.copytree(ECHO, folder)
     toml, wrapper = folder / "ability.toml", folder / "wrapper.py"
@@ -167,16 +179,46 @@ def test_edit_that_does_not_load_takes_down_one_worker_of_two(tmp_path: Path) ->
         wrapper.write_text(f'{source}\nraise RuntimeError("no model")\n')
 
         site.athena("workers", "restart", *before)
-        wait_until(lambda: "no model" in (site.failure() or ""), 60, "the first one failed")
-        left = site.workers()
-        (waiting,) = left
+        wait_until(lambda: stack.log.count("serves on as before") == 2, 60, "both were tried")
 
+        place = f"wrapper.py:{len(source.splitlines()) + 2} in <module>"
+        assert f"{wrapper} cannot be loaded: RuntimeError: no model ({place})" == site.failure()
         assert site.answers()
-        assert before.items() > left.items()
-        assert [worker["order"] for worker in site.told("workers", "ls")["workers"]] == ["restart"]
+        assert site.workers() == before
 
         wrapper.write_text(source)
-        assert site.athena("workers", "restart", *(before.keys() - left.keys())).returncode == 0
-        wait_until(lambda: len(site.workers().items() - before.items()) == 2, 60, "both were replaced")
-        assert site.workers()[waiting] != before[waiting]
+        assert site.athena("workers", "restart", *before).returncode == 0
+        wait_until(lambda: not site.workers().items() & before.items(), 60, "both were replaced")
+        assert site.answers() and site.failure() is None
+
+
+def test_sighup_takes_no_ability_down_that_does_not_load_and_follows_cpu_workers(tmp_path: Path) -> None:
+    broken, grown = tmp_path / "echo", tmp_path / "grown"
+    for folder in (broken, grown):
+        shutil.copytree(ECHO, folder)
+    # Of a request to the other one.
+    for name in ("example.json", "golden.json"):
+        (grown / name).unlink()
+    text = (grown / "ability.toml").read_text()
+    (grown / "ability.toml").write_text(text.replace('service_id = "echo"', 'service_id = "grown"'))
+    with serving(tmp_path, broken, grown) as stack:
+        site = Site(broken, stack)
+        before = site.workers()
+        with (broken / "wrapper.py").open("a") as file:
+            file.write("import no_such_module_anywhere\n")
+        toml = grown / "ability.toml"
+        toml.write_text(toml.read_text().replace("cpu_workers = 1", "cpu_workers = 3"))
+
+        stack.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "all processes were replaced but 1" in stack.log, 180, "the others are")
+        wait_until(lambda: len(site.workers()) == 4, 60, "there are more workers")
+
+        after = site.workers()
+        (kept,) = before.items() & after.items()
+        assert kept[0].startswith("echo.")
         assert site.answers()
+        assert "no_such_module_anywhere" in str(site.failure()) and "wrapper.py:" in str(site.failure())
+
+        toml.write_text(toml.read_text().replace("cpu_workers = 3", "cpu_workers = 1"))
+        stack.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(site.workers()) == 2, 120, "there are fewer again")

@@ -18,7 +18,8 @@ The file lies beside an ability's `wrapper.py`. All of it may be left out. `abil
 of every key. An unknown key or a value of the wrong kind keeps everything from starting, and the message names file
 and key.
 
-An edit takes effect when a worker starts anew: `athena workers restart NAME`, or SIGHUP to `athena serve`. Keys marked
+An edit takes effect when a worker starts anew: `athena workers restart NAME`, SIGHUP to `athena serve`, or by itself with
+`athena serve --reload`. Keys marked
 with **host** are what a host plans its workers by; these take a restart of `athena serve` or `athena workers`
 ([operations.md](operations.md#editing-an-ability-while-it-is-served)).
 """

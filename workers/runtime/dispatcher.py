@@ -15,7 +15,7 @@ from workers.runtime.binding import Binding
 from workers.runtime.event_loops import called_plainly
 from workers.runtime.forks import end_fork
 from workers.runtime.once_call import EXEC_FAILED, make_once_call, own_method
-from workers.runtime.places import folder_of, place_of
+from workers.runtime.places import folder_of, place_of, with_place
 from workers.runtime.retry_policy import kinds_of
 from workers.runtime.streams import Stream, StreamMethods
 from workers.runtime.symptoms import symptom_in, symptom_of
@@ -109,7 +109,8 @@ class Dispatcher:
         except BaseException as error:
             end_fork(error)
             # With its cause, whose traceback in the log shows the wrapper's own line.
-            raise ConfigError(f"wrapperInit raised {with_causes(error)}", code=INIT_RAISED) from error
+            text = with_place(f"wrapperInit raised {with_causes(error)}", error, self.folder)
+            raise ConfigError(text, code=INIT_RAISED) from error
         text = self.error_text(code)
         text = f"wrapperInit returned {text_of(code)}{': ' if text else ''}{text}"
         raise ConfigError(text, code=INIT_FAILED)

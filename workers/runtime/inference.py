@@ -39,7 +39,7 @@ from workers.runtime.async_results import AsyncResults
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
 from workers.runtime.golden import read_golden
 from workers.runtime.loader import declared_interface, load_wrapper
-from workers.runtime.places import place_of
+from workers.runtime.places import place_of, with_place
 from workers.runtime.recheck import Recheck
 from workers.runtime.resources import Resources
 from workers.runtime.retry_policy import RetryPolicy
@@ -120,7 +120,7 @@ class Inference:
             raise
         except BaseException as error:
             text = f"{self._ability.wrapper_path} cannot be loaded: {with_causes(error)}"
-            raise ConfigError(text) from error
+            raise ConfigError(with_place(text, error, str(self._ability.path))) from error
         set_sink(results.deliver)
 
     def init(self) -> None:
@@ -268,8 +268,9 @@ class Inference:
             raise ConfigError(f"{self._ability.example_path}: {error.summary}") from None
         outcome = self.run_one(message)
         if outcome.state is not JobState.SUCCEEDED:
+            place = f" ({outcome.place})" if outcome.place else ""
             raise ConfigError(
-                f"the example of {self._ability.service_id} was not answered: {outcome.message}"
+                f"the example of {self._ability.service_id} was not answered: {outcome.message}{place}"
             )
         place = self.wrong_place(outcome)
         if place:

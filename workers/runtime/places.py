@@ -36,6 +36,12 @@ def place_of(error: BaseException, folder: str) -> str:
     return plain_line(f"{path[len(folder) + 1 :]}:{line} in {name}", MAX_CHARS)
 
 
+def with_place(text: str, error: BaseException, folder: str) -> str:
+    """Returns what is told of an error, and in which line of an ability's source it was raised."""
+    place = place_of(error, folder)
+    return f"{text} ({place})" if place else text
+
+
 def is_own_file(path: str, folder: str) -> bool:
     """Whether a source file is an ability's own; packages in an environment below its folder are not."""
     below = path.removeprefix(f"{folder}/")

@@ -16,6 +16,7 @@ from athena.plain_text import one_line
 from athena.protocol.interface import Interface
 from athena.telemetry.logs import configure_logs
 from workers.runtime.loader import declared_interface, load_wrapper
+from workers.runtime.places import with_place
 
 EX_CONFIG = 78
 
@@ -33,7 +34,7 @@ def describe(path: Path) -> Interface:
         raise
     except BaseException as error:
         text = f"{ability.wrapper_path} cannot be loaded: {one_line(error)}"
-        raise ConfigError(text) from error
+        raise ConfigError(with_place(text, error, str(ability.path))) from error
 
 
 @contextlib.contextmanager

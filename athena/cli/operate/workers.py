@@ -49,7 +49,7 @@ def add_commands(commands: Subparsers) -> None:
     add_verb(group, "ls", "list workers that serve, and those that are drained", ls)
     for name, text, verb in (
         ("drain", "let workers finish what they run, and none follow until a restart", drain),
-        ("restart", "replace workers after they have finished what they run; start drained ones", restart),
+        ("restart", "replace workers, each when its successor can serve; start drained ones", restart),
     ):
         add_verb(group, name, text, verb).add_argument("name", nargs="+", help="a worker's name")
     text = "run so many processes of an ability on the CPU of each host that serves it there"
@@ -158,13 +158,17 @@ def restart(desk: Desk) -> None:
     desk.show({"restarted": names}, lambda: print("restarted:", *names))
 
 
-def _incarnations(desk: Desk) -> dict[str, str]:
+def _incarnations(desk: Desk) -> dict[str, set[str]]:
+    """Returns name -> its processes: two while one takes the place of the other."""
     serving, _ = desk.run(list_workers())
-    return {worker.entry.name: worker.entry.incarnation for worker in serving}
+    found: dict[str, set[str]] = {}
+    for worker in serving:
+        found.setdefault(worker.entry.name, set()).add(worker.entry.incarnation)
+    return found
 
 
 def _wait_until_they_serve(
-    desk: Desk, names: Sequence[str], incarnations: Mapping[str, str], failures: Mapping[str, Failure]
+    desk: Desk, names: Sequence[str], incarnations: Mapping[str, set[str]], failures: Mapping[str, Failure]
 ) -> None:
     """Waits until each worker is another process than before.
 
@@ -176,14 +180,15 @@ def _wait_until_they_serve(
     give_up_s = time.monotonic() + limit_s
     while True:
         found = _incarnations(desk)
-        left = [name for name in names if found.get(name) in (None, incarnations.get(name))]
+        left = [name for name in names if not found.get(name, set()) - incarnations.get(name, set())]
         if not left:
             return
         news = desk.run(list_failures())
         for name in left:
             failure = news.get(_ability_of(name))
             if failure is not None and failure != failures.get(_ability_of(name)):
-                raise ConfigError(f"{name} does not serve again: {failure.detail}")
+                what = "is not replaced, and serves on" if name in found else "does not serve again"
+                raise ConfigError(f"{name} {what}: {failure.detail}")
         if time.monotonic() > give_up_s:
             raise ConfigError(
                 f"{', '.join(left)}: no new process serves after {limit_s:g} s; athena workers ls tells more"

@@ -22,8 +22,8 @@ from athena.supervisor.child import StartError
 from athena.supervisor.heartbeat import FleetKeeper
 from athena.supervisor.placement.plan import Placement
 from athena.supervisor.programs import LAUNCHER
-from athena.supervisor.watchdog import OVERDUE_GRACE_S
-from athena.supervisor.worker_child import LOAD_GRACE_S, SECOND_LOOK_S, WorkerChild
+from athena.supervisor.watchdog import OVERDUE_GRACE_S, SECOND_LOOK_S
+from athena.supervisor.worker_child import LOAD_GRACE_S, WorkerChild
 from tests.conftest import wait_until
 
 SETTINGS = from_env({"ATHENA_REDIS_URL": "unix:///nowhere/redis.sock", "ATHENA_GRACE_S": "10"})

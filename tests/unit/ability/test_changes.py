@@ -52,6 +52,6 @@ def test_change_is_told_of_what_a_host_is_planned_by(key: str) -> None:
 
 
 def test_change_names_both_values() -> None:
-    assert planned_changes(ABILITY, changed("worker.cpu_workers")) == [
-        "worker.cpu_workers was changed from 1 to 2"
+    assert planned_changes(ABILITY, changed("gpu.workers_per_gpu")) == [
+        "gpu.workers_per_gpu was changed from 1 to 2"
     ]

@@ -122,6 +122,50 @@ def test_restart_that_is_refused_holds_nobody_up(serves: bool) -> None:
     ]
 
 
+def test_process_whose_successor_loads_is_waited_for_and_counts_if_that_fails() -> None:
+    kept, second = Puppet("kept"), Puppet("second")
+    said: list[str] = []
+    restart = RollingRestart(said.append)
+
+    restart.begin([kept, second])
+    restart.step()
+    kept.phase, kept.successor = Phase.UP, Puppet("successor")
+    restart.step()
+    asked_while_loading = second.asked
+    kept.successor, kept.refusal = None, "no model"
+    restart.step()
+    second.come_back()
+    restart.step()
+
+    assert (asked_while_loading, second.asked) == (0, 1)
+    assert said[-1] == "all processes were replaced but 1, which go on as before; the log says why"
+
+
+def test_process_that_is_sent_away_before_its_turn_is_not_replaced() -> None:
+    first, gone = Puppet("first"), Puppet("gone")
+    said: list[str] = []
+    restart = RollingRestart(said.append)
+
+    restart.begin([first, gone])
+    restart.step()
+    gone.drain()
+    first.come_back()
+    restart.step()
+
+    assert gone.asked == 0
+    assert said == ["replacing first", "all processes were replaced"]
+
+
+def test_turn_waits_for_a_successor_that_loads() -> None:
+    first, second, turn = Puppet("first"), Puppet("second"), Turn()
+    turn.take(first)
+    first.successor = Puppet("successor")
+
+    assert not turn.take(second)
+    first.successor = None
+    assert turn.take(second)
+
+
 def test_turn_comes_when_the_one_before_serves_again() -> None:
     first, second, turn = Puppet("first"), Puppet("second"), Turn()
 

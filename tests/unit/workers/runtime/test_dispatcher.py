@@ -90,7 +90,9 @@ def test_init_that_fails_says_how_in_one_line(answer: Any, code: int, message: s
     with pytest.raises(ConfigError) as error:
         Dispatcher(Failing(answer), {}).init({})
 
-    assert (error.value.code, error.value.message) == (code, message)
+    told, _, place = error.value.message.partition(" (test_dispatcher.py:")
+    assert (error.value.code, told) == (code, message)
+    assert place.endswith(" in wrapperOnceExec)" if isinstance(answer, BaseException) else "")
 
 
 @pytest.mark.parametrize("answer", [0, None])

@@ -273,12 +273,15 @@ def test_loaded_ability_tells_its_interface(mirror: Inference) -> None:
     [
         (
             "import a_module_that_nobody_has",
-            "ModuleNotFoundError: No module named 'a_module_that_nobody_has'",
+            "ModuleNotFoundError: No module named 'a_module_that_nobody_has' (wrapper.py:1 in <module>)",
         ),
         ("def broken(:", "SyntaxError: invalid syntax (wrapper.py, line 1)"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("raise ValueError('two\\nlines')", "ValueError: two lines"),
-        ("class Wrapper:\n    def __init__(self): raise RuntimeError('no')", "RuntimeError: no"),
+        ("raise SystemExit(3)", "SystemExit: 3 (wrapper.py:1 in <module>)"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines (wrapper.py:1 in <module>)"),
+        (
+            "class Wrapper:\n    def __init__(self): raise RuntimeError('no')",
+            "RuntimeError: no (wrapper.py:2 in __init__)",
+        ),
     ],
 )
 def test_wrapper_that_cannot_be_loaded_is_refused_in_one_line(
@@ -299,7 +302,11 @@ def test_module_without_a_wrapper_is_refused_as_such(make: Callable[..., Ability
 @pytest.mark.parametrize(
     ("init", "code", "message"),
     [
-        ("raise OSError('m.onnx')", 30001, "wrapperInit raised OSError: m.onnx"),
+        (
+            "raise OSError('m.onnx')",
+            30001,
+            "wrapperInit raised OSError: m.onnx (wrapper.py:19 in wrapperInit)",
+        ),
         ("return 5", 30002, "wrapperInit returned 5"),
     ],
 )
@@ -317,7 +324,8 @@ def test_example_is_run_before_the_ability_counts_as_loaded(make: Callable[..., 
     fails = MIRROR.replace("response = Response()", "raise RuntimeError(reqData.get('text').data)")
     ability = make(fails, example=example(text={"text": "aGk="}))
 
-    assert refusal(ability).message == "the example of mirror was not answered: RuntimeError: b'hi'"
+    reason = "RuntimeError: b'hi' (wrapper.py:23 in wrapperOnceExec)"
+    assert refusal(ability).message == f"the example of mirror was not answered: {reason}"
 
 
 @pytest.mark.parametrize(

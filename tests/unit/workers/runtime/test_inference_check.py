@@ -94,7 +94,8 @@ def test_process_that_does_not_answer_its_example_is_broken(load: Callable[..., 
     run(inference, "raises")
 
     assert inference.take_symptom() == ""
-    assert inference.check() == "the example of moody was not answered: ValueError: no face"
+    reason = "ValueError: no face (wrapper.py:22 in wrapperOnceExec)"
+    assert inference.check() == f"the example of moody was not answered: {reason}"
 
 
 def test_process_that_answers_garbage_is_broken(load: Callable[..., Inference]) -> None:
