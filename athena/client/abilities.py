@@ -1,6 +1,7 @@
 """What a gateway says of an ability, as far as its answers cannot be read without."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -24,20 +25,26 @@ def shapes_of(described: Mapping[str, Any]) -> dict[str, OutputShape]:
     }
 
 
-class KnownShapes:
-    """The outputs of the abilities that a client has called; each was asked for once."""
+#: An ability may be served in another version by then.
+KEPT_S = 60.0
 
-    def __init__(self) -> None:
-        self._shapes: dict[str, Shapes] = {}
+
+class KnownShapes:
+    """The outputs of the abilities that a client has called; each is asked for once in a while."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._shapes: dict[str, tuple[float, Shapes]] = {}
 
     def of(self, service_id: str, names: Mapping[str, Any]) -> Shapes | None:
-        """Returns an ability's outputs; None where some of these names are not among them."""
-        shapes = self._shapes.get(service_id)
-        return shapes if shapes is not None and names.keys() <= shapes.keys() else None
+        """Returns an ability's outputs; None where these names are not among them, or it is long ago."""
+        learned_s, shapes = self._shapes.get(service_id, (-math.inf, {}))
+        is_fresh = self._clock() - learned_s < KEPT_S
+        return shapes if is_fresh and names.keys() <= shapes.keys() else None
 
     def learn(self, service_id: str, answer: Answer) -> Shapes:
         """Takes in what a gateway has said of an ability, and returns its outputs."""
         described = answer.document() if answer.status == 200 else None
         shapes = shapes_of(described) if isinstance(described, dict) else {}
-        self._shapes[service_id] = shapes
+        self._shapes[service_id] = self._clock(), shapes
         return shapes

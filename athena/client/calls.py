@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from athena.client.abilities import KnownShapes, ask_for_ability
-from athena.client.attempts import Patience, persist, speaks_as_gateway
+from athena.client.attempts import Patience, passes, persist, speaks_as_gateway
 from athena.client.bodies import APP_ID, JSON, REQUEST_ID, Body, Form, body_of
 from athena.client.errors import ClientError, JobFailedError, NotDoneError, RefusedError, UnreachableError
 from athena.client.exchange import Answer, Ask, Pause, Steps
@@ -48,7 +48,7 @@ class Calls:
         self.timeout_s = timeout_s
         self.retries = retries
         self.app_id = app_id
-        self._shapes = KnownShapes()
+        self._shapes = KnownShapes(time.monotonic)
 
     def patience(self, timeout_s: float | None = None) -> Patience:
         """Returns how long and how often one call may ask."""
@@ -74,8 +74,10 @@ class Calls:
         body, request_id = self._body(values, expect or {})
         chunk_s = WATCH_S if watch else WAIT_S
         preference = f"wait={max(1, int(min(chunk_s, patience.left_s)))}" if request_id else ""
+        # Without an id nobody can ask again: the gateway waits as long as the ability lets it.
+        wait_s = chunk_s if request_id else patience.left_s
         with _naming(request_id):
-            answer = yield from persist(_post(service_id, body, preference, chunk_s), patience)
+            answer = yield from persist(_post(service_id, body, preference, wait_s), patience)
             if answer.status == ACCEPTED:
                 job = _accepted(answer)
                 return (yield from self._outputs(job.id, patience, watch))
@@ -259,7 +261,9 @@ def _error_of(answer: Answer) -> ClientError:
     if not speaks_as_gateway(answer):
         said = answer.headers.get("location") or answer.body[:80].decode(errors="replace").strip()
         return UnreachableError(
-            f"HTTP {answer.status} of something that is no gateway: {said!r}", http_status=answer.status
+            f"HTTP {answer.status} of something that is no gateway: {said!r}",
+            http_status=answer.status,
+            retryable=passes(answer),
         )
     header = answer.document()["header"]
     problems = tuple(
@@ -273,7 +277,7 @@ def _error_of(answer: Answer) -> ClientError:
         code=header["code"],
         http_status=answer.status,
         problems=problems,
-        retryable=answer.status in (429, 503),
+        retryable=passes(answer),
         job_id=job_id,
     )
 

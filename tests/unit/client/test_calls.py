@@ -72,6 +72,7 @@ def test_without_retries_a_call_has_no_id_and_no_preference() -> None:
 
     assert json.loads(asked[0].body) == {"app_id": "me", "text": "hi"}
     assert "Prefer" not in asked[0].headers
+    assert asked[0].wait_s > 50
 
 
 def test_outputs_that_nobody_declares_are_read_from_their_job(calls: Calls) -> None:
@@ -115,6 +116,17 @@ def test_busy_gateway_is_refused_in_the_end_and_may_be_asked_again(calls: Calls)
         play(calls.run("echo", {"request_id": "mine"}, None, None, None), *[full] * 4)
 
     assert caught.value.retryable
+
+
+def test_proxy_that_has_lost_its_gateway_leaves_the_id_to_ask_again_with(calls: Calls) -> None:
+    with pytest.raises(UnreachableError, match=r"HTTP 502 .*<html>.* \(request_id mine\)") as caught:
+        play(calls.run("echo", {"request_id": "mine"}, None, None, None), *[Answer(502, {}, b"<html>")] * 4)
+    assert caught.value.retryable
+
+    moved = Answer(301, {"location": "https://elsewhere"}, b"")
+    with pytest.raises(UnreachableError, match="https://elsewhere") as caught:
+        play(calls.run("echo", {}, None, None, None), moved)
+    assert not caught.value.retryable
 
 
 def test_job_that_goes_on_is_waited_for_until_time_is_up(calls: Calls) -> None:

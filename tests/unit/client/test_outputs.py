@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from athena.client.abilities import KnownShapes, shapes_of
+from athena.client.abilities import KEPT_S, KnownShapes, shapes_of
 from athena.client.exchange import Answer
 from athena.client.outputs import Outputs, OutputShape, read_payload, read_plain
 
@@ -64,8 +64,9 @@ def test_outputs_say_what_there_is() -> None:
     assert Outputs({"a": 1}, "").only == 1
 
 
-def test_shapes_are_asked_for_again_when_an_answer_has_more() -> None:
-    known = KnownShapes()
+def test_shapes_are_asked_for_again_when_an_answer_has_more_or_they_are_old() -> None:
+    now_s = [0.0]
+    known = KnownShapes(lambda: now_s[0])
     assert known.of("studio", {}) is None
 
     body = b'{"outputs": [{"key": "words", "type": 0}, {"key": "drawing", "type": 2, "is_json": false}]}'
@@ -74,4 +75,6 @@ def test_shapes_are_asked_for_again_when_an_answer_has_more() -> None:
     assert learned == {"words": SHAPES["words"], "drawing": SHAPES["drawing"]}
     assert known.of("studio", {"words": 1}) == learned
     assert known.of("studio", {"new": 1}) is None
+    now_s[0] = KEPT_S
+    assert known.of("studio", {"words": 1}) is None
     assert known.learn("studio", Answer(403, {}, b"{}")) == {} and shapes_of({}) == {}
