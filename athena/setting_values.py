@@ -62,7 +62,7 @@ def abilities(raw: str) -> tuple[str, ...]:
     """Returns names of abilities, or `*`."""
     names = tuple(item.strip() for item in raw.split(",") if item.strip())
     for name in names:
-        if name != ALL_ABILITIES and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        if name != ALL_ABILITIES and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}(@[A-Za-z0-9_-]{1,32})?", name):
             raise ValueError(f"{name!r} is no name of an ability")
     return names
 

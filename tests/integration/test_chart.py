@@ -15,6 +15,7 @@ from athena.cli.author.export import chart_values
 from athena.devices.types import CPU
 from athena.errors import ConfigError
 from athena.setting_listing import setting_table
+from athena.settings import from_env
 from tests.chart.objects import CASES, CHART, GOLDEN, golden, helm, install_tools, objects, render, validate
 from tests.house import ROOT
 
@@ -376,3 +377,25 @@ def test_what_is_exported_can_be_installed(tmp_path: Path) -> None:
 
     assert rendered.returncode == 0, rendered.stderr
     assert "athena-mmocr-a100g80" in of_kind(objects(rendered.stdout), "ScaledObject")
+
+
+def test_version_beside_the_main_one_has_pods_and_a_scaler_of_its_own(tmp_path: Path) -> None:
+    values: dict[str, Any] = {}
+    for name, text in (("echo", ""), ("next", 'service_id = "echo"\nversion = "v2"\nbeside = true')):
+        values |= exported(tmp_path / name, text, scale=2)
+    assert values["echo-v2"]["serviceId"] == "echo@v2"
+    assert values["echo-v2"]["image"] == {"repository": "athena-echo", "tag": "v2"}
+    (tmp_path / "values.yaml").write_text(json.dumps({"abilities": values}))
+
+    rendered = helm(
+        *("template", "athena", CHART, "--values", CHART / "ci" / "scale-to-zero.yaml"),
+        *("--values", tmp_path / "values.yaml"),
+    )
+
+    assert rendered.returncode == 0, rendered.stderr
+    found = objects(rendered.stdout)
+    scaler = of_kind(found, "ScaledObject")["athena-echo-v2-cpu"]
+    assert 'service_id="echo@v2",gpu_type="cpu"' in scaler["spec"]["triggers"][0]["metadata"]["query"]
+    # And a gateway starts with what the chart tells it.
+    told = variables(pods(found)["athena-gateway"])["ATHENA_ON_DEMAND"]
+    assert "echo@v2" in from_env({"ATHENA_ON_DEMAND": told}).on_demand
