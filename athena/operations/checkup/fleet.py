@@ -11,6 +11,7 @@ from typing import Any
 from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.host_report import HostReport
 from athena.fleet.registry import readable
+from athena.fleet.traffic_split import TrafficSplit
 from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.checkup.ailment import Ailment
@@ -18,6 +19,8 @@ from athena.operations.checkup.server import CONFIG, redis_ailments
 from athena.operations.queues import AbilityLoad, list_hosts, list_queues
 from athena.operations.steps import Attempt, Steps
 from athena.operations.surveys import list_gateways
+from athena.operations.traffic import list_splits
+from athena.protocol.paths import side_id
 from athena.store.checks import MEMORY_SHARE, read_info
 from athena.store.keys import BEATS, FAILURES, WORKERS
 from athena.store.scripts import pairs
@@ -44,6 +47,7 @@ class Reading:
         failures: service_id -> why its last worker did not start.
         gateways: what they tell of themselves, and whether each lives.
         config: what CONFIG GET says of persistence; empty where Redis does not tell.
+        splits: service_id -> how its requests are divided between its versions.
     """
 
     info: Mapping[str, str]
@@ -55,6 +59,7 @@ class Reading:
     hosts: tuple[HostReport, ...]
     gateways: tuple[tuple[GatewayReport, bool], ...] = ()
     config: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, TrafficSplit] = field(default_factory=dict)
 
 
 def read() -> Steps[Reading]:
@@ -78,6 +83,7 @@ def read() -> Steps[Reading]:
         tuple(hosts),
         tuple(gateways),
         dict(_told_of(config)),
+        (yield from list_splits()),
     )
 
 
@@ -102,6 +108,7 @@ def ailments(first: Reading, second: Reading, own_clock_s: float, own_version: s
         *_of_workers(first, second),
         *_of_gateways(second),
         *_of_abilities(second),
+        *_of_shares(second),
         *_of_queues(second),
         *_of_versions(second, own_version),
     ]
@@ -178,6 +185,18 @@ def _of_abilities(reading: Reading) -> Iterator[Ailment]:
             f"no worker serves {service_id}, which has {known[service_id]} open jobs",
             f"start one, or forget the ability: athena abilities rm {service_id}",
         )
+
+
+def _of_shares(reading: Reading) -> Iterator[Ailment]:
+    served = {entry.service_id for entry in reading.workers.values()}
+    for service_id, split in sorted(reading.splits.items()):
+        for version in split.versions:
+            name = side_id(service_id, version)
+            if name not in served:
+                yield Ailment(
+                    f"no worker serves {name}, which has a share of the requests; they go to {service_id}",
+                    f"start one, or take its share back: athena abilities rollback {service_id}",
+                )
 
 
 def _of_queues(reading: Reading) -> Iterator[Ailment]:

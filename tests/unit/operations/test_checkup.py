@@ -8,6 +8,7 @@ import pytest
 from athena.devices.inventory import Inventory
 from athena.fleet.gateway_report import GatewayReport
 from athena.fleet.host_report import HostReport
+from athena.fleet.traffic_split import TrafficSplit
 from athena.fleet.view import Failure
 from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.checkup.fleet import Reading, ailments
@@ -167,6 +168,17 @@ def test_workers_of_several_versions_are_told() -> None:
     what, _, remedy = told(reading)[0].partition(" | ")
     assert what == "workers of echo serve versions v1, v2"
     assert remedy == "restart those of the older one: athena workers restart NAME"
+
+
+def test_share_of_a_version_that_nobody_serves_is_told() -> None:
+    reading = replace(SOUND, splits={"echo": TrafficSplit({"v2": 5}, {"partner": "v3"})})
+
+    served = {"w1": WORKER, "w2": replace(WORKER, service_id="echo@v3")}
+
+    assert told(replace(reading, workers=served)) == [
+        "no worker serves echo@v2, which has a share of the requests; they go to echo | "
+        "start one, or take its share back: athena abilities rollback echo"
+    ]
 
 
 def test_versions_that_work_together_are_told() -> None:
