@@ -36,6 +36,7 @@ class AbilityList extends Component {
             <p class="facts">
               <span class=${`badge ${ability.workers.length ? "succeeded" : "queued"}`}>${ability.workers.length ? `${ability.workers.length} serving` : ability.failure ? "failing" : "not serving"}</span>
               ${ability.waiting?.jobs > 0 && html` ${counted(ability.waiting.jobs, "job")} waiting`}
+              ${typeof ability.share === "number" && html` ${ability.share} % of the requests`}
             </p>
             ${ability.failure && html`<p class="problem">${ability.failure}</p>`}
           </li>`,
