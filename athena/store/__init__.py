@@ -13,6 +13,7 @@ keys: the names of all keys
 lease: what workers do with jobs
 link: a connection for programs that wait for each answer
 lua: the scripts
+lua_constants: constants, written where scripts use them
 own_metrics: what wrappers count themselves
 scripts: how scripts are sent
 submission: what gateways do with jobs

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from importlib import resources
 
+from athena.store.lua_constants import with_constants
+
 Arg = str | bytes | int
 Command = tuple[Arg, ...]
 
@@ -28,6 +30,11 @@ class Script:
     @cached_property
     def source(self) -> str:
         """The text that Redis runs."""
+        return with_constants(self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """Its parts, as they are written."""
         folder = resources.files("athena.store") / "lua"
         files = [folder / "lib" / f"{part}.lua" for part in ("keys", *self._parts)]
         files.append(folder / f"{self.name}.lua")

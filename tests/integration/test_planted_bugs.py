@@ -14,6 +14,7 @@ from athena.jobs.record import Outcome
 from athena.protocol.enums import JobState
 from athena.store.keys import bell_key
 from athena.store.lease import TakenJob
+from athena.store.lua_constants import with_constants
 from athena.store.scripts import SCRIPTS
 from athena.store.submission import cancel_command
 from tests.chaos.snapshot import lasting_keys
@@ -228,10 +229,12 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Plant], None]:
 
     def change(bug: Plant) -> None:
         for old, new in bug.changes:
-            places = [script for script in SCRIPTS if old in script.source]
+            places = [script for script in SCRIPTS if old in script.text]
             assert places, f"no script holds {old!r} any more"
             for script in places:
-                source = script.source.replace(old, new)
+                text = script.text.replace(old, new)
+                source = with_constants(text)
+                monkeypatch.setitem(vars(script), "text", text)
                 monkeypatch.setitem(vars(script), "source", source)
                 monkeypatch.setitem(vars(script), "sha", hashlib.sha1(source.encode()).hexdigest())
 

@@ -158,7 +158,7 @@ def test_every_file_is_a_script() -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_script_has_the_parts_that_it_needs_and_no_others(script: Script) -> None:
-    included = {part for part, text in LIB.items() if text in script.source}
+    included = {part for part, text in LIB.items() if text in script.text}
     used = called(SOURCES[script.name])
     for part in included:
         used |= called(LIB[part])
@@ -171,16 +171,16 @@ def test_script_has_the_parts_that_it_needs_and_no_others(script: Script) -> Non
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_function_of_a_part_is_defined_before_it_is_called(script: Script) -> None:
     for part, functions in FUNCTIONS.items():
-        for name in functions & called(script.source) if LIB[part] in script.source else set():
-            first = re.search(rf"\b{name}\(", script.source)
+        for name in functions & called(script.text) if LIB[part] in script.text else set():
+            first = re.search(rf"\b{name}\(", script.text)
             assert first is not None
-            assert script.source[: first.start()].endswith("local function "), name
+            assert script.text[: first.start()].endswith("local function "), name
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_script_ends_with_its_own_file(script: Script) -> None:
-    assert script.source.startswith(LIB["keys"])
-    assert script.source.endswith(SOURCES[script.name])
+    assert script.text.startswith(LIB["keys"])
+    assert script.text.endswith(SOURCES[script.name])
 
 
 def test_scripts_are_found_by_their_commands() -> None:
