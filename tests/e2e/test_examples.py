@@ -106,35 +106,33 @@ def recording(width: int, channels: int, data: bytes) -> bytes:
     with wave.open(out, "wb") as file:
         file.setsampwidth(width)
         file.setnchannels(channels)
-        file.setframerate(1000)
+        file.setframerate(16000)
         file.writeframes(data)
     return out.getvalue()
 
 
 @pytest.mark.parametrize(
     ("width", "loud"),
-    [(1, b"\xff"), (2, b"\xff\x7f"), (4, b"\xff\xff\xff\x7f")],
+    [(1, b"\xff"), (2, b"\xff\x7f"), (3, b"\xff\xff\x7f"), (4, b"\xff\xff\xff\x7f")],
 )
 @pytest.mark.parametrize("channels", [1, 2])
 def test_recordings_of_each_width(served: Stack, width: int, loud: bytes, channels: int) -> None:
     silent = b"\x80" if width == 1 else bytes(width)
-    sound = recording(width, channels, (loud * 500 + silent * 500) * channels)
-    if channels == 2:
-        sound = recording(width, channels, loud * 1000 + silent * 1000)
+    sound = recording(width, channels, loud * 8000 * channels + silent * 8000 * channels)
 
     report = output(send(served, "voice?report.format=json", sound, "audio/wav"), "report")
 
-    assert (report["duration_s"], report["channels"]) == (1.0, channels)
+    assert report["duration_s"] == 1.0
     assert report["peak_dbfs"] == pytest.approx(0, abs=0.1)
     assert report["segments"] == [{"start_s": 0.0, "end_s": 0.5}]
 
 
-@pytest.mark.parametrize("sound", [b"", b"RIFF", recording(2, 1, b"")[:30], recording(3, 1, b"abcabc")])
+@pytest.mark.parametrize("sound", [b"", b"RIFF", recording(2, 1, b"")[:30], recording(2, 1, b""), b"text"])
 def test_what_is_no_recording_is_said_to_be_none(served: Stack, sound: bytes) -> None:
     answer = send(served, "voice", sound, "audio/wav")
 
-    assert answer.status_code == 502
-    assert "no WAV file" in answer.json()["header"]["message"]
+    assert answer.status_code == 400
+    assert "sound" in answer.json()["header"]["message"]
 
 
 def test_texts_are_passed_on_many_at_once(served: Stack, api: Any) -> None:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.conftest import ROOT, Stack
+from tests.models.examples import environment
 from tests.mutations import BODIES, document_of
 from tests.ports import free_port
 
@@ -48,7 +49,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     toml.write_text(toml.read_text().replace("127.0.0.1:9100", f"127.0.0.1:{api.server_address[1]}"))
     paths = {**FOLDERS, "forward": folder / "forward"}
     arguments = [part for path in paths.values() for part in ("--ability", str(path))]
-    running = Stack(folder, free_port(), free_port(), *arguments)
+    running = Stack(folder, free_port(), free_port(), *arguments, **environment())
     try:
         running.wait_ready()
         yield running
