@@ -74,6 +74,16 @@ def test_a_stop_may_take_as_long_as_what_it_ends(path: Path) -> None:
     assert found["RestartPreventExitStatus"] == "78"
 
 
+@pytest.mark.parametrize("name", ["athena.service", "athena-worker@.service"])
+def test_services_with_workers_have_a_folder_for_what_can_be_made_again(name: str) -> None:
+    text = (SYSTEMD / name).read_text(encoding="utf-8")
+
+    (folder,) = re.findall(r"^CacheDirectory=(.*)$", text, re.MULTILINE)
+    assert f"Environment=ATHENA_CACHE_DIR=/var/cache/{folder}\n" in text
+    # Copies of models are used from a folder alone that nobody else can write.
+    assert "CacheDirectoryMode=0700" in text
+
+
 def test_the_environment_names_settings() -> None:
     known = {row.variable for row in setting_table()}
     named = set(re.findall(r"^#?(ATHENA_\w+)=", (SYSTEMD / "athena.env").read_text(), re.MULTILINE))
