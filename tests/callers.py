@@ -8,9 +8,9 @@ from api.gateway.gateway import Gateway
 from api.gateway.submissions import OnVerdict
 from athena.errors import QueueFullError
 from athena.fleet.routing import Route
+from athena.protocol.checks.schema import build_envelope_schema
 from athena.protocol.enums import JobState
 from athena.protocol.interface import DataSpec, Interface, Limits
-from athena.protocol.schema import build_envelope_schema
 from athena.settings import from_env
 from athena.store.submission import Reply, Submission
 from athena.store.verdicts import ACCEPTED, Verdict

@@ -21,10 +21,10 @@ from api.http.problems import problem_answer, unexpected
 from api.http.request_body import Disconnected
 from athena.errors import AthenaError, GatewayError, InternalError, StoreError, WaitTimeoutError
 from athena.fleet.traffic_split import TrafficSplit
+from athena.protocol.checks.schema import RequestSchema, names_app
 from athena.protocol.envelope import names_in
 from athena.protocol.plain import ANONYMOUS, plain_envelope, plain_problems
 from athena.protocol.references import names_sources
-from athena.protocol.schema import RequestSchema, names_app
 from athena.store.submission import Reply
 
 #: Where the ASGI scope holds the call of a request that another way has begun with.

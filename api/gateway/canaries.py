@@ -19,10 +19,10 @@ from api.gateway.submitter import Preference, Prepared, Submitter
 from athena.errors import AthenaError, QueueFullError, StoreError, UnservedError
 from athena.fleet.canary import NO_REPORT
 from athena.operations.canaries import claim_turn, count_ended, end_turn, is_paused, read_reports
+from athena.protocol.checks.schema import RequestSchema, validate_envelope
 from athena.protocol.enums import HIGH, JobState
 from athena.protocol.golden import difference
 from athena.protocol.interface import Interface
-from athena.protocol.schema import RequestSchema, validate_envelope
 from athena.store.submission import Reply
 
 logger = logging.getLogger(__name__)

@@ -36,9 +36,9 @@ from athena.fleet.traffic_split import TrafficSplit, decode_split, side_versions
 from athena.fleet.view import DEAD_AFTER_S
 from athena.operations.refusals import refusal_of
 from athena.operations.steps import Steps, run_steps_async
+from athena.protocol.checks.schema import RequestSchema
 from athena.protocol.interface import Interface
 from athena.protocol.paths import side_id
-from athena.protocol.schema import RequestSchema
 from athena.runtime.garbage import keep_what_is_loaded, look_rarely
 from athena.setting_values import TLS_ONLY
 from athena.settings import Settings

@@ -16,8 +16,8 @@ from athena.errors import StoreError
 from athena.fleet.view import HOSTS_S, FleetView
 from athena.operations.observe import Observer, Pace, Sighting
 from athena.operations.steps import run_steps_async
+from athena.protocol.checks.schema import RequestSchema, build_envelope_schema
 from athena.protocol.interface import Interface
-from athena.protocol.schema import RequestSchema, build_envelope_schema
 from athena.settings import Settings
 from athena.store.checks import MEMORY_SHARE, memory_share, settings_fault
 from athena.store.counts import ended_counts, fold_command

@@ -8,10 +8,10 @@ from api.gateway.gateway import Gateway
 from athena.fleet.routing import Hints
 from athena.jobs.celery_message import encode_message
 from athena.jobs.intake import prepare_job
+from athena.protocol.checks.schema import RequestSchema, check_widths, validate_envelope
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface
 from athena.protocol.references import find_references, names_sources, with_data, without_sources
-from athena.protocol.schema import RequestSchema, check_widths, validate_envelope
 from athena.store.submission import Submission
 
 

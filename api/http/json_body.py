@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from athena.errors import Problem, RequestError
+from athena.protocol.checks.schema import RequestSchema
+from athena.protocol.checks.widths import check_text, may_be_rounded
 from athena.protocol.plain import EnvelopeMaker, is_plain
-from athena.protocol.schema import RequestSchema
-from athena.protocol.widths import check_text, may_be_rounded
 
 
 class JsonBody:

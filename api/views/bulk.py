@@ -19,8 +19,8 @@ from api.http.json_body import load_json, with_exact_numbers
 from api.http.problems import MAX_ERRORS, error_header
 from api.http.request_body import RequestBody
 from athena.errors import AthenaError, MediaTypeError, Problem, RequestError
+from athena.protocol.checks.widths import MAX_VALUES, check_text
 from athena.protocol.plain import is_plain
-from athena.protocol.widths import MAX_VALUES, check_text
 
 #: So many jobs may come in one request.
 MAX_JOBS = 1000

@@ -16,11 +16,7 @@ from typing import Any
 
 from athena.ability.declaration import declare
 from athena.ability.manifest import Ability
-from athena.protocol.envelope import DATA_FIELDS
-from athena.protocol.interface import DataSpec, Interface, ParamSpec
-from athena.protocol.json_schema import JsonSchema, field_schema, request_schema
-from athena.protocol.paths import SERVICE_ID
-from athena.protocol.schema import (
+from athena.protocol.checks.schema import (
     COMPRESSIONS,
     FORMATS,
     HEADER_FIELDS,
@@ -30,6 +26,10 @@ from athena.protocol.schema import (
     TEXT_ENCODINGS,
     param_field,
 )
+from athena.protocol.envelope import DATA_FIELDS
+from athena.protocol.interface import DataSpec, Interface, ParamSpec
+from athena.protocol.json_schema import JsonSchema, field_schema, request_schema
+from athena.protocol.paths import SERVICE_ID
 
 
 class Shape(StrEnum):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from athena.errors import ConfigError
+from athena.protocol.checks.schema import HINTS
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
-from athena.protocol.schema import HINTS
 
 _DATA_TYPES = {name: number for number, name in DATA_FIELDS.items()}
 

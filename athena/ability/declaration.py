@@ -7,8 +7,8 @@ from marshmallow import ValidationError
 
 from athena.ability.manifest import Ability
 from athena.errors import ConfigError
+from athena.protocol.checks.schema import param_field
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
-from athena.protocol.schema import param_field
 from athena.sdk.fields import JsonBodyField, NumberParamField, ParamField, PayloadField, StringParamField
 from athena.sdk.local_run import declared
 

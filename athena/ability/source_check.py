@@ -9,8 +9,8 @@ from athena.ability.findings import Finding, Severity
 from athena.ability.neighbours import clashes
 from athena.ability.param_uses import NUMBER, PRESENCE, TRUTH, ParamUse
 from athena.ability.source_facts import SIGNAL_CALLS, Named, SourceFacts, read_facts
+from athena.protocol.checks.schema import HINTS
 from athena.protocol.interface import Interface, ParamSpec
-from athena.protocol.schema import HINTS
 
 #: Methods of the contract.
 METHODS = (

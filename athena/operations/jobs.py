@@ -16,10 +16,10 @@ from athena.jobs.queues import QueueName, is_gpu_id
 from athena.jobs.record import JobRecord
 from athena.operations.refusals import no_inputs, no_job, no_letter, refusal_of
 from athena.operations.steps import Steps
+from athena.protocol.checks.schema import check_request_id
 from athena.protocol.enums import JobState
 from athena.protocol.envelope import new_job_id
 from athena.protocol.interface import Interface, Limits
-from athena.protocol.schema import check_request_id
 from athena.settings import Settings
 from athena.store.keys import (
     ABILITIES,

@@ -1,7 +1,7 @@
 """The ASF envelope: from a request's JSON to parameters and inputs, from outputs to a response's JSON.
 
 Pure functions; what they follow is written in docs/protocol.md. The envelope was validated before
-(`athena.protocol.schema`).
+(`athena.protocol.checks.schema`).
 """
 
 import os

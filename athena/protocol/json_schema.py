@@ -10,11 +10,11 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
+from athena.protocol.checks.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
+from athena.protocol.checks.schema import BASE64, build_envelope_schema, output_request_fields
+from athena.protocol.checks.widths import MAX_INPUTS, MAX_ITEMS
 from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE
-from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber
 from athena.protocol.interface import DataSpec, Interface
-from athena.protocol.schema import BASE64, build_envelope_schema, output_request_fields
-from athena.protocol.widths import MAX_INPUTS, MAX_ITEMS
 
 JsonSchema = dict[str, Any]
 
@@ -29,7 +29,7 @@ _TYPES: dict[type, str] = {Text: "string", WholeNumber: "integer", Decimal: "num
 def request_schema(interface: Interface) -> JsonSchema:
     """Returns the schema of the requests that run an ability."""
     document = object_schema(build_envelope_schema(interface).schema)
-    # athena.protocol.schema.validate_envelope: one of them must be there and not be empty.
+    # athena.protocol.checks.schema.validate_envelope: one of them must be there and not be empty.
     document["properties"]["header"]["anyOf"] = [_not_empty("app_id"), _not_empty("appid")]
     if interface.example is not None:
         document["examples"] = [interface.example]

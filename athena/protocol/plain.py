@@ -12,11 +12,11 @@ import orjson
 import pybase64
 
 from athena.errors import Problem, RequestError
+from athena.protocol.checks.schema import HEADER_FIELDS, HINTS
 from athena.protocol.codings import GZIP
 from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE
 from athena.protocol.interface import DataSpec, Interface
 from athena.protocol.references import HTTP, SOURCE, URL
-from athena.protocol.schema import HEADER_FIELDS, HINTS
 from athena.protocol.sniffing import sniff
 from athena.protocol.uploads import DATA_TYPES, ENCODINGS
 

@@ -2,9 +2,16 @@
 
 from typing import Any
 
+from athena.protocol.checks.schema import (
+    BASE64,
+    HEADER_FIELDS,
+    HINTS,
+    output_request_fields,
+    param_field,
+    text,
+)
 from athena.protocol.interface import DataSpec, Interface
 from athena.protocol.json_schema import JsonSchema, field_schema
-from athena.protocol.schema import BASE64, HEADER_FIELDS, HINTS, output_request_fields, param_field, text
 
 #: Of the header, what callers of the plain form use; the other members are accepted, too.
 _SHOWN = ("app_id", "request_id", "priority", "max_queue_s", "max_exec_s")

@@ -13,9 +13,9 @@ from typing import Any
 import pybase64
 
 from athena.errors import Problem, RequestError
+from athena.protocol.checks.schema import HEADER_FIELDS
 from athena.protocol.envelope import DATA_FIELDS, STATUS_ONCE
 from athena.protocol.interface import Interface, ParamSpec
-from athena.protocol.schema import HEADER_FIELDS
 from athena.protocol.sniffing import sniff
 
 #: Members of inputs and outputs that are whole numbers.

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from athena.fleet.worker_entry import WorkerEntry
 from athena.store.lease import canceled_command, progress_command, reconcile_command, start_command
 from workers.lease.bells import Bells
-from workers.lease.demand import Demand
 from workers.lease.held_jobs import HeldJobs
 from workers.lease.outbox import Outbox, ticket
+from workers.lease.selection.demand import Demand
 from workers.lease.steps import AskCanceled, LookAtHead, Reconcile, Start, Step, Takes, Tell
 
 #: A job's start is told to Redis and to Flower when it still runs after this long; shorter ones tell all at

@@ -16,9 +16,9 @@ from athena.telemetry.trace_context import Carried
 from workers.batching.batcher import Batcher
 from workers.batching.job_trace import JobTrace
 from workers.batching.jobs import BatchJob
-from workers.lease.demand import Demand
 from workers.lease.held_jobs import Callback, HeldJob, HeldJobs
 from workers.lease.outbox import Outbox
+from workers.lease.selection.demand import Demand
 from workers.lease.steps import Take, Tell
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from athena.store.keys import bell_key
 from athena.store.scripts import Command
-from workers.lease.demand import Demand
 from workers.lease.held_jobs import HeldJobs
+from workers.lease.selection.demand import Demand
 from workers.lease.steps import Take, Takes, Tell
 
 #: The bell by which a worker ends its own wait is gone after so long; nobody may hear it any more.

@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 from athena.store.link import BlockingLink
 from workers.batching.batcher import Batcher
 from workers.lease.bells import Bells
-from workers.lease.demand import Demand
 from workers.lease.held_jobs import HeldJobs
 from workers.lease.outbox import Outbox
+from workers.lease.selection.demand import Demand
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from workers.batching.batcher import Batcher
 from workers.lease.agenda import Agenda
 from workers.lease.arrivals import Arrivals, Deliver, ForeignJobs
 from workers.lease.bells import Bells
-from workers.lease.demand import Demand
 from workers.lease.departures import Departures
 from workers.lease.drain import Drain
 from workers.lease.exchange import Exchange, Send
@@ -26,9 +25,10 @@ from workers.lease.held_jobs import Callback, HeldJobs
 from workers.lease.lead import Lead
 from workers.lease.outbox import Outbox
 from workers.lease.recycling import Wear
-from workers.lease.slots import Slots
+from workers.lease.selection.demand import Demand
+from workers.lease.selection.slots import Slots
+from workers.lease.selection.take_order import TakeOrder
 from workers.lease.steps import Takes
-from workers.lease.take_order import TakeOrder
 from workers.lease.tally import Tally
 from workers.lease.traces import Traces
 

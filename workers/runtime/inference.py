@@ -22,12 +22,12 @@ from athena.jobs.intake import prepare_job
 from athena.jobs.message import JobMessage, input_bytes
 from athena.jobs.record import Outcome
 from athena.plain_text import with_causes
+from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
 from athena.protocol.codings import decode_input
 from athena.protocol.enums import EXCLUSIVE, JobState
 from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
 from athena.protocol.golden import difference
 from athena.protocol.interface import Interface
-from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.protocol.sniffing import encoding_warning
 from athena.sdk import job
 from athena.sdk.data import DataListCls, DataListNode

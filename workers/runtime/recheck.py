@@ -14,10 +14,10 @@ from marshmallow import Schema, fields
 from athena.errors import InterfaceChangedError, RequestError
 from athena.jobs.intake import complete
 from athena.jobs.message import JobMessage
+from athena.protocol.checks.fields import Decimal, Truth, WholeNumber
+from athena.protocol.checks.schema import RequestSchema, build_envelope_schema, validate_envelope
 from athena.protocol.envelope import DATA_FIELDS, flatten
-from athena.protocol.fields import Decimal, Truth, WholeNumber
 from athena.protocol.interface import Interface
-from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
 
 #: Of the header, only its form matters here: the caller's own was found valid.
 HEADER = {"app_id": "checked-before", "status": 3}

@@ -13,9 +13,9 @@ from athena.ability.aiges_import import UpstreamSchema, import_document
 from athena.errors import ConfigError, RequestError
 from athena.jobs.intake import complete, convert, prepare_job
 from athena.jobs.message import JobMessage
+from athena.protocol.checks.schema import HINTS, build_envelope_schema, validate_envelope
 from athena.protocol.envelope import DATA_FIELDS
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import HINTS, build_envelope_schema, validate_envelope
 
 BLANK = Interface("ocr", "v1", "", (), (), (), ("cpu",), True, Limits())
 OCR = replace(

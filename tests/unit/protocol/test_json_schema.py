@@ -13,12 +13,12 @@ from marshmallow import fields, validate
 
 from athena.errors import RequestError
 from athena.jobs.intake import prepare_job
+from athena.protocol.checks.fields import Text
+from athena.protocol.checks.schema import RequestSchema, build_envelope_schema, validate_envelope
 from athena.protocol.envelope import OutputValue, render_payload, success_body
-from athena.protocol.fields import Text
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.json_schema import answer_schema, field_schema, request_schema
-from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
-from tests.unit.protocol import test_quick_check as samples
+from tests.unit.protocol.checks import test_quick_check as samples
 
 ROOT = Path(__file__).parents[3]
 

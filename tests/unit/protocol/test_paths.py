@@ -1,11 +1,11 @@
 """Names of versions in URLs, queues and under `parameter`."""
 
 from athena.jobs.queues import QueueName, queue_name
+from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
 from athena.protocol.interface import DataSpec, Interface, Limits
 from athena.protocol.openapi.document import openapi_document
 from athena.protocol.paths import is_side, main_of, run_path, side_id
 from athena.protocol.plain import plain_envelope
-from athena.protocol.schema import build_envelope_schema, validate_envelope
 
 SIDE = Interface("ocr@v2", "v2", "", (), (DataSpec("text"),), (), ("cpu",), True, Limits())
 REQUEST = {

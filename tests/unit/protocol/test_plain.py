@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from athena.errors import Problem, RequestError
+from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
 from athena.protocol.envelope import OutputValue, render_payload
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
 from athena.protocol.plain import is_plain, plain_body, plain_envelope, plain_problems
-from athena.protocol.schema import build_envelope_schema, validate_envelope
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 PNG_TEXT = base64.b64encode(PNG).decode()

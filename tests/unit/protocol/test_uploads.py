@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from athena.errors import RequestError
+from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.protocol.uploads import Upload, build_envelope
 
 PNG = b"\x89PNG\r\n\x1a\n0000"

@@ -15,8 +15,8 @@ import requests
 from api.fast_path.direct_protocol import MAX_BYTES
 from api.http.asgi import AsgiServer, InlineFlask
 from athena.jobs.record import JobRecord
+from athena.protocol.checks.schema import build_envelope_schema
 from athena.protocol.interface import DataSpec, Interface, Limits
-from athena.protocol.schema import build_envelope_schema
 from tests.callers import REQUEST, Knowing, post
 from tests.listener import Answered, Client, Listener, listening
 

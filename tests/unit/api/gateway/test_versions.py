@@ -13,8 +13,8 @@ from api.gateway.call import Call, open_call
 from api.gateway.submitter import NO_PREFERENCE, Submitter
 from athena.fleet.canary import CanaryReport
 from athena.fleet.traffic_split import BY_APP, TrafficSplit
+from athena.protocol.checks.schema import build_envelope_schema
 from athena.protocol.interface import Canary, Interface, ParamSpec
-from athena.protocol.schema import build_envelope_schema
 from tests.callers import REQUEST, Knowing
 
 ALL_TO_NEXT = TrafficSplit({"v2": 100})

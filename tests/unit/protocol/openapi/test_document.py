@@ -21,8 +21,8 @@ from athena.errors import AthenaError, Problem
 from athena.jobs.record import JobRecord
 from athena.protocol.openapi.document import common_schemas, error_classes, openapi_document
 from athena.settings import from_env
+from tests.unit.protocol.checks.test_quick_check import BASE, INTERFACE
 from tests.unit.protocol.test_json_schema import NOTHING_DECLARED
-from tests.unit.protocol.test_quick_check import BASE, INTERFACE
 
 ECHO = replace(INTERFACE, description="Repeats", example=BASE)
 OPEN = replace(NOTHING_DECLARED, service_id="open-1")

@@ -13,10 +13,11 @@ from athena.store.lease import Draw, ForeignLimits, TakenJob
 from workers.batching.jobs import BatchJob
 from workers.lease.agenda import ANNOUNCE_AFTER_S, ATTEND_S, RECONCILE_S, Agenda
 from workers.lease.bells import Bells
-from workers.lease.demand import Demand
 from workers.lease.held_jobs import HeldJob, HeldJobs
 from workers.lease.outbox import FINISH_BYTES, Outbox
-from workers.lease.slots import Slots
+from workers.lease.selection.demand import Demand
+from workers.lease.selection.slots import Slots
+from workers.lease.selection.take_order import TakeOrder
 from workers.lease.steps import (
     AskCanceled,
     Finish,
@@ -29,7 +30,6 @@ from workers.lease.steps import (
     Takes,
     Tell,
 )
-from workers.lease.take_order import TakeOrder
 
 ENTRY = WorkerEntry("w1", "echo.cpu.0@host", "echo", "v1", "cpu", 4)
 QUEUE = "echo.cpu"

@@ -17,9 +17,9 @@ from athena.errors import RequestError
 from athena.fleet.routing import Route
 from athena.jobs.intake import convert, prepare_job
 from athena.jobs.record import JobRecord
+from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
 from athena.protocol.envelope import flatten
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import build_envelope_schema, validate_envelope
 from athena.settings import from_env
 from athena.store.submission import Submission
 from athena.store.verdicts import ACCEPTED

@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from athena.errors import InterfaceChangedError, RequestError, http_status_of
 from athena.jobs.intake import prepare_job
 from athena.jobs.message import JobMessage
+from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import build_envelope_schema, validate_envelope
-from tests.unit.protocol.test_quick_check import INTERFACE as MANY
-from tests.unit.protocol.test_quick_check import SCHEMA, changed_requests
+from tests.unit.protocol.checks.test_quick_check import INTERFACE as MANY
+from tests.unit.protocol.checks.test_quick_check import SCHEMA, changed_requests
 from workers.runtime.recheck import Recheck
 
 OLD = Interface(

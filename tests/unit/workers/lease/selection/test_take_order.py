@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from athena.jobs.queues import QueueName
 from athena.protocol.enums import HIGH, LOW, NORMAL
 from workers.batching.waiting_line import MAX_PASSED, Line
-from workers.lease.take_order import TURN, TakeOrder
+from workers.lease.selection.take_order import TURN, TakeOrder
 
 
 class Queues:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
+from athena.protocol.checks.schema import RequestSchema, build_envelope_schema
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import RequestSchema, build_envelope_schema
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 INTERFACE = Interface(
     service_id="echo",

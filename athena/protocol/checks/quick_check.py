@@ -12,8 +12,16 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, size_in_bytes
-from athena.protocol.widths import MAX_INPUTS, MAX_MEMBERS, MAX_WHOLE, MIN_WHOLE, ROUNDED, is_flat
+from athena.protocol.checks.fields import (
+    ByteLength,
+    Decimal,
+    ObjectOf,
+    Text,
+    Truth,
+    WholeNumber,
+    size_in_bytes,
+)
+from athena.protocol.checks.widths import MAX_INPUTS, MAX_MEMBERS, MAX_WHOLE, MIN_WHOLE, ROUNDED, is_flat
 
 Check = Callable[[Any], bool]
 

@@ -11,7 +11,7 @@ from marshmallow import INCLUDE, Schema, fields
 
 from athena.errors import Problem, RequestError
 from athena.plain_text import clipped
-from athena.protocol.fields import ObjectOf
+from athena.protocol.checks.fields import ObjectOf
 
 #: Objects and lists inside each other.
 MAX_DEPTH = 32

@@ -7,9 +7,9 @@ does not ask again before a bell rings.
 from collections.abc import Sequence
 
 from athena.store.lease import Draw
-from workers.lease.queue_holds import QueueHolds
-from workers.lease.slots import Slots
-from workers.lease.take_order import TakeOrder
+from workers.lease.selection.queue_holds import QueueHolds
+from workers.lease.selection.slots import Slots
+from workers.lease.selection.take_order import TakeOrder
 
 
 class Demand:

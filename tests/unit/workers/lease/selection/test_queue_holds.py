@@ -1,6 +1,6 @@
 """Which queues a worker leaves alone, and when it looks at them again."""
 
-from workers.lease.queue_holds import FIRST_LOOK_S, LAST_LOOK_S, QueueHolds
+from workers.lease.selection.queue_holds import FIRST_LOOK_S, LAST_LOOK_S, QueueHolds
 
 
 def test_looks_come_ever_more_rarely_while_the_head_stays_and_never_stop() -> None:

@@ -11,8 +11,8 @@ from athena import sdk
 from athena.ability.manifest import Ability
 from athena.errors import AppIdError, Problem, RequestError
 from athena.jobs.intake import prepare_job
+from athena.protocol.checks.schema import HEADER_FIELDS, build_envelope_schema, validate_envelope
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import HEADER_FIELDS, build_envelope_schema, validate_envelope
 from workers.runtime.loader import declared_interface
 
 MISSING = object()

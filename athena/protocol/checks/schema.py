@@ -11,12 +11,12 @@ from typing import Any
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from athena.errors import AppIdError, Problem, RequestError
+from athena.protocol.checks.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, json_type
+from athena.protocol.checks.quick_check import Check, compile_check
+from athena.protocol.checks.widths import WidthCheck, check_shape, compile_widths, pointer_to, too_wide
 from athena.protocol.enums import LANES
 from athena.protocol.envelope import DATA_FIELDS
-from athena.protocol.fields import ByteLength, Decimal, ObjectOf, Text, Truth, WholeNumber, json_type
 from athena.protocol.interface import DataSpec, Interface, ParamSpec
-from athena.protocol.quick_check import Check, compile_check
-from athena.protocol.widths import WidthCheck, check_shape, compile_widths, pointer_to, too_wide
 
 STATUSES = (0, 1, 2, 3)
 MAX_SEQ = 9_999_999

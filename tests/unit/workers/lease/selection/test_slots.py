@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.lease.slots import Slots
+from workers.lease.selection.slots import Slots
 
 small = st.integers(0, 20)
 

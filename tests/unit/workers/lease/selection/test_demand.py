@@ -2,9 +2,9 @@
 
 import pytest
 
-from workers.lease.demand import Demand
-from workers.lease.slots import Slots
-from workers.lease.take_order import TakeOrder
+from workers.lease.selection.demand import Demand
+from workers.lease.selection.slots import Slots
+from workers.lease.selection.take_order import TakeOrder
 
 FULL = 4
 

@@ -20,10 +20,10 @@ from api.gateway.submitter import Submitter
 from api.http.problems import MAX_ERRORS, error_body
 from api.http.request_body import ByteBudget
 from athena.errors import RequestError
-from athena.protocol.fields import ObjectOf
+from athena.protocol.checks.fields import ObjectOf
+from athena.protocol.checks.schema import RequestSchema, build_envelope_schema, validate_envelope
+from athena.protocol.checks.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES, check_text, walk
 from athena.protocol.interface import DataSpec, Interface, Limits, ParamSpec
-from athena.protocol.schema import RequestSchema, build_envelope_schema, validate_envelope
-from athena.protocol.widths import MAX_DEPTH, MAX_INPUTS, MAX_MEMBERS, MAX_VALUES, check_text, walk
 from athena.settings import from_env
 from tests.mutations import JSON_VALUES
 
@@ -367,7 +367,7 @@ def test_values_are_counted_in_the_text_as_in_the_document(
     raw = json.dumps(document, separators=separators).encode()
     commas = sum(max(0, len(place.container) - 1) for place in walk(document))
 
-    with mock.patch("athena.protocol.widths.BLOCK_BYTES", block_bytes):
+    with mock.patch("athena.protocol.checks.widths.BLOCK_BYTES", block_bytes):
         check_text(raw, limit=commas)
         if commas:
             with pytest.raises(RequestError, match="too large"):
