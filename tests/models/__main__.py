@@ -9,7 +9,9 @@ from pathlib import Path
 
 from benchmarks.results import about_run
 from tests.models.catalogue import NOTHING, SUBJECTS, Subject, install
-from tests.models.table import Row, explained, table, write
+from tests.models.sessions import SWAPPED, Costs, costs
+from tests.models.sessions import table as table_of_sessions
+from tests.models.table import MODELS, SESSIONS, Row, explained, table, write
 from tests.models.trial import check_batches, compare, lay_out_all, served
 
 
@@ -19,19 +21,36 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="MODEL", help="some of the models; without, all")
     parser.add_argument("--calls", type=int, default=20, help="of each model, at least")
     parser.add_argument("--seconds", type=float, default=3.0, help="of CPU that the calls of each take")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/models.md")
+    parser.add_argument("--sessions", action="store_true", help="only what their own sessions cost")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/models.md")
     options = parser.parse_args()
     known = {subject.name for subject in SUBJECTS}
     if wrong := set(options.names) - known:
         parser.error(f"no model is called {', '.join(sorted(wrong))}; there are {', '.join(sorted(known))}")
     chosen = [subject for subject in SUBJECTS if subject.name in options.names or not options.names]
-    install(chosen)
-    rows = list(_rows([NOTHING, *chosen], options.calls, options.seconds))
-    text = table(rows, explained(_machine()))
-    print(text)
-    if options.write:
-        write(text)
-    return 0 if all(row.result.is_equal for row in rows) else 1
+    found: list[Row] = []
+    if not options.sessions:
+        install(chosen)
+        found = list(_rows([NOTHING, *chosen], options.calls, options.seconds))
+        _tell(table(found, explained(_machine())), MODELS, options.write)
+    swapped: list[Costs] = []
+    if options.sessions or not options.names:
+        swapped = _swapped(options.seconds)
+        _tell(table_of_sessions(swapped, f"{_machine()}; one thread, CPU of a call"), SESSIONS, options.write)
+    is_right = all(row.result.is_equal for row in found) and all(one.is_equal for one in swapped)
+    return 0 if is_right else 1
+
+
+def _tell(text: str, mark: str, is_written: bool) -> None:
+    print(f"{text}\n")
+    if is_written:
+        write(text, mark)
+
+
+def _swapped(seconds: float) -> list[Costs]:
+    install(SWAPPED)
+    with tempfile.TemporaryDirectory() as name:
+        return [costs(subject, Path(name), seconds) for subject in SWAPPED]
 
 
 def _rows(subjects: Sequence[Subject], calls: int, seconds: float) -> Iterator[Row]:

@@ -10,7 +10,10 @@ from tests.models.catalogue import NOTHING, Subject, versions
 from tests.models.trial import CLIENTS, Result
 
 DOCUMENT = ROOT / "docs" / "models.md"
-BLOCK = re.compile(r"(?s)(<!-- made by make models -->\n).*?(<!-- end -->)")
+
+#: What the document holds between two marks.
+BLOCK = r"(?s)(<!-- {} -->\n).*?(<!-- end -->)"
+MODELS, SESSIONS = "made by make models", "their sessions"
 
 #: What serving may cost beside a plain script.
 MOST = 1.1
@@ -62,7 +65,7 @@ def table(rows: Sequence[Row], about: str) -> str:
 
 def explained(machine: str) -> str:
     """Returns the line above the table."""
-    return f"{machine}; {CLIENTS} clients, one worker a model, CPU of a call; `make models ARGS=--write`"
+    return f"{machine}; {CLIENTS} clients, one worker a model, CPU of a call; `make models`"
 
 
 def _cells(row: Row) -> list[str]:
@@ -100,7 +103,8 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(text: str, document: Path = DOCUMENT) -> None:
-    """Puts the table into the document."""
+def write(text: str, mark: str, document: Path = DOCUMENT) -> None:
+    """Puts a table into the document, behind a mark."""
     found = document.read_text(encoding="utf-8")
-    document.write_text(BLOCK.sub(lambda block: f"{block[1]}\n{text}\n\n{block[2]}", found), encoding="utf-8")
+    filled = re.sub(BLOCK.format(mark), lambda block: f"{block[1]}\n{text}\n\n{block[2]}", found)
+    document.write_text(filled, encoding="utf-8")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.models.catalogue import NOTHING, SUBJECTS
-from tests.models.table import DOCUMENT, Row, table, write
+from tests.models.table import DOCUMENT, MODELS, SESSIONS, Row, table, write
 from tests.models.trial import Result
 
 FILES = next(subject for subject in SUBJECTS if subject.name == "files")
@@ -33,12 +33,14 @@ def test_table_is_put_between_its_marks(tmp_path: Path) -> None:
     document = tmp_path / "models.md"
     document.write_text(f"above\n\n{DOCUMENT.read_text(encoding='utf-8')}")
 
-    write("| a |", document)
-    write("| b |", document)
+    write("| a |", MODELS, document)
+    write("| b |", MODELS, document)
+    write("| c |", SESSIONS, document)
 
     text = document.read_text()
     assert text.startswith("above\n")
     assert "<!-- made by make models -->\n\n| b |\n\n<!-- end -->\n" in text
+    assert "<!-- their sessions -->\n\n| c |\n\n<!-- end -->\n" in text
     assert "| a |" not in text
 
 
