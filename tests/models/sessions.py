@@ -47,7 +47,7 @@ def table(rows: Sequence[Costs], about: str) -> str:
     lines = [
         about,
         "",
-        "| model | equal | own session ms | `open_session` ms | ratio | with `keeps_memory` ms |",
+        "| model | equal | own session ms | `open_session` ms | ratio | `keeps_memory` ms |",
     ]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: |")
     lines += [
