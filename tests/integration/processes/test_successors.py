@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from athena.fleet.worker_orders import ORDER_DRAIN
+from athena.store.fencing import Beat
 from athena.supervisor import host_workers
 from athena.supervisor.worker_child import WorkerChild
 from tests.integration.processes.host_stage import Stage, folder, host
@@ -35,8 +37,9 @@ def test_worker_serves_until_its_successor_does(stage: Stage, tmp_path: Path) ->
     slow.unlink()
     stage.until("it takes over", lambda: the_worker(stage) is not old)
     assert the_worker(stage).is_ready and old.is_leaving
+    stage.until("both are told of", lambda: len(stage.keeper.report.workers) == 2)
     # The last word on the name is that of the one which serves.
-    assert [worker.state for worker in stage.keeper.report.workers][-1] == "serving"
+    assert [worker.state for worker in stage.keeper.report.workers] == ["stopping", "serving"]
     busy.unlink()
     stage.until("the old one is gone", lambda: not old.is_running)
     stage.until_states("a.cpu.0 serving")
@@ -114,6 +117,21 @@ def test_successor_of_a_worker_that_is_drained_goes(stage: Stage, tmp_path: Path
 
     stage.until("both are gone", lambda: not old.is_running and not successor.is_running)
     stage.until_states("a.cpu.0 drained")
+
+
+def test_orders_to_a_name_are_not_those_of_the_successor(stage: Stage, tmp_path: Path) -> None:
+    stage.play(host(0), folder(tmp_path / "a"))
+    stage.mark("slow", "a.cpu.0")
+    successor = restarted(stage).successor
+    assert isinstance(successor, WorkerChild)
+    stage.until("it loads", lambda: successor.is_running)
+
+    successor.on_beat(Beat(False, frozenset()), ORDER_DRAIN)
+    assert successor.is_wanted and not successor.is_leaving
+
+    successor.succeed()
+    successor.on_beat(Beat(False, frozenset()), ORDER_DRAIN)
+    assert successor.is_leaving
 
 
 def test_sighup_counts_those_that_serve_on_and_passes_successors_by(stage: Stage, tmp_path: Path) -> None:

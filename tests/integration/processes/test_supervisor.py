@@ -152,6 +152,21 @@ def test_who_is_to_serve_and_does_not_is_waited_for(stage: Stage, tmp_path: Path
     assert stage.waiting() == ("late",)
 
 
+def test_child_that_is_taken_in_late_ends_with_its_class(tmp_path: Path) -> None:
+    """A worker's successor ends after the gateway, whose callers it answers."""
+
+    class Gateway(Shell):
+        pass
+
+    supervisor = Supervisor(lambda text: None)
+    for child in (Shell(tmp_path, name="worker"), Gateway(tmp_path, name="gateway")):
+        supervisor.admit(child)
+
+    supervisor.admit(Shell(tmp_path, name="successor"))
+
+    assert supervisor.waiting() == ("worker", "successor", "gateway")
+
+
 def test_start_waits_until_all_are_ready(stage: Stage, tmp_path: Path) -> None:
     first = Shell(tmp_path, SERVE, name="first")
     second = Shell(tmp_path, f"while [ ! -e {first.ready_file} ]; do :; done; {SERVE}", name="second")
