@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"created {folder}; next:")
     print(f"  athena check {folder}")
     print(f'  athena run {folder} --input text="hello world"')
-    print(f"  athena serve --ability {folder}")
+    print(f"  athena serve --ability {folder} --reload")
     return 0
 
 
