@@ -49,10 +49,10 @@ prepare_images() {
     write_storage
     podman image exists "$BASE" || deploy/images/base.sh >&2
     choose_runtime
-    if ! cmp -s constraints.txt "$STORE/constraints.txt" || ! cmp -s setup.cfg "$STORE/setup.cfg"; then
+    if ! cat constraints.txt setup.cfg | cmp -s - "$WHEELS.made-of"; then
         rm -rf "$WHEELS"
         deploy/images/wheelhouse.sh "$WHEELS"
-        cp constraints.txt setup.cfg "$STORE"
+        cat constraints.txt setup.cfg >"$WHEELS.made-of"
     fi
     rm -f "$WHEELS"/athena_serving-*.whl
     .venv/bin/python -c 'import sys

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # All wheels that the images hold, for a build without a package index: deploy/images/wheelhouse.sh FOLDER
+# EXTRAS=gpu,embedded fetches those of worker-gpu too, CUDA and cuDNN among them (1.5 GB).
 #
 # The Python of the base image fetches them: another one of the same minor version may ask for other packages.
 # Where a package index has an authority of its own, PIP_CERT names its certificate.
@@ -17,8 +18,10 @@ make build >/dev/null
 cp "$(ls -t dist/*.whl | head -n 1)" constraints.txt "$wheels"
 cert=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
 fetch='python3 -m venv /tmp/venv && /tmp/venv/bin/pip --disable-pip-version-check --no-cache-dir --cert /tmp/cert download \
-    --quiet --only-binary :all: --constraint /wheels/constraints.txt --find-links /wheels --dest /wheels "$1"'
-set -- sh -c "$fetch" sh "athena-serving[$EXTRAS]"
+    --quiet --only-binary :all: --constraint /wheels/constraints.txt --find-links /wheels --dest /wheels "$@"'
+packages=("athena-serving[$EXTRAS]")
+case ,$EXTRAS, in *,gpu,*) packages+=('onnxruntime-gpu[cuda,cudnn]') ;; esac
+set -- sh -c "$fetch" sh "${packages[@]}"
 volumes=(--volume "$wheels:/wheels" --volume "$cert:/tmp/cert:ro")
 if [ "$ENGINE" = buildah ]; then
     container=$(buildah from "$BASE")
