@@ -19,15 +19,18 @@ inside() {
 install_containers
 prepare_images
 build_offline worker-gpu >"$folder/images"
-read -r _ size <"$folder/images"
-row "athena-worker-gpu" "$size, built without a network"
+while read -r name size; do
+    row "$name" "$size, built without a network"
+done <"$folder/images"
 providers=$(inside 'import onnxruntime; print(*onnxruntime.get_available_providers())')
 case " $providers " in *" CUDAExecutionProvider "*) ;; *) fail "ONNX Runtime offers no CUDA: $providers" ;; esac
-# All that the provider is linked with, CUDA's and cuDNN's libraries out of their wheels among it, without a driver.
-inside 'import ctypes, onnxruntime, pathlib
-onnxruntime.preload_dlls()
-folder = pathlib.Path(onnxruntime.__file__).parent / "capi"
-ctypes.CDLL(folder / "libonnxruntime_providers_shared.so", ctypes.RTLD_GLOBAL)
-ctypes.CDLL(folder / "libonnxruntime_providers_cuda.so")' >"$folder/libraries" 2>&1 ||
-    { cat "$folder/libraries" >&2; fail "the CUDA provider lacks libraries"; }
-row "CUDA provider" "offered, and its libraries load; no GPU was tried"
+# All that the provider is linked with lies in the image, CUDA's and cuDNN's libraries among it. The driver's comes with a host.
+missing=$(inside 'import onnxruntime, os, pathlib, subprocess
+runtime = pathlib.Path(onnxruntime.__file__).parent
+folders = {str(path.parent) for path in runtime.parent.glob("nvidia/**/*.so*")}
+environ = {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)}
+provider = str(runtime / "capi" / "libonnxruntime_providers_cuda.so")
+lines = subprocess.run(["ldd", provider], env=environ, capture_output=True, text=True, check=True).stdout.splitlines()
+print(*(line.split()[0] for line in lines if "not found" in line))')
+[ "$missing" = libcuda.so.1 ] || fail "the CUDA provider lacks: $missing"
+row "CUDA provider" "offered; all its libraries are there but the driver's; no GPU was tried"
