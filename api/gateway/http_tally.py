@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from athena.store.counts import INFINITE
+from athena.store.books.counts import INFINITE
 from athena.telemetry.metrics import BYTES, SECONDS
 
 #: Limits of the buckets as the counts name them, in milliseconds.
@@ -19,7 +19,7 @@ def bucket_of(seconds: float) -> str:
 
 
 class Change(NamedTuple):
-    """A number that grows in an ability's counts (`athena.store.counts`)."""
+    """A number that grows in an ability's counts (`athena.store.books.counts`)."""
 
     service_id: str
     field: str

@@ -19,8 +19,8 @@ from athena.operations.steps import run_steps_async
 from athena.protocol.checks.schema import RequestSchema, build_envelope_schema
 from athena.protocol.interface import Interface
 from athena.settings import Settings
+from athena.store.books.counts import ended_counts, fold_command
 from athena.store.checks import MEMORY_SHARE, memory_share, settings_fault
-from athena.store.counts import ended_counts, fold_command
 
 logger = logging.getLogger(__name__)
 

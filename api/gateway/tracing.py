@@ -10,8 +10,8 @@ from api.gateway.http_tally import bucket_of
 from api.http.heads import Headers
 from athena.plain_text import plain_line
 from athena.settings import Settings
+from athena.store.books.traces import Exemplar, keep_trace_command
 from athena.store.scripts import Command
-from athena.store.traces import Exemplar, keep_trace_command
 from athena.telemetry.spans import SERVER, Attributes, Span
 from athena.telemetry.trace_context import (
     Carried,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from api.samples.jobs import NO_EXAMPLES, Examples, in_seconds
 from athena.fleet.gateway_report import GatewayReport
-from athena.store.counts import Counts
+from athena.store.books.counts import Counts
 from athena.telemetry.metrics import (
     BUILD_INFO,
     GATEWAY_CONNECTIONS,

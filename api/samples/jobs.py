@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from athena.store.counts import Spread, Survey
-from athena.store.traces import Exemplar
+from athena.store.books.counts import Spread, Survey
+from athena.store.books.traces import Exemplar
 from athena.telemetry.metrics import (
     BATCH_SIZE,
     JOB_ATTEMPTS,

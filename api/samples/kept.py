@@ -5,7 +5,7 @@ from typing import Any
 
 from api.samples.gateways import http_samples
 from api.samples.jobs import Examples, job_samples
-from athena.store.counts import Survey
+from athena.store.books.counts import Survey
 from athena.telemetry.exposition import Lines, written
 from athena.telemetry.metrics import Sample
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from athena.plain_text import plain_line
-from athena.store.own_metrics import OwnSeries, read_own
+from athena.store.books.own_metrics import OwnSeries, read_own
 from athena.telemetry.metrics import COUNTER, GAUGE, HISTOGRAM, Histogram, Metric, Sample
 
 PREFIX = "athena_wrapper_"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from athena.jobs.queues import ANY, QueueName
 from athena.protocol.interface import Interface
-from athena.store.counts import Survey
+from athena.store.books.counts import Survey
 from athena.telemetry.metrics import (
     DEMAND,
     LOAD,

@@ -32,7 +32,7 @@ from athena.operations.quotas import open_of, usage_of
 from athena.operations.surveys import count_dead_letters, list_gateways, ping, survey_abilities
 from athena.operations.traces import list_exemplars
 from athena.protocol.paths import main_of
-from athena.store.counts import Survey
+from athena.store.books.counts import Survey
 from athena.telemetry.exposition import Exposition, wants_open_metrics
 from athena.telemetry.metrics import CANARY_OK, CANARY_SECONDS, DEAD_LETTERS, TRAFFIC_SHARE, Sample
 

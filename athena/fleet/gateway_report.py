@@ -67,7 +67,7 @@ class GatewayReport:
 def tell_command(
     gateway: str, number: int, report: GatewayReport, changes: Iterable[tuple[str, str, int]]
 ) -> Command:
-    """Tells how a gateway is, and what it has counted: ability, field of `athena.store.counts`, how many.
+    """Tells how a gateway is, and what it has counted: ability, field of `books.counts`, how many.
 
     Args:
         gateway: the id of its process.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from athena.operations.steps import Steps
-from athena.store.audit import (
+from athena.store.books.audit import (
     EVERY_ABILITY,
     MOST_QUEUED,
     SPOILED,

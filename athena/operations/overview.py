@@ -13,8 +13,8 @@ from athena.operations.steps import Steps
 from athena.operations.surveys import count_dead_letters, list_gateways, survey_abilities
 from athena.operations.traffic import list_splits
 from athena.protocol.enums import JobState
+from athena.store.books.counts import Survey
 from athena.store.checks import read_info
-from athena.store.counts import Survey
 
 #: Ends that somebody should look at.
 TROUBLES = (JobState.FAILED, JobState.TIMED_OUT, JobState.POISONED)

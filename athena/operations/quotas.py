@@ -11,7 +11,7 @@ from athena.access.quotas import NUL, Quota, check_app_id, decode_quotas
 from athena.errors import ConfigError, NotFoundError
 from athena.operations.steps import Steps
 from athena.protocol.paths import is_side, main_of
-from athena.store.accounts import decode_account
+from athena.store.books.accounts import decode_account
 from athena.store.keys import ACCOUNTS, QUOTAS, account_key, usage_key
 from athena.store.scripts import pairs
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from athena.operations.overview import TROUBLES, Overview
 from athena.protocol.enums import JobState
 from athena.protocol.paths import main_of
-from athena.store.counts import Survey
+from athena.store.books.counts import Survey
 
 #: A worker whose heartbeat stands still for longer is silent; there is one each second.
 SILENT_AFTER_S = 5.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from athena.fleet.gateway_report import GatewayReport, present_gateways
 from athena.operations.steps import Step, Steps
-from athena.store.counts import Survey, survey_command, surveys
+from athena.store.books.counts import Survey, survey_command, surveys
 from athena.store.keys import DEAD, GATEWAYS
 from athena.store.scripts import pairs
 

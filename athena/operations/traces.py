@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from athena.operations.steps import Step, Steps
-from athena.store.scripts import pairs
-from athena.store.traces import (
+from athena.store.books.traces import (
     Exemplar,
     exemplars_command,
     read_exemplars,
     spans_command,
     traced_jobs_command,
 )
+from athena.store.scripts import pairs
 from athena.telemetry.spans import Span
 
 

@@ -11,7 +11,7 @@ import orjson
 from athena.errors import AthenaError
 from athena.operations.steps import Steps
 from athena.plain_text import plain_line
-from athena.store.trail import Entry, entries_of, newest_command, note_command, oldest_command
+from athena.store.books.trail import Entry, entries_of, newest_command, note_command, oldest_command
 
 T = TypeVar("T")
 

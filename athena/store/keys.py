@@ -19,7 +19,7 @@
 | `athena:app_open:<app_id>` | sorted set | the same of an app, but those only their callers know | final |
 | `athena:app_ended:<app_id>` | sorted set | final jobs of an app, by their end | record TTL |
 | `athena:load:<service_id>` | hash | bytes of open jobs and kept inputs; numbers of events | for ever |
-| `athena:counts:<service_id>` | hash | what metrics count (`athena/store/counts.py`) | forgotten |
+| `athena:counts:<service_id>` | hash | what metrics count (`athena/store/books/counts.py`) | forgotten |
 | `athena:tally:<service_id>` | string | ends of jobs that are not in `counts` yet | a second, or 2 KiB |
 | `athena:kept:<service_id>` | list | sizes and ids of failed jobs whose inputs are kept | pushed out |
 | `athena:history:<service_id>` | list | sizes and ids of failed jobs, their callers' alone | pushed out |
@@ -208,7 +208,7 @@ def canceled_key(incarnation: str) -> str:
 
 
 def counts_key(service_id: str) -> str:
-    """Key of what metrics count of an ability (`athena.store.counts`)."""
+    """Key of what metrics count of an ability (`athena.store.books.counts`)."""
     return f"athena:counts:{service_id}"
 
 

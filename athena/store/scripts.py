@@ -15,16 +15,21 @@ Command = tuple[Arg, ...]
 
 
 class Script:
-    """A Lua script of the folder `athena/scripts`, with the parts of `scripts/lib` that it needs before it.
+    """A Lua script of the folder `athena/store/lua`, with the parts of `lib` that it needs before it.
 
     Redis runs these parts anew on each call, so a script gets no more than it uses.
 
     A script's first writes are deletes: Redis at its memory limit refuses a script whose first write needs
     memory and lets one pass whose first write frees some, so that a full Redis can still finish its jobs.
+
+    Attributes:
+        place: its file, without the ending; the folder is that of who calls it, as gateways submit.
+        name: the last part of that.
     """
 
-    def __init__(self, name: str, *parts: str) -> None:
-        self.name = name
+    def __init__(self, place: str, *parts: str) -> None:
+        self.place = place
+        self.name = place.rpartition("/")[2]
         self._parts = parts
 
     @cached_property
@@ -37,7 +42,7 @@ class Script:
         """Its parts, as they are written."""
         folder = resources.files("athena.store") / "lua"
         files = [folder / "lib" / f"{part}.lua" for part in ("keys", *self._parts)]
-        files.append(folder / f"{self.name}.lua")
+        files.append(folder / f"{self.place}.lua")
         return "".join(file.read_text(encoding="utf-8") for file in files)
 
     @cached_property
@@ -51,27 +56,37 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
 
-SUBMIT = Script("submit", "clock", "bell", "enroll", "waiting", "meter", "quota", "admission")
-REQUEUE = Script("requeue", "clock", "bell", "enroll", "waiting", "meter", "quota", "admission")
-TAKE = Script("take", "clock", "bell", "keep", "meter", "tally", "history", "settle")
-FOLD = Script("fold", "tally")
-SURVEY = Script("survey", "clock", "tally")
-TELL = Script("tell", "clock")
-START = Script("start", "clock")
-PROGRESS = Script("progress")
-FINISH = Script("finish", "clock", "keep", "meter", "tally", "history", "settle", "past", "later")
-GIVE_BACK = Script("give_back", "clock", "bell", "enroll", "meter", "put_back")
-ACQUIT = Script("acquit", "clock", "bell", "enroll", "meter", "past", "put_back")
-RECONCILE = Script("reconcile", "clock", "bell", "enroll", "meter", "put_back")
+SUBMIT = Script("submission/submit", "clock", "bell", "enroll", "waiting", "meter", "quota", "admission")
+REQUEUE = Script("submission/requeue", "clock", "bell", "enroll", "waiting", "meter", "quota", "admission")
+TAKE = Script("lease/take", "clock", "bell", "keep", "meter", "tally", "history", "settle")
+FOLD = Script("counts/fold", "tally")
+SURVEY = Script("counts/survey", "clock", "tally")
+TELL = Script("counts/tell", "clock")
+START = Script("lease/start", "clock")
+PROGRESS = Script("lease/progress")
+FINISH = Script("lease/finish", "clock", "keep", "meter", "tally", "history", "settle", "past", "later")
+GIVE_BACK = Script("lease/give_back", "clock", "bell", "enroll", "meter", "put_back")
+ACQUIT = Script("lease/acquit", "clock", "bell", "enroll", "meter", "past", "put_back")
+RECONCILE = Script("lease/reconcile", "clock", "bell", "enroll", "meter", "put_back")
 FENCE = Script(
-    "fence", "clock", "bell", "enroll", "keep", "meter", "tally", "history", "settle", "past", "put_back"
+    "fencing/fence",
+    "clock",
+    "bell",
+    "enroll",
+    "keep",
+    "meter",
+    "tally",
+    "history",
+    "settle",
+    "past",
+    "put_back",
 )
-BEAT = Script("beat")
-READ = Script("read", "clock", "waiting", "keep", "meter", "tally", "history", "settle")
-LEAVE = Script("leave", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
-CANCEL = Script("cancel", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
+BEAT = Script("fencing/beat")
+READ = Script("submission/read", "clock", "waiting", "keep", "meter", "tally", "history", "settle")
+LEAVE = Script("submission/leave", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
+CANCEL = Script("submission/cancel", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
 SWEEP = Script(
-    "sweep",
+    "fencing/sweep",
     "clock",
     "bell",
     "enroll",
@@ -85,15 +100,15 @@ SWEEP = Script(
     "past",
     "put_back",
 )
-RECALL = Script("recall", "bell", "enroll", "keep", "recall")
-PURGE = Script("purge", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
-PAUSE = Script("pause", "bell")
-FORGET = Script("forget", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
-LIST = Script("list", "clock")
-NOTE = Script("note")
-PUT_APP = Script("put_app")
-KEEP_TRACE = Script("keep_trace", "clock")
-COUNT = Script("count")
+RECALL = Script("operations/recall", "bell", "enroll", "keep", "recall")
+PURGE = Script("operations/purge", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
+PAUSE = Script("operations/pause", "bell")
+FORGET = Script("operations/forget", "clock", "keep", "meter", "tally", "history", "settle", "abandon")
+LIST = Script("operations/list", "clock")
+NOTE = Script("operations/note")
+PUT_APP = Script("operations/put_app")
+KEEP_TRACE = Script("counts/keep_trace", "clock")
+COUNT = Script("counts/count")
 AUDIT_JOBS = Script("audit/jobs", "clock", "bell", "enroll")
 AUDIT_LISTS = Script("audit/lists")
 AUDIT_SUMS = Script("audit/sums")

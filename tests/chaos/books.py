@@ -4,7 +4,7 @@ import time
 
 from athena.operations.audit import SECOND_LOOK_S, look, look_again
 from athena.operations.steps import run_steps
-from athena.store.audit import Difference
+from athena.store.books.audit import Difference
 from athena.store.link import BlockingLink
 
 TIMEOUT_S = 10.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from athena.operations.steps import run_steps
 from athena.operations.surveys import survey_abilities
-from athena.store.counts import Survey
+from athena.store.books.counts import Survey
 from athena.store.link import BlockingLink
 from tests.chaos.envelopes import LEDGER
 

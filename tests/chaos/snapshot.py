@@ -9,7 +9,7 @@ from typing import Any
 import redis
 import requests
 
-from athena.store.accounts import decode_account
+from athena.store.books.accounts import decode_account
 from athena.store.keys import ACCOUNTS, account_key
 from tests.chaos.envelopes import SERVICES, envelope
 from tests.chaos.history import History

@@ -15,7 +15,7 @@ from athena.operations.audit import SECOND_LOOK_S, Findings, look, look_again, w
 from athena.operations.checkup.fleet import HEARTBEATS_S
 from athena.operations.steps import run_steps
 from athena.protocol.enums import JobState
-from athena.store.audit import MOST_COUNTED, MOST_QUEUED, Difference
+from athena.store.books.audit import MOST_COUNTED, MOST_QUEUED, Difference
 from athena.store.fencing import sweep_command
 from athena.store.keys import (
     ABILITIES,

@@ -15,7 +15,7 @@ from athena.operations.surveys import survey_abilities
 from athena.protocol.enums import JobState
 from athena.protocol.interface import Interface, Limits
 from athena.store import keys
-from athena.store.counts import INFINITE, Counts, Survey, fold_command
+from athena.store.books.counts import INFINITE, Counts, Survey, fold_command
 from athena.store.fencing import Rerouting, sweep_command
 from athena.telemetry.metrics import SECONDS
 

@@ -5,9 +5,10 @@ import redis
 
 from athena.operations.steps import run_steps
 from athena.operations.traces import list_traces, show_trace
-from athena.store import keys, traces
+from athena.store import keys
+from athena.store.books import traces
+from athena.store.books.traces import Exemplar, exemplars_command, keep_trace_command, read_exemplars
 from athena.store.scripts import pairs
-from athena.store.traces import Exemplar, exemplars_command, keep_trace_command, read_exemplars
 from athena.telemetry.spans import INTERNAL, Span
 from athena.telemetry.trace_context import TraceContext
 from tests.integration.conftest import Store

@@ -9,8 +9,9 @@ import redis
 from api.samples.own import own_samples
 from athena.fleet.worker_entry import WorkerEntry
 from athena.sdk.metrics import Change, Description
-from athena.store import keys, own_metrics
-from athena.store.counts import read_counts
+from athena.store import keys
+from athena.store.books import own_metrics
+from athena.store.books.counts import read_counts
 from athena.telemetry.exposition import Exposition
 from tests.integration.conftest import Store
 from workers.lease.tally import Tally

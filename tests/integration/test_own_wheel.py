@@ -19,7 +19,7 @@ def opened() -> zipfile.ZipFile:
 def test_it_holds_what_is_imported_and_nothing_else() -> None:
     names = set(opened().namelist())
 
-    assert {"api/app.py", "athena/store/lua/take.lua", "workers/process.py", "athena/py.typed"} <= names
+    assert {"api/app.py", "athena/store/lua/lease/take.lua", "workers/process.py", "athena/py.typed"} <= names
     # Installed under names of their own, they are not there twice.
     assert "aiges/__init__.py" in names
     assert not any(name.startswith("athena/compat/aiges") for name in names)

@@ -17,8 +17,8 @@ from athena.operations.jobs import cancel_jobs
 from athena.operations.quotas import open_of, usage_of
 from athena.operations.steps import run_steps
 from athena.protocol.enums import JobState
-from athena.store.accounts import decode_account
-from athena.store.audit import Difference
+from athena.store.books.accounts import decode_account
+from athena.store.books.audit import Difference
 from athena.store.fencing import sweep_command
 from athena.store.keys import ACCOUNTS, QUOTAS, account_key
 

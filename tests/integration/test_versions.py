@@ -16,7 +16,7 @@ from athena.operations.quotas import set_quota, usage_of
 from athena.operations.steps import run_steps
 from athena.operations.traffic import list_splits, roll_back, share_traffic
 from athena.protocol.interface import Interface, Limits
-from athena.store.accounts import decode_account
+from athena.store.books.accounts import decode_account
 from athena.store.fencing import sweep_command
 from athena.store.keys import ABILITIES, account_key
 from athena.store.submission import find_command, found_jobs

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from athena.fleet.worker_entry import WorkerEntry
 from athena.sdk.metrics import COUNTER, GAUGE
 from athena.sdk.metrics import Change as Counted
-from athena.store import own_metrics
-from athena.store.own_metrics import ADD, Change, count_command
+from athena.store.books import own_metrics
+from athena.store.books.own_metrics import ADD, Change, count_command
 from workers.lease.steps import Tell
 from workers.lease.traces import bucket_of
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from athena.fleet.worker_entry import WorkerEntry
 from athena.protocol.enums import JobState
-from athena.store.counts import INFINITE
-from athena.store.traces import Exemplar, keep_trace_command
+from athena.store.books.counts import INFINITE
+from athena.store.books.traces import Exemplar, keep_trace_command
 from athena.telemetry.metrics import SECONDS
 from athena.telemetry.spans import CONSUMER, INTERNAL, Attributes, Span
 from athena.telemetry.trace_context import TraceContext, new_span_id

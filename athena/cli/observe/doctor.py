@@ -16,7 +16,7 @@ from athena.operations.checkup.fleet import HEARTBEATS_S, ailments, read
 from athena.operations.checkup.host import HostFacts, facts_table, host_ailments
 from athena.operations.checkup.server import server_facts
 from athena.settings import Settings
-from athena.store.audit import SPOILED, UNREADABLE, Difference
+from athena.store.books.audit import SPOILED, UNREADABLE, Difference
 
 #: Exit status when something is wrong, also if it was set right.
 EX_WRONG = 1

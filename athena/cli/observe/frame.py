@@ -14,7 +14,7 @@ from athena.fleet.gateway_report import GatewayReport
 from athena.jobs.record import JobRecord
 from athena.operations.overview import Overview
 from athena.operations.rates import AbilityRates, ability_rates, worker_states
-from athena.store.counts import Queue
+from athena.store.books.counts import Queue
 
 #: Rows of a table; what is beyond is only counted.
 MOST_ROWS = 30

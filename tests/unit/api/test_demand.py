@@ -1,7 +1,7 @@
 """What a scaler goes by, and how loaded an ability is."""
 
 from api.samples.queues import demand_samples, load_samples
-from athena.store.counts import Counts, Queue, Survey
+from athena.store.books.counts import Counts, Queue, Survey
 
 
 def survey(*queues: tuple[str, int, bool]) -> Survey:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.store.counts import Counts, Queue, Survey
+from athena.store.books.counts import Counts, Queue, Survey
 from tests.chaos.counted import differences
 
 STATES = {"a": "succeeded", "b": "succeeded", "c": "failed"}

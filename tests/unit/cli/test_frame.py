@@ -12,7 +12,7 @@ from athena.devices.inventory import Gpu, Inventory
 from athena.fleet.gateway_report import GatewayReport
 from athena.jobs.record import JobRecord
 from athena.operations.overview import Overview
-from athena.store.counts import Queue
+from athena.store.books.counts import Queue
 from tests.unit.operations.test_rates import HOST, NOW_S, WORKER, survey
 
 GPU = Gpu(

@@ -11,7 +11,7 @@ from athena.fleet.worker_entry import WorkerEntry
 from athena.operations.overview import Overview
 from athena.operations.queues import WorkerState
 from athena.operations.rates import AbilityRates, Pulse, ability_rates, bad_ends, worker_states
-from athena.store.counts import Counts, Queue, Spread, Survey
+from athena.store.books.counts import Counts, Queue, Spread, Survey
 
 NOW_S = 1_800_000_000.0
 ENTRY = WorkerEntry("w1", "ocr.cpu.0@host", "ocr", "v1", "cpu", 4)

@@ -153,13 +153,13 @@ def test_error_codes_are_the_same_in_lua_and_in_python() -> None:
 
 
 def test_every_file_is_a_script() -> None:
-    assert sorted(script.name for script in SCRIPTS) == sorted(SOURCES)
+    assert sorted(script.place for script in SCRIPTS) == sorted(SOURCES)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.place)
 def test_script_has_the_parts_that_it_needs_and_no_others(script: Script) -> None:
     included = {part for part, text in LIB.items() if text in script.text}
-    used = called(SOURCES[script.name])
+    used = called(SOURCES[script.place])
     for part in included:
         used |= called(LIB[part])
 
@@ -168,7 +168,7 @@ def test_script_has_the_parts_that_it_needs_and_no_others(script: Script) -> Non
     assert included == needed | {"keys"}
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.place)
 def test_function_of_a_part_is_defined_before_it_is_called(script: Script) -> None:
     for part, functions in FUNCTIONS.items():
         for name in functions & called(script.text) if LIB[part] in script.text else set():
@@ -177,10 +177,10 @@ def test_function_of_a_part_is_defined_before_it_is_called(script: Script) -> No
             assert script.text[: first.start()].endswith("local function "), name
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.place)
 def test_script_ends_with_its_own_file(script: Script) -> None:
     assert script.text.startswith(LIB["keys"])
-    assert script.text.endswith(SOURCES[script.name])
+    assert script.text.endswith(SOURCES[script.place])
 
 
 def test_scripts_are_found_by_their_commands() -> None:
@@ -270,7 +270,7 @@ def test_finish_sends_as_much_of_each_job_as_its_script_reads() -> None:
 
     sent = args(finish_command("w1", "cpu", "host", [("j1", "1:w1", good), ("j2", "2:w1", bad)]), "finish")
 
-    (per_job,) = re.findall(r"local PER_JOB = (\d+)", SOURCES["finish"])
+    (per_job,) = re.findall(r"local PER_JOB = (\d+)", SOURCES["lease/finish"])
     assert sent[:3] == ["w1", "cpu", "host"]
     assert sent[3 : 3 + int(per_job)] == ["j1", "1:w1", "succeeded", 0, "", b"\x00{}", "1.25", 2]
     assert sent[3 + int(per_job) :] == ["j2", "2:w1", "failed", 10909, "ü", "a.py:1", "0.0", 0]

@@ -1,5 +1,5 @@
 from api.samples.kept import KeptLines
-from athena.store.counts import Queue, Survey, read_counts
+from athena.store.books.counts import Queue, Survey, read_counts
 from athena.telemetry.metrics import JOBS_SUBMITTED
 
 QUEUE = Queue("echo.any", 0, 0.0, False, 5)

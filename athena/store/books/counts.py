@@ -16,7 +16,7 @@ smaller one:
 | `loaded_ms TYPE` | how long it took to load the model last |
 | `run LE TYPE`, `wait LE TYPE`, `total LE TYPE` | jobs whose time was at most LE |
 | `held LE TYPE`, `held_sum TYPE` | the same of the time from a job's take to the begin of its call |
-| `own…` | what wrappers count themselves (`athena/store/own_metrics.py`) |
+| `own…` | what wrappers count themselves (`athena/store/books/own_metrics.py`) |
 | `run_sum TYPE`, `wait_sum TYPE`, `total_sum TYPE` | their times together, in tenths of milliseconds |
 | `batch SIZE TYPE` | jobs that shared their call with so many, themselves included |
 | `http STATUS` | HTTP requests that were answered so |

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from athena.store.counts import INFINITE
+from athena.store.books.counts import INFINITE
 from athena.store.scripts import COUNT, Arg, Command
 
 #: An ability's counts have at most so many fields; further ones are refused.
