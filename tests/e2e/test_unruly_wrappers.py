@@ -92,7 +92,8 @@ def test_an_ability_that_cannot_be_written_says_why_it_does_not_start(unruly: St
 
     failure = listed["silent"]["failure"]
 
-    assert failure == "wrapperInit raised RuntimeError: no model named \\ud83d\\x1b[2J"
+    reason = "wrapperInit raised RuntimeError: no model named \\ud83d\\x1b[2J"
+    assert failure == f"{reason} (wrapper.py:6 in wrapperInit)"
     assert f"athena: ability silent: {failure}" in unruly.log
     assert "\x1b" not in unruly.log
 

@@ -60,7 +60,8 @@ def test_a_broken_ability_leaves_the_good_one_serving(mixed: Stack) -> None:
 
 
 def test_a_broken_ability_says_why_in_the_log_and_over_http(mixed: Stack) -> None:
-    why = "wrapperInit raised RuntimeError: model.onnx is missing; run make model"
+    reason = "wrapperInit raised RuntimeError: model.onnx is missing; run make model"
+    why = f"{reason} (wrapper.py:6 in wrapperInit)"
 
     listed = mixed.get("/v1/abilities").json()["abilities"]
     answer = mixed.post("/broken", text_request("broken"))
