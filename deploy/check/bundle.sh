@@ -23,10 +23,17 @@ make_root() {
     ! chroot "$root" sh -c 'command -v python3' || fail "there is a Python in the root"
 }
 
+# Whether the wheels of the last run are still those that are wanted.
+has_wheels() {
+    [ -d "$STORE/bundle-wheels" ] && cat setup.cfg constraints.txt | cmp -s - "$STORE/bundle-wheels.versions"
+}
+
 make_bundle() {
     local began=$SECONDS
     local -a source=()
-    [ ! -d "$STORE/bundle-wheels" ] || source=(--wheels "$STORE/bundle-wheels")
+    # check/systemd.sh would take an older one for this version's.
+    rm -f "$STORE/bundle.tar.gz"
+    ! has_wheels || source=(--wheels "$STORE/bundle-wheels")
     .venv/bin/athena bundle --output "$folder/athena.tar.gz" --ability abilities/mmocr --ability abilities/echo \
         "${source[@]}" || fail "athena bundle"
     row "size" "$(($(stat -c %s "$folder/athena.tar.gz") / 1000000)) MB, made in $((SECONDS - began)) s"
@@ -36,6 +43,7 @@ make_bundle() {
     rm -rf "$STORE/bundle-wheels"
     cp -r "$root/bundle/wheels" "$STORE/bundle-wheels"
     rm -f "$STORE"/bundle-wheels/{athena_serving-*,constraints.txt}
+    cat setup.cfg constraints.txt >"$STORE/bundle-wheels.versions"
     row "made of" "$(cd "$root/bundle" && du -sm python wheels abilities | awk '{ printf "%s%s %s MB", sep, $2, $1; sep = ", " }'), $(ls "$root/bundle/wheels" | grep -c whl) wheels, glibc 2.$(sed -n 's/GLIBC_MINOR=//p' "$root/bundle/facts")"
 }
 

@@ -72,8 +72,7 @@ check_end() {
     local began=$SECONDS service
     compose stop --timeout 40 >/dev/null 2>&1
     for service in gateway worker redis; do
-        [ "$(podman inspect --format '{{.State.ExitCode}}' "$(container "$service")")" = 0 ] ||
-            fail "$service does not end with 0"
+        ended_well "$(container "$service")" "$service"
     done
     row "stop" "all end with 0 after $((SECONDS - began)) s"
 }

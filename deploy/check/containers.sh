@@ -61,6 +61,16 @@ from athena.cli.ship.own_wheel import write_own_wheel
 write_own_wheel(Path(sys.argv[1]))' "$WHEELS"
 }
 
+# ended_well CONTAINER NAME: its exit status has to be 0; else what it said last is shown.
+ended_well() {
+    local status
+    status=$(podman inspect --format '{{.State.ExitCode}}' "$1")
+    [ "$status" = 0 ] || {
+        podman logs --tail 20 "$1" >&2
+        fail "$2 ends with $status"
+    }
+}
+
 # build_offline TARGET...: without any network but its own. REUSE=1 takes what an earlier run has built.
 build_offline() {
     [ -z "${REUSE:-}" ] || return 0

@@ -100,7 +100,7 @@ check_end() {
     for name in gateway worker redis; do
         began=$SECONDS
         podman stop --time 40 "$NETWORK-$name" >/dev/null
-        [ "$(podman inspect --format '{{.State.ExitCode}}' "$NETWORK-$name")" = 0 ] || fail "$name does not end with 0"
+        ended_well "$NETWORK-$name" "$name"
         row "$name ends" "with 0 after $((SECONDS - began)) s"
     done
 }
