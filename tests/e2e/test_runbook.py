@@ -15,6 +15,7 @@ import psutil
 import pytest
 import redis
 
+from athena.devices.host import host_name
 from tests import nvml
 from tests.e2e.conftest import ROOT, Stack, serving, wait_until
 from tests.e2e.troubled import ocr_request, write_abilities
@@ -48,6 +49,10 @@ class Site:
         """Returns the names of the workers that serve `ocr`."""
         found = self.stack.get("/v1/workers").json()["workers"]
         return [item["name"] for item in found if item["service_id"] == "ocr" and item["state"] == "serving"]
+
+    def runs_on_cpu(self) -> bool:
+        """Whether a process is there that runs `ocr` on the CPU, also one that is about to end."""
+        return bool(self.stack.children(f"ocr.cpu.0@{host_name()}"))
 
 
 @pytest.fixture(scope="module")
@@ -191,8 +196,9 @@ def lost_gpu(site: Site) -> Iterator[dict[str, str]]:
     wait_until(lambda: [name for name in site.workers() if ".cpu." in name], 90, "it serves on the CPU")
     yield {}
     nvml.write_fleet(site.fleet, t4s(1))
-    # The next scene's jobs are to meet no worker that is about to leave.
     wait_until(lambda: all(".T4G16." in name for name in site.workers() or ("none",)), 90, "it is on its GPU")
+    # The jobs of the next scene are to meet no worker that is about to leave.
+    wait_until(lambda: not site.runs_on_cpu(), 90, "the process on the CPU has ended")
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ class EditWatch(TellingChild):
         super().__init__("edit watch", grace_s=2)
         self._folders = folders
         self._on_edits = on_edits
+        self._watches = False
 
     def command(self) -> Sequence[str]:
         """Returns the command line."""
@@ -32,16 +33,17 @@ class EditWatch(TellingChild):
 
     def check_ready(self) -> bool:
         """Whether it watches."""
-        return bool(self._hear())
+        self._hear()
+        return self._watches
 
     def on_tick(self, now_s: float) -> None:
         """Hands on what it tells."""
         self._hear()
 
-    def _hear(self) -> int:
-        lines = self.read_lines()
-        for line in lines:
+    def _hear(self) -> None:
+        for line in self.read_lines():
+            # Whoever reads it: a tick may come before anybody asks whether it is ready.
+            self._watches = True
             paths = [Path(text) for text in json.loads(line)]
             if paths:
                 self._on_edits(paths)
-        return len(lines)
