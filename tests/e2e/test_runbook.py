@@ -194,6 +194,9 @@ def lost_gpu(site: Site) -> Iterator[dict[str, str]]:
     gpu.lines.append("fail 15")
     nvml.write_fleet(site.fleet, [gpu])
     wait_until(lambda: [name for name in site.workers() if ".cpu." in name], 90, "it serves on the CPU")
+    # How the GPU is, a host tells with its next heartbeat.
+    lost = re.compile(r"^athena_gpu_healthy\{.*\} 0$", re.MULTILINE)
+    wait_until(lambda: lost.search(site.stack.get("/metrics").text), 30, "the figures say so")
     yield {}
     nvml.write_fleet(site.fleet, t4s(1))
     wait_until(lambda: all(".T4G16." in name for name in site.workers() or ("none",)), 90, "it is on its GPU")
