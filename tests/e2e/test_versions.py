@@ -227,6 +227,6 @@ def test_newcomer_shares_requests_and_rolls_back(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, environment)
 
     try:
-        assert terminal.follow(page) == 7
+        assert terminal.follow(page) == 8
     finally:
         terminal.close()
