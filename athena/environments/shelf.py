@@ -9,6 +9,7 @@
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -92,8 +93,8 @@ class Shelf:
 
     def drop_left(self) -> list[str]:
         """Removes the environments that no ability has and no process runs in; returns their names."""
-        links = (self._folder / LINKS).iterdir() if (self._folder / LINKS).is_dir() else ()
-        wanted = {os.path.basename(os.readlink(link)) for link in links}
+        # What begins with a dot becomes a link in this moment, and whoever makes it holds its environment.
+        wanted = {os.path.basename(os.readlink(link)) for link in (self._folder / LINKS).glob("[!.]*")}
         dropped = []
         for lock in sorted(self._folder.glob("*.lock")):
             # Where somebody makes it, or runs in it, it is not to be had.
@@ -130,8 +131,8 @@ class Shelf:
         link = self._folder / LINKS / service_id
         if link.is_symlink() and os.readlink(link) == f"../{key}":
             return
-        fresh = link.with_name(f".{service_id}.{os.getpid()}")
-        fresh.unlink(missing_ok=True)
+        # A name of its own: threads, and containers on one volume, have the same pid.
+        fresh = link.with_name(f".{service_id}.{secrets.token_hex(8)}")
         fresh.symlink_to(f"../{key}")
         fresh.replace(link)
         self.drop_left()

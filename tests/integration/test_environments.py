@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,19 @@ def test_processes_that_begin_at_once_make_one_environment(tmp_path: Path) -> No
         thread.join(120)
 
     assert len(said) == 2
+
+
+def test_processes_that_find_it_at_once_link_it(tmp_path: Path) -> None:
+    wanted = ability(tmp_path / "one", "toy==1.0")
+    made = choose(wanted, shelf(tmp_path)).path
+    link = tmp_path / "cache" / NAME / "abilities" / wanted.service_id
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            link.unlink()
+            found = pool.map(lambda _: choose(wanted, shelf(tmp_path)).path, range(8))
+            assert set(found) == {made}
+            assert [item.name for item in link.parent.iterdir()] == [link.name]
 
 
 def test_environment_that_was_not_finished_is_made_again(tmp_path: Path) -> None:
