@@ -68,6 +68,8 @@ class Batcher:
         self._lead: Lead | None = None
         #: The thread that serves the lead; None while none does.
         self._away: int | None = None
+        #: Whether that was told already that the line has jobs.
+        self._is_roused = False
         self.loaded: Future[None] = Future()
         self._threads = [
             threading.Thread(target=self._work, args=(index,), name=f"inference-{index}")
@@ -84,9 +86,16 @@ class Batcher:
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
-            is_away = self._away is not None and self._away != threading.get_ident()
-        if is_away and self._lead is not None:
-            self._lead.rouse()
+            lead = self._lead_to_rouse()
+        if lead is not None:
+            lead.rouse()
+
+    def _lead_to_rouse(self) -> Lead | None:
+        """Returns the lead whose thread is to look at the line, once for each time that it serves."""
+        if self._away is None or self._away == threading.get_ident() or self._is_roused:
+            return None
+        self._is_roused = True
+        return self._lead
 
     def hand_over(self, lead: Lead) -> None:
         """Lets the thread lead while calls are short, where there is one, and no batch waits for company."""
@@ -225,6 +234,7 @@ class Batcher:
                     continue
                 if may_lead and self._is_to_lead and not self._waiting and not self._closing:
                     self._away = threading.get_ident()
+                    self._is_roused = False
                     return True, None
                 # Before it sleeps: the last ends would wait for the end of another call else.
                 self._tell_untold()

@@ -85,6 +85,8 @@ class Lead:
         self._bells = bells
         self._batcher = batcher
         self._is_held = False
+        self._is_waiting = False
+        self._is_called = False
         self._look_due_s = 0.0
         self._awaited_replies = 0
         self.loop_waits = False
@@ -125,18 +127,28 @@ class Lead:
         except Exception as error:
             logger.exception("an exchange of the inference thread failed")
             self._break_off(InternalError(f"the worker's loop failed: {one_line(error)}"))
+        finally:
+            # Whoever has called has put a job there before, which the thread finds now.
+            self._is_called = False
         return False
 
     def rouse(self) -> None:
         """Ends the wait of the thread: there is something for it to do."""
-        try:
-            self._turns.ring_own()
-        except RedisError as error:
-            logger.info("cannot end the wait for bells, which ends by itself: %s", one_line(error))
+        with self._turns.lock:
+            # Where it waits for its turn still, no bell is needed: it sees that it was called.
+            self._is_called = True
+            if not self._is_waiting:
+                return
+            try:
+                self._turns.ring_own()
+            except RedisError as error:
+                logger.info("cannot end the wait for bells, which ends by itself: %s", one_line(error))
 
     def _serve(self) -> bool:
         with self._turns.lock:
             now_s = time.monotonic()
+            if self._is_called:
+                return True
             if not self._turns.may_lead(now_s):
                 self._give_up()
                 return False
@@ -159,6 +171,7 @@ class Lead:
         if take is not None:
             wait.append(take.command)
         self._awaited_replies = len(wait)
+        self._is_waiting = True
         self._ear.post([*commands, *wait])
         replies = self._ear.read(len(commands))
         for reply in replies:
@@ -172,6 +185,7 @@ class Lead:
         if isinstance(rung, Exception):
             raise rung
         with self._turns.lock:
+            self._is_waiting = False
             now_s = time.monotonic()
             if self._turns.is_draining:
                 # What came along goes back by the comparison with which the session ends.
@@ -189,6 +203,7 @@ class Lead:
     def _break_off(self, order: BaseException | None) -> None:
         self._ear.close()
         with self._turns.lock:
+            self._is_waiting = False
             self.order = self.order or order
             self._turns.lose_wait()
             self._give_up()
