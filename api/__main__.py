@@ -23,6 +23,7 @@ from athena.runtime.certificate import Certificate, load_certificate
 from athena.runtime.listening import LISTEN_FD
 from athena.runtime.open_files import allow_open_files, for_callers
 from athena.runtime.process_name import name_process
+from athena.runtime.service_manager import ServiceManager
 from athena.settings import Settings, from_env
 from athena.store.address import redis_address_of
 from athena.store.checks import fault_at
@@ -106,7 +107,7 @@ def make_server(
         # From the end of `DRAIN_S` on: 2 s more than callers wait.
         timeout_graceful_shutdown=math.ceil(settings.grace_s),
     )
-    server = GatewayServer(config, gateway, inherited, certificate)
+    server = GatewayServer(config, gateway, ServiceManager(), inherited, certificate)
 
     def occupancy() -> tuple[int, int, int]:
         return len(server.server_state.connections), budget.held_bytes, budget.limit_bytes

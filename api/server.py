@@ -15,6 +15,7 @@ from api.http.connection import Connection
 from api.http.secure_listener import SecureListener
 from athena.runtime.certificate import Certificate
 from athena.runtime.listening import listen
+from athena.runtime.service_manager import ServiceManager
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 DRAIN_S = 2.0
 
 TURN_S = 0.05
+
+#: How much longer than `grace_s` a service manager waits for the end.
+STOP_MARGIN_S = 15.0
 
 #: How often it is looked for connections that take too long.
 SWEEP_S = 1.0
@@ -35,6 +39,7 @@ class GatewayServer(uvicorn.Server):
 
     Args:
         gateway: what it serves.
+        service: hears how long the end may take.
         inherited: the listening socket of a supervisor, which keeps it while one gateway follows another.
         certificate: what it shows its callers, looked at once a second.
     """
@@ -43,12 +48,14 @@ class GatewayServer(uvicorn.Server):
         self,
         config: uvicorn.Config,
         gateway: Gateway,
+        service: ServiceManager,
         inherited: socket.socket | None,
         certificate: Certificate | None = None,
     ) -> None:
         super().__init__(config)
         self._certificate = certificate
         self._gateway = gateway
+        self._service = service
         self._inherited = inherited
         self._drain: asyncio.Task[None] | None = None
         self._sweeper = BackgroundLoop("the look at connections", self._sweep, lambda: SWEEP_S)
@@ -138,6 +145,7 @@ class GatewayServer(uvicorn.Server):
             connection.end_receiving()
 
     async def _leave(self) -> None:
+        self._service.stopping(self._gateway.settings.grace_s + STOP_MARGIN_S)
         asyncio.get_running_loop().call_later(self._gateway.settings.grace_s, self._lose_patience)
         if self._inherited:
             # Who connects from now on waits in the supervisor's socket for the next gateway.

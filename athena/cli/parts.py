@@ -11,7 +11,7 @@ from athena.cli.announcer import open_supervisor_log, say
 from athena.cli.flower import OWN_OPTIONS, flower_command, flower_environment, is_installed, onlookers
 from athena.cli.serve import child_environment, named_workers, plan_host, start_timeout_s
 from athena.errors import ConfigError
-from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
+from athena.runtime.service_manager import ServiceManager
 from athena.settings import ADMIN_VARIABLES, Settings, from_env, without
 from athena.store.address import redis_address_of, redis_url_of
 from athena.store.checks import check_redis
@@ -89,18 +89,20 @@ def run_workers(settings: Settings, abilities: Sequence[Ability], suffix: str = 
 
 
 def _supervise(host: HostWorkers, keeper: FleetKeeper, settings: Settings, timeout_s: float) -> None:
+    service = ServiceManager()
     with Supervisor(say) as supervisor:
+        supervisor.add_duty(service.on_tick)
         write_pulse(settings.pulse_file, supervisor)
         supervisor.add_duty(keeper.on_tick)
         try:
             host.follow(supervisor)
             supervisor.start(host.children, timeout_s)
             say(f"{sum(child.is_ready for child in host.children)} workers are ready")
-            tell_service_manager(READY)
+            service.ready()
             supervisor.run()
         except Stop:
             say("stopping")
-            tell_service_manager(STOPPING)
+            service.stopping()
         finally:
             host.withdraw()
 

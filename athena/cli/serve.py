@@ -27,7 +27,7 @@ from athena.protocol.paths import run_path
 from athena.runtime.certificate import load_certificate
 from athena.runtime.listening import LISTEN_FD, connect_host, listen
 from athena.runtime.process_name import name_process
-from athena.runtime.service_manager import READY, STOPPING, tell_service_manager
+from athena.runtime.service_manager import ServiceManager
 from athena.settings import Settings, from_env
 from athena.store.address import bracketed, redis_address_of, redis_url_of, socket_path
 from athena.store.checks import check_redis
@@ -112,8 +112,10 @@ def _serve(
     os.environ.update(child_environment(resolved))
     keeper = FleetKeeper(redis_address_of(resolved), resolved)
     inventory = read_inventory()
+    service = ServiceManager()
     with named_workers(keeper), Supervisor(say) as supervisor:
         host = None
+        supervisor.add_duty(service.on_tick)
         write_pulse(resolved.pulse_file, supervisor)
         try:
             if server is not None:
@@ -136,13 +138,13 @@ def _serve(
             ready = {worker.ability.service_id for worker in host.children if worker.is_ready}
             served = [ability for ability in abilities if ability.service_id in ready]
             _announce(resolved, served, time.monotonic() - began_s)
-            tell_service_manager(READY)
+            service.ready()
             # Flower asks workers for their queues once, when it starts; so it starts after them.
             add_flower(supervisor, resolved)
             supervisor.run()
         except Stop:
             say("stopping")
-            tell_service_manager(STOPPING)
+            service.stopping()
         finally:
             if host is not None:
                 host.withdraw()

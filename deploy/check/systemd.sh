@@ -58,6 +58,8 @@ install -m 640 -D systemd/athena.env /etc/athena/athena.env
 systemd-sysusers
 systemd-tmpfiles --create athena.conf
 cp -r abilities/echo abilities/mmocr /srv/athena/abilities/
+# Here an operator may install packages before a first start.
+[ "$(stat -c '%U %a' /var/lib/athena /var/cache/athena | uniq)" = "athena 700" ]
 INSTALL
     # With a /proc, which systemd-tmpfiles asks for.
     unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" /usr/bin/env -i \
@@ -147,6 +149,53 @@ check_stop() {
     row "a wrong setting" "is not tried again: $(inside journalctl --no-pager --output cat --unit athena | grep '^athena: ATHENA_PORT' | tail -n 1)"
 }
 
+# An ability that loads and runs longer than the unit's limits, here shortened, gives it.
+check_patience() {
+    local began=$SECONDS ability=$root/srv/athena/abilities/slow
+    mkdir "$ability"
+    cat >"$ability/wrapper.py" <<'WRAPPER'
+import time
+from athena.sdk import StringBodyField, WrapperBase, answer
+
+class Asked:
+    text = StringBodyField(key="text")
+
+class Answered:
+    text = StringBodyField(key="text")
+
+class Wrapper(WrapperBase):
+    requestCls = Asked()
+    responseCls = Answered()
+
+    def wrapperInit(self, config):
+        time.sleep(20)
+        return 0
+
+    def wrapperOnceExec(self, params, reqData, usrTag="", persId=0):
+        time.sleep(15)
+        return answer(text="done")
+WRAPPER
+    inside mkdir -p /run/systemd/system/athena.service.d
+    printf '[Service]\nTimeoutStartSec=6\nTimeoutStopSec=6\n' |
+        inside tee /run/systemd/system/athena.service.d/impatient.conf >/dev/null
+    inside systemctl daemon-reload
+    inside systemctl start athena || {
+        inside journalctl --no-pager --unit athena --lines 20 >&2 || true
+        fail "a start is cut off: $(property Result)"
+    }
+    row "slow start" "$((SECONDS - began)) s with TimeoutStartSec=6"
+    curl --silent --fail --output /dev/null "$url/slow" -H 'Prefer: respond-async' -H 'Content-Type: application/json' \
+        -d '{"text": "x"}' || fail "slow accepts nothing"
+    sleep 2
+    began=$SECONDS
+    inside systemctl stop athena
+    [ "$(property Result)" = success ] || fail "a stop is cut off: $(property Result)"
+    [ $((SECONDS - began)) -ge 8 ] || fail "nothing ran that the stop had to wait for"
+    row "stop beside a long job" "$((SECONDS - began)) s with TimeoutStopSec=6"
+    inside rm -r /run/systemd/system/athena.service.d /srv/athena/abilities/slow
+    inside systemctl daemon-reload
+}
+
 # What check/bundle.sh has made, in the place of what pip installed.
 check_bundle() {
     local began=$SECONDS
@@ -158,9 +207,17 @@ check_bundle() {
     mkdir "$root/root/bundle"
     tar -xf "$STORE/bundle.tar.gz" -C "$root/root/bundle" --strip-components 1
     inside /root/bundle/install.sh --systemd >"$folder/install.log" 2>&1 || fail "install.sh: $(tail -n 1 "$folder/install.log")"
+    # Packages of an ability, as docs/server.md installs them beforehand.
+    inside runuser -u athena -- env HOME=/var/lib/athena ATHENA_CACHE_DIR=/var/cache/athena \
+        /opt/athena/bin/athena install /srv/athena/abilities/speech >"$folder/install.log" 2>&1 ||
+        fail "athena install: $(tail -n 1 "$folder/install.log")"
+    grep -q ' /var/cache/athena/environments/' "$folder/install.log" || fail "athena install: $(cat "$folder/install.log")"
     inside systemctl start athena || fail "the bundle's athena does not start"
     answers "$url" mmocr || fail "the bundle's mmocr does not answer"
-    row "bundle" "install.sh --systemd and start took $((SECONDS - began)) s; mmocr answers, with the data of before"
+    answers "$url" speech || fail "the bundle's speech does not answer"
+    ! inside journalctl --no-pager --output cat --unit athena | grep 'installing what .*/speech/' ||
+        fail "the unit has not found what athena install made"
+    row "bundle" "install.sh --systemd and start took $((SECONDS - began)) s; mmocr and speech answer, with the data of before"
     inside /root/bundle/install.sh --systemd --remove >/dev/null
     [ ! -e "$root/opt/athena" ] && [ -e "$root/var/lib/athena" ] || fail "install.sh --remove takes too much or too little"
     row "bundle removed" "data stays"
@@ -182,4 +239,5 @@ check_reload
 check_kill
 check_parts
 check_stop
+check_patience
 check_bundle

@@ -34,10 +34,12 @@ free_port() {
     .venv/bin/python -c 'from tests.ports import free_port; print(free_port())'
 }
 
-# call URL ABILITY: sends the example of abilities/ABILITY; the status.
+# call URL ABILITY: sends the example of an ability of abilities/ or examples/; the status.
 call() {
+    local folder=abilities
+    [ -e "$folder/$2" ] || folder=examples
     curl --silent --output /dev/null --write-out '%{http_code}' --max-time 60 "$1/$2" \
-        -H 'Content-Type: application/json' -d "@abilities/$2/example.json"
+        -H 'Content-Type: application/json' -d "@$folder/$2/example.json"
 }
 
 answers() {

@@ -84,6 +84,24 @@ def test_services_with_workers_have_a_folder_for_what_can_be_made_again(name: st
     assert "CacheDirectoryMode=0700" in text
 
 
+def test_folders_of_the_service_are_there_before_its_first_start() -> None:
+    """An operator installs packages of abilities into them then; the unit makes them with the same mode."""
+    unit = (SYSTEMD / "athena.service").read_text(encoding="utf-8")
+    made = (SYSTEMD / "tmpfiles.d" / "athena.conf").read_text(encoding="utf-8").splitlines()
+
+    for kind, place in (("State", "/var/lib"), ("Cache", "/var/cache")):
+        (name,) = re.findall(rf"^{kind}Directory=(.*)$", unit, re.MULTILINE)
+        (mode,) = re.findall(rf"^{kind}DirectoryMode=(.*)$", unit, re.MULTILINE)
+        assert f"d {place}/{name} {mode} athena athena" in made
+
+
+def test_a_gateway_alone_may_say_how_long_it_ends() -> None:
+    text = (SYSTEMD / "athena-gateway@.service").read_text(encoding="utf-8")
+
+    # Units of another type than `notify` are not listened to otherwise.
+    assert "\nNotifyAccess=main\n" in text
+
+
 def test_the_environment_names_settings() -> None:
     known = {row.variable for row in setting_table()}
     named = set(re.findall(r"^#?(ATHENA_\w+)=", (SYSTEMD / "athena.env").read_text(), re.MULTILINE))
