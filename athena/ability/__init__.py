@@ -9,6 +9,7 @@ findings: what `athena check` has to say
 handover: an ability on its way to its worker
 imports: what an ability's files import of others
 manifest: ability.toml
+misplaced: keys of ability.toml in the wrong table
 names: what abilities and their versions may be called
 neighbours: modules beside a wrapper whose names workers need
 origins: where its options come from

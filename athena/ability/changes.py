@@ -73,8 +73,13 @@ def options_of(ability: Ability) -> dict[str, Any]:
 def planned_changes(before: Ability, after: Ability) -> list[str]:
     """Returns what was changed, in words, that no restart of a worker takes in."""
     old, new = options_of(before), options_of(after)
-    return [
-        f"{key} was changed from {old[key]!r} to {new[key]!r}"
-        for key in sorted(PLANNED)
-        if old[key] != new[key]
-    ]
+    changed = [key for key in sorted(PLANNED) if old[key] != new[key]]
+    if "beside" in changed and before.main_id == after.main_id:
+        # The name follows from it.
+        changed = [key for key in changed if key != "service_id"]
+    return [f"{key} was changed from {_shown(old[key])} to {_shown(new[key])}" for key in changed]
+
+
+def _shown(value: Any) -> str:
+    """Returns a value as an ability.toml has it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)

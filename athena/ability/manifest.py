@@ -16,6 +16,9 @@ from athena.protocol.paths import DEFAULT_VERSION, SERVICE_ID, VERSION, main_of
 
 T = TypeVar("T")
 
+#: The file beside a wrapper.py.
+MANIFEST = "ability.toml"
+
 #: Far above any sensible limit, and a number that milliseconds of it still are exact.
 MAX_NUMBER = 10**12
 
@@ -186,12 +189,12 @@ def load_ability(path: Path) -> Ability:
             else "an ability is a folder with one"
         )
         raise ConfigError(f"{path} holds no wrapper.py; {hint}")
-    file = path / "ability.toml"
+    file = path / MANIFEST
     return _parse(path, read_toml(file) if file.exists() else {})
 
 
 def _parse(path: Path, document: dict[str, Any]) -> Ability:
-    file = path / "ability.toml"
+    file = path / MANIFEST
     known = {
         "service_id",
         "version",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from athena.ability.aiges_config import flat_texts, read_toml, read_upstream_config
-from athena.ability.manifest import Ability, load_ability
+from athena.ability.manifest import MANIFEST, Ability, load_ability
 
 #: Sources of an option.
-MANIFEST, UPSTREAM, WRAPPER, DEFAULT = "ability.toml", "aiges.toml", "wrapper.py", "default"
+UPSTREAM, WRAPPER, DEFAULT = "aiges.toml", "wrapper.py", "default"
 
 #: What wrapperInit receives may be a login: such names are masked.
 _SECRET_NAME = re.compile(r"pass|secret|token|key|credential|dsn|auth", re.IGNORECASE)

@@ -17,9 +17,10 @@ from typing import TextIO
 import redis
 from redis.exceptions import RedisError
 
-from athena.ability.manifest import Ability, load_ability
+from athena.ability.manifest import Ability
 from athena.cli.announcer import open_supervisor_log, say, show, with_log_folder
 from athena.cli.flower import add_flower, onlookers
+from athena.cli.folders import add_folders, load_distinct
 from athena.devices.host import host_name
 from athena.devices.inventory import Inventory
 from athena.errors import ConfigError
@@ -55,13 +56,7 @@ START_TIMEOUT_S = 30.0
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
     parser = commands.add_parser("serve", help="serve abilities on this machine, all parts included")
-    parser.add_argument(
-        "--ability",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
-    )
+    add_folders(parser)
     parser.add_argument("--host", help="address of the gateway (default 127.0.0.1)")
     parser.add_argument("--port", help="port of the gateway (default 30889)")
     parser.add_argument("--redis", metavar="URL", help="use this Redis instead of an own one")
@@ -86,8 +81,7 @@ def run(options: argparse.Namespace) -> int:
         data_dir=options.data,
         flower_port=options.flower_port,
     )
-    abilities = [load_ability(path) for path in options.ability or default_abilities()]
-    check_abilities(abilities)
+    abilities = load_distinct(options.ability)
     # Before anything starts: the gateway itself would say it last, when all workers have loaded.
     load_certificate(settings.tls_cert_file, settings.tls_key_file)
     check_port(settings.host, settings.port, "--port")
@@ -244,35 +238,6 @@ class GatewayChild(Child):
     def check_ready(self) -> bool:
         """Whether it can serve."""
         return self.process is not None and _answers(self._address, "/readyz", self._is_secure)
-
-
-def default_abilities() -> list[Path]:
-    """Returns the folders in ./abilities that hold a wrapper.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    found = sorted(path.parent for path in Path("abilities").glob("*/wrapper.py"))
-    if not found:
-        raise ConfigError("no ability: name a folder that holds a wrapper.py with --ability DIR")
-    return found
-
-
-def check_abilities(abilities: Sequence[Ability]) -> None:
-    """Refuses two abilities of the same name.
-
-    Raises:
-        ConfigError: there are two.
-    """
-    seen: dict[str, Ability] = {}
-    for ability in abilities:
-        other = seen.setdefault(ability.service_id, ability)
-        if other is not ability:
-            raise ConfigError(
-                f"{ability.path} and {other.path} both have the service_id "
-                f"{ability.service_id!r}; change one in its ability.toml, or serve it as another version "
-                'beside the first: version = "v2", beside = true'
-            )
 
 
 def check_port(host: str, port: int, option: str) -> None:

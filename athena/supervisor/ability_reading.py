@@ -5,7 +5,8 @@ from pathlib import Path
 
 from athena.ability.changes import planned_changes
 from athena.ability.findings import Severity, in_order
-from athena.ability.manifest import Ability, load_ability
+from athena.ability.manifest import MANIFEST, Ability, load_ability
+from athena.ability.misplaced import misplaced_keys
 from athena.ability.source_check import check_source
 from athena.errors import ConfigError
 
@@ -55,6 +56,7 @@ class AbilityReading:
     def warnings(self) -> list[str]:
         """Returns what the source of the wrapper shows to be wrong, though it can be loaded; a line each."""
         _, findings = check_source(self.ability.wrapper_path)
+        findings += misplaced_keys(self.ability)
         return [
             f"{finding.file}, line {finding.line}: {finding.text}; {finding.remedy}"
             for finding in in_order(findings)
@@ -67,7 +69,7 @@ def _unplanned(before: Ability, after: Ability) -> str:
     if not changes:
         return ""
     return (
-        f"{after.path / 'ability.toml'}: {'; '.join(changes)}, which needs a restart of athena serve or "
+        f"{after.path / MANIFEST}: {'; '.join(changes)}, which needs a restart of athena serve or "
         "athena workers; undo it to restart workers alone"
     )
 

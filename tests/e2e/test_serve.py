@@ -227,7 +227,7 @@ def test_a_port_in_use_is_named_with_its_remedy(tmp_path: Path) -> None:
         ((*ECHO, "--redis", "redis://127.0.0.1:1"), "check --redis"),
         ((*ECHO, "--redis", "http://127.0.0.1"), "must start with redis://"),
         ((*ECHO, "--port", "http"), "--port: 'http' cannot be used"),
-        ((*ECHO, *ECHO), "both have the service_id"),
+        ((*ECHO, *ECHO), "is named twice; leave one out"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], remedy: str) -> None:

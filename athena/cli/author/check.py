@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from athena.ability.findings import Finding, Severity, in_order, summary
-from athena.ability.manifest import Ability, load_ability
+from athena.ability.manifest import MANIFEST, Ability, load_ability
+from athena.ability.misplaced import misplaced_keys
 from athena.ability.source_check import check_source
 from athena.cli.author.surroundings import wrapper_environment, wrapper_interpreter
 from athena.cli.author.unlisted import unlisted_imports
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """
     ability = load_ability(options.ability)
     _, findings = check_source(ability.wrapper_path)
+    findings += misplaced_keys(ability)
     is_loadable = not any(
         item.rule in ("syntax", "unreadable", "taken-name") and item.severity is Severity.ERROR
         for item in findings
@@ -93,7 +95,7 @@ def _without_python(ability: Ability, error: ConfigError) -> Finding:
         "no-environment",
         error.message,
         "no worker starts without it; `athena install DIR` tries again",
-        str(ability.path / "ability.toml"),
+        str(ability.path / MANIFEST),
     )
 
 

@@ -1,10 +1,9 @@
 """`athena example`: a request that an ability answers."""
 
 import argparse
-from pathlib import Path
 
-from athena.ability.manifest import Ability, load_ability
-from athena.cli.serve import default_abilities
+from athena.ability.manifest import Ability
+from athena.cli.folders import add_folders, load_folders
 from athena.errors import ConfigError
 
 
@@ -12,13 +11,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Adds the command."""
     parser = commands.add_parser("example", help="print an ability's example request")
     parser.add_argument("service_id", help="the ability's service_id")
-    parser.add_argument(
-        "--ability",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        help="folder to look in; may be repeated (default: each folder in ./abilities)",
-    )
+    add_folders(parser, "folder to look in")
     parser.set_defaults(run=run)
 
 
@@ -28,8 +21,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: there is no such ability, or it has no example.
     """
-    paths = options.ability or default_abilities()
-    ability = _find([load_ability(path) for path in paths], options.service_id)
+    ability = _find(load_folders(options.ability), options.service_id)
     if not ability.example_path.exists():
         raise ConfigError(f"{ability.service_id} has no example; write one to {ability.example_path}")
     print(ability.example_path.read_text(encoding="utf-8").rstrip())

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from athena.ability.manifest import Ability, GpuOptions, load_ability
+from athena.ability.manifest import Ability, GpuOptions
 from athena.cli.author.pack import check_movable
-from athena.cli.serve import check_abilities
+from athena.cli.folders import load_distinct
 from athena.devices.types import CPU
 from athena.errors import ConfigError
 
@@ -59,10 +59,9 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.scale < 0:
         raise ConfigError(f"--scale must be 0 or more, got {options.scale}")
-    abilities = [load_ability(path) for path in options.ability]
+    abilities = load_distinct(options.ability)
     for ability in abilities:
         check_movable(ability)
-    check_abilities(abilities)
     values = chart_values(abilities, options.images, options.scale, options.types)
     print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
     return 0

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from athena.ability.manifest import Ability, load_ability
+from athena.ability.manifest import Ability
 from athena.cli.author.surroundings import wrapper_interpreter
-from athena.cli.serve import default_abilities
+from athena.cli.folders import DEFAULT, load_folders
 from athena.errors import ConfigError
 
 #: Exit status when one of several could not be installed.
@@ -27,7 +27,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DIR",
         type=Path,
         nargs="*",
-        help="folder with a wrapper.py (default: each folder in ./abilities)",
+        help=f"folder with a wrapper.py ({DEFAULT})",
     )
     parser.set_defaults(run=run)
 
@@ -38,8 +38,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: a folder is no ability.
     """
-    abilities = [load_ability(path) for path in options.ability or default_abilities()]
-    return EX_FAILED if _install(abilities) else 0
+    return EX_FAILED if _install(load_folders(options.ability, "DIR")) else 0
 
 
 def _install(abilities: Sequence[Ability]) -> int:

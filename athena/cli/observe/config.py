@@ -4,11 +4,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from athena.ability.origins import option_origins
 from athena.cli.announcer import log_folder
+from athena.cli.folders import add_folders
 from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
 from athena.setting_listing import Origin, origins, unknown_variables
 from athena.settings import DEFAULT, Settings
@@ -24,14 +24,7 @@ def add_commands(commands: Subparsers) -> None:
     """Adds the command."""
     text = "show the settings that count here, and where each comes from; secrets are masked"
     parser = add_verb(commands, "config", text, show)
-    parser.add_argument(
-        "--ability",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="show what this folder's ability.toml sets too; may be repeated",
-    )
+    add_folders(parser, "show what this folder's ability.toml sets too", default="")
     parser.add_argument("--changed", action="store_true", help="leave out what is the default")
 
 
@@ -41,7 +34,7 @@ def show(desk: Desk) -> int:
     settings = _chosen(origins(os.environ, redis_url=options.redis, data_dir=options.data), options.changed)
     abilities = {
         service_id: _chosen(items, options.changed)
-        for service_id, items in map(option_origins, options.ability)
+        for service_id, items in map(option_origins, options.ability or ())
     }
     unknown = unknown_variables(os.environ)
     document = {

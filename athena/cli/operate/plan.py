@@ -4,14 +4,12 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from athena.ability.manifest import load_ability
+from athena.cli.folders import add_folders, load_distinct
 from athena.cli.operate.operator import print_table
-from athena.cli.serve import check_abilities, default_abilities
 from athena.devices.host import core_count
 from athena.devices.inventory import GpuDevice, Inventory, devices_of
 from athena.devices.types import CPU
@@ -24,13 +22,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Adds the command."""
     text = "show which workers this host would start, without starting them"
     parser = commands.add_parser("plan", help=text, description=text)
-    parser.add_argument(
-        "--ability",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
-    )
+    add_folders(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -38,8 +30,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(options: argparse.Namespace) -> int:
     """Prints the plan; the exit status is 1 if an ability gets no worker."""
     settings = from_env(os.environ)
-    abilities = [load_ability(path) for path in options.ability or default_abilities()]
-    check_abilities(abilities)
+    abilities = load_distinct(options.ability)
     inventory = read_inventory()
     plan = make_plan(inventory, abilities, core_count(), settings.gpu_aliases)
     devices = devices_of(inventory, settings.gpu_aliases)

@@ -4,12 +4,10 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from athena.ability.manifest import load_ability
+from athena.cli.folders import add_folders, load_distinct
 from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
 from athena.cli.parts import run_workers, settings_of
-from athena.cli.serve import check_abilities, default_abilities
 from athena.errors import ConfigError
 from athena.fleet.view import FAILURE_SHOWN_S, Failure
 from athena.fleet.worker_orders import MAX_SIZE, ORDER_DRAIN, ORDER_RESTART
@@ -36,13 +34,7 @@ def add_commands(commands: Subparsers) -> None:
     """Adds the command."""
     text = "start the workers that this host has room for; or list workers, drain or restart them"
     parser = commands.add_parser("workers", help=text, description=text)
-    parser.add_argument(
-        "--ability",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
-    )
+    add_folders(parser)
     parser.add_argument("--redis", metavar="URL", dest="own_redis", help="default: ATHENA_REDIS_URL")
     parser.set_defaults(run=start)
     group = parser.add_subparsers(dest="verb", metavar="VERB")
@@ -68,9 +60,7 @@ def add_commands(commands: Subparsers) -> None:
 def start(options: argparse.Namespace) -> int:
     """Runs this host's workers (see `athena.cli.parts.run_workers`)."""
     settings = settings_of(options.own_redis)
-    abilities = [load_ability(path) for path in options.ability or default_abilities()]
-    check_abilities(abilities)
-    return run_workers(settings, abilities)
+    return run_workers(settings, load_distinct(options.ability))
 
 
 def ls(desk: Desk) -> None:

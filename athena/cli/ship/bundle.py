@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 
 from athena import __version__
-from athena.ability.manifest import Ability, load_ability
-from athena.cli.author.pack import ability_files
-from athena.cli.serve import check_abilities, default_abilities
+from athena.ability.manifest import Ability
+from athena.cli.author.pack import ability_files, check_movable
+from athena.cli.folders import add_folders, load_distinct
 from athena.cli.ship.interpreter import copy_interpreter
 from athena.cli.ship.programs import glibc_minor, is_program
 from athena.cli.ship.wheels import extras, fetch_own_wheels, fetch_wheels
@@ -36,13 +36,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "install.sh in it needs no network.",
     )
     parser.add_argument("--output", metavar="FILE", type=Path, required=True, help="the archive, .tar.gz")
-    parser.add_argument(
-        "--ability",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        help="folder with a wrapper.py; may be repeated (default: each folder in ./abilities)",
-    )
+    add_folders(parser)
     parser.add_argument(
         "--wheels", metavar="DIR", type=Path, help="folder with all wheels; the package index is not asked"
     )
@@ -55,8 +49,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: an ability cannot be packed, or something cannot be fetched or written.
     """
-    abilities = [load_ability(path) for path in options.ability or default_abilities()]
-    check_abilities(abilities)
+    abilities = load_distinct(options.ability)
+    for ability in abilities:
+        check_movable(ability)
     output: Path = options.output
     stem = f"athena-{__version__}-{platform.machine()}"
     left_out: list[str] = []

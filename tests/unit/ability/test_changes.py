@@ -55,3 +55,10 @@ def test_change_names_both_values() -> None:
     assert planned_changes(ABILITY, changed("gpu.workers_per_gpu")) == [
         "gpu.workers_per_gpu was changed from 1 to 2"
     ]
+
+
+def test_version_that_is_to_stand_beside_changes_its_name_by_that_alone() -> None:
+    aside = replace(ABILITY, beside=True, service_id="echo@v2")
+
+    assert planned_changes(ABILITY, aside) == ["beside was changed from false to true"]
+    assert len(planned_changes(ABILITY, replace(aside, service_id="other@v2"))) == 2
