@@ -5,6 +5,7 @@ import os
 import sys
 
 from athena.errors import AthenaError
+from athena.runtime.name_lookup import limit_lookups
 
 
 def main() -> int:
@@ -12,6 +13,7 @@ def main() -> int:
     # Loading all commands takes ten times as long as a probe, and containers are probed every few seconds.
     if sys.argv[1:2] == ["probe"]:
         return _probe(sys.argv[2:])
+    limit_lookups()
     from athena.cli import main as run_command
 
     return run_command()

@@ -10,6 +10,7 @@ fencing: workers that live or have died
 keys: the names of all keys
 lease: what workers do with jobs
 link: a connection for programs that wait for each answer
+lookups: host names that no name server answers for
 lua: the scripts
 lua_constants: constants, written where scripts use them
 scripts: how scripts are sent

@@ -19,12 +19,15 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
 from athena.store.address import RedisAddress, address_of
+from athena.store.lookups import Lookups
 
 #: A host that does not take a connection within this time is asked again.
 CONNECT_TIMEOUT_S = 3.0
 
 #: Sentinels answer from memory; one that does not answer soon is passed over.
 SENTINEL_TIMEOUT_S = 1.0
+
+_LOOKUPS = Lookups()
 
 #: A replica refuses writes, wakes who was blocked as it became one, and may refuse reads without its master.
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN")
@@ -57,11 +60,24 @@ class _MasterOnly:
             raise demoted_error() from error
 
 
-class _TcpConnection(_MasterOnly, redis.Connection):
+class _ByName:
+    """Does not look a host's name up again that no name server answered for a moment ago."""
+
+    def _connect(self) -> Any:
+        base: Any = super()
+        with _LOOKUPS.of(self.host):  # type: ignore[attr-defined]
+            return base._connect()
+
+
+class _PlainConnection(_ByName, redis.Connection):
     pass
 
 
-class _TlsConnection(_MasterOnly, SSLConnection):
+class _TcpConnection(_ByName, _MasterOnly, redis.Connection):
+    pass
+
+
+class _TlsConnection(_ByName, _MasterOnly, SSLConnection):
     pass
 
 
@@ -69,7 +85,7 @@ class _SocketConnection(_MasterOnly, UnixDomainSocketConnection):
     pass
 
 
-class _ManagedConnection(_MasterOnly, SentinelManagedConnection):
+class _ManagedConnection(_ByName, _MasterOnly, SentinelManagedConnection):
     """Asks the server too: a sentinel may not know yet that its master has changed."""
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
@@ -89,6 +105,8 @@ class _Sentinels(Sentinel):
         options["password"] = address.sentinel_password or None
         options["retry"] = Retry(NoBackoff(), 0)
         super().__init__(list(address.hosts), sentinel_kwargs=options)
+        for sentinel in self.sentinels:
+            sentinel.connection_pool.connection_class = _PlainConnection
         self._address = address
         self._lock = threading.Lock()
 

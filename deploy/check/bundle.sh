@@ -71,7 +71,7 @@ for _ in $(seq 300); do
     kill -0 $serve || { cat /serve.log; exit 1; }
     sleep 0.2
 done
-/opt/athena/bin/python - <<'ASK'
+/opt/athena/bin/python - <<'ASK' || { cat /serve.log; exit 1; }
 import json, urllib.request
 for name in ("mmocr", "echo", "speech"):
     data = open(f"/bundle/abilities/{name}/example.json", "rb").read()

