@@ -1,4 +1,4 @@
-"""`athena call`, `submit`, and `jobs wait`, `output` and `events`: what they print, and how they end."""
+"""`athena call`, `submit`, and `jobs` of a gateway: what they print, and how they end."""
 
 import json
 import os
@@ -84,6 +84,68 @@ def test_job_is_followed_by_its_id_and_by_the_callers(site: Stack) -> None:
     assert told(site, "jobs", "wait", job_id, "typed-1") == f"{job_id} succeeded\n" * 2
     assert told(site, "jobs", "output", "typed-1").startswith("text: ")
     assert json.loads(told(site, *words, "--json"))["id"] == job_id
+
+
+def test_jobs_of_a_gateway_are_listed_shown_canceled_and_tried_again(site: Stack) -> None:
+    """Nothing here reaches Redis: it is the gateway that is asked."""
+    url = ("--url", site.url)
+    failing = ("submit", "faulty", "--input", "text=a", "--param", "mode=raise", "--request-id", "managed-1")
+    failed_id = told(site, *failing).strip()
+    assert athena(site, "jobs", "wait", failed_id).returncode == 1
+    told(site, "submit", "faulty", "--input", "text=a", "--param", "seconds=20", "--request-id", "managed-2")
+
+    listed = json.loads(told(site, "jobs", "ls", "--state", "failed", "--error", "MOOD", "--json", *url))
+    shown = json.loads(told(site, "jobs", "show", "managed-1", "--json", *url))
+    canceled = told(site, "jobs", "cancel", "managed-2", "managed-1", *url)
+    new = json.loads(told(site, "jobs", "retry", "managed-1", "--request-id", "managed-3", "--json", *url))
+
+    assert failed_id in [job["id"] for job in listed] and {job["state"] for job in listed} == {"failed"}
+    assert (shown["id"], shown["timeline"][-1]["event"]) == (failed_id, "failed")
+    assert canceled.splitlines()[1:] == ["managed-2  canceled", "managed-1  was failed before"]
+    assert told(site, "jobs", "show", "managed-3", *url).splitlines()[1].split() == ["id", new["managed-1"]]
+    table = told(site, "jobs", "ls", "--limit", "1", *url).splitlines()
+    assert table[0].split()[:3] == ["ID", "ABILITY", "STATE"] and len(table) == 2
+
+
+@pytest.mark.parametrize("way", ["gateway", "redis"])
+def test_one_job_that_cannot_be_tried_again_hides_no_other(site: Stack, way: str) -> None:
+    where = ("--url", site.url) if way == "gateway" else ("--redis", site.redis_url)
+    words = ("submit", "faulty", "--input", "text=a", "--param", "mode=raise")
+    first, second = told(site, *words).strip(), told(site, *words).strip()
+    assert athena(site, "jobs", "wait", first, second).returncode == 1
+
+    done = athena(site, "jobs", "retry", first, "nobody", second, first, "--json", *where)
+
+    new = json.loads(done.stdout)
+    assert list(new) == [first, second] and done.returncode == (1 if way == "gateway" else 78)
+    assert done.stderr.count(b"there is no job 'nobody'") == 1
+    for old_id, new_id in new.items():
+        assert site.job(new_id)["retry_of"] == old_id
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ls", "--url", "{url}", "--redis", "redis://127.0.0.1:1"), "leave one of them out"),
+        (("ls", "--key-file", "shop.json"), "--key-file is for a gateway, and Redis is asked"),
+        (
+            ("cancel", "x", "--sign"),
+            "--sign is for a gateway, and Redis is asked; name",
+        ),
+        (("show", "x", "--trace", "--url", "{url}"), "leave --trace or --url out"),
+        (("retry", "x", "y", "--request-id", "z", "--url", "{url}"), "name one job to try again"),
+        (("ls", "--url", "{url}", "--watch", "--json"), "leave --json out"),
+        (("ls", "--data", "{empty}"), "is athena serve running with {empty}? "),
+        (("ls", "--data", "{empty}"), "; --url asks a gateway"),
+    ],
+)
+def test_two_ways_are_told_apart(site: Stack, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    names = {"url": site.url, "empty": tmp_path}
+
+    done = athena(site, "jobs", *(word.format(**names) for word in words))
+
+    assert done.returncode == 78 and said.format(**names) in done.stderr.decode()
+    assert done.stderr.startswith(b"athena: ") and done.stderr.count(b"\n") == 1
 
 
 def test_failed_and_refused_end_with_1_and_say_why(site: Stack) -> None:

@@ -343,6 +343,30 @@ def test_keys_and_both_forms_of_signatures_open_a_closed_gateway(closed: tuple[S
             assert [item for item in client.jobs(state="succeeded")]
 
 
+def test_commands_about_jobs_send_the_key_of_a_file(closed: tuple[Stack, Path, Path]) -> None:
+    stack, key_file, ca_file = closed
+    gateway = ("--url", stack.url, "--ca-file", str(ca_file))
+    key = ("--key-file", str(key_file))
+
+    def typed(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*ATHENA, *words], capture_output=True, timeout=90, check=False)
+
+    def submitted() -> bool:
+        return (
+            typed("submit", "echo", "--input", "text=a", "--request-id", "mine", *gateway, *key).returncode
+            == 0
+        )
+
+    wait_until(submitted, 60, "the gateway knows the key")
+    listed = typed("jobs", "ls", "--json", *gateway, *key, "--sign")
+    canceled = typed("jobs", "cancel", "mine", *gateway, *key)
+    strange = typed("jobs", "ls", *gateway)
+
+    assert "mine" in [job["request_id"] for job in json.loads(listed.stdout)], listed.stderr
+    assert canceled.stdout.splitlines()[1].split()[0] == b"mine"
+    assert strange.returncode == 1 and b"send a key" in strange.stderr
+
+
 def test_certificate_that_nobody_vouches_for_is_refused_at_once(closed: tuple[Stack, Path, Path]) -> None:
     stack, _, _ = closed
 

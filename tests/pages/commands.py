@@ -14,8 +14,8 @@ if what it looked at is wrong, with 2 for a mistake in its arguments, and with {
 beginning with `athena:`, if something is not as it must be.
 
 What callers type (`call`, `submit`, `jobs wait`, `jobs output`, `jobs events`) asks a gateway. What operators type (`jobs`,
-`dead`, `queues`, `workers`, `abilities`, `keys`, `doctor`) speaks to Redis itself and needs none; these commands have three
-options in common:
+`dead`, `queues`, `workers`, `abilities`, `keys`, `doctor`) speaks to Redis itself and needs none; `jobs ls`, `show`, `cancel` and
+`retry` ask a gateway where `--url` names one. Operators' commands have three options in common:
 
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from athena.cli.operate.watching import show_once_or_again
 from athena.errors import AthenaError, ConfigError
 
 if TYPE_CHECKING:
@@ -28,11 +29,14 @@ def add_verb(commands: Subparsers, name: str, text: str, verb: Verb) -> argparse
     """Adds a command with the options that say who is asked."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--url",
-        metavar="URL",
-        help="the gateway's address (default: ATHENA_URL, else http://127.0.0.1:30889)",
-    )
+    add_gateway(parser, "the gateway's address (default: ATHENA_URL, else http://127.0.0.1:30889)")
+    parser.set_defaults(run=lambda options: ask(verb, options))
+    return parser
+
+
+def add_gateway(parser: argparse.ArgumentParser, url_text: str) -> None:
+    """Adds the options that say who is asked."""
+    parser.add_argument("--url", metavar="URL", help=url_text)
     parser.add_argument(
         "--key-file",
         metavar="FILE",
@@ -45,17 +49,38 @@ def add_verb(commands: Subparsers, name: str, text: str, verb: Verb) -> argparse
     parser.add_argument(
         "--ca-file", metavar="FILE", help="authorities that are trusted (default: ATHENA_CA_FILE)"
     )
-    parser.set_defaults(run=lambda options: _run(verb, options))
-    return parser
 
 
-def _run(verb: Verb, options: argparse.Namespace) -> int:
+def refuse_without_url(options: argparse.Namespace) -> None:
+    """Refuses what is said to a gateway where none is asked.
+
+    Raises:
+        ConfigError: a key or a certificate is named.
+    """
+    named = {"--key-file": options.key_file, "--sign": options.sign, "--ca-file": options.ca_file}
+    for option, value in named.items():
+        if value:
+            raise ConfigError(f"{option} is for a gateway, and Redis is asked; name the gateway with --url")
+
+
+def ask(verb: Verb, options: argparse.Namespace) -> int:
+    """Asks the gateway that the options name; returns the exit status.
+
+    Raises:
+        AthenaError: nobody answers, or something is not as it must be.
+    """
     # Loaded here: no other command asks a gateway, and each of them would start later.
-    from athena.client.errors import ClientError, JobFailedError, NotDoneError, RefusedError
+    from athena.client.errors import (
+        ClientError,
+        JobFailedError,
+        NotDoneError,
+        RefusedError,
+        UnreachableError,
+    )
 
     try:
         with _open(options) as client:
-            return verb(client, options)
+            return show_once_or_again(options, lambda: verb(client, options), UnreachableError)
     except (JobFailedError, RefusedError, NotDoneError) as error:
         _complain(error)
         return EX_FAILED

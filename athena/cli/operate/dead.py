@@ -1,7 +1,10 @@
 """`athena dead`: jobs whose workers died under them, as often as the ability allows."""
 
-from athena.cli.operate.jobs import JOB_ID, REQUEST_ID, add_show, own_request_id, print_jobs
-from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.cli.call.managing import own_request_id, show_new
+from athena.cli.operate.job_tables import print_jobs
+from athena.cli.operate.jobs import JOB_ID, REQUEST_ID, add_show
+from athena.cli.operate.one_by_one import one_by_one
+from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb
 from athena.operations.jobs import describe_job, drop_dead, list_dead, requeue_dead
 
 
@@ -21,22 +24,27 @@ def add_commands(commands: Subparsers) -> None:
 
 def ls(desk: Desk) -> None:
     """Lists dead letters."""
-    jobs = desk.run(list_dead(max(1, desk.options.limit)))
-    desk.show([describe_job(job) for job in jobs], lambda: print_jobs(jobs))
+    jobs = [describe_job(job) for job in desk.run(list_dead(max(1, desk.options.limit)))]
+    desk.show(jobs, lambda: print_jobs(jobs))
 
 
 def requeue(desk: Desk) -> None:
     """Tries dead letters again."""
-    own_id = own_request_id(desk)
-    rows = [
-        (job_id, desk.act("dead requeue", job_id, requeue_dead(job_id, desk.settings, own_id)))
-        for job_id in desk.options.job_id
-    ]
-    desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))
+    own_id = own_request_id(desk.options)
+    outcome = one_by_one(
+        desk.options.job_id,
+        lambda job_id: desk.act("dead requeue", job_id, requeue_dead(job_id, desk.settings, own_id)),
+    )
+    show_new(desk.options, outcome)
 
 
 def drop(desk: Desk) -> None:
     """Drops dead letters."""
-    for job_id in desk.options.job_id:
+
+    def drop_one(job_id: str) -> str:
         desk.act("dead drop", job_id, drop_dead(job_id))
-    desk.show({"dropped": desk.options.job_id}, lambda: print("dropped", *desk.options.job_id))
+        return "dropped"
+
+    outcome = one_by_one(desk.options.job_id, drop_one)
+    dropped = list(outcome.done)
+    outcome.show(lambda: desk.show({"dropped": dropped}, lambda: print("dropped", *dropped)))

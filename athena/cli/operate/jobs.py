@@ -1,15 +1,18 @@
 """`athena jobs`: what became of jobs, and what to do about them."""
 
+import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from athena.cli.call import following
-from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, ago, print_table
-from athena.cli.operate.times import clock_text, moment_ms, took_text
+from athena.cli.call import following, managing
+from athena.cli.call import gateway as gateways
+from athena.cli.operate.job_tables import Told, canceled_text, chosen, print_job, print_jobs
+from athena.cli.operate.one_by_one import one_by_one
+from athena.cli.operate.operator import Desk, Subparsers, Verb, add_group, add_verb, print_table
+from athena.cli.operate.times import moment_ms
 from athena.cli.operate.traces import describe, ls_traced, print_trace, spans_of
 from athena.errors import ConfigError, NotFoundError
-from athena.jobs.record import JobRecord
 from athena.operations.jobs import cancel_jobs, describe_job, retry_job, show_job, why_waiting
 from athena.operations.listing import JobFilter, list_jobs
 from athena.operations.traces import show_trace
@@ -28,7 +31,8 @@ REQUEST_ID: dict[str, Any] = {
 #: How a command asks for a job.
 JOB_ID: dict[str, Any] = {"metavar": "ID", "help": "a job's id: `header.sid` of its answer"}
 
-NO_REASONS: Mapping[str, str] = {}
+#: The same where a gateway may be asked.
+JOB_NAME: dict[str, Any] = {"metavar": "ID", "help": f"{JOB_ID['help']}; with --url your request_id as well"}
 
 STATES = [str(state) for state in JobState]
 
@@ -36,7 +40,8 @@ STATES = [str(state) for state in JobState]
 def add_commands(commands: Subparsers) -> None:
     """Adds the command."""
     group = add_group(commands, "jobs", "list jobs, show, cancel or retry them")
-    listing = add_verb(group, "ls", "list jobs: open ones by their deadline, then ended ones", ls)
+    text = "list jobs: open ones by their deadline, then ended ones"
+    listing = _add_either(group, "ls", text, ls, managing.ls)
     listing.add_argument("--service", default="", metavar="ID", help="of this ability only")
     listing.add_argument("--state", default="", choices=STATES, help="in this state only")
     listing.add_argument("--app", default="", metavar="ID", help="of this app_id only")
@@ -46,16 +51,39 @@ def add_commands(commands: Subparsers) -> None:
         listing.add_argument(name, default=0, type=moment_ms, metavar="TIME", help=what)
     listing.add_argument("--error", default="", metavar="TEXT", help="came to nothing, and TEXT is in why")
     listing.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    add_show(group, "show all that is known of a job")
+    showing = _add_either(group, "show", "show all that is known of a job", show, managing.show)
+    _add_shown(showing, JOB_NAME)
     traced = add_verb(group, "traces", "list the slow jobs whose traces are kept", ls_traced)
     traced.add_argument("--limit", type=int, default=50, help="how many (default 50)")
-    for name, text, verb in (
-        ("cancel", "cancel jobs, queued or running", cancel),
-        ("retry", "try jobs again that did not succeed, as new jobs", retry),
+    for name, text, verb, asked in (
+        ("cancel", "cancel jobs, queued or running", cancel, managing.cancel),
+        ("retry", "try jobs again that did not succeed, as new jobs", retry, managing.retry),
     ):
-        add_verb(group, name, text, verb).add_argument("job_id", nargs="+", **JOB_ID)
+        _add_either(group, name, text, verb, asked).add_argument("job_id", nargs="+", **JOB_NAME)
     group.choices["retry"].add_argument("--request-id", **REQUEST_ID)
     following.add_verbs(group)
+
+
+def _add_either(
+    group: Subparsers, name: str, text: str, verb: Verb, asked: gateways.Verb
+) -> argparse.ArgumentParser:
+    """Adds a verb that speaks to Redis, or asks a gateway where one is named."""
+    parser = add_verb(group, name, text, verb)
+    gateways.add_gateway(parser, "ask this gateway, with your key, instead of Redis")
+    at_desk: Callable[[argparse.Namespace], int] = parser.get_default("run")
+    parser.set_defaults(run=lambda options: _run(options, at_desk, asked))
+    return parser
+
+
+def _run(
+    options: argparse.Namespace, at_desk: Callable[[argparse.Namespace], int], asked: gateways.Verb
+) -> int:
+    if options.url is None:
+        gateways.refuse_without_url(options)
+        return at_desk(options)
+    if options.redis or options.data:
+        raise ConfigError("--url asks a gateway, --redis and --data speak to Redis; leave one of them out")
+    return gateways.ask(asked, options)
 
 
 def ls(desk: Desk) -> None:
@@ -64,89 +92,32 @@ def ls(desk: Desk) -> None:
     wanted = JobFilter(
         options.service, options.state, options.app, options.code, options.since, options.until
     )
-    jobs = _list(desk, wanted, max(1, options.limit), options.error.lower())
-    reasons = desk.run(why_waiting(jobs, time.time()))
-    document = [{**describe_job(job), "reason": reasons.get(job.job_id) or None} for job in jobs]
-    desk.show(document, lambda: print_jobs(jobs, reasons))
+    limit = max(1, options.limit)
+    jobs = chosen(_pages(desk, wanted, PAGE if options.error else min(limit, PAGE)), limit, options.error)
+    desk.show(jobs, lambda: print_jobs(jobs))
 
 
-def _list(desk: Desk, wanted: JobFilter, limit: int, error: str) -> list[JobRecord]:
-    """Turns pages until there are so many jobs, or no more; `error` is in why they came to nothing."""
-    jobs: dict[str, JobRecord] = {}
+def _pages(desk: Desk, wanted: JobFilter, size: int) -> Iterator[Told]:
+    """Yields jobs, page by page."""
     cursor = ""
-    while len(jobs) < limit:
-        page = desk.run(list_jobs(wanted, PAGE if error else min(limit - len(jobs), PAGE), cursor))
-        # One that ends between two pages may be on both; what was said last holds.
-        jobs.update(
-            (job.job_id, job) for job in page.jobs if error in f"{_why(job)} {job.last_failure}".lower()
-        )
+    while True:
+        page = desk.run(list_jobs(wanted, size, cursor))
+        reasons = desk.run(why_waiting(page.jobs, time.time()))
+        for job in page.jobs:
+            yield {**describe_job(job), "reason": reasons.get(job.job_id) or None}
         cursor = page.cursor
         if not cursor:
-            break
-    return list(jobs.values())[:limit]
-
-
-def print_jobs(jobs: list[JobRecord], reasons: Mapping[str, str] = NO_REASONS) -> None:
-    """Prints jobs as a table; `reasons` says why some do not run yet."""
-    print_table(
-        ("ID", "ABILITY", "STATE", "QUEUED", "TOOK", "ATTEMPTS", "WORKER", "WHY"),
-        [
-            (
-                job.job_id,
-                job.service_id,
-                job.state,
-                ago(job.queued_ms),
-                _took(job),
-                job.attempts,
-                job.worker,
-                _why(job) or reasons.get(job.job_id) or job.last_failure,
-            )
-            for job in jobs
-        ],
-    )
-
-
-def _took(job: JobRecord) -> str:
-    """Returns how long its call took, or has taken so far."""
-    if job.state is JobState.RUNNING and job.started_ms:
-        return took_text(max(0.0, time.time() * 1000 - job.started_ms))
-    return took_text(job.exec_ms) if job.exec_ms else ""
-
-
-def _why(job: JobRecord) -> str:
-    if not job.code:
-        return ""
-    return f"{job.message} ({job.place})" if job.place else job.message
-
-
-def print_job(described: Mapping[str, Any]) -> None:
-    """Prints a job as a table, and what happened to it."""
-    rows = ((name, _readable(name, value)) for name, value in described.items() if name != "timeline")
-    print_table(("FIELD", "VALUE"), rows)
-    print()
-    print_table(
-        ("TIME", "EVENT", "ATTEMPT", "WORKER", "DETAIL"),
-        [
-            (clock_text(event["at_ms"]), *(event[name] for name in ("event", "attempt", "worker", "detail")))
-            for event in described["timeline"]
-        ],
-    )
-
-
-def _readable(name: str, value: Any) -> Any:
-    """Returns what is said of a job as people read it: `--json` has milliseconds since 1970."""
-    if not value or not isinstance(value, int | float):
-        return value
-    if name == "exec_ms":
-        return took_text(value)
-    return clock_text(int(value)) if name.endswith("_ms") else value
+            return
 
 
 def add_show(group: Subparsers, text: str) -> None:
     """Adds the command that shows one job, dead letters as well."""
-    showing = add_verb(group, "show", text, show)
-    showing.add_argument("job_id", **JOB_ID)
-    showing.add_argument("--trace", action="store_true", help="show which part of it took how long")
+    _add_shown(add_verb(group, "show", text, show), JOB_ID)
+
+
+def _add_shown(parser: argparse.ArgumentParser, name: dict[str, Any]) -> None:
+    parser.add_argument("job_id", **name)
+    parser.add_argument("--trace", action="store_true", help="show which part of it took how long")
 
 
 def show(desk: Desk) -> None:
@@ -171,7 +142,7 @@ def _show_trace(desk: Desk) -> None:
 def cancel(desk: Desk) -> None:
     """Cancels jobs."""
     before = desk.act("jobs cancel", desk.options.job_id, cancel_jobs(desk.options.job_id))
-    rows = [(job_id, _canceled(state)) for job_id, state in before.items()]
+    rows = [(job_id, canceled_text(state)) for job_id, state in before.items()]
     desk.show(
         {job_id: state and str(state) for job_id, state in before.items()},
         lambda: print_table(("ID", "RESULT"), rows),
@@ -180,29 +151,11 @@ def cancel(desk: Desk) -> None:
         raise NotFoundError("some of the jobs do not exist, or their records have expired")
 
 
-def _canceled(state: JobState | None) -> str:
-    if state is None:
-        return "unknown"
-    return f"was {state} before" if state.is_final else f"canceled (was {state})"
-
-
-def own_request_id(desk: Desk) -> str:
-    """Returns the id that the caller gives the new job; "" for none.
-
-    Raises:
-        ConfigError: several jobs would share it.
-    """
-    own_id: str = desk.options.request_id
-    if own_id and len(desk.options.job_id) > 1:
-        raise ConfigError("--request-id names one new job; name one job to try again")
-    return own_id
-
-
 def retry(desk: Desk) -> None:
     """Tries jobs again."""
-    own_id = own_request_id(desk)
-    rows = [
-        (job_id, desk.act("jobs retry", job_id, retry_job(job_id, desk.settings, own_id)))
-        for job_id in desk.options.job_id
-    ]
-    desk.show(dict(rows), lambda: print_table(("ID", "NEW JOB"), rows))
+    own_id = managing.own_request_id(desk.options)
+    outcome = one_by_one(
+        desk.options.job_id,
+        lambda job_id: desk.act("jobs retry", job_id, retry_job(job_id, desk.settings, own_id)),
+    )
+    managing.show_new(desk.options, outcome)

@@ -12,9 +12,9 @@ from unicodedata import combining, east_asian_width
 import orjson
 from redis.exceptions import RedisError, ResponseError
 
-from athena.cli.operate.watching import add_watch, watch
+from athena.cli.operate.watching import add_watch, show_once_or_again
 from athena.devices.host import host_name
-from athena.errors import ConfigError, StoreError
+from athena.errors import StoreError
 from athena.operations.steps import Steps, run_steps
 from athena.operations.trail import Act, recorded
 from athena.settings import Settings, from_env
@@ -35,7 +35,9 @@ class Desk:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.settings = _settings(options)
+        settings = _settings(options)
+        self._is_embedded = not settings.redis_url
+        self.settings = dataclasses.replace(settings, redis_url=redis_url_of(settings))
         self._link = BlockingLink(redis_address_of(self.settings), self.settings.redis_timeout_s)
 
     def run(self, steps: Steps[T]) -> T:
@@ -49,7 +51,16 @@ class Desk:
         except ResponseError as error:
             raise StoreError(f"Redis refuses: {error}; athena doctor says what is wrong with it") from None
         except RedisError as error:
-            raise StoreError(f"Redis does not answer: {error}; check --redis or ATHENA_REDIS_URL") from None
+            raise StoreError(f"Redis does not answer: {error}; {self._remedy()}") from None
+
+    def _remedy(self) -> str:
+        """Returns what to do where no Redis answers."""
+        elsewhere = "; --url asks a gateway" if hasattr(self.options, "url") else ""
+        if self._is_embedded:
+            folder = self.settings.data_dir
+            others = "--data, --redis or ATHENA_REDIS_URL name another"
+            return f"is athena serve running with {folder}? {others}{elsewhere}"
+        return f"check --redis or ATHENA_REDIS_URL{elsewhere}"
 
     def act(self, action: str, target: Iterable[str] | str, steps: Steps[T]) -> T:
         """Runs an operation that changes something; it is noted before (`athena audit`).
@@ -66,10 +77,7 @@ class Desk:
 
     def show(self, document: Any, table: Callable[[], None]) -> None:
         """Prints JSON if that was asked for, else a table."""
-        if self.options.json:
-            print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-        else:
-            table()
+        show_document(self.options, document, table)
 
 
 def add_group(commands: Subparsers, name: str, text: str) -> Subparsers:
@@ -88,6 +96,14 @@ def add_verb(group: Subparsers, name: str, text: str, verb: Verb) -> argparse.Ar
         add_watch(parser)
     parser.set_defaults(run=lambda options: _run(verb, options))
     return parser
+
+
+def show_document(options: argparse.Namespace, document: Any, table: Callable[[], None]) -> None:
+    """Prints JSON if that was asked for, else a table."""
+    if options.json:
+        print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    else:
+        table()
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -121,13 +137,8 @@ def ago(then_ms: int) -> str:
 
 def _run(verb: Verb, options: argparse.Namespace) -> int:
     desk = Desk(options)
-    every_s: float | None = getattr(options, "watch", None)
     try:
-        if every_s is None:
-            return verb(desk) or 0
-        if options.json:
-            raise ConfigError("--watch draws a table; leave --json out")
-        return watch(lambda: verb(desk), every_s)
+        return show_once_or_again(options, lambda: verb(desk), StoreError)
     finally:
         desk.close()
 
@@ -143,5 +154,4 @@ def _user_name() -> str:
 def _settings(options: argparse.Namespace) -> Settings:
     # A group may take the option too, before the verb.
     redis_url = options.redis or getattr(options, "own_redis", None)
-    settings = from_env(os.environ, redis_url=redis_url, data_dir=options.data)
-    return dataclasses.replace(settings, redis_url=redis_url_of(settings))
+    return from_env(os.environ, redis_url=redis_url, data_dir=options.data)
