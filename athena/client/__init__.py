@@ -2,8 +2,10 @@
 
 abilities: what a gateway says of an ability
 async_client: the client for asyncio
+answers: what an answer says
 attempts: sending again what nobody has answered
 bodies: values by name, as the body of a request
+bulk: many jobs, queued by few requests
 calls: from an ability's name and values to its outputs
 client: the client that waits
 credentials: keys and signatures

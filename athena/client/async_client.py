@@ -1,7 +1,7 @@
 """The client for asyncio: what `Client` does, to be awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,6 +12,7 @@ from athena.client.bodies import Form
 from athena.client.calls import Calls, Watch
 from athena.client.client import merged, name_of
 from athena.client.credentials import Credentials
+from athena.client.errors import ClientError
 from athena.client.exchange import Answer, Ask, Lost, Pause, Steps
 from athena.client.job import Job, Trail
 from athena.client.outputs import Outputs
@@ -75,6 +76,17 @@ class AsyncClient:
     ) -> Job:
         """Queues a job, and returns it at once; see `Client.run`."""
         return await self._do(self._calls.submit(ability, merged(values, named), expect))
+
+    async def submit_many(
+        self,
+        ability: str,
+        items: Iterable[Mapping[str, Any]],
+        /,
+        *,
+        expect: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[Job | ClientError]:
+        """Queues many jobs of an ability, each or why not; see `Client.submit_many`."""
+        return await self._do(self._calls.submit_many(ability, items, expect))
 
     async def job(self, job: Job | str) -> Job:
         """Returns how a job stands; a text is its id or its `request_id`."""

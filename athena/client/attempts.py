@@ -37,6 +37,10 @@ class Patience:
         """How much time is left."""
         return max(0.0, self.deadline_s - self.clock())
 
+    def without_retries(self) -> "Patience":
+        """Returns the same for what may be asked only once."""
+        return replace(self, retries=0)
+
     def pause_s(self, attempt: int, asked_s: float = 0.0) -> float:
         """Returns how long to wait after an attempt, from 0 on; `asked_s` is what the gateway asks for."""
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**attempt)

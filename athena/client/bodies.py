@@ -103,14 +103,11 @@ def body_of(values: Mapping[str, Value], expect: Mapping[str, Mapping[str, Any]]
         ValueError: a value cannot be sent; the message names it.
         OSError: a file cannot be read.
     """
-    given = {name: value for name, value in values.items() if value is not None}
-    twice = sorted(given.keys() & expect.keys())
-    if twice:
-        raise ValueError(f"{twice[0]!r} is a value and an output that something is expected of")
-    files = [(name, _file(value)) for name, value in given.items() if _is_data(value)]
+    given = named_values(values, expect)
+    files = [(name, data_of(value)) for name, value in given.items() if is_data(value)]
     if not files:
-        return Body(_json("a value", {**given, **expect}).encode("utf-8", "surrogatepass"), JSON)
-    fields = [(name, _text(name, value)) for name, value in given.items() if not _is_data(value)]
+        return Body(json_text("a value", {**given, **expect}).encode("utf-8", "surrogatepass"), JSON)
+    fields = [(name, _text(name, value)) for name, value in given.items() if not is_data(value)]
     fields += [
         (f"{output}.{name}", _text(name, value))
         for output, attributes in expect.items()
@@ -119,11 +116,30 @@ def body_of(values: Mapping[str, Value], expect: Mapping[str, Mapping[str, Any]]
     return Form(fields, files).body()
 
 
-def _is_data(value: Value) -> bool:
+def named_values(values: Mapping[str, Value], expect: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
+    """Returns the values that are there; None stands for none.
+
+    Raises:
+        ValueError: a name is one of a value and of an output.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    twice = sorted(given.keys() & expect.keys())
+    if twice:
+        raise ValueError(f"{twice[0]!r} is a value and an output that something is expected of")
+    return given
+
+
+def is_data(value: Value) -> bool:
+    """Whether a value is data, and no JSON."""
     return isinstance(value, bytes | bytearray | memoryview | os.PathLike | File) or hasattr(value, "read")
 
 
-def _file(value: bytes | bytearray | memoryview | os.PathLike[str] | File | BinaryIO) -> File:
+def data_of(value: bytes | bytearray | memoryview | os.PathLike[str] | File | BinaryIO) -> File:
+    """Returns the data of such a value.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     if isinstance(value, File):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
@@ -146,10 +162,15 @@ def read_file(path: Path) -> File:
 
 
 def _text(name: str, value: Value) -> str:
-    return value if isinstance(value, str) else _json(name, value)
+    return value if isinstance(value, str) else json_text(name, value)
 
 
-def _json(name: str, value: Value) -> str:
+def json_text(name: str, value: Value) -> str:
+    """Returns a value as JSON.
+
+    Raises:
+        ValueError: it is none; the message names it.
+    """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:

@@ -3,19 +3,20 @@
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from athena.client.abilities import KnownShapes, ask_for_ability
-from athena.client.attempts import Patience, passes, persist, speaks_as_gateway
+from athena.client.answers import checked
+from athena.client.attempts import Patience, persist
 from athena.client.bodies import APP_ID, JSON, REQUEST_ID, Body, Form, body_of
-from athena.client.errors import ClientError, JobFailedError, NotDoneError, RefusedError, UnreachableError
+from athena.client.bulk import submit_many
+from athena.client.errors import ClientError, JobFailedError, NotDoneError, UnreachableError
 from athena.client.exchange import Answer, Ask, Pause, Steps
 from athena.client.job import Job
 from athena.client.outputs import Outputs, Shapes, read_payload, read_plain
-from athena.errors import Problem
 
 #: A question waits so long for a job's end: proxies give up on connections that are silent for a minute.
 WAIT_S = 30.0
@@ -81,7 +82,7 @@ class Calls:
             if answer.status == ACCEPTED:
                 job = _accepted(answer)
                 return (yield from self._outputs(job.id, patience, watch))
-            _check(answer)
+            checked(answer)
             return (yield from self._read(service_id, answer, patience))
 
     def submit(
@@ -100,16 +101,31 @@ class Calls:
             ask = _post(service_id, body, "respond-async", 0)
             return _accepted((yield from persist(ask, self.patience())))
 
+    def submit_many(
+        self,
+        service_id: str,
+        items: Iterable[Mapping[str, Any]],
+        expect: Mapping[str, Mapping[str, Any]] | None,
+    ) -> Steps[list[Job | ClientError]]:
+        """Queues many jobs; see `bulk.submit_many`."""
+        owned = [{**self._own(), **item} for item in items]
+        return submit_many(service_id, owned, expect or {}, self.patience())
+
+    def _own(self) -> dict[str, str]:
+        """Returns the id and the owner of a job that names none; no id where nothing is sent again."""
+        own = {REQUEST_ID: uuid.uuid4().hex if self.retries else "", APP_ID: self.app_id}
+        return {name: value for name, value in own.items() if value}
+
     def _body(
         self, values: Mapping[str, Any] | Form, expect: Mapping[str, Mapping[str, Any]]
     ) -> tuple[Body, str]:
         """Returns the body of a request, and the id of its job; "" for a job without."""
-        new_id = uuid.uuid4().hex if self.retries else ""
+        own = self._own()
         if isinstance(values, Form):
-            form, request_id = values.owned(new_id, self.app_id)
+            form, request_id = values.owned(own.get(REQUEST_ID, ""), self.app_id)
             return form.body(), request_id
-        named = {REQUEST_ID: new_id or None, APP_ID: self.app_id or None, **values}
-        return body_of(named, expect), str(named[REQUEST_ID] or "")
+        named = {**own, **values}
+        return body_of(named, expect), str(named.get(REQUEST_ID) or "")
 
     def _read(self, service_id: str, answer: Answer, patience: Patience) -> Steps[Outputs]:
         """Reads the outputs of a call that was answered at once."""
@@ -207,16 +223,16 @@ class Calls:
             name: value for name, value in {**query, "cursor": cursor}.items() if value not in (None, "")
         }
         answer = yield from persist(Ask("GET", f"/v1/jobs?{urlencode(named)}"), self.patience())
-        document = _check(answer)
+        document = checked(answer)
         return [Job.of(item) for item in document["jobs"]], document["cursor"] or ""
 
     def document(self, path: str) -> Steps[Any]:
         """Returns what a gateway answers to a question without parameters."""
-        return _check((yield from persist(Ask("GET", path), self.patience())))
+        return checked((yield from persist(Ask("GET", path), self.patience())))
 
     def ability(self, service_id: str) -> Steps[Any]:
         """Returns what a gateway says of an ability."""
-        return _check((yield from persist(ask_for_ability(service_id), self.patience())))
+        return checked((yield from persist(ask_for_ability(service_id), self.patience())))
 
 
 @contextmanager
@@ -245,50 +261,13 @@ def _ask_job(name: str, wait_s: float) -> Ask:
     return Ask("GET", f"/v1/jobs/{_quoted(name)}{query}", wait_s=wait_s)
 
 
-def _check(answer: Answer) -> Any:
-    """Returns what an answer says.
-
-    Raises:
-        ClientError: it is an error.
-    """
-    document = answer.document()
-    if answer.status < 300 and isinstance(document, dict):
-        return document
-    raise _error_of(answer)
-
-
-def _error_of(answer: Answer) -> ClientError:
-    if not speaks_as_gateway(answer):
-        said = answer.headers.get("location") or answer.body[:80].decode(errors="replace").strip()
-        return UnreachableError(
-            f"HTTP {answer.status} of something that is no gateway: {said!r}",
-            http_status=answer.status,
-            retryable=passes(answer),
-        )
-    header = answer.document()["header"]
-    problems = tuple(
-        Problem(str(item.get("pointer", "")), str(item.get("detail", "")))
-        for item in header.get("errors", ())
-    )
-    job_id = str(header.get("sid") or "")
-    kind = JobFailedError if job_id and answer.status not in (429, 503) else RefusedError
-    return kind(
-        str(header.get("message", "")),
-        code=header["code"],
-        http_status=answer.status,
-        problems=problems,
-        retryable=passes(answer),
-        job_id=job_id,
-    )
-
-
 def _accepted(answer: Answer) -> Job:
-    document = _check(answer)
+    document = checked(answer)
     return _job(document)
 
 
 def _job_of(answer: Answer) -> Job:
-    return _job(_check(answer))
+    return _job(checked(answer))
 
 
 def _job(document: Mapping[str, Any]) -> Job:

@@ -1,7 +1,7 @@
 """The client that waits."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -11,6 +11,7 @@ import httpx
 from athena.client.bodies import Form
 from athena.client.calls import Calls, Watch
 from athena.client.credentials import Credentials
+from athena.client.errors import ClientError
 from athena.client.exchange import Answer, Ask, Lost, Pause, Steps
 from athena.client.job import Job, Trail
 from athena.client.outputs import Outputs
@@ -100,6 +101,29 @@ class Client:
     ) -> Job:
         """Queues a job, and returns it at once; see `run`."""
         return self._do(self._calls.submit(ability, merged(values, named), expect))
+
+    def submit_many(
+        self,
+        ability: str,
+        items: Iterable[Mapping[str, Any]],
+        /,
+        *,
+        expect: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[Job | ClientError]:
+        """Queues many jobs of an ability; returns for each, in their order, the job or why there is none.
+
+        Few requests carry them. What the gateway can take later, as where a queue is full, is sent again.
+
+        Args:
+            ability: its name.
+            items: inputs, parameters and members of the header by name, of each job; see `run`.
+            expect: output -> what is expected of it, of each job.
+
+        Raises:
+            RefusedError: all of them were refused at once.
+            UnreachableError: no gateway answers.
+        """
+        return self._do(self._calls.submit_many(ability, items, expect))
 
     def job(self, job: Job | str) -> Job:
         """Returns how a job stands; a text is its id or its `request_id`."""

@@ -299,6 +299,30 @@ def test_jobs_and_abilities_are_listed(client: Client) -> None:
     assert {"studio", "ledger"} <= {item["service_id"] for item in client.abilities()}
 
 
+def test_many_jobs_are_queued_by_few_requests(client: Client, site: Stack) -> None:
+    items: list[dict[str, object]] = [{"note": f"n{number}"} for number in range(1500)]
+    items[3] = {"nothing": 1}
+    items[4] = {"picture": SEVEN, "note": File("hé".encode())}
+
+    jobs = client.submit_many("studio", items)
+    again = client.submit_many("studio", [{"note": "x", "request_id": "bulk-1"}] * 2)
+
+    assert isinstance(jobs[3], RefusedError) and "/nothing" in str(jobs[3])
+    queued = [job for job in jobs if isinstance(job, Job)]
+    assert len({job.id for job in queued}) == 1499
+    assert client.outputs(queued[-1])["words"] == "n1499"
+    found = client.outputs(queued[3])
+    assert (found["words"], bytes(found["drawing"])[:4]) == ("hé", b"\x89PNG")
+    assert again[0] == again[1]
+
+    async def queue() -> list[str]:
+        async with AsyncClient(site.url) as asking:
+            told = await asking.submit_many("studio", [{"note": "a"}, {"note": "b"}])
+            return [(await asking.outputs(job))["words"] for job in told if isinstance(job, Job)]
+
+    assert asyncio.run(queue()) == ["a", "b"]
+
+
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Path, Path]]:
     """A gateway with keys and TLS; the file of a key, and that of its authority."""
