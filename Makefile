@@ -29,7 +29,7 @@ endif
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help install serve observe observe-logs test test-unit test-integration test-e2e check format bench bench-fleet bench-peers bench-scale
-.PHONY: bench-access bench-edges bench-plain bench-logs bench-weights bench-builds bench-choices chaos soak clients models hostile deploy-check docs house build release clean stale
+.PHONY: bench-hands bench-access bench-edges bench-plain bench-logs bench-weights bench-builds bench-choices chaos soak clients models hostile deploy-check docs house build release clean stale
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -114,6 +114,10 @@ bench-builds: $(VENV)/.dev  ## Measure two revisions side by side: make bench-bu
 
 bench-calls: $(VENV)/.dev  ## Count the system calls of one call, in each process
 	@exec $(PYTHON) -m benchmarks.system_calls $(ARGS)
+
+bench-hands: $(VENV)/.dev  ## Draw how one call changes hands in two revisions: make bench-hands OLD=34af608
+	@$(PYTHON) -m benchmarks.hand_overs --old $(OLD) $(ARGS)
+	@$(PYTHON) -m benchmarks.report
 
 bench-access: $(VENV)/.dev  ## Measure what keys and signatures cost
 	@scripts/install-wrk.sh

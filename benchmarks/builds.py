@@ -2,32 +2,32 @@
 
 Each revision is checked out and installed into an environment of its own, as a user installs it, with
 the versions of its own constraints.txt and its own Redis. Both run at the same time; each round measures
-one after the other in an order that is drawn anew, and what counts is the ratio within a round.
+one after the other in an order that is drawn anew, and what counts is the ratio within a round. With
+`--out docs/benchmarks` the rounds are kept there, of which `report.py` makes tables and a plot.
 """
 
 import argparse
-import json
 import random
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.autogroup import shared_alike
 from benchmarks.contestants import BUILDS, Contestant, build_folder, build_python
-from benchmarks.figures import median_ratio, per_request_us, shown, spread
+from benchmarks.figures import per_request_us
 from benchmarks.harness import ROOT, run_wrk, served
 from benchmarks.openloop import arrivals, build, send, summary
 from benchmarks.peer_bench import interrupt, names_of, say
+from benchmarks.ratios import NEW, OLD, PREFIX, ratio_table
 from benchmarks.redis_probe import redis_floor
-from benchmarks.results import Load, Result, round_off
+from benchmarks.results import Result, about, round_off, save
 from benchmarks.scenarios import Options, alone, closed_loop, running, shuffled
 from benchmarks.tasks import batch_task, noop_task, picture_task
-
-OLD, NEW = BUILDS
 
 MEDIUM_BYTES = 48 * 1024
 HALF = 0.5
@@ -110,12 +110,11 @@ RACES: dict[str, Callable[[Options], Result]] = {
     "rest": race_rest,
 }
 
-FIGURES = ("rate", "p50_ms", "p99_ms", "cpu_us", "memory_mb", "idle_cpu_ms_per_s")
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Installs both builds, races them and prints the ratios."""
-    chosen = parse(arguments)
+    """Installs both builds, races them and prints the ratios; races before one that fails are kept."""
+    command = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = parse(command)
     signal.signal(signal.SIGTERM, interrupt)
     revisions = {OLD: chosen.old, NEW: chosen.new}
     for name, revision in revisions.items():
@@ -126,11 +125,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(f"{name}: {(RACES[name].__doc__ or '').strip()}")
         with shared_alike():
             result = RACES[name](options)
-        result.about = revisions
+            result.about = about_builds(typed(command), revisions, chosen.rounds, chosen.seconds)
+        result.scenario = PREFIX + name
         if chosen.out:
-            chosen.out.mkdir(parents=True, exist_ok=True)
-            (chosen.out / f"builds_{name}.json").write_text(json.dumps(asdict(result), indent=1) + "\n")
-        print(f"\n{name}: {(RACES[name].__doc__ or '').strip()}\n\n{table(result)}", flush=True)
+            save(result, chosen.out)
+        print(f"\n{name}: {(RACES[name].__doc__ or '').strip()}\n\n{ratio_table(result)}", flush=True)
+
+
+def about_builds(command: str, revisions: Mapping[str, str], rounds: int, seconds: float) -> dict[str, Any]:
+    """Returns what has to be known of a run of two builds; the versions are those of each build itself."""
+    commits = {"commit": revisions[NEW], "old_commit": revisions[OLD]}
+    return {**about(command), **commits, "rounds": rounds, "seconds": seconds}
+
+
+def typed(command: Sequence[str]) -> str:
+    """Returns the command line of `make` that is the same as a command line of this module."""
+    rest = list(command)
+    at = rest.index("--old") if "--old" in rest else None
+    old = rest[at + 1] if at is not None else ""
+    if at is not None:
+        del rest[at : at + 2]
+    return f"make bench-builds OLD={old}" + (f' ARGS="{" ".join(rest)}"' if rest else "")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -179,41 +194,6 @@ def _check_out(commit: str, folder: Path) -> None:
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
         subprocess.run(["git", "archive", "--output", archive.name, commit], cwd=ROOT, check=True)
         subprocess.run(["tar", "-xf", archive.name, "-C", str(folder)], check=True)
-
-
-def table(result: Result) -> str:
-    """Returns the medians of both builds and of the ratios new ÷ old within each round, as Markdown."""
-    head = "| load | figure | old | new | new ÷ old | spread of the ratio |"
-    return "\n".join([head, "| --- | --- | ---: | ---: | ---: | ---: |", *_rows(result)])
-
-
-def _rows(result: Result) -> Iterator[str]:
-    for load in result.loads():
-        parts = sorted(_part_figures(result, load))
-        for figure in (*FIGURES, *parts):
-            old, new = _values(result, OLD, load, figure), _values(result, NEW, load, figure)
-            if not old or len(old) != len(new) or 0 in old:
-                continue
-            ratios = [mine / theirs for mine, theirs in zip(new, old, strict=True)]
-            name, value = next(iter(load.items()))
-            cells = [f"{value:g} {name}", figure, shown(_middle(old)), shown(_middle(new))]
-            cells += [f"{median_ratio(new, old):.3f}", f"{spread(ratios):.0%}"]
-            yield f"| {' | '.join(cells)} |"
-
-
-def _part_figures(result: Result, load: Load) -> set[str]:
-    """Returns the names of the figures of single processes."""
-    both = filter(None, (result.find(name, load) for name in BUILDS))
-    return {key for series in both for item in series.rounds for key in item if key.startswith("cpu_us.")}
-
-
-def _values(result: Result, name: str, load: Load, figure: str) -> list[float]:
-    series = result.find(name, load)
-    return series.values(figure) if series else []
-
-
-def _middle(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Line and bar charts as SVG, on logarithmic axes where values span decades; no drawing library is needed."""
+"""Line and bar charts as SVG, on logarithmic axes where values span decades."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from benchmarks.svg import GRID, box, document, text
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 74, 168, 44, 54
@@ -18,7 +19,6 @@ COLORS = {
     "bare": "#777777",
 }
 PARTS = ("#0b6fb8", "#c1272d", "#2a8a5a", "#222222", "#7d3fa0", "#999999", "#d98200", "#7a5c3a")
-GRID, TEXT = "#dddddd", "#222222"
 
 Points = Sequence[tuple[float, float]]
 Scale = Callable[[float], float]
@@ -69,7 +69,7 @@ def line_chart(title: str, across: Axis, up: Axis, lines: Mapping[str, Points]) 
             f'<circle cx="{x(one):.1f}" cy="{y(other):.1f}" r="3" fill="{color}"/>' for one, other in points
         ]
         parts += _legend(index, name, color)
-    return _document(parts)
+    return document(parts, WIDTH, HEIGHT)
 
 
 def stacked_bars(title: str, up: Axis, bars: Mapping[str, Mapping[str, float]]) -> str:
@@ -83,56 +83,36 @@ def stacked_bars(title: str, up: Axis, bars: Mapping[str, Mapping[str, float]]) 
         for part, value in bar.items():
             color = PARTS[kinds.index(part) % len(PARTS)]
             top, bottom = y(total + value), y(total)
-            parts.append(_box(left, top, room * 0.6, bottom - top, color))
+            parts.append(box(left, top, room * 0.6, bottom - top, color))
             total += value
-        parts.append(_text(left + room * 0.3, y(total) - 5, f"{total:,.0f}", "middle"))
-        parts.append(_text(left + room * 0.3, HEIGHT - BOTTOM + 18, name, "middle"))
+        parts.append(text(left + room * 0.3, y(total) - 5, f"{total:,.0f}", "middle"))
+        parts.append(text(left + room * 0.3, HEIGHT - BOTTOM + 18, name, "middle"))
     for index, part in enumerate(kinds):
         parts += _legend(index, part, PARTS[index % len(PARTS)])
-    return _document(parts)
+    return document(parts, WIDTH, HEIGHT)
 
 
 def _frame(title: str, up: Axis, y: Scale) -> list[str]:
-    parts = [_text(LEFT, 24, title, "start", size=15)]
+    parts = [text(LEFT, 24, title, "start", size=15)]
     for tick in up.ticks:
         parts.append(
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{GRID}"/>'
         )
-        parts.append(_text(LEFT - 8, y(tick) + 4, f"{tick:,g}", "end"))
+        parts.append(text(LEFT - 8, y(tick) + 4, f"{tick:,g}", "end"))
     middle = (TOP + HEIGHT - BOTTOM) / 2
     turned = f'transform="rotate(-90 18 {middle:.0f})"'
-    return [*parts, _text(18, middle, up.title, "middle", more=turned)]
+    return [*parts, text(18, middle, up.title, "middle", more=turned)]
 
 
 def _ticks_across(across: Axis, x: Scale) -> list[str]:
     base = HEIGHT - BOTTOM
-    parts = [_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, across.title, "middle")]
+    parts = [text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, across.title, "middle")]
     for tick in across.ticks:
         parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP}" y2="{base}" stroke="{GRID}"/>')
-        parts.append(_text(x(tick), base + 18, f"{tick:,g}", "middle"))
+        parts.append(text(x(tick), base + 18, f"{tick:,g}", "middle"))
     return parts
 
 
 def _legend(index: int, name: str, color: str) -> list[str]:
     top = TOP + 6 + 22 * index
-    return [_box(WIDTH - RIGHT + 18, top, 14, 14, color), _text(WIDTH - RIGHT + 40, top + 12, name, "start")]
-
-
-def _box(left: float, top: float, width: float, height: float, color: str) -> str:
-    size = f'width="{width:.1f}" height="{max(0.0, height):.1f}"'
-    return f'<rect x="{left:.1f}" y="{top:.1f}" {size} fill="{color}"/>'
-
-
-def _text(left: float, top: float, text: str, anchor: str, size: int = 12, more: str = "") -> str:
-    return (
-        f'<text x="{left:.1f}" y="{top:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{TEXT}" {more}>'
-        f"{escape(text)}</text>"
-    )
-
-
-def _document(parts: Sequence[str]) -> str:
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">'
-    )
-    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>", ""])
+    return [box(WIDTH - RIGHT + 18, top, 14, 14, color), text(WIDTH - RIGHT + 40, top + 12, name, "start")]

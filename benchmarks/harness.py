@@ -34,6 +34,10 @@ class Served:
         """Returns the supervisor and all that it has started."""
         return [self._process, *self._process.children(recursive=True)]
 
+    def threads(self, pid: int) -> list[int]:
+        """Returns the threads of one of its processes."""
+        return [thread.id for thread in psutil.Process(pid).threads()]
+
     def cpu_s(self) -> dict[str, float]:
         """Returns the processor time that each part has used so far."""
         used: dict[str, float] = {}

@@ -61,7 +61,8 @@ def run(chosen: argparse.Namespace, options: Options, command: Sequence[str]) ->
         say(f"{name}: {(RACES[name].__doc__ or '').strip()}")
         with shared_alike():
             result = RACES[name](options)
-            result.about = about_run(command, chosen.rounds, chosen.seconds)
+            typed = "make bench-peers" + (f' ARGS="{" ".join(command)}"' if command else "")
+            result.about = about_run(typed, chosen.rounds, chosen.seconds)
         path = save(result, chosen.out)
         print(sheet(result), flush=True)
         say(f"{name}: written to {path}, {time.monotonic() - began_s:.0f} s so far")

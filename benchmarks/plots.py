@@ -1,7 +1,11 @@
 """Which charts a scenario has."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from benchmarks.charts import Axis, Points, line_chart, linear_axis, log_axis, stacked_bars
+from benchmarks.ratios import GOALS, PREFIX, figure_text, load_text, ratios
 from benchmarks.results import Result
+from benchmarks.spans import Span, span_chart
 
 #: The load at which processor time is compared.
 COMPARED = {"clients": 64}
@@ -22,6 +26,38 @@ def plots_of(result: Result) -> dict[str, str]:
             "openloop-p99.svg": _latency(result, "p99_ms", "wanted", "p99 at a fixed rate of arrivals"),
         }
     return {}
+
+
+#: What is shown of two builds, beside the figures that have a goal: scenario, load, figure.
+ALSO = (("noop", 64, "rate"), ("noop", 1000, "rate"), ("batch", 64, "rate"))
+
+SCENARIOS = {
+    "noop": "does nothing",
+    "medium": "48 KiB",
+    "pictures": "2 MB",
+    "batch": "batch model",
+    "openloop": "open loop",
+    "rest": "nobody calls",
+}
+
+
+def plots_of_builds(results: Sequence[Result]) -> dict[str, str]:
+    """Returns the chart of what two builds show beside each other, which has rows of several scenarios."""
+    found = {one.scenario.removeprefix(PREFIX): one for one in results if one.scenario.startswith(PREFIX)}
+    spans = list(_spans(found))
+    return {"builds.svg": span_chart("A build beside an earlier one", spans)} if spans else {}
+
+
+def _spans(results: Mapping[str, Result]) -> Iterator[Span]:
+    shown = {(one.scenario, one.load, one.figure): one.ratio for one in GOALS}
+    rows = sorted({*shown, *ALSO}, key=lambda row: (list(SCENARIOS).index(row[0]), row))
+    for scenario, value, figure in rows:
+        for one in ratios(results[scenario]) if scenario in results else ():
+            if (next(iter(one.load.values())), one.figure) != (value, figure):
+                continue
+            label = f"{SCENARIOS[scenario]}, {load_text(one.load)}: {figure_text(figure)}"
+            is_better = one.middle > 1 if figure == "rate" else one.middle < 1
+            yield Span(label, one.rounds, one.middle, is_better, shown.get((scenario, value, figure)))
 
 
 def _lines(result: Result, across: str, up: str) -> dict[str, Points]:

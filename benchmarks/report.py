@@ -8,10 +8,13 @@ import re
 from pathlib import Path
 from statistics import median
 
+from benchmarks import one_call
 from benchmarks.figures import shown
 from benchmarks.harness import ROOT
-from benchmarks.plots import plots_of
+from benchmarks.plots import plots_of, plots_of_builds
+from benchmarks.ratios import PREFIX, ratio_table
 from benchmarks.results import FOLDER, Load, Result, load
+from benchmarks.timeline import timeline
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 
@@ -33,6 +36,8 @@ SHOWN_LOADS = {"clients": "clients", "share": "of capacity"}
 
 def sheet(result: Result) -> str:
     """Returns a scenario's figures as Markdown: where and when, the table, and what else was measured."""
+    if result.scenario.startswith(PREFIX):
+        return f"{origin(result)}\n\n{ratio_table(result)}\n"
     return "\n\n".join(part for part in (origin(result), table(result), remarks(result)) if part) + "\n"
 
 
@@ -44,8 +49,9 @@ def origin(result: Result) -> str:
     if machine.get("shared_by") == "session":
         cores += " (cores shared out by session: unlike conditions, see docs/performance.md)"
     system = f"{machine.get('memory_gb', '?')} GB, Linux {machine.get('kernel', '?')}"
+    beside = f" beside {about['old_commit']}" if "old_commit" in about else ""
     return (
-        f"{about.get('date', '')}, commit {about.get('commit', '')}; {cores}, {system}, "
+        f"{about.get('date', '')}, commit {about.get('commit', '')}{beside}; {cores}, {system}, "
         f"Python {machine.get('python', '?')}; medians of {about.get('rounds', '?')} rounds of "
         f"{about.get('seconds', 0):g} s; `{about.get('command', '')}`"
     )
@@ -112,6 +118,8 @@ def rendered(document: str, folder: Path = FOLDER) -> str:
 
     def fill(block: re.Match[str]) -> str:
         path = folder / f"{block[2]}.json"
+        if block[2] == one_call.FOLDER.name and (calls := one_call.load_all(folder / one_call.FOLDER.name)):
+            return f"{block[1]}\n{one_call.sheet(calls)}\n{block[3]}"
         return f"{block[1]}\n{sheet(load(path))}\n{block[3]}" if path.exists() else block[0]
 
     return BLOCK.sub(fill, document)
@@ -120,8 +128,11 @@ def rendered(document: str, folder: Path = FOLDER) -> str:
 def expected(folder: Path = FOLDER) -> dict[Path, str]:
     """Returns the files that have to be there, and their content."""
     files = {DOCUMENT: rendered(DOCUMENT.read_text(), folder)}
-    for path in sorted(folder.glob("*.json")):
-        files |= {folder / name: text for name, text in plots_of(load(path)).items()}
+    results = [load(path) for path in sorted(folder.glob("*.json"))]
+    for plots in (*map(plots_of, results), plots_of_builds(results)):
+        files |= {folder / name: text for name, text in plots.items()}
+    if calls := one_call.load_all(folder / one_call.FOLDER.name):
+        files[folder / "one-call.svg"] = timeline("The way of one call", calls)
     return files
 
 

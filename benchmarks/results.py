@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -123,14 +123,19 @@ def round_off(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.5g}") for name, value in figures.items()}
 
 
-def about_run(command: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
-    """Returns what has to be known of a run to judge or repeat it."""
+def about_run(command: str, rounds: int, seconds: float) -> dict[str, Any]:
+    """Returns what has to be known of a run of rounds to judge or repeat it."""
+    versions = {name: version(name) for name in ("celery", "flask", "redis", "uvicorn", "uvloop")}
+    versions |= peer_versions()
+    return {**about(command), "rounds": rounds, "seconds": seconds, "versions": versions}
+
+
+def about(command: str) -> dict[str, Any]:
+    """Returns when, where and of what something was measured."""
     return {
-        "command": "make bench-peers" + (f' ARGS="{" ".join(command)}"' if command else ""),
+        "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _commit(),
-        "rounds": rounds,
-        "seconds": seconds,
         "machine": {
             "cpu": _cpu_model(),
             "cores": len(os.sched_getaffinity(0)),
@@ -139,8 +144,6 @@ def about_run(command: Sequence[str], rounds: int, seconds: float) -> dict[str, 
             "python": platform.python_version(),
             "shared_by": sharing(),
         },
-        "versions": {name: version(name) for name in ("celery", "flask", "redis", "uvicorn", "uvloop")}
-        | peer_versions(),
     }
 
 

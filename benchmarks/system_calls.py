@@ -7,30 +7,21 @@ on what else the machine does. What the processes do between calls is counted fo
 import argparse
 import json
 import re
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.harness import Served, part_name, served
-from benchmarks.noop import request_body
-
-PARTS = ("gateway", "worker", "redis")
+from benchmarks.harness import Served, served
+from benchmarks.single_client import Client
+from benchmarks.strace import PARTS, attached, need_strace, pids_of
 
 WARM_UP_CALLS = 200
 
 #: A line of `strace -c`: share, seconds, microseconds a call, calls, perhaps errors, the name.
 _LINE = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", re.MULTILINE)
-
-#: How long strace has to attach to all threads of a process.
-ATTACH_S = 2.0
 
 #: Names of system calls -> how often.
 Counts = dict[str, float]
@@ -43,69 +34,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--python", default=sys.executable, help="that of the build to be counted")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    if shutil.which("strace") is None:
-        raise SystemExit("no strace: apt-get install strace")
-    with served("echo", python=options.python) as athena:
+    need_strace()
+    with served(ability_of(options.python), python=options.python) as athena:
         counts = count(athena, options.calls)
     print(json.dumps(counts, indent=1) if options.json else table(counts))
+
+
+def ability_of(python: str) -> Path:
+    """Returns `echo` of the build whose interpreter lies in .venv/bin: it knows its own ability.toml."""
+    return Path(python).absolute().parents[2] / "abilities" / "echo"
 
 
 def count(athena: Served, calls: int) -> dict[str, Counts]:
     """Returns the system calls that a call costs in each part."""
     client = Client(athena.url)
     client.call(WARM_UP_CALLS)
-    pids = {part_name(one.cmdline()): one.pid for one in athena.processes()}
-    with traced({part: pids[part] for part in PARTS}) as busy:
+    pids = pids_of(athena)
+    with traced(pids) as busy:
         began_s = time.monotonic()
         client.call(calls)
         took_s = time.monotonic() - began_s
-    with traced({part: pids[part] for part in PARTS}) as idle:
+    with traced(pids) as idle:
         time.sleep(took_s)
     return {part: per_call(busy[part], idle[part], calls) for part in PARTS}
-
-
-class Client:
-    """Calls one after the other, over one connection."""
-
-    def __init__(self, url: str) -> None:
-        address = urllib.parse.urlsplit(url)
-        self._connection = HTTPConnection(address.hostname or "", address.port, timeout=60)
-        self._path = f"{address.path}/echo"
-        self._body = request_body()
-
-    def call(self, count: int) -> None:
-        """Sends so many.
-
-        Raises:
-            SystemExit: one was not answered as it should be.
-        """
-        for _ in range(count):
-            headers = {"Content-Type": "application/json"}
-            self._connection.request("POST", self._path, self._body, headers)
-            answer = self._connection.getresponse()
-            said = answer.read()
-            if answer.status != 200:
-                raise SystemExit(f"{answer.status}: {said.decode(errors='replace')}")
 
 
 @contextmanager
 def traced(pids: dict[str, int]) -> Iterator[dict[str, Counts]]:
     """Counts what processes do meanwhile; what it yields is filled when the block ends."""
     counts: dict[str, Counts] = {}
-    with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder, ExitStack() as stack:
         files = {part: Path(folder) / part for part in pids}
-        tracers = [
-            subprocess.Popen(
-                ["strace", "-f", "-qq", "-c", "-o", str(files[part]), "-p", str(pid)],
-                stderr=subprocess.DEVNULL,
-            )
-            for part, pid in pids.items()
-        ]
-        time.sleep(ATTACH_S)
+        for part, pid in pids.items():
+            stack.enter_context(attached([pid], files[part], "-c"))
         yield counts
-        for tracer in tracers:
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait(30)
+        stack.close()
         for part, file in files.items():
             counts[part] = {name: float(number) for number, name in _LINE.findall(file.read_text())}
             counts[part].pop("total", None)
