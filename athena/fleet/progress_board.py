@@ -110,7 +110,7 @@ class ProgressBoard:
         """Notes that an inference call begins."""
         # One that nobody has ended is over all the same.
         count = (self._counts[thread] + 1) | 1
-        ids = b"".join(job_id.encode().ljust(_ID_BYTES)[:_ID_BYTES] for job_id in job_ids)
+        ids = b"".join([job_id.encode().ljust(_ID_BYTES)[:_ID_BYTES] for job_id in job_ids])
         call = _CALL.pack(len(job_ids), count, now_s, limit_s) + ids
         start = self._place(thread, count)
         self._memory[start : start + _SUM.size + len(call)] = _SUM.pack(zlib.crc32(call)) + call

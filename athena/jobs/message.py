@@ -124,7 +124,9 @@ def check_version(document: Mapping[str, Any]) -> None:
         )
         is_newer = type(version) is int and version > MESSAGE_VERSION
         raise NewerMessageError(text) if is_newer else RequestError(text)
-    needs = document.get("needs", [])
+    needs = document.get("needs")
+    if needs is None:
+        return
     if not isinstance(needs, list):
         raise RequestError("the queue message is malformed: needs is no list")
     unknown = sorted(str(name) for name in needs if name not in MEMBERS)

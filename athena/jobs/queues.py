@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from athena.devices.types import UUID_PREFIXES
 from athena.protocol.enums import HIGH, LOW, NORMAL
@@ -25,14 +26,15 @@ class QueueName:
     def __str__(self) -> str:
         return queue_name(self.service_id, self.target, self.lane)
 
-    @classmethod
-    def parse(cls, name: str) -> "QueueName":
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(name: str) -> "QueueName":
         """Reads a name; whatever is no queue of ours is an ability of that name."""
         service_id, _, rest = name.partition(".")
         target, dot, lane = rest.rpartition(".")
         if dot and lane in (HIGH, LOW):
-            return cls(service_id, target, lane)
-        return cls(service_id, rest)
+            return QueueName(service_id, target, lane)
+        return QueueName(service_id, rest)
 
 
 def queue_name(service_id: str, target: str, lane: str = NORMAL) -> str:

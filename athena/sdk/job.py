@@ -14,8 +14,8 @@ a job, for example in `wrapperInit` or in `athena run`, nothing is canceled and 
 """
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -92,15 +92,25 @@ def of_thread() -> Sequence[RunningJob]:
     return jobs
 
 
-@contextmanager
-def running(jobs: Sequence[RunningJob]) -> Iterator[None]:
+def running(jobs: Sequence[RunningJob]) -> AbstractContextManager[None]:
     """Makes jobs the ones that this thread's call is about; for workers."""
-    _of_thread.jobs = jobs
-    for job in jobs:
-        _by_sid[job.job_id] = job
-    try:
-        yield
-    finally:
+    return _Call(jobs)
+
+
+class _Call:
+    """A call with jobs; a class, as a generator takes three times as long, and each call has one."""
+
+    __slots__ = ("_jobs",)
+
+    def __init__(self, jobs: Sequence[RunningJob]) -> None:
+        self._jobs = jobs
+
+    def __enter__(self) -> None:
+        _of_thread.jobs = self._jobs
+        for job in self._jobs:
+            _by_sid[job.job_id] = job
+
+    def __exit__(self, *_: object) -> None:
         _of_thread.jobs = ()
-        for job in jobs:
+        for job in self._jobs:
             _by_sid.pop(job.job_id, None)

@@ -270,11 +270,11 @@ class Batcher:
     def _drop_unwanted(self) -> None:
         """Ends the jobs at the head of the line that are canceled, lost or overdue."""
         now_s = time.monotonic()
-        dropped = list(self._batches.drop_unwanted(now_s))
-        for job, outcome in dropped:
+        if not self._batches.has_unwanted(now_s):
+            return
+        for job, outcome in self._batches.drop_unwanted(now_s):
             self._ended.add(job, outcome)
-        if dropped:
-            self._ended.tell(now_s)
+        self._ended.tell(now_s)
 
     def _run(self, thread: int, batch: list[BatchJob]) -> None:
         began_s = time.monotonic()

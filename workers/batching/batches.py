@@ -42,6 +42,8 @@ class Batches:
         if not line:
             return []
         batch = [line.pop()]
+        if self._max_batch == 1:
+            return batch
         key = None if batch[0].runs_alone else self._batch_key(batch[0].message)
         while key is not None and line and len(batch) < self._max_batch:
             candidate = line.head
@@ -49,6 +51,10 @@ class Batches:
                 break
             batch.append(line.pop())
         return batch
+
+    def has_unwanted(self, now_s: float) -> bool:
+        """Whether the job at the head of the line is not to be started."""
+        return bool(self.line) and unstarted_outcome(self.line.head, now_s) is not None
 
     def drop_unwanted(self, now_s: float) -> Iterator[tuple[BatchJob, Outcome]]:
         """Takes the jobs out that are canceled, lost or overdue, up to one that is not."""

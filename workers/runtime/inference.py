@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import orjson
@@ -196,15 +195,23 @@ class Inference:
         """Runs one job; `attempt` is 0 for one that is never tried again."""
         timer = self._timer(1)
         try:
-            with self._resource(message) as resource:
-                arguments = self._arguments(message, resource)
-                outputs = self.dispatcher.once(arguments)
-            return timer.succeeded(outputs, message, arguments.warnings)
+            outputs, warnings = self._call(message)
+            return timer.succeeded(outputs, message, warnings)
         except AthenaError as error:
             error.place = error.place or place_of(error, self.dispatcher.folder)
             return timer.failed(error, attempt)
         except BaseException:
             return timer.failed(_unexpected(message))
+
+    def _call(self, message: JobMessage) -> tuple[list[OutputValue], tuple[Problem, ...]]:
+        """Calls the wrapper with one job; returns its outputs, and warnings about its inputs."""
+        if not self._wants_resource(message):
+            arguments = self._arguments(message, 0)
+            return self.dispatcher.once(arguments), arguments.warnings
+        assert self._resources is not None
+        with self._resources.use(message.resource_id) as resource:
+            arguments = self._arguments(message, resource)
+            return self.dispatcher.once(arguments), arguments.warnings
 
     def _run_together(self, batch: list[BatchJob]) -> list[Outcome]:
         """Runs jobs in one call; one that cannot even be put into it does not keep the others from it."""
@@ -246,12 +253,6 @@ class Inference:
 
     def _wants_resource(self, message: JobMessage) -> bool:
         return bool(message.resource_id) and self.dispatcher.has_resources
-
-    def _resource(self, message: JobMessage) -> AbstractContextManager[Any]:
-        if not self._wants_resource(message):
-            return nullcontext(0)
-        assert self._resources is not None
-        return self._resources.use(message.resource_id)
 
     def answer_example(self) -> None:
         """Runs the ability's example, if it has one.
