@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.results import about_run
+from benchmarks.results import about
 from tests.models.catalogue import NOTHING, SUBJECTS, Subject, install
 from tests.models.sessions import SWAPPED, Costs, costs
 from tests.models.sessions import table as table_of_sessions
@@ -68,10 +68,10 @@ def _rows(subjects: Sequence[Subject], calls: int, seconds: float) -> Iterator[R
 
 
 def _machine() -> str:
-    about = about_run((), 1, 0.0)
-    machine = about["machine"]
+    found = about("python -m tests.models")
+    machine = found["machine"]
     return (
-        f"{about['date']}, commit {about['commit']}; {machine['cores']} cores of {machine['cpu']}, "
+        f"{found['date']}, commit {found['commit']}; {machine['cores']} cores of {machine['cpu']}, "
         f"{machine['memory_gb']} GB, Linux {machine['kernel']}, Python {machine['python']}"
     )
 
