@@ -1,6 +1,7 @@
 """The HTTP server process: how it gets its socket, and how it leaves without failing a request."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import sys
@@ -30,6 +31,9 @@ STOP_MARGIN_S = 15.0
 #: How often it is looked for connections that take too long.
 SWEEP_S = 1.0
 
+#: How often uvicorn's own housekeeping has its turn: the date in headers.
+HOUSEKEEPING_S = 1.0
+
 
 class GatewayServer(uvicorn.Server):
     """uvicorn, which on the first SIGTERM lets its connections end before it closes them.
@@ -58,6 +62,7 @@ class GatewayServer(uvicorn.Server):
         self._service = service
         self._inherited = inherited
         self._drain: asyncio.Task[None] | None = None
+        self._ends = asyncio.Event()
         self._sweeper = BackgroundLoop("the look at connections", self._sweep, lambda: SWEEP_S)
 
     def serve_forever(self) -> None:
@@ -106,6 +111,12 @@ class GatewayServer(uvicorn.Server):
             sys.exit(1)
         self.servers.append(server)
 
+    async def main_loop(self) -> None:
+        """Waits for the end; uvicorn looks for it ten times a second, which keeps an idle host awake."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ends.wait(), HOUSEKEEPING_S)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all connections."""
         await super().shutdown(sockets)
@@ -128,11 +139,12 @@ class GatewayServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to leave; a second signal ends the process at once."""
+        loop = asyncio.get_running_loop()
         if self._gateway.is_draining:
             super().handle_exit(sig, frame)
+            loop.call_soon_threadsafe(self._ends.set)
             return
         self._gateway.is_draining = True
-        loop = asyncio.get_running_loop()
         # A signal may come within any step of the loop; this is the call that is safe there.
         loop.call_soon_threadsafe(self._begin_to_drain)
 
@@ -157,3 +169,4 @@ class GatewayServer(uvicorn.Server):
                 break
             await asyncio.sleep(TURN_S)
         self.should_exit = True
+        self._ends.set()

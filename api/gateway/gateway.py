@@ -100,7 +100,7 @@ class Gateway(JobClient):
         self.canaries = CanaryBoard()
         self.is_draining = False
         self.http = HttpTally(time.perf_counter)
-        self.lag = LoopLag()
+        self.lag = LoopLag(lambda: self.http.is_busy)
         self._figures = ProcessFigures()
         #: What the server tells: how many connections are open, bytes of requests held and allowed.
         self.occupancy: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)

@@ -70,6 +70,11 @@ class HttpTally:
         self.now = now
         self._pages: dict[str, _Page] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was counted that nobody has taken yet."""
+        return bool(self._pages)
+
     def count(self, service_id: str, status: int, seconds: float, answer_bytes: int = 0) -> None:
         """Counts a request that was answered; service_id "" for one that is for no ability."""
         # In memory, for each request: a command to Redis here would be the dearest part of a small one.

@@ -16,14 +16,20 @@ logger = logging.getLogger(__name__)
 
 TELL_S = 1.0
 
-#: How often it is looked whether the loop is late.
+#: How often it is looked whether the loop is late, and how often while nobody is served whom that hurts.
 PROBE_S = 0.1
+IDLE_PROBE_S = 1.0
 
 
 class LoopLag:
-    """By how much the event loop is late."""
+    """By how much the event loop is late.
 
-    def __init__(self) -> None:
+    Args:
+        is_busy: tells whether requests come.
+    """
+
+    def __init__(self, is_busy: Callable[[], bool]) -> None:
+        self._is_busy = is_busy
         self._worst_s = 0.0
         self._loop = BackgroundLoop("the look at the event loop", self._probe, lambda: 0)
 
@@ -44,9 +50,10 @@ class LoopLag:
 
     async def _probe(self) -> None:
         loop = asyncio.get_running_loop()
+        pause_s = PROBE_S if self._is_busy() else IDLE_PROBE_S
         began_s = loop.time()
-        await asyncio.sleep(PROBE_S)
-        self._worst_s = max(self._worst_s, loop.time() - began_s - PROBE_S)
+        await asyncio.sleep(pause_s)
+        self._worst_s = max(self._worst_s, loop.time() - began_s - pause_s)
 
 
 class SelfReport:

@@ -1,6 +1,9 @@
 """The processes of this host, as the kernel tells of them."""
 
+import os
 from pathlib import Path
+
+_TASKS = "/proc/self/task"
 
 
 def own_children() -> list[int]:
@@ -8,13 +11,19 @@ def own_children() -> list[int]:
 
     There are none where the kernel does not tell.
     """
-    listings = map(read_bytes, Path("/proc/self/task").glob("*/children"))
+    # Read four times a second: no pattern is matched here.
+    listings = (_read(f"{_TASKS}/{task}/children") for task in os.listdir(_TASKS))
     return [int(pid) for listing in listings for pid in listing.split()]
 
 
 def read_bytes(path: Path) -> bytes:
     """Returns a file of `/proc`; nothing where it is gone, or is not for us."""
+    return _read(str(path))
+
+
+def _read(path: str) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError:
         return b""

@@ -100,7 +100,7 @@ def test_gateway_that_ends_tells_what_is_left_and_that_it_goes() -> None:
 
 def test_loop_that_stands_still_is_late() -> None:
     async def block() -> float:
-        lag = LoopLag()
+        lag = LoopLag(lambda: True)
         lag.start()
         await asyncio.sleep(0.01)
         # Blocks the loop on purpose.
@@ -112,6 +112,21 @@ def test_loop_that_stands_still_is_late() -> None:
         return worst_s
 
     assert asyncio.run(block()) > 0.3
+
+
+@pytest.mark.parametrize(("is_busy", "pause_s"), [(True, 0.1), (False, 1.0)])
+def test_loop_of_a_gateway_without_requests_is_left_asleep(
+    is_busy: bool, pause_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    asyncio.run(LoopLag(lambda: is_busy)._probe())
+
+    assert pauses == [pause_s]
 
 
 def test_last_word_of_an_address_counts_and_what_cannot_be_read_is_left_out() -> None:
