@@ -1,6 +1,6 @@
 """What two builds of this project show beside each other: figures, ratios within a round, their goals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -16,7 +16,7 @@ PREFIX = "builds_"
 FIGURES = {
     "rate": "requests/s",
     "p50_ms": "p50 ms",
-    "p50_above_redis_ms": "p50 above two bare Redis round trips, ms",
+    "p50_above_redis_ms": "p50 above two Redis trips, ms",
     "p99_ms": "p99 ms",
     "cpu_us": "CPU µs/request",
     "memory_mb": "memory MB",
@@ -81,12 +81,12 @@ class Ratio:
 
 
 def ratios(result: Result) -> Iterator[Ratio]:
-    """Yields the figures that both builds have in each round, in the order in which they are shown."""
+    """Yields the figures that both builds have, in the order in which they are shown."""
     for load in result.loads():
         for figure in (*FIGURES, *sorted(_part_figures(result, load))):
-            old, new = _values(result, OLD, load, figure), _values(result, NEW, load, figure)
-            if old and len(old) == len(new) and 0 not in old:
-                yield Ratio(load, figure, old, new)
+            pairs = list(_pairs(result, load, figure))
+            if pairs:
+                yield Ratio(load, figure, [old for old, _ in pairs], [new for _, new in pairs])
 
 
 def ratio_table(result: Result) -> str:
@@ -123,11 +123,19 @@ def _part_figures(result: Result, load: Load) -> set[str]:
     return {key for series in both for item in series.rounds for key in item if key.startswith("cpu_us.")}
 
 
-def _values(result: Result, name: str, load: Load, figure: str) -> list[float]:
-    series = result.find(name, load)
-    if series is None:
-        return []
-    if figure == "p50_above_redis_ms":
-        bare = series.values("redis_2_trips_p50_ms")
-        return [mine - floor for mine, floor in zip(series.values("p50_ms"), bare, strict=False)]
-    return series.values(figure)
+def _pairs(result: Result, load: Load, figure: str) -> Iterator[tuple[float, float]]:
+    """Yields a figure of both builds for each round in which both have it: without answers there are few."""
+    old, new = result.find(OLD, load), result.find(NEW, load)
+    if old is None or new is None or len(old.rounds) != len(new.rounds):
+        return
+    for theirs, mine in zip(old.rounds, new.rounds, strict=True):
+        one, other = _value(theirs, figure), _value(mine, figure)
+        if one and other is not None:
+            yield one, other
+
+
+def _value(figures: Mapping[str, float], name: str) -> float | None:
+    if name != "p50_above_redis_ms":
+        return figures.get(name)
+    p50_ms, bare_ms = figures.get("p50_ms"), figures.get("redis_2_trips_p50_ms")
+    return None if p50_ms is None or bare_ms is None else p50_ms - bare_ms

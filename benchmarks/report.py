@@ -21,6 +21,9 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 #: What stands between two marks in the document is made here.
 BLOCK = re.compile(r"(?s)(<!-- measured: (\w+) -->\n).*?(<!-- end -->)")
 
+#: Medians of fewer rounds say nothing on a machine that does other things too.
+ENOUGH_ROUNDS = 5
+
 COLUMNS = {
     "wanted": "arrivals/s",
     "rate": "requests/s",
@@ -48,12 +51,14 @@ def origin(result: Result) -> str:
     cores = f"{machine.get('cores', '?')} cores of {machine.get('cpu', '?')}"
     if machine.get("shared_by") == "session":
         cores += " (cores shared out by session: unlike conditions, see docs/performance.md)"
+    rounds = about.get("rounds", "?")
+    few = ", a try: too few to tell" if rounds != "?" and rounds < ENOUGH_ROUNDS else ""
     system = f"{machine.get('memory_gb', '?')} GB, Linux {machine.get('kernel', '?')}"
     beside = f" beside {about['old_commit']}" if "old_commit" in about else ""
     return (
         f"{about.get('date', '')}, commit {about.get('commit', '')}{beside}; {cores}, {system}, "
-        f"Python {machine.get('python', '?')}; medians of {about.get('rounds', '?')} rounds of "
-        f"{about.get('seconds', 0):g} s; `{about.get('command', '')}`"
+        f"Python {machine.get('python', '?')}; medians of {rounds} rounds of "
+        f"{about.get('seconds', 0):g} s{few}; `{about.get('command', '')}`"
     )
 
 

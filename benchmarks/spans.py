@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from benchmarks.charts import Axis
 from benchmarks.svg import GRID, TEXT, box, document, line, text
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM, ROW = 860, 330, 90, 66, 46, 26
+WIDTH, LEFT, RIGHT, TOP, BOTTOM, ROW = 880, 350, 60, 66, 46, 26
 
 BETTER, WORSE, GOAL = "#2a8a5a", "#c1272d", "#0b6fb8"
 
 #: Round ratios, of which as many are shown as the values need.
-TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def ratio_axis(values: Sequence[float]) -> Axis:
     """Returns a logarithmic axis around 1 that holds all values."""
     low = max((tick for tick in TICKS if tick <= min(values)), default=TICKS[0])
     high = min((tick for tick in TICKS if tick >= max(values)), default=TICKS[-1])
-    ticks = [tick for tick in TICKS if min(low, 0.5) <= tick <= max(high, 2.0)]
+    ticks = [tick for tick in TICKS if min(low, 0.5) <= tick <= max(high, 1.5)]
     return Axis("new ÷ old", ticks, is_log=True)
 
 

@@ -49,6 +49,14 @@ def test_a_table_has_medians_and_ratios_within_the_rounds() -> None:
     assert lines[3] == "| 64 | mosec | 200 | 5.00 | - | 2.00 | 100% |"
 
 
+def test_a_run_of_few_rounds_says_that_it_is_a_try() -> None:
+    made = result()
+
+    assert "medians of 3 rounds of 3 s, a try: too few to tell;" in report.origin(made)
+    made.about["rounds"] = 5
+    assert "medians of 5 rounds of 3 s;" in report.origin(made)
+
+
 def test_a_result_survives_its_file(tmp_path: Path) -> None:
     path = save(result(), tmp_path)
 
