@@ -23,9 +23,10 @@ make_root() {
     ! chroot "$root" sh -c 'command -v python3' || fail "there is a Python in the root"
 }
 
-# What decides which wheels are wanted.
+# All that decides which wheels are wanted.
 wanted() {
-    cat setup.cfg constraints.txt examples/speech/requirements.txt
+    .venv/bin/python -c 'from athena.cli.ship.wheels import extras, installed; print(*extras(), *installed(), sep="\n")'
+    cat setup.cfg examples/speech/requirements.txt
 }
 
 # Whether the wheels of the last run are still those.
