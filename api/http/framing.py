@@ -14,6 +14,7 @@ from api.http.heads import (
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     Headers,
+    announced_bytes,
     lacks_version,
     size_of,
     too_large,
@@ -58,6 +59,8 @@ class Framing(asyncio.Protocol):
         self._has_body = False
         self._slice_bytes = 0
         self._has_offer = False
+        #: How much of the present body has come.
+        self._body_bytes = 0
 
     def begin_request(self) -> None:
         """Called when a head is whole and sound."""
@@ -81,7 +84,7 @@ class Framing(asyncio.Protocol):
 
     def receive(self, data: bytes) -> None:
         """Parses what has come, as far as it may be parsed now; the rest is `held`."""
-        if self.held is None and len(data) <= SLICE_BYTES:
+        if self.held is None and (len(data) <= SLICE_BYTES or self._is_all_body(len(data))):
             self._is_feeding = True
             try:
                 self._feed(data)
@@ -91,6 +94,12 @@ class Framing(asyncio.Protocol):
             # A view: slices of bytes would copy all the rest each time.
             self.held = memoryview(bytes(self.held or b"") + data)
             self.receive_held()
+
+    def _is_all_body(self, size_bytes: int) -> bool:
+        """Whether so many bytes are of the present body alone, so that no request begins in them."""
+        if self.stage != BODY or self.must_wait():
+            return False
+        return size_bytes <= announced_bytes(self.headers) - self._body_bytes
 
     def receive_held(self) -> None:
         """Parses more of what is held, if it may be parsed now."""
@@ -196,7 +205,7 @@ class Framing(asyncio.Protocol):
         if parser.should_upgrade():
             self._note_offer()
             return
-        self.open_bytes = 0
+        self.open_bytes = self._body_bytes = 0
         self.begin_request()
         self.stage = BODY
 
@@ -212,6 +221,7 @@ class Framing(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._has_body = True
+        self._body_bytes += len(body)
         self.add_body(body)
 
     def on_chunk_header(self) -> None:

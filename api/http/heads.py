@@ -75,6 +75,14 @@ def size_of(method: bytes, target: bytes, headers: Headers) -> int:
     return len(method) + len(target) + _LINE_BYTES + fields
 
 
+def announced_bytes(headers: Headers) -> int:
+    """Returns how long the body is by its head; 0 where that does not say, as of one that comes in chunks."""
+    names = dict(headers)
+    length = names.get(b"content-length", b"")
+    # What is wrong with it, the parser has said.
+    return int(length) if length.isdigit() and b"transfer-encoding" not in names else 0
+
+
 def too_large() -> HeadTooLargeError:
     """Returns what is told a caller whose head or trailers have no end."""
     return HeadTooLargeError(f"the request line and all headers may have at most {MAX_HEAD_BYTES} bytes")

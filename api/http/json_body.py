@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from api.http.long_texts import LONG_BYTES, load_around_texts
 from athena.errors import Problem, RequestError
 from athena.protocol.checks.schema import RequestSchema
 from athena.protocol.checks.widths import check_text, may_be_rounded
@@ -99,7 +100,7 @@ def load_json(raw: bytes) -> Any:
         RequestError: it is none; the detail says where.
     """
     try:
-        return orjson.loads(raw)
+        return load_around_texts(raw) if len(raw) >= LONG_BYTES else orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise RequestError(
             "the request is not JSON", problems=(Problem("", f"is not JSON: {error}"),)

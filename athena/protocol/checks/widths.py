@@ -25,6 +25,9 @@ MAX_MEMBERS = 1000
 #: Items of a list that a schema judges.
 MAX_ITEMS = 1000
 
+#: A text with fewer commas is not counted.
+FEW_COMMAS = 100
+
 #: Inputs of an ability that declares none.
 MAX_INPUTS = 256
 
@@ -114,7 +117,7 @@ def check_text(raw: bytes, limit: int = MAX_VALUES) -> None:
     Raises:
         RequestError: it holds more than `limit` values.
     """
-    if len(raw) <= limit or raw.count(b",") <= limit:
+    if len(raw) <= limit or _has_few_commas(raw, limit):
         return
     commas, is_in_text = 0, False
     for block in _blocks(raw):
@@ -123,6 +126,16 @@ def check_text(raw: bytes, limit: int = MAX_VALUES) -> None:
         is_in_text ^= len(parts) % 2 == 0
         if commas > limit:
             raise too_wide([Problem("", f"has more than {limit} values in all, which no request may")])
+
+
+def _has_few_commas(raw: bytes, limit: int) -> bool:
+    # Searched for first: a picture in base64 has a dozen of them, and to count takes twenty times as long.
+    place = -1
+    for _ in range(min(FEW_COMMAS, limit + 1)):
+        place = raw.find(b",", place + 1)
+        if place < 0:
+            return True
+    return raw.count(b",") <= limit
 
 
 def _blocks(raw: bytes) -> Iterator[bytes]:
