@@ -151,7 +151,8 @@ def test_ability_whose_every_process_is_broken_says_so_and_keeps_its_queue(tmp_p
         said = wait_until(ability, 60, "worker_broken")
         assert "the licence is lost" in said["failure"]
         wait_until(lambda: stack.get("/readyz").json()["broken"] == ["fragile"], 30, "readiness says so")
-        wait_until(lambda: metric(stack) == WORKERS, 60, "all workers are counted as broken")
+        # One that tries to start again is not: on a busy machine it takes a while until all of them wait.
+        wait_until(lambda: metric(stack) == WORKERS, 240, "all workers are counted as broken")
         waiting = [stack.job(job_id) for job_id in jobs]
         assert {job["state"] for job in waiting} == {"queued"}
         assert {job["reason"].partition(":")[0] for job in waiting} == {"worker_broken"}

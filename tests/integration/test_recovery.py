@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from athena.errors import JobStateError, NotFoundError, QueueFullError, ResultExpiredError, UnservedError
+from athena.jobs.record import Outcome
 from athena.operations.jobs import (
     cancel_jobs,
     drop_dead,
@@ -169,6 +170,37 @@ def test_start_of_a_job_that_runs_alone_is_told_when_it_is_taken(store: Store) -
 
     record = store.record("j1")
     assert (record.state, record.attempts) == (JobState.RUNNING, 2)
+
+
+def test_job_that_runs_alone_and_was_only_held_was_not_attempted(store: Store) -> None:
+    jobs = ("ran", "told", "held")
+    for name in jobs:
+        store.submit(name)
+    store.take(3)
+    store.fence(*jobs)
+    store.register()
+    _, told, _ = store.take(3)
+    store.start(told)
+
+    store.fence("ran")
+
+    records = [store.record(name) for name in jobs]
+    assert [(record.attempts, record.deaths) for record in records] == [(2, 2), (2, 1), (1, 1)]
+    store.register()
+    assert [job.attempt for job in store.take(3)] == [3, 3, 2]
+
+
+def test_job_that_runs_alone_and_ended_before_its_start_was_not_attempted(store: Store) -> None:
+    take_one(store, "j1")
+    store.fence("j1")
+    store.register()
+    (job,) = store.take(1)
+    unstarted = Outcome(JobState.EXPIRED, code=10114, message="too late", batch_size=0)
+
+    assert store.finish("j1", job.token, unstarted) == 1
+
+    record = store.record("j1")
+    assert (record.state, record.attempts, record.deaths) == (JobState.EXPIRED, 1, 1)
 
 
 def test_third_death_poisons(store: Store, ear: Ear) -> None:

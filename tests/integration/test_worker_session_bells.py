@@ -7,7 +7,7 @@ import pytest
 import redis
 from celery.exceptions import WorkerShutdown
 
-from athena.store.keys import bell_key
+from athena.store.keys import WORKERS, bell_key
 from tests.conftest import wait_until
 from workers.lease import tally
 from workers.lease.arrivals import EX_FENCED
@@ -196,6 +196,41 @@ def test_own_bell_of_a_worker_that_stops_brings_nothing_that_stays(
 
     assert store.queued() == ["a"]
     assert store.raw("HLEN", "athena:inflight:w1") == 0
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_a_broken_worker_gives_back_does_not_come_to_it_again(
+    worker: Worker, wait: Wait, store: Store, is_lost: bool
+) -> None:
+    submit_suspects(store, "a", "b", "c")
+    worker.gate.clear()
+    worker.session.demand.may_find_jobs = True
+    worker.turn()
+    wait_until(lambda: worker.ran, "a process that answers its example runs the first of them")
+    wait.begin()
+    if is_lost:
+        # For Celery; Redis does not know yet, and lets the wait hear the bell of what goes back.
+        worker.session.on_connection_lost()
+    worker.wrong = "no licence"
+    worker.gate.set()
+    with pytest.raises(WorkerShutdown):
+        worker.turn_until(lambda: False)
+
+    worker.session.drain(10)
+
+    assert store.queued() == ["b", "c"]
+    assert store.raw("HKEYS", "athena:inflight:w1") == [b"a"]
+    store.fence("a", incarnation="w1", reason="no licence", is_broken=True)
+    records = [store.record(job_id) for job_id in ("a", "b", "c")]
+    assert [(record.attempts, record.deaths) for record in records] == [(1, 1), (0, 0), (0, 0)]
+
+
+def submit_suspects(store: Store, *job_ids: str) -> None:
+    """Submits jobs that have failed in a process which was broken."""
+    submit(store, *job_ids)
+    store.register("w0")
+    store.acquit(*store.take(len(job_ids), "w0"), incarnation="w0")
+    store.raw("HDEL", WORKERS, "w0")
 
 
 def test_full_worker_waits_for_urgent_bells_and_has_nothing_taken(worker: Worker, store: Store) -> None:

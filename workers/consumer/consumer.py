@@ -53,6 +53,15 @@ class JobConsumer(Consumer):
         if isinstance(exc, ResponseError):
             time.sleep(LAST_RETRY_S)
 
+    def on_close(self) -> None:
+        """Celery forgets the tasks that it has not started: its connection is lost, or it stops.
+
+        One that stops still has its connection, and its wait for bells goes on until its session ends it.
+        """
+        super().on_close()
+        if self.connection is None:
+            self.app.session.on_connection_lost()
+
     def on_send_event_buffered(self) -> None:
         """Sees to it that the events of a quarter of a second are sent as one message."""
         if self.hub and not self._flush_is_due:

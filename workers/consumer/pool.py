@@ -84,10 +84,6 @@ class BatchPool(BasePool):
         """Celery's revoke with terminate: a call into a wrapper cannot be ended alone, so it goes on."""
         logger.warning("a job that runs cannot be terminated; it goes on to its end or its time limit")
 
-    def flush(self) -> None:
-        """Celery lost its connection and forgets what it has not started."""
-        self._session.on_connection_lost()
-
     def on_stop(self) -> None:
         """Finishes what runs, returns the rest."""
         # A cold shutdown calls this from a signal handler, perhaps in the middle of an exchange; the loop

@@ -54,9 +54,10 @@ class Drain:
         until_s = time.monotonic() + grace_s
         self._return_unstarted()
         self._demand.end()
+        # First: the bell of what goes back would ring here, and the take behind the wait take it again.
+        self._let_go_of_bells()
         # What goes back goes now: others may run it while the last calls go on here.
         self._tell()
-        self._let_go_of_bells()
         if not self._see_out(until_s):
             logger.error("an inference call did not end within %s s", grace_s)
         if self._outbox:
@@ -71,16 +72,15 @@ class Drain:
         self._outbox.returned += self._held.pop_undelivered()
 
     def _let_go_of_bells(self) -> None:
-        """Ends the wait for bells, which nobody reads any more; the jobs that it brings along go back."""
+        """Ends the wait for bells, which nobody reads any more; what it brings along goes back."""
         try:
             self._link.run(self._bells.ring_own())
         except RedisError as error:
             logger.warning("cannot end the wait for bells: %s", error)
-        if self._bells.awaited is not None:
-            # The bell has let the take run that waits behind it; the comparison returns its jobs.
-            self._bells.awaited = None
-            self._outbox.must_reconcile = True
-            self._tell()
+        # The bell has let the take run that waits behind it; the comparison returns its jobs. In any case: a
+        # wait whose connection was lost counts as over here, and Redis may hear of that later.
+        self._bells.awaited = None
+        self._outbox.must_reconcile = True
 
     def _see_out(self, until_s: float) -> bool:
         """Tells how the last calls end, until Redis has taken it; returns whether all of them ended."""

@@ -57,8 +57,11 @@ local function release(job)
   if ran then
     attempts = attempts + 1
   end
-  if ran or job.state == 'running' then
+  if ran or job.is_announced then
     job.attempts = tonumber(string.match(job.token, '^%d+'))
+  elseif job.state == 'running' then
+    -- It runs alone, and was counted as begun when it was taken.
+    job.attempts = job.attempts - 1
   end
   if not ran then
     note(job, 'returned')

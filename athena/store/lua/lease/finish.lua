@@ -50,7 +50,12 @@ local function finish(i)
     result, place = '', result
   end
   if batch_size == '0' then
-    settle(id, known, now, state, code, text, '', result, message)
+    -- One that runs alone was counted as begun when it was taken.
+    if known.state == 'running' then
+      settle(id, known, now, state, code, text, '', result, message, 'attempts', known.attempts - 1)
+    else
+      settle(id, known, now, state, code, text, '', result, message)
+    end
     ended[#ended + 1] = id
     return 1
   end

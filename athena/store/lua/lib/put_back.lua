@@ -29,19 +29,20 @@ local function put_back_unstarted(job)
 end
 
 -- What a worker holds, and may give up: a list of {id, message, record}, the one that was queued last first.
--- `is_wanted` is asked with a job's id and the token in its record.
+-- `is_wanted` is asked with a job's id and the token in its record. `is_announced`: its call was told to have begun.
 local function held_jobs(incarnation, is_wanted)
   local flat, held = redis.call('HGETALL', INFLIGHT .. incarnation), {}
   for i = 1, #flat, 2 do
     local id = flat[i]
-    local known = redis.pcall('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms')
+    local known = redis.pcall('HMGET', JOB .. id, 'state', 'token', 'seq', 'deaths', 'attempts', 'max_queue_ms',
+      'worker')
     -- One whose record cannot be read stays where it is, and the others go their way.
     if not known.err and is_wanted(id, known[2]) then
       redis.call('HDEL', INFLIGHT .. incarnation, id)
       if known[1] and not FINAL[known[1]] and holder(known[2]) == incarnation then
         held[#held + 1] = {id = id, message = flat[i + 1], state = known[1], token = known[2],
           seq = tonumber(known[3]) or 0, deaths = tonumber(known[4]) or 0, attempts = tonumber(known[5]) or 0,
-          max_queue_ms = tonumber(known[6])}
+          max_queue_ms = tonumber(known[6]), is_announced = known[7] ~= false}
       else
         redis.call('SREM', CANCELED .. incarnation, id)
       end

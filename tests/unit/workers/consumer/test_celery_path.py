@@ -18,7 +18,7 @@ import kombu.transport
 import pytest
 import redis
 from celery import Celery, signals
-from celery.bootsteps import CLOSE
+from celery.bootsteps import CLOSE, RUN
 from celery.exceptions import WorkerShutdown
 from celery.worker import control, state
 from celery.worker.consumer.events import Events
@@ -711,13 +711,24 @@ def test_task_whose_id_json_escapes_is_refused_under_the_name_of_its_record(stag
 # pool.py, consumer.py, session.py, process.py
 
 
-def test_pool_is_told_of_the_end_of_connection_and_worker(stage: Stage) -> None:
+def test_session_is_told_of_the_end_of_connection_and_worker(stage: Stage) -> None:
     stage.consumer.on_close()
     stage.worker.pool.stop()
     stage.worker.pool.terminate()
 
     assert stage.session.calls == [("on_connection_lost",), ("drain", 7), ("drain", 0)]
     assert stage.worker.pool.info["free-slots"] == 3
+
+
+def test_connection_of_a_worker_that_stops_is_not_lost(stage: Stage) -> None:
+    # As Celery stops one: its consumer first, with a connection that it closes when all else has ended.
+    stage.consumer.connection = connect(URL)
+    stage.consumer.blueprint.state, stage.consumer.blueprint.started = RUN, len(stage.consumer.steps)
+
+    stage.consumer.stop()
+    stage.worker.pool.stop()
+
+    assert stage.session.calls == [("drain", 7)]
 
 
 def test_shutdown_with_a_status_becomes_the_status_of_the_worker(
