@@ -321,11 +321,16 @@ def test_flower_asks_for_its_password_and_changes_nothing(site: Site) -> None:
     user = KEYS_ON["ATHENA_FLOWER_BASIC_AUTH"].split(":")
     assert (ask("GET", "/workers"), ask("GET", "/workers", "ops", "guess")) == (401, 401)
     assert ask("GET", "/workers", *user) == 200
-    page = requests.get(f"{site.stack.flower_url}/workers", auth=(user[0], user[1]), timeout=60).text
-    name = re.search(r"echo\.cpu\.[^\"<&]*", page)
-    assert name is not None
-    shown = requests.get(f"{site.stack.flower_url}/worker/{name[0]}", auth=(user[0], user[1]), timeout=60)
-    assert unquote(name[0]) in shown.text and "Shut Down" not in shown.text and "Grow" not in shown.text
+
+    def read(path: str) -> str:
+        return requests.get(site.stack.flower_url + path, auth=(user[0], user[1]), timeout=60).text
+
+    # Flower knows of a worker when it has asked it, or heard an event.
+    name = wait_until(lambda: re.search(r"echo\.cpu\.[^\"<&]*", read("/workers")), 60, "the worker is shown")
+    page = wait_until(
+        lambda: text if unquote(name[0]) in (text := read(f"/worker/{name[0]}")) else "", 60, "its page"
+    )
+    assert "Shut Down" not in page and "Grow" not in page
     assert ask("POST", f"/api/worker/shutdown/{name[0]}", *user) == 403
     assert "may look" not in site.stack.log
     workers = site.stack.children("workers")

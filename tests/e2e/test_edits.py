@@ -97,6 +97,8 @@ def test_restart_takes_an_edit_in(site: Site) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert site.answers()
     site.await_failure(None)
+    # A process that has ended is seen to be gone before its supervisor says so.
+    wait_until(lambda: "worker echo ended" in site.stack.log, 30, "the supervisor's line")
     assert site.stack.log.count("worker echo ended") == 1
     assert site.pinged() == list(site.workers())
     site.toml.write_text(site.before)

@@ -36,7 +36,8 @@ def test_first_worker_loads_alone_and_later_ones_side_by_side(tmp_path: Path) ->
     cache = tmp_path / "model cache"
 
     with stack_of(tmp_path, "first start", together=2) as stack:
-        assert len(workers_of(stack)) == 3
+        # They all serve; the gateway looks about once a second.
+        wait_until(lambda: len(workers_of(stack)) == 3, 30, "the gateway knows all three")
         log = stack.log
     fetched = list(cache.glob("fetched by *"))
     with stack_of(tmp_path, "second start", together=5):

@@ -166,10 +166,14 @@ def test_state_of_workers_and_gpus_is_shown(host: Host) -> None:
 
 
 def test_prometheus_reads_the_fleet(host: Host) -> None:
-    answer = host.get("/metrics")
+    def scrape() -> Any:
+        answer = host.get("/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        found = {family.name: family for family in text_string_to_metric_families(answer.text)}
+        # Hosts tell once a second how they are, and the first time after their workers serve.
+        return found if "athena_gpu_utilization_ratio" in found else None
 
-    assert answer.headers["Content-Type"].startswith("text/plain")
-    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    families = wait_until(scrape, 30, "the host tells of its GPUs")
     assert [sample.value for sample in families["athena_gpu_utilization_ratio"].samples] == [0.5] * 3
     assert {sample.labels["gpu_id"] for sample in families["athena_worker_slots"].samples} == {
         T4,
@@ -187,10 +191,14 @@ def test_gpu_that_turns_bad_is_drained_and_comes_back(host: Host) -> None:
         lambda: host.serving() == host.occupied() == {OTHER_T4, A100}, 30, "the lost GPU has no worker"
     )
     assert {host.run(gpu_type="T4G16")["gpu_id"] for _ in range(5)} == {OTHER_T4}
-    (gpu,) = [
-        device for device in host.get("/v1/workers").json()["hosts"][0]["devices"] if device["uuid"] == T4
-    ]
-    assert "fallen off the bus" in gpu["problem"]
+
+    def problem() -> str:
+        (told,) = host.get("/v1/workers").json()["hosts"]
+        (gpu,) = (device for device in told["devices"] if device["uuid"] == T4)
+        return gpu["problem"] or ""
+
+    # Hosts tell once a second how they are.
+    wait_until(lambda: "fallen off the bus" in problem(), 30, "the host tells why")
 
     host.become()
     wait_until(lambda: host.serving() == {T4, OTHER_T4, A100}, 60, "all workers serve again")

@@ -287,8 +287,13 @@ def test_a_large_input_and_a_large_answer_come_through(stack: Stack) -> None:
 
 
 def test_abilities_tell_what_is_served(stack: Stack) -> None:
+    def described() -> Any:
+        document = stack.get("/v1/abilities/mmocr").json()
+        # Workers that serve are known about a second later.
+        return document if document["workers"] else None
+
+    shown = wait_until(described, 30, "the gateway knows the worker")
     listed = stack.get("/v1/abilities").json()["abilities"]
-    shown = stack.get("/v1/abilities/mmocr").json()
 
     assert [ability["service_id"] for ability in listed] == ["echo", "mmocr"]
     assert [(item["key"], item["type"]) for item in shown["inputs"]] == [("data", 2)]

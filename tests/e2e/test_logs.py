@@ -106,7 +106,10 @@ def test_job_that_failed_is_told_by_the_gateway_and_the_worker(logged: Stack, re
 def test_what_a_job_prints_is_its_own(logged: Stack, read: Any) -> None:
     job_id = ran(logged, "print", "succeeded")
 
-    printed = [record for record in read(job_id) if record.get("stream") == "stdout"]
+    def prints() -> list[dict[str, Any]]:
+        return [record for record in read(job_id) if record.get("stream") == "stdout"]
+
+    printed = wait_until(prints, 30, "the line is there")
     assert [record["msg"] for record in printed] == ["printed by the wrapper"]
     assert printed[0]["ability"] == "faulty"
 

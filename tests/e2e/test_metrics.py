@@ -121,11 +121,10 @@ def kill(process: psutil.Process) -> None:
 def kill_worker(stack: Stack) -> None:
     """Kills the worker, and waits until another one serves."""
 
-    def worker() -> Any:
-        (found,) = (
-            one for one in stack.get("/v1/workers").json()["workers"] if one["service_id"] == "faulty"
-        )
-        return found
+    def serves() -> bool:
+        found = [one for one in stack.get("/v1/workers").json()["workers"] if one["service_id"] == "faulty"]
+        # For a moment there may be two, the dead one and the next, or none that is told of.
+        return [one["state"] for one in found] == ["serving"]
 
     def pid() -> psutil.Process | None:
         for child in stack.children("workers"):
@@ -135,9 +134,9 @@ def kill_worker(stack: Stack) -> None:
         return None
 
     # Registered, and seen to serve: of one that has just died its host may tell so a little longer.
-    victim = wait_until(lambda: pid() if worker()["state"] == "serving" else None, BACK_S, "a worker")
+    victim = wait_until(lambda: pid() if serves() else None, BACK_S, "a worker")
     kill(victim)
-    wait_until(lambda: (pid() or victim) != victim and worker()["state"] == "serving", BACK_S, "a new worker")
+    wait_until(lambda: (pid() or victim) != victim and serves(), BACK_S, "a new worker")
 
 
 def kill_gateway(stack: Stack) -> None:

@@ -366,8 +366,10 @@ def test_queue_that_waits_for_a_newer_worker_says_so_everywhere(site: Stack) -> 
     wait_until(lambda: reason in site.get(f"/v1/jobs/{job_id}").text, 30, "the job says why it waits")
 
     assert reason in table(site, "queues", "ls")
-    assert site.get("/v1/abilities/echo").json()["waiting"] == {queue: reason}
-    assert f"queue {queue} waits: job {job_id} {reason}" in site.log
+    # The job is asked of Redis, the ability of the gateway, which looks about once a second.
+    waiting = {queue: reason}
+    wait_until(lambda: site.get("/v1/abilities/echo").json()["waiting"] == waiting, 30, "the gateway knows")
+    wait_until(lambda: f"queue {queue} waits: job {job_id} {reason}" in site.log, 30, "the worker's line")
     told(site, "jobs", "cancel", job_id)
     wait_until(lambda: not site.get("/v1/abilities/echo").json()["waiting"], 60, "nothing waits any more")
     assert site.post("/echo", example("echo")).status_code == 200

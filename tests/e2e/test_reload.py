@@ -44,6 +44,9 @@ def test_edits_are_served_when_they_load_and_fail_no_call(site: Site) -> None:
     def tells(reason: str) -> None:
         wait_until(lambda: reason in (site.failure() or ""), 60, f"it is told: {reason}")
 
+    def logs(reason: str) -> None:
+        wait_until(lambda: reason in stack.log, 60, f"it is logged: {reason}")
+
     def answers_after(served: int) -> None:
         wait_until(lambda: clients.answers[0] > served + 50, 60, "calls are answered")
 
@@ -61,7 +64,7 @@ def test_edits_are_served_when_they_load_and_fail_no_call(site: Site) -> None:
             served = clients.answers[0]
             edit(source + broken)
             tells(reason)
-            assert reason in stack.log
+            logs(reason)
             assert reason in site.athena("workers", "ls").stdout
             answers_after(served)
             assert says("first")
@@ -80,7 +83,7 @@ def test_edit_of_the_number_of_workers_is_followed(site: Site) -> None:
     site.edit("cpu_workers = 1", "cpu_workers = 2")
 
     wait_until(lambda: len(site.workers()) == 2, 60, "there are two")
-    assert "echo was edited (ability.toml)" in site.stack.log
+    wait_until(lambda: "echo was edited (ability.toml)" in site.stack.log, 30, "the supervisor's line")
 
 
 def test_worker_that_is_down_is_started_at_once_when_its_file_is_mended(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from athena import cli
-from tests.e2e.conftest import ROOT, Stack, serving
+from tests.e2e.conftest import ROOT, Stack, serving, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -87,10 +87,18 @@ def test_a_long_text_is_cut_in_answer_and_log(unruly: Stack, worker: str) -> Non
     assert len(unruly.log) - before < 50_000
 
 
-def test_an_ability_that_cannot_be_written_says_why_it_does_not_start(unruly: Stack) -> None:
-    listed = {item["service_id"]: item for item in unruly.get("/v1/abilities").json()["abilities"]}
+def failure_of(stack: Stack, service_id: str) -> str:
+    """Returns why an ability has no worker, once the gateway knows it: it looks about once a second."""
 
-    failure = listed["silent"]["failure"]
+    def told() -> Any:
+        listed = stack.get("/v1/abilities").json()["abilities"]
+        return next((item["failure"] for item in listed if item["service_id"] == service_id), None)
+
+    return str(wait_until(told, 30, f"why {service_id} does not start"))
+
+
+def test_an_ability_that_cannot_be_written_says_why_it_does_not_start(unruly: Stack) -> None:
+    failure = failure_of(unruly, "silent")
 
     reason = "wrapperInit raised RuntimeError: no model named \\ud83d\\x1b[2J"
     assert failure == f"{reason} (wrapper.py:6 in wrapperInit)"
@@ -113,8 +121,7 @@ def test_a_signal_that_a_wrapper_asks_for_ends_nothing(unruly: Stack, worker: st
 
 
 def test_a_module_with_a_taken_name_is_named(unruly: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    listed = {item["service_id"]: item for item in unruly.get("/v1/abilities").json()["abilities"]}
-    failure = listed["siblings"]["failure"]
+    failure = failure_of(unruly, "siblings")
     folder = failure.partition("/wrapper.py, line 1: ")[0]
 
     status = cli.main(["check", folder, "--json"])
@@ -156,5 +163,8 @@ def test_what_a_job_does_to_its_process_does_not_stay(unruly: Stack, worker: str
 
     assert ask(unruly, "look") == before
     assert ask(unruly, "surrogate")[0] == 10909
-    for line, count in counts.items():
-        assert unruly.log.count(line) > count, line
+
+    def missing() -> list[str]:
+        return [line for line, count in counts.items() if unruly.log.count(line) <= count]
+
+    wait_until(lambda: not missing(), 30, f"lines that the log must have: {missing()}")

@@ -63,12 +63,12 @@ def test_a_broken_ability_says_why_in_the_log_and_over_http(mixed: Stack) -> Non
     reason = "wrapperInit raised RuntimeError: model.onnx is missing; run make model"
     why = f"{reason} (wrapper.py:6 in wrapperInit)"
 
-    listed = mixed.get("/v1/abilities").json()["abilities"]
+    entry = {"service_id": "broken", "workers": [], "failure": why, "reason": "worker_failing"}
+    # Gateways look once a second.
+    wait_until(lambda: entry in mixed.get("/v1/abilities").json()["abilities"], 30, "the gateway knows it")
     answer = mixed.post("/broken", text_request("broken"))
 
     assert f"athena: ability broken: {why}" in mixed.log
-    entry = {"service_id": "broken", "workers": [], "failure": why, "reason": "worker_failing"}
-    assert entry in listed
     assert answer.status_code == 503
     assert answer.json()["header"]["code"] == 10225
     assert why in answer.json()["header"]["message"]
