@@ -58,6 +58,15 @@ message.MESSAGE_VERSION = 2
 """
 
 
+#: Code for a wrapper: while nothing happens, Celery's loop has no turn.
+NO_IDLE_TURNS = """
+from kombu.asynchronous.hub import Hub
+from workers.consumer import transport
+Hub.fire_timers = lambda hub, **options: 1000.0
+transport.BELL_TIMEOUT_S = 1000.0
+"""
+
+
 class Worker(WorkerChild):
     """A worker process that a test waits for."""
 
@@ -464,6 +473,22 @@ def test_stopped_worker_finishes_what_runs_and_returns_the_rest(
     assert store.queued("faulty.any") == ["second", "third"]
     assert store.record("second").attempts == 0
     assert not store.raw("HEXISTS", WORKERS, worker.incarnation)
+
+
+def test_idle_worker_that_is_stopped_does_not_wait_for_its_next_turn(
+    start: Callable[[Path], Worker], store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "wrapper.py").write_text(f"{(ECHO / 'wrapper.py').read_text()}\n{NO_IDLE_TURNS}")
+    (tmp_path / "ability.toml").write_text((ECHO / "ability.toml").read_text())
+    worker = start(tmp_path)
+    wait_until(lambda: b"cmd=brpop" in store.raw("CLIENT", "LIST"), "it waits for bells")
+
+    worker.signal(signal.SIGTERM)
+
+    assert worker.wait_end() == 0
+    # The wait has ended, too: nothing is taken for a worker that is gone.
+    submit(store, "echo", "later")
+    assert store.queued("echo.any") == ["later"]
 
 
 def test_jobs_of_a_killed_worker_run_again(start: Callable[[Path], Worker], store: Store) -> None:

@@ -16,6 +16,7 @@ from athena.store.scripts import SCRIPTS
 from workers.consumer.event_budget import EventBudget
 from workers.consumer.led_jobs import LedJobs
 from workers.consumer.loop_calls import LoopCalls
+from workers.consumer.signal_bell import SignalBell
 from workers.consumer.task_events import TaskBoard
 from workers.consumer.transport import register_transport, worker_broker_url
 from workers.consumer.worker_app import WorkerApp
@@ -45,6 +46,7 @@ class CeleryLoop:
         budget = EventBudget(settings.flower_jobs_per_s)
         calls = LoopCalls(self.wake)
         app = make_app(session, settings.grace_s, budget, calls, worker_broker_url(self._address))
+        app.signal_bell = SignalBell()
         board = TaskBoard(session.entry, app.tasks[TASK_NAME], budget, self._event_dispatcher, calls)
         led_jobs = LedJobs(session, board, self.wake)
         register_transport(session, board, calls, led_jobs, self._address, settings.redis_timeout_s)

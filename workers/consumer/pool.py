@@ -84,6 +84,11 @@ class BatchPool(BasePool):
         """Celery's revoke with terminate: a call into a wrapper cannot be ended alone, so it goes on."""
         logger.warning("a job that runs cannot be terminated; it goes on to its end or its time limit")
 
+    def register_with_event_loop(self, loop: Any) -> None:
+        """Called with each new connection: the loop has let go of what it watched."""
+        if self.app.signal_bell is not None:
+            self.app.signal_bell.watch(loop)
+
     def on_stop(self) -> None:
         """Finishes what runs, returns the rest."""
         # A cold shutdown calls this from a signal handler, perhaps in the middle of an exchange; the loop

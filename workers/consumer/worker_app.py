@@ -5,6 +5,7 @@ from typing import Any
 from workers.celery_app import AthenaApp
 from workers.consumer.event_budget import EventBudget
 from workers.consumer.loop_calls import LoopCalls
+from workers.consumer.signal_bell import SignalBell
 from workers.lease.session import WorkerSession
 
 
@@ -16,6 +17,7 @@ class WorkerApp(AthenaApp):
         grace_s: how long calls may go on when it ends.
         event_budget: how many jobs a second Flower is shown.
         calls: what other threads want Celery's to do.
+        signal_bell: gives the loop a turn when a signal comes; None without one.
     """
 
     def __init__(
@@ -30,4 +32,5 @@ class WorkerApp(AthenaApp):
         self.grace_s = grace_s
         self.event_budget = event_budget
         self.calls = calls
+        self.signal_bell: SignalBell | None = None
         super().__init__(**config)

@@ -66,6 +66,7 @@ METHODS: list[tuple[str, Any, str, str]] = [
         "(self, reply, exchange, routing_key, ticket, channel=None, producer=None, **opts)",
     ),
     ("consumer/pool.py", BasePool, "on_apply", "(self, *args, **kwargs)"),
+    ("consumer/pool.py", BasePool, "register_with_event_loop", "(self, loop)"),
     ("consumer/pool.py", BasePool, "on_stop", "(self)"),
     ("consumer/pool.py", BasePool, "on_terminate", "(self)"),
     ("consumer/pool.py", BasePool, "_get_info", "(self) -> Dict[str, Any]"),
@@ -89,6 +90,7 @@ METHODS: list[tuple[str, Any, str, str]] = [
     ("consumer/consumer.py", Hub, "call_later", "(self, delay, callback, *args)"),
     ("consumer/loop.py", Hub, "call_soon", "(self, callback, *args)"),
     ("consumer/transport.py", kombu_redis.Transport, "register_with_event_loop", "(self, connection, loop)"),
+    ("consumer/signal_bell.py", Hub, "add_reader", "(self, fds, callback, *args)"),
     ("consumer/transport.py", Hub, "add_reader", "(self, fds, callback, *args)"),
     (
         "consumer/transport.py",
