@@ -201,6 +201,27 @@ def _runs_of(story: Story, job: Job) -> Sequence[Run]:
     return [run for run in first.runs if job.seen and run.began_s >= job.seen[0].sent_s]
 
 
+def attempts_are_runs(story: Story) -> Iterator[str]:
+    """A worker that only held a job has not attempted it, though one that runs alone is noted at its take."""
+    # An Athena of another version may count otherwise.
+    if any("another version" in span.fault for span in story.spans):
+        return
+    for job in _named(story):
+        if job.end is None or job.end["state"] != "succeeded" or not job.seen:
+            continue
+        attempts, deaths, runs = job.end.get("attempts", 0), job.end.get("deaths", 0), _runs_of(story, job)
+        deadly = [run for run in runs if run.ended_s is None]
+        # A worker may die before it writes down what it has begun, or count as dead while its run goes on.
+        if attempts <= len(runs) + max(0, deaths - len(deadly)) or not 1 <= len(deadly) <= deaths:
+            continue
+        sent_s, alone_s = job.seen[0].sent_s, deadly[0].began_s
+        # Before its first death it had company: a call that outlasts its worker's grace counts for all of its
+        # jobs, and the last of them may not have had their turn.
+        had_company = any(span.stops and span.overlaps(sent_s, alone_s) for span in story.spans)
+        if not had_company and not story.is_excused(sent_s, float("inf")):
+            yield f"{job.name}: {attempts} attempts and {deaths} deaths are counted, of {len(runs)} runs"
+
+
 def calls_are_answered(story: Story) -> Iterator[str]:
     """Each request is answered in time, and with a status that its caller can make use of."""
     for job in story.jobs.values():
@@ -294,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     runs_have_reasons,
     nothing_runs_after_its_end,
     ends_are_wanted,
+    attempts_are_runs,
     calls_are_answered,
     calls_are_prompt_when_all_is_well,
     names_mean_one_job,

@@ -19,6 +19,9 @@ from tests.chaos.stage import Stage
 from tests.chaos.verdict import open_jobs, text_of
 from tests.chaos.waiting import wait_for
 
+#: What is looked at of a record; the last two are for whoever reads the history.
+FINAL_FIELDS = ("state", "queued_ms", "finished_ms", "attempts", "deaths", "message", "past")
+
 #: So much of what a record says of a bad end is noted.
 WHY_CHARS = 500
 
@@ -116,10 +119,10 @@ def _tell_finals(client: redis.Redis, history: History, ids: Mapping[str, str]) 
         chunk = jobs[first : first + CHUNK]
         with client.pipeline(transaction=False) as pipe:
             for _, job_id in chunk:
-                pipe.hmget(f"athena:job:{job_id}", "state", "queued_ms", "finished_ms", "message", "past")
+                pipe.hmget(f"athena:job:{job_id}", *FINAL_FIELDS)
                 pipe.get(f"athena:result:{job_id}")
             replies = pipe.execute()
-        for (name, job_id), (state, queued, finished, *why), result in zip(
+        for (name, job_id), (state, queued, finished, attempts, deaths, *why), result in zip(
             chunk, replies[::2], replies[1::2], strict=True
         ):
             history.note(
@@ -129,6 +132,9 @@ def _tell_finals(client: redis.Redis, history: History, ids: Mapping[str, str]) 
                 state=(state or b"unknown").decode(),
                 result=text_of(result),
                 took_s=(int(finished or 0) - int(queued or 0)) / 1000 if finished else 0,
+                # Of a job that was tried once the record does not say so.
+                attempts=int(attempts or 0),
+                deaths=int(deaths or 0),
                 # For whoever reads the history: no rule asks for it.
                 why=[] if state == b"succeeded" else [(text or b"").decode()[:WHY_CHARS] for text in why],
             )

@@ -101,6 +101,11 @@ def poison_too_soon(forge: Forge) -> None:
     line_of(forge.lines, "final", job="twice").update(state="poisoned", result="")
 
 
+def held_job_that_counts_as_attempted(forge: Forge) -> None:
+    """A worker that ends takes back what it has given back, and never begins it."""
+    line_of(forge.lines, "final", job="twice").update(attempts=3, deaths=1)
+
+
 def caller_who_hangs(forge: Forge) -> None:
     """The answer of a job is published before its gateway listens."""
     forge.note(50, "call", call=5000, job="sync", do="poll", to=FAR)
@@ -166,6 +171,7 @@ BUGS: dict[Callable[[Forge], None], str] = {
     request_id_that_is_forgotten: "names_mean_one_job",
     innocent_that_is_blamed: "ends_are_wanted",
     poison_too_soon: "ends_are_wanted",
+    held_job_that_counts_as_attempted: "attempts_are_runs",
     caller_who_hangs: "calls_are_answered",
     answer_that_helps_nobody: "calls_are_answered",
     gateway_that_is_deaf: "all_serve_in_the_end",
@@ -259,6 +265,32 @@ def test_worker_may_die_under_a_job_before_it_writes_down_that_it_began(
             forge.note(35.5 + number, "mended", number=number)
 
     assert ("ends_are_wanted" not in broken_rules(spoiled(begun_by_nobody))) == is_excused
+
+
+@pytest.mark.parametrize(("attempts", "deaths", "is_right"), [(2, 1, True), (3, 2, True), (3, 1, False)])
+def test_attempts_that_nobody_wrote_down_are_those_of_deaths(
+    attempts: int, deaths: int, is_right: bool
+) -> None:
+    def counted(forge: Forge) -> None:
+        line_of(forge.lines, "final", job="twice").update(attempts=attempts, deaths=deaths)
+
+    assert ("attempts_are_runs" not in broken_rules(spoiled(counted))) == is_right
+
+
+@pytest.mark.parametrize(("at_s", "is_excused"), [(10.2, True), (12.5, False)])
+def test_calls_that_outlast_their_worker_are_attempts_of_all_their_jobs(
+    at_s: float, is_excused: bool
+) -> None:
+    def stopped(forge: Forge) -> None:
+        held_job_that_counts_as_attempted(forge)
+        forge.note(at_s, "fault", fault="worker stopped (SIGTERM)", number=9, stops=["near"])
+        forge.note(at_s + 0.1, "mended", number=9)
+
+    assert ("attempts_are_runs" not in broken_rules(spoiled(stopped))) == is_excused
+
+
+def test_attempts_of_what_redis_lost_are_excused() -> None:
+    assert "attempts_are_runs" not in with_loss(12, 13, held_job_that_counts_as_attempted)
 
 
 @pytest.mark.parametrize(("from_s", "is_excused"), [(2.2, True), (3.6, False)])
