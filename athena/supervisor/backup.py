@@ -1,6 +1,7 @@
 """Copies of the embedded Redis' data: made while it runs, and put back where there are no others."""
 
 import contextlib
+import fcntl
 import os
 import tarfile
 import time
@@ -19,6 +20,9 @@ from athena.supervisor.redis_server import AOF_FOLDER, NOTE_NAME
 #: At which growth Redis rewrites its file; 0 keeps it from that.
 _GROWTH = "auto-aof-rewrite-percentage"
 
+#: What that is by itself.
+_OWN_GROWTH = "100"
+
 #: A rewrite that runs already may take as long as this.
 _REWRITE_S = 600.0
 
@@ -29,13 +33,14 @@ def back_up(data_dir: Path, target: Path) -> int:
     What is there is a prefix of what Redis has accepted, as after a power cut at some moment during the copy.
 
     Raises:
-        ConfigError: there is no data, or it cannot be read or written.
+        ConfigError: there is no data, it cannot be read or written, or another backup of it is being made.
     """
     if not (data_dir / AOF_FOLDER).is_dir():
         raise ConfigError(f"{data_dir} holds no data of an embedded Redis; name its folder with --data")
     new = target.with_name(f"{target.name}.new")
     try:
         with (
+            _alone(data_dir),
             _without_rewrites(data_dir),
             open(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file,
         ):
@@ -100,6 +105,22 @@ def _checked(entry: tarfile.TarInfo, source: Path) -> tarfile.TarInfo:
 
 
 @contextlib.contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Refuses a backup beside another one, which would take what that has set for what was set before."""
+    folder = os.open(data_dir / AOF_FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another backup of {data_dir} is being made; wait until it has ended"
+            ) from None
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
 def _without_rewrites(data_dir: Path) -> Iterator[None]:
     """Keeps Redis from replacing its files meanwhile, if it runs."""
     with redis.Redis(unix_socket_path=str(socket_path(data_dir)), socket_timeout=30, protocol=2) as client:
@@ -108,6 +129,8 @@ def _without_rewrites(data_dir: Path) -> Iterator[None]:
         except redis.ConnectionError:
             yield
             return
+        # What a backup leaves that is killed.
+        growth = _OWN_GROWTH if growth == "0" else growth
         client.config_set(_GROWTH, 0)
         try:
             _wait(lambda: not _rewrites(client))

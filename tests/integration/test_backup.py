@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from athena import cli
+from athena.errors import ConfigError
+from athena.supervisor import backup
 from athena.supervisor.backup import back_up, restore
 from athena.supervisor.embedded_redis import prepare_folders
 from athena.supervisor.redis_server import find_server, note_server
@@ -61,6 +63,43 @@ def test_a_file_that_is_rewritten_meanwhile_is_whole(top: Path, folder: Path) ->
 
     with served(top / "other") as client:
         assert client.dbsize() == 200
+
+
+def test_backup_beside_another_one_is_refused_and_changes_nothing(
+    top: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals: list[ConfigError] = []
+    files = backup._files
+
+    def files_while_another_one_begins(data_dir: Path) -> Iterator[Path]:
+        with pytest.raises(ConfigError) as refused:
+            back_up(folder, top / "backup.tar.gz")
+        refusals.append(refused.value)
+        yield from files(data_dir)
+
+    monkeypatch.setattr(backup, "_files", files_while_another_one_begins)
+    with served(folder) as client:
+        client.set("kept", "1")
+        back_up(folder, top / "backup.tar.gz")
+
+        assert client.config_get("auto-aof-rewrite-percentage") == {"auto-aof-rewrite-percentage": "100"}
+
+    assert [error.message for error in refusals] == [
+        f"another backup of {folder} is being made; wait until it has ended"
+    ]
+    restore(top / "backup.tar.gz", top / "other")
+    with served(top / "other") as client:
+        assert client.get("kept") == b"1"
+
+
+def test_what_a_killed_backup_has_left_is_set_right(top: Path, folder: Path) -> None:
+    with served(folder) as client:
+        client.set("kept", "1")
+        client.config_set("auto-aof-rewrite-percentage", 0)
+
+        back_up(folder, top / "backup.tar.gz")
+
+        assert client.config_get("auto-aof-rewrite-percentage") == {"auto-aof-rewrite-percentage": "100"}
 
 
 def test_a_folder_whose_redis_has_ended_is_copied_too(top: Path, folder: Path) -> None:
