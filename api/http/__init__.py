@@ -9,6 +9,7 @@ forms: bodies that are no JSON
 framing: from bytes to requests
 heads: the head of a request
 json_body: a body of JSON
+long_texts: JSON that is mostly one long text, read around it
 open_heads: heads that are not whole yet
 patience: how long connections may take, how many there may be
 plain_answers: outputs without an envelope
