@@ -67,9 +67,23 @@ def abilities(raw: str) -> tuple[str, ...]:
     return names
 
 
+def _whole(raw: str) -> int:
+    try:
+        return int(raw)
+    except ValueError:
+        raise ValueError("must be a whole number") from None
+
+
+def _number(raw: str) -> float:
+    try:
+        return float(raw)
+    except ValueError:
+        raise ValueError("must be a number, such as 0.5") from None
+
+
 def positive_int(raw: str) -> int:
     """Returns a whole number above 0."""
-    value = int(raw)
+    value = _whole(raw)
     if value <= 0:
         raise ValueError("must be above 0")
     return value
@@ -77,7 +91,7 @@ def positive_int(raw: str) -> int:
 
 def count(raw: str) -> int:
     """Returns a whole number from 0 on."""
-    value = int(raw)
+    value = _whole(raw)
     if value < 0:
         raise ValueError("must not be negative")
     return value
@@ -85,7 +99,7 @@ def count(raw: str) -> int:
 
 def port(raw: str) -> int:
     """Returns the number of a port."""
-    value = int(raw)
+    value = _whole(raw)
     if not 0 < value < 65536:
         raise ValueError("must be 1 to 65535")
     return value
@@ -105,7 +119,7 @@ def path_prefix(raw: str) -> str:
 
 def seconds(raw: str) -> float:
     """Returns a time above 0."""
-    value = float(raw)
+    value = _number(raw)
     # So that `nan` is refused too: it is neither above 0 nor below it.
     if not 0 < value < float("inf"):
         raise ValueError("must be above 0")
@@ -250,7 +264,7 @@ def transport(raw: str) -> str:
 
 def pause(raw: str) -> float:
     """Returns a time from 0 on."""
-    value = float(raw)
+    value = _number(raw)
     if not 0 <= value < float("inf"):
         raise ValueError("must not be negative")
     return value
@@ -258,7 +272,7 @@ def pause(raw: str) -> float:
 
 def share(raw: str) -> float:
     """Returns a number from 0 to 1."""
-    value = float(raw)
+    value = _number(raw)
     if not 0 <= value <= 1:
         raise ValueError("must be from 0 to 1")
     return value

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from typing import Any, NoReturn
 
 
@@ -28,6 +29,9 @@ class CommandParser(argparse.ArgumentParser):
         known = [flag for action in parser._actions for flag in action.option_strings]
         meant = difflib.get_close_matches(left[0].partition("=")[0], known, n=1)
         hint = f"; did you mean {meant[0]}?" if meant else f"; {parser.prog} --help lists what there is"
+        if not meant and re.match(r"\w[\w.]*=", left[0]) and "--input" in known:
+            # Who knows other tools types what he names without the option.
+            hint = f"; did you mean --input {left[0]} or --param {left[0]}?"
         parser.error(f"{' '.join(left)} is nothing that it takes{hint}")
 
 

@@ -21,6 +21,12 @@ ANSWER_S = 60.0
 #: Who waits to the last moment has the answer on its way by then.
 GRACE_S = 5.0
 
+#: What asking again does not change -> what does.
+_FINAL = {
+    "CERTIFICATE_VERIFY_FAILED": "name its authority's file (ATHENA_CA_FILE)",
+    "WRONG_VERSION_NUMBER": "it speaks no TLS: write http:// in place of https://",
+}
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -63,10 +69,13 @@ class Gateway:
 
     def lost(self, error: httpx.RequestError) -> Lost:
         """Returns why there is no answer, in words that help."""
-        is_untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
         what = str(error) or type(error).__name__
-        remedy = "; name its authority's file (ATHENA_CA_FILE)" if is_untrusted else ""
-        return Lost(f"{self.url} does not answer: {what}{remedy}", is_final=is_untrusted)
+        remedy = next((remedy for said, remedy in _FINAL.items() if said in what), "")
+        if remedy:
+            return Lost(f"{self.url} does not answer: {what}; {remedy}", is_final=True)
+        if isinstance(error, httpx.ConnectError):
+            what = f"{what}; ATHENA_URL, or url, names another address"
+        return Lost(f"{self.url} does not answer: {what}")
 
 
 def answer_of(response: httpx.Response) -> Answer:

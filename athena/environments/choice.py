@@ -46,7 +46,15 @@ def named_python(ability: Ability) -> Path:
 def _named(ability: Ability) -> Interpreter:
     python = named_python(ability)
     place = f"{ability.path / 'ability.toml'}: worker.python"
+    if python.is_dir():
+        inner = Path(ability.worker.python) / "bin" / "python"
+        raise ConfigError(f'{place}: {python} is a folder; name the Python in it: python = "{inner}"')
     if not python.is_file():
+        if python.parent.name != "bin" or len(Path(ability.worker.python).parts) < 3:
+            raise ConfigError(
+                f"{place}: {python} is not there; name the Python of an environment, "
+                "such as .venv/bin/python, from the ability's folder on"
+            )
         environment = python.parent.parent
         raise ConfigError(
             f"{place}: {python} is not there; make it: {_python_name()} -m venv {environment} && "

@@ -21,7 +21,10 @@ MAX_ERRORS = 2
 _ERROR = re.compile(r"^\s*ERROR:\s*(.+)$", re.MULTILINE)
 
 #: All versions that there are, of which the newest are worth a word.
-_VERSIONS = re.compile(r"\(from versions: .*?((?:[^, ]+, ){0,3}[^, )]+)\)")
+_VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
+
+#: So many of them are told.
+MAX_VERSIONS = 4
 
 #: Who asked for which version, below an error about a conflict.
 _ASKED = re.compile(r"^    (The user requested .+|\S+ \S+ depends on .+)$", re.MULTILINE)
@@ -100,10 +103,25 @@ def _run(command: Sequence[str], requirements: Requirements, log: Path, timeout_
 
 def reason_of(said: str) -> str:
     """Returns why pip gave up, in one line, out of all that it said."""
-    errors = [_VERSIONS.sub(r"(there are: … \1)", " ".join(item.split())) for item in _ERROR.findall(said)]
-    asked = [" ".join(item.split()) for item in _ASKED.findall(said)]
+    errors = [_VERSIONS.sub(_newest, " ".join(item.split())) for item in _ERROR.findall(said)]
+    asked = [_in_words(" ".join(item.split())) for item in _ASKED.findall(said)]
+    if asked:
+        # What it says beside these leads to a page about conflicts.
+        errors = [item for item in errors if not item.startswith("ResolutionImpossible")]
     # pip's own order: first what it tried, then its conclusion.
     found = [*dict.fromkeys(errors[-MAX_ERRORS:]), *dict.fromkeys(asked)]
     if not found:
         found = said.strip().splitlines()[-1:]
     return plain_line("; ".join(item.rstrip(".") for item in found) or "it said nothing")
+
+
+def _newest(found: re.Match[str]) -> str:
+    versions = found[1].split(", ")
+    more = "… " if len(versions) > MAX_VERSIONS else ""
+    return f"(there are: {more}{', '.join(versions[-MAX_VERSIONS:])})"
+
+
+def _in_words(asked: str) -> str:
+    """Returns who asked for a version; constraints are Athena's."""
+    mine, is_constraint, limit = asked.partition("The user requested (constraint) ")
+    return f"Athena works with {limit} alone" if is_constraint and not mine else asked

@@ -58,12 +58,26 @@ def create_app(app_id: str, scopes: Scopes, key: Key) -> Steps[App]:
 
 
 def set_scopes(app_id: str, scopes: Scopes) -> Steps[App]:
+    """Says anew what an application may do; its keys stay.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    return change_scopes(app_id, lambda _: scopes)
+
+
+def change_scopes(app_id: str, change: Callable[[Scopes], Scopes]) -> Steps[App]:
     """Changes what an application may do; its keys stay.
 
     Raises:
         NotFoundError: there is none of that name.
     """
-    return (yield from _changed(app_id, lambda app: replace(_known(app_id, app), scopes=scopes)))
+
+    def changed(app: App | None) -> App:
+        app = _known(app_id, app)
+        return replace(app, scopes=change(app.scopes))
+
+    return (yield from _changed(app_id, changed))
 
 
 def rotate_key(app_id: str, key: Key, overlap_s: float, now_s: float) -> Steps[App]:

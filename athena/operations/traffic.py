@@ -4,7 +4,8 @@ from athena.errors import NotFoundError
 from athena.fleet.registry import readable
 from athena.fleet.traffic_split import TrafficSplit, decode_split, side_versions
 from athena.operations.steps import Steps
-from athena.protocol.paths import is_side, main_of, side_id
+from athena.protocol.interface import Interface
+from athena.protocol.paths import DEFAULT_VERSION, is_side, main_of, side_id
 from athena.store.keys import ABILITIES, SHARES
 from athena.store.scripts import pairs
 
@@ -23,12 +24,28 @@ def share_traffic(service_id: str, split: TrafficSplit) -> Steps[None]:
     known = yield from _known_versions(service_id)
     for version in split.versions:
         if side_id(service_id, version) not in known:
+            yield from _check_beside(service_id, version)
             raise NotFoundError(
                 f"no worker has told of {side_id(service_id, version)}; beside {service_id} there are: "
                 f"{', '.join(known) or 'none'}. Serve it with "
                 f'version = "{version}" and beside = true in its ability.toml'
             )
     yield ("HSET", SHARES, service_id, split.encode())
+
+
+def _check_beside(service_id: str, version: str) -> Steps[None]:
+    """Refuses the main version.
+
+    Raises:
+        NotFoundError: it is that.
+    """
+    registered = readable(pairs((yield ("HGETALL", ABILITIES))), Interface.decode)
+    mains = [interface.version for name, interface in registered if name == service_id]
+    if version in (DEFAULT_VERSION, *mains):
+        raise NotFoundError(
+            f"{version} is the main version of {service_id}, which gets what others leave; name the "
+            f"share of one beside it, or give it all: athena abilities rollback {service_id}"
+        )
 
 
 def roll_back(service_id: str) -> Steps[None]:

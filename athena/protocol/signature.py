@@ -134,7 +134,9 @@ def _members(text: str) -> dict[str, str]:
     else:
         if members:
             return members
-    raise CredentialsError('an authorization is: hmac api_key="…", algorithm="…", headers="…", signature="…"')
+    raise CredentialsError(
+        'an authorization is: Bearer <key>, or hmac api_key="…", algorithm="…", headers="…", signature="…"'
+    )
 
 
 def _mac(text: str) -> bytes:

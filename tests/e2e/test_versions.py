@@ -202,6 +202,8 @@ def test_operators_see_and_set_shares_over_http(site: Stack) -> None:
         (("echo", "v9=5%"), "no worker has told of echo@v9; beside echo there are: echo@v2."),
         (("echo", "v2"), "'v2': a share must have the form VERSION=PERCENT, as in v2=5%"),
         (("echo", "v2=many"), "'v2=many': 'many' is no number from 0 to 100"),
+        (("echo", "v2=0.05"), "'v2=0.05' may be a part or a percentage; write v2=5%, or v2=0.05%"),
+        (("echo", "v1=50%"), "v1 is the main version of echo, which gets what others leave"),
         (("echo", "v2=101"), "the share of v2 must be a number from 0 to 100, got 101.0"),
         (("ecko", "v2=5"), "there is no ability 'ecko'; there are: echo"),
         (("echo", "v2=5", "--app", "shop"), "'shop': --app must have the form APP_ID=VERSION"),
@@ -213,6 +215,16 @@ def test_mistake_is_told_and_changes_nothing(site: Stack, words: tuple[str, ...]
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith(f"athena: {problem}")
     assert site.get("/v1/abilities/echo").json()["share"] is None
+
+
+def test_shares_that_are_set_anew_tell_what_is_gone(site: Stack) -> None:
+    table(site, "abilities", "share", "echo", "v2=10%", "--app", "partner=v2")
+
+    done = athena(site, "abilities", "share", "echo", "--app", "shop=v2")
+    same = athena(site, "abilities", "share", "echo", "v2=5%", "--app", "shop=v2")
+
+    assert done.stderr == "athena: no share any more, for it was not named: v2=10%, --app partner=v2\n"
+    assert same.stderr == ""
 
 
 def test_newcomer_shares_requests_and_rolls_back(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from athena.cli import main
 from athena.errors import KeyStateError, NotFoundError
 from athena.operations.credentials import create_app, list_apps, revoke_keys, rotate_key, set_scopes
 from athena.operations.steps import Steps, run_steps
+from athena.protocol.interface import Interface, Limits
 from athena.store.credentials import apps_command, apps_of, version_command
-from athena.store.keys import APPS
+from athena.store.keys import ABILITIES, APPS
 from athena.store.scripts import PUT_APP, Command
 
 pytestmark = pytest.mark.redis
@@ -194,6 +195,34 @@ def test_scopes_change_and_keys_stay(desk: Desk) -> None:
 
     assert (changed["role"], changed["keys"][0]["api_key"]) == ("viewer", made["api_key"])
     assert desk.type("scope", "nobody")[0] == 78
+
+
+def test_scopes_that_are_not_named_stay(desk: Desk) -> None:
+    desk.type("create", "shop", "--ability", "ocr", "--highest-lane", "low", "--no-gpu-id", "--no-exclusive")
+
+    _, narrowed, _ = desk.type("scope", "shop", "--right", "read")
+    _, widened, _ = desk.type("scope", "shop", "--ability", "*", "--gpu-id")
+    status, _, said = desk.type("scope", "shop")
+
+    limits = ("abilities", "rights", "highest_lane", "gpu_id", "exclusive")
+    assert [narrowed.get(name) for name in limits] == [["ocr"], ["read"], "low", False, False]
+    assert [widened.get(name) for name in limits] == [None, ["read"], "low", True, False]
+    assert status == 78 and "name what is to change" in said
+
+
+def test_ability_that_nobody_has_served_is_told_of(desk: Desk, redis_client: redis.Redis) -> None:
+    interface = Interface("mmocr", "v1", "", (), (), (), ("cpu",), True, Limits())
+    redis_client.hset(ABILITIES, "mmocr", interface.encode())
+    try:
+        _, _, mistyped = desk.type("create", "shop", "--ability", "mmcor", "--ability", "mmocr")
+        _, _, other = desk.type("scope", "shop", "--ability", "faces")
+        _, _, right = desk.type("scope", "shop", "--ability", "mmocr")
+    finally:
+        redis_client.hdel(ABILITIES, "mmocr")
+
+    assert mistyped == "athena: no ability 'mmcor' was served here so far; did you mean mmocr?\n"
+    assert other == "athena: no ability 'faces' was served here so far; there are: mmocr\n"
+    assert right == ""
 
 
 def test_without_a_seal_key_keys_cannot_sign(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

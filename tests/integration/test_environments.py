@@ -227,7 +227,7 @@ def test_folder_that_is_made_is_closed(tmp_path: Path) -> None:
         ),
         ("nosuch\n", ["No matching distribution found for nosuch"]),
         ("toy==1.0\ntoy==2.0\n", ["Cannot install toy==1.0 and toy==2.0"]),
-        ("click==7.0\n", ["The user requested click==7.0", "The user requested (constraint) click"]),
+        ("click==7.0\n", ["The user requested click==7.0", "Athena works with click"]),
         ("-r more.txt\n", ["more.txt is not there"]),
         ("toy\nAthena_Serving\n", ["names athena-serving; delete the line"]),
         (None, ["requirements.txt is not there; write it"]),
@@ -315,6 +315,23 @@ def test_python_that_is_not_there_is_told_with_how_to_make_it(tmp_path: Path) ->
         f"{folder / 'ability.toml'}: worker.python: {folder}/.venv/bin/python is not there"
     )
     assert f"-m venv {folder}/.venv && {folder}/.venv/bin/pip install -r {folder}/requirements.txt" in told
+
+
+@pytest.mark.parametrize(
+    ("named", "text"),
+    [
+        (".venv", '/.venv is a folder; name the Python in it: python = ".venv/bin/python"'),
+        ("python3", "/python3 is not there; name the Python of an environment, such as .venv/bin/python"),
+        ("nothing", "/nothing is not there; name the Python of an environment"),
+    ],
+)
+def test_what_is_no_python_of_an_environment_is_told(tmp_path: Path, named: str, text: str) -> None:
+    """Nobody is told to make an environment in a folder that only happens to be above."""
+    (tmp_path / "one" / ".venv").mkdir(parents=True)
+
+    told = refusal(tmp_path, ability(tmp_path / "one", options=f'[worker]\npython = "{named}"\n'))
+
+    assert f"{tmp_path / 'one'}{text}" in told and "-m venv" not in told
 
 
 @pytest.mark.parametrize(

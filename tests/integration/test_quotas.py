@@ -356,6 +356,18 @@ def test_operator_gives_lists_and_takes_quotas(athena: Any, store: Store) -> Non
     assert store.raw("HLEN", QUOTAS) == 2
 
 
+def test_limits_that_a_new_quota_has_not_are_told(athena: Any) -> None:
+    athena("quotas", "set", "shop", "--requests-per-s", "2.5", "--burst", "9", "--jobs", "7")
+
+    _, lost = athena("quotas", "set", "shop", "--jobs", "8")
+    _, kept = athena("quotas", "set", "shop", "--jobs", "9")
+    _, other = athena("quotas", "set", "shop", "--ability", "ecko", "--jobs", "1")
+
+    assert lost == "jobs 8\nathena: no limit any more, for it was not named: requests_per_s 2.5, burst 9\n"
+    assert kept == "jobs 9\n"
+    assert "no ability 'ecko' was served here so far" in other and "any more" not in other
+
+
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [

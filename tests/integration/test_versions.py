@@ -136,6 +136,16 @@ def test_share_of_what_is_not_there_is_refused(both: Store) -> None:
     assert run_steps(list_splits(), both.run) == {}
 
 
+def test_main_version_has_no_share_of_its_own(both: Store) -> None:
+    interface = Interface("echo", "v7", "", (), (), (), ("cpu",), True, Limits())
+    both.raw("HSET", ABILITIES, "echo", interface.encode())
+
+    for version in ("v1", "v7"):
+        told = f"{version} is the main version of echo, .*abilities rollback echo"
+        with pytest.raises(NotFoundError, match=told):
+            run_steps(share_traffic("echo", TrafficSplit({version: 5.0})), both.run)
+
+
 def test_version_that_is_forgotten_has_no_share_when_it_comes_back(both: Store) -> None:
     run_steps(share_traffic("echo", TrafficSplit({"v2": 5}, {"partner": "v2"})), both.run)
 

@@ -79,6 +79,15 @@ def test_bad_value_is_refused_by_name(variable: str, value: str) -> None:
     assert error.value.message.startswith(f"{variable}: {value!r} cannot be used: ")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [("ATHENA_TRACE_RATIO", "1%", "must be a number"), ("ATHENA_PORT", "http", "must be a whole number")],
+)
+def test_what_is_no_number_is_told_in_words(variable: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"cannot be used: {said}"):
+        from_env({variable: value})
+
+
 def test_bad_option_is_refused_by_its_name_on_the_command_line() -> None:
     with pytest.raises(ConfigError, match="--flower-port: 'x' cannot be used"):
         from_env({}, flower_port="x")

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from athena.access.apps import App
@@ -11,18 +12,23 @@ from athena.access.keys_file import toml_of
 from athena.access.minting import NewKey, mint
 from athena.access.scopes import RIGHTS, Right, Role, Scopes
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.cli.operate.served import tell_of_unserved
+from athena.errors import ConfigError
 from athena.operations.credentials import (
     OVERLAP_S,
+    change_scopes,
     create_app,
     describe_app,
     list_apps,
     revoke_keys,
     rotate_key,
-    set_scopes,
 )
-from athena.protocol.enums import HIGH, LANES
+from athena.protocol.enums import LANES
 
 _DAY_S = 86400
+
+#: Stands for all abilities.
+EVERY = "*"
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -30,14 +36,15 @@ def add_commands(commands: Subparsers) -> None:
     group = add_group(commands, "keys", "applications and their keys")
     add_verb(group, "ls", "list applications and their keys", ls)
     created = add_verb(group, "create", "make an application, and show its first key once", create)
-    _add_scopes(created)
+    _add_scopes(created, has_defaults=True)
     _add_days(created)
     created.add_argument(
         "--toml",
         action="store_true",
         help="print it for a file of keys (ATHENA_KEYS_FILE); Redis has no part in it",
     )
-    _add_scopes(add_verb(group, "scope", "change what an application may do; its keys stay", scope))
+    text = "change what an application may do; what is not named stays, and so do its keys"
+    _add_scopes(add_verb(group, "scope", text, scope), has_defaults=False)
     rotated = add_verb(group, "rotate", "give an application a second key, and show it once", rotate)
     rotated.add_argument("app_id", help="the app_id that its requests carry")
     _add_days(rotated)
@@ -54,29 +61,33 @@ def add_commands(commands: Subparsers) -> None:
     )
 
 
-def _add_scopes(parser: argparse.ArgumentParser) -> None:
+def _add_scopes(parser: argparse.ArgumentParser, has_defaults: bool) -> None:
+    def default(text: str) -> str:
+        return f" (default: {text})" if has_defaults else ""
+
     parser.add_argument("app_id", help="the app_id that its requests carry")
     parser.add_argument(
         "--role",
         choices=[str(role) for role in Role],
-        default=str(Role.CALLER),
-        help="what it may see and do (default caller)",
+        help=f"what it may see and do{default('caller')}",
     )
     parser.add_argument(
         "--ability",
         action="append",
         metavar="ID",
-        help="it may run this one only; may be repeated (default: all)",
+        help=f"it may run this one only, '{EVERY}' all; may be repeated{default('all')}",
     )
     parser.add_argument(
         "--right",
         action="append",
         choices=[str(right) for right in RIGHTS],
-        help="it may do this only; may be repeated (default: all)",
+        help=f"it may do this only; may be repeated{default('all')}",
     )
-    parser.add_argument("--highest-lane", choices=LANES, default=HIGH, help="its most urgent priority")
-    parser.add_argument("--no-gpu-id", action="store_true", help="its jobs may not name a GPU")
-    parser.add_argument("--no-exclusive", action="store_true", help="its jobs may not ask to be run alone")
+    parser.add_argument("--highest-lane", choices=LANES, help=f"its most urgent priority{default('high')}")
+    for name, text in (("--gpu-id", "name a GPU"), ("--exclusive", "ask to be run alone")):
+        parser.add_argument(
+            name, action=argparse.BooleanOptionalAction, help=f"whether its jobs may {text}{default('yes')}"
+        )
 
 
 def _add_days(parser: argparse.ArgumentParser) -> None:
@@ -97,15 +108,19 @@ def _days(raw: str) -> float:
     return days * _DAY_S
 
 
-def _scopes(options: argparse.Namespace) -> Scopes:
-    return Scopes(
-        role=Role(options.role),
-        rights=frozenset(map(Right, options.right or RIGHTS)),
-        abilities=frozenset(options.ability) if options.ability else None,
-        highest_lane=options.highest_lane,
-        gpu_id=not options.no_gpu_id,
-        exclusive=not options.no_exclusive,
-    )
+def _scopes(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns those that are named, by the names of `Scopes`."""
+    named = {
+        "role": Role(options.role) if options.role else None,
+        "rights": frozenset(map(Right, options.right)) if options.right else None,
+        "highest_lane": options.highest_lane,
+        "gpu_id": options.gpu_id,
+        "exclusive": options.exclusive,
+    }
+    found = {name: value for name, value in named.items() if value is not None}
+    if options.ability:
+        found["abilities"] = None if EVERY in options.ability else frozenset(options.ability)
+    return found
 
 
 def ls(desk: Desk) -> None:
@@ -140,22 +155,31 @@ def create(desk: Desk) -> None:
     options, now_s = desk.options, time.time()
     # Before anything is made: its errors name the member.
     app = read_app(options.app_id, {})
-    new = mint()
+    scopes, new = Scopes(**_scopes(options)), mint()
     if options.toml:
         key = new.kept(new.secret, now_s, now_s + options.days if options.days else 0.0)
-        print(toml_of(App(app.app_id, _scopes(options), (key,))))
+        print(toml_of(App(app.app_id, scopes, (key,))))
         print(f"the key of {app.app_id}, shown only here: {new.token}", file=sys.stderr)
         return
     key = new.kept(new.sealed(desk.settings.seal_key), now_s, now_s + options.days if options.days else 0.0)
-    desk.act("keys create", app.app_id, create_app(app.app_id, _scopes(options), key))
+    desk.act("keys create", app.app_id, create_app(app.app_id, scopes, key))
     _show(desk, app.app_id, new)
+    tell_of_unserved(desk, scopes.abilities or ())
 
 
 def scope(desk: Desk) -> None:
-    """Changes what an application may do."""
-    app = desk.act("keys scope", desk.options.app_id, set_scopes(desk.options.app_id, _scopes(desk.options)))
+    """Changes what an application may do.
+
+    Raises:
+        ConfigError: nothing is named that is to change.
+    """
+    app_id, named = desk.options.app_id, _scopes(desk.options)
+    if not named:
+        raise ConfigError("name what is to change, such as --ability; athena keys scope --help lists it")
+    app = desk.act("keys scope", app_id, change_scopes(app_id, lambda scopes: replace(scopes, **named)))
     described = describe_app(app, time.time())
     desk.show(described, lambda: _print_apps([described]))
+    tell_of_unserved(desk, named.get("abilities") or ())
 
 
 def rotate(desk: Desk) -> None:

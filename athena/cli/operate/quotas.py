@@ -1,10 +1,13 @@
 """`athena quotas` and `athena usage`: how much applications may use, and have used."""
 
 import argparse
+import sys
 import time
+from collections.abc import Mapping
 
 from athena.access.quotas import ALL_OTHERS, LIMITS, read_quota
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb, print_table
+from athena.cli.operate.served import tell_of_unserved
 from athena.operations.quotas import day_text, drop_quota, list_quotas, open_of, set_quota, usage_of
 
 _HELP = {
@@ -68,9 +71,20 @@ def give(desk: Desk) -> None:
     given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
     quota = read_quota(given)
     whose = f"{options.app_id} {options.ability}".strip()
+    before = _quota_of(desk, options.app_id, options.ability)
     desk.act("quotas set", whose, set_quota(options.app_id, options.ability, quota))
     limits = ", ".join(f"{name} {value:g}" for name, value in quota.document().items())
     desk.show({"limits": quota.document()}, lambda: print(limits or "no limit; it is only counted"))
+    gone = ", ".join(f"{name} {value:g}" for name, value in before.items() if name not in quota.document())
+    if gone:
+        print(f"athena: no limit any more, for it was not named: {gone}", file=sys.stderr)
+    tell_of_unserved(desk, [options.ability] if options.ability else ())
+
+
+def _quota_of(desk: Desk, app_id: str, service_id: str) -> Mapping[str, float]:
+    """Returns the limits that there are; empty without a quota."""
+    listed = desk.run(list_quotas())
+    return next((quota.document() for *whose, quota in listed if whose == [app_id, service_id]), {})
 
 
 def drop(desk: Desk) -> None:

@@ -24,7 +24,9 @@ def add_verbs(group: Subparsers) -> None:
         "shares",
         metavar="VERSION=PERCENT",
         nargs="*",
-        help="the share of a version beside the main one, which gets the rest; none: show",
+        default=[],
+        help="the share of a version beside the main one, which gets the rest; what is not named has none; "
+        "without any they are shown",
     )
     parser.add_argument(
         "--app",
@@ -53,9 +55,12 @@ def share(desk: Desk) -> None:
     percents = dict(_percent(text) for text in options.shares)
     apps = dict(_pair(text, "--app", "APP_ID=VERSION") for text in options.app)
     split = read_split({"percents": percents, "apps": apps, "by": options.by})
+    before = desk.run(list_splits()).get(service_id, TrafficSplit())
     desk.act("abilities share", f"{service_id} {split.text()}", share_traffic(service_id, split))
     _warn_of_others(desk)
     _show(desk, split)
+    _tell_of_gone(before, split)
+    _tell_of_unserved(desk, split)
 
 
 def rollback(desk: Desk) -> None:
@@ -91,6 +96,34 @@ def _show(desk: Desk, split: TrafficSplit) -> None:
     desk.show({"by": split.by, "versions": rows}, table)
 
 
+def _tell_of_gone(before: TrafficSplit, after: TrafficSplit) -> None:
+    """Tells what nobody named and is gone: all shares of an ability are set anew."""
+    gone = [
+        *(
+            f"{version}={percent:g}%"
+            for version, percent in before.percents.items()
+            if percent and version not in after.percents
+        ),
+        *(f"--app {app_id}={version}" for app_id, version in before.apps.items() if app_id not in after.apps),
+    ]
+    if gone:
+        print(f"athena: no share any more, for it was not named: {', '.join(gone)}", file=sys.stderr)
+
+
+def _tell_of_unserved(desk: Desk, split: TrafficSplit) -> None:
+    """Tells of versions that have a share and no worker."""
+    serving, _ = desk.run(list_workers())
+    served = {state.entry.service_id for state in serving}
+    for version in split.versions:
+        name = side_id(desk.options.service_id, version)
+        if name not in served:
+            print(
+                f"athena: no worker serves {name}; until one does, "
+                f"{desk.options.service_id} gets its share (ATHENA_UNSERVED_GRACE_S after its last one)",
+                file=sys.stderr,
+            )
+
+
 def _apps_of(split: TrafficSplit, name: str, service_id: str) -> Iterator[str]:
     return (app_id for app_id, version in split.apps.items() if name == side_id(service_id, version))
 
@@ -116,6 +149,9 @@ def _percent(text: str) -> tuple[str, float]:
         percent = float(value.removesuffix("%"))
     except ValueError:
         raise ConfigError(f"{text!r}: {value!r} is no number from 0 to {ALL:g}") from None
+    if 0 < percent < 1 and not value.endswith("%"):
+        meant = f"{version}={percent * ALL:g}%"
+        raise ConfigError(f"{text!r} may be a part or a percentage; write {meant}, or {text}%")
     return version, percent
 
 

@@ -12,6 +12,7 @@ from athena.cli import main
         ("jobs lst", "'lst' is none; did you mean 'ls'?"),
         ("jobs ls --serivce echo", "--serivce echo is nothing that it takes; did you mean --service?"),
         ("serve --prot=3", "did you mean --port?"),
+        ("call echo text=hello", "did you mean --input text=hello or --param text=hello?"),
         ("jobs ls --state faled", "did you mean 'failed'?"),
         ("queues ls everything", "everything is nothing that it takes; athena queues ls --help lists"),
         ("xyzzy", "invalid choice: 'xyzzy'"),

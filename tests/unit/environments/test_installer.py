@@ -31,7 +31,7 @@ ERROR: No matching distribution found for toy==9
         (
             CONFLICT,
             "Cannot install click==7.0 and toy==1.0 because these package versions have conflicting "
-            "dependencies; ResolutionImpossible: for help visit https://pip.example; "
+            "dependencies; "
             "The user requested click==7.0; "
             "toy 1.0 depends on click>=8",
         ),
@@ -49,4 +49,19 @@ def test_reason_is_what_pip_concludes(said: str, reason: str) -> None:
 
 
 def test_one_version_is_no_list() -> None:
-    assert reason_of("ERROR: nothing fits x (from versions: none)") == "nothing fits x (there are: … none)"
+    assert reason_of("ERROR: nothing fits x (from versions: none)") == "nothing fits x (there are: none)"
+    assert reason_of("ERROR: x (from versions: 1.0, 1.1)") == "x (there are: 1.0, 1.1)"
+
+
+def test_limits_of_athena_are_told_as_such() -> None:
+    said = CONFLICT.replace(
+        "    toy 1.0 depends on click>=8", "    The user requested (constraint) click<9,>=8"
+    )
+
+    assert reason_of(said).endswith("; The user requested click==7.0; Athena works with click<9,>=8 alone")
+
+
+def test_what_pip_cannot_resolve_for_another_reason_is_told() -> None:
+    assert (
+        reason_of("ERROR: ResolutionImpossible: for help visit x") == "ResolutionImpossible: for help visit x"
+    )

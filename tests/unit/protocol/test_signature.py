@@ -70,7 +70,7 @@ def test_members_are_read_in_every_spelling(text: str) -> None:
         (("AK1234", ""), "names no api_key"),
         (('api_key="AK1234"', "api_key=AK1234"), "an authorization is"),
         (('algorithm="hmac-sha256"', 'api_key="AK1234"'), "an authorization is"),
-        ((BLANKS, ""), "an authorization is"),
+        ((BLANKS, ""), "an authorization is: Bearer <key>, or hmac"),
         ((BLANKS, "x" * 4000), "an authorization is"),
     ],
 )
