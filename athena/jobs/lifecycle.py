@@ -14,6 +14,7 @@ class Life:
         attempts: how often a worker began to run it.
         deaths: how many workers died while they ran it.
         runs_alone: whether it must not share a batch or a process.
+        is_announced: whether the worker that has it told that it runs.
     """
 
     state: JobState = JobState.QUEUED
@@ -21,6 +22,7 @@ class Life:
     attempts: int = 0
     deaths: int = 0
     runs_alone: bool = False
+    is_announced: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,16 +129,16 @@ def _told_by_holder(
 ) -> Life:
     match event:
         case Started():
-            return _started(life)
+            return replace(_started(life), is_announced=True)
         case Finished(_, state):
             # A short job tells its start with its end.
             return replace(_started(life), state=state)
         case Retried():
-            return replace(_started(life), state=JobState.QUEUED, holder="")
+            return _queued(_started(life))
         case Returned():
-            return replace(_unstarted(life), state=JobState.QUEUED, holder="")
+            return _queued(_unstarted(life))
         case Spoiled():
-            return replace(_unstarted(life), state=JobState.QUEUED, holder="", runs_alone=True)
+            return replace(_queued(_unstarted(life)), runs_alone=True)
         case Overran(_, was_alone):
             return replace(_started(life), state=JobState.TIMED_OUT) if was_alone else _again(life)
         case WorkerDied():
@@ -147,6 +149,10 @@ def _take(life: Life, incarnation: str) -> Life:
     held = replace(life, holder=incarnation)
     # Counted as begun before it can do harm: if the whole host dies, Redis knows that it ran.
     return _started(held) if life.runs_alone else held
+
+
+def _queued(life: Life) -> Life:
+    return replace(life, state=JobState.QUEUED, holder="", is_announced=False)
 
 
 def _started(life: Life) -> Life:
@@ -161,8 +167,7 @@ def _unstarted(life: Life) -> Life:
 
 
 def _again(life: Life, deaths: int = 0) -> Life:
-    started = _started(life)
-    return replace(started, state=JobState.QUEUED, holder="", deaths=started.deaths + deaths, runs_alone=True)
+    return replace(_queued(_started(life)), deaths=life.deaths + deaths, runs_alone=True)
 
 
 def _after_death(life: Life, event: WorkerDied) -> Life:
@@ -170,7 +175,9 @@ def _after_death(life: Life, event: WorkerDied) -> Life:
     if not ran:
         # Redis hears of a start after 50 ms: if the host died too, it may have run all the same.
         suspected = life.runs_alone or event.ran is None
-        return replace(life, state=JobState.QUEUED, holder="", runs_alone=suspected)
+        # One that runs alone was only counted when it was taken, unless its call was told to have begun.
+        begun = life if life.is_announced else _unstarted(life)
+        return replace(_queued(begun), runs_alone=suspected)
     if life.deaths + 1 >= event.max_attempts:
         return replace(_started(life), state=JobState.POISONED, deaths=life.deaths + 1)
     return _again(life, deaths=1)

@@ -315,6 +315,8 @@ class LifeMachine(RuleBasedStateMachine):
                 JobRecord.decode(job_id, record).attempts,
                 int(record.get(b"deaths", 0)),
                 b"alone" in record,
+                # A record that is over names the worker that ended it.
+                life.is_announced if life.state.is_final else b"worker" in record,
             )
             assert found == life, job_id
 
