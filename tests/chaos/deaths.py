@@ -15,6 +15,7 @@ from pathlib import Path
 
 KILLED, FENCED, DIED = "killed by SIGKILL", "fenced", "exit status 3"
 NOT_STARTED = "did not start"
+CANCELED = "all jobs of a call were canceled, and it went on; its process was ended"
 STOPPED = ("exit status 0", "killed by SIGTERM")
 
 #: The hosts with workers.

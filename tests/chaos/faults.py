@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import psutil
 import redis
 
-from tests.chaos.deaths import BOTH, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, Deaths
+from tests.chaos.deaths import BOTH, CANCELED, DIED, FAR, FENCED, KILLED, NEAR, STOPPED, Deaths
 from tests.chaos.envelopes import LONG, SERVICES, envelope
 from tests.chaos.failover_faults import FailoverFaults
 from tests.chaos.families import offspring
@@ -149,6 +149,8 @@ class Faults:
             return bool(serving)
 
         self._recovery.until(is_any, "a worker serves")
+        # It cannot heed that the job of its call is canceled.
+        self._deaths.expect(NEAR, "worker", CANCELED)
         self._freeze([dice.choice(serving)])
         return self._recovery.until_answered()
 
