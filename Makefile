@@ -113,10 +113,10 @@ bench-builds: $(VENV)/.dev  ## Measure two revisions side by side: make bench-bu
 	@exec $(PYTHON) -m benchmarks.builds --old $(OLD) $(ARGS)
 
 bench-calls: $(VENV)/.dev  ## Count the system calls of one call, in each process
-	@exec $(PYTHON) -m benchmarks.system_calls $(ARGS)
+	@exec $(PYTHON) -m benchmarks.one_call.system_calls $(ARGS)
 
 bench-hands: $(VENV)/.dev  ## Draw how one call changes hands in two revisions: make bench-hands OLD=34af608
-	@$(PYTHON) -m benchmarks.hand_overs --old $(OLD) $(ARGS)
+	@$(PYTHON) -m benchmarks.one_call.hand_overs --old $(OLD) $(ARGS)
 	@$(PYTHON) -m benchmarks.report
 
 bench-access: $(VENV)/.dev  ## Measure what keys and signatures cost

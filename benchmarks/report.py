@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 from statistics import median
 
-from benchmarks import one_call
+from benchmarks.drawing.plots import plots_of, plots_of_builds
 from benchmarks.figures import shown
 from benchmarks.harness import ROOT
-from benchmarks.plots import plots_of, plots_of_builds
+from benchmarks.one_call import kept
+from benchmarks.one_call.timeline import timeline
 from benchmarks.ratios import PREFIX, ratio_table
 from benchmarks.results import FOLDER, Load, Result, load
-from benchmarks.timeline import timeline
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 
@@ -123,8 +123,8 @@ def rendered(document: str, folder: Path = FOLDER) -> str:
 
     def fill(block: re.Match[str]) -> str:
         path = folder / f"{block[2]}.json"
-        if block[2] == one_call.FOLDER.name and (calls := one_call.load_all(folder / one_call.FOLDER.name)):
-            return f"{block[1]}\n{one_call.sheet(calls)}\n{block[3]}"
+        if block[2] == kept.FOLDER.name and (calls := kept.load_all(folder / kept.FOLDER.name)):
+            return f"{block[1]}\n{kept.sheet(calls)}\n{block[3]}"
         return f"{block[1]}\n{sheet(load(path))}\n{block[3]}" if path.exists() else block[0]
 
     return BLOCK.sub(fill, document)
@@ -136,7 +136,7 @@ def expected(folder: Path = FOLDER) -> dict[Path, str]:
     results = [load(path) for path in sorted(folder.glob("*.json"))]
     for plots in (*map(plots_of, results), plots_of_builds(results)):
         files |= {folder / name: text for name, text in plots.items()}
-    if calls := one_call.load_all(folder / one_call.FOLDER.name):
+    if calls := kept.load_all(folder / kept.FOLDER.name):
         files[folder / "one-call.svg"] = timeline("The way of one call", calls)
     return files
 

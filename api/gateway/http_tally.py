@@ -69,11 +69,12 @@ class HttpTally:
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self._pages: dict[str, _Page] = {}
+        self._was_busy = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether something was counted that nobody has taken yet."""
-        return bool(self._pages)
+        """Whether something was counted since what was counted was taken, or before that."""
+        return self._was_busy or bool(self._pages)
 
     def count(self, service_id: str, status: int, seconds: float, answer_bytes: int = 0) -> None:
         """Counts a request that was answered; service_id "" for one that is for no ability."""
@@ -97,6 +98,7 @@ class HttpTally:
     def take(self) -> list[Change]:
         """Returns what was counted since this was called last."""
         pages, self._pages = self._pages, {}
+        self._was_busy = bool(pages)
         return [change for service_id, page in pages.items() for change in _changes(service_id, page)]
 
 

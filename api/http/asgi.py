@@ -14,6 +14,7 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 
 from api.access.digests import BodyDigest
+from api.http.heads import content_length
 from api.http.request_body import DIGEST, ByteBudget, Disconnected, Message, Receive, RequestBody
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class AsgiServer:
         digest: bytes | None = scope.get(DIGEST)
         body = RequestBody(
             receive,
-            _content_length(scope),
+            content_length(scope["headers"]),
             self._budget,
             _content_coding(scope),
             BodyDigest(digest) if digest else None,
@@ -217,11 +218,6 @@ def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = f"HTTP_{key}"
     environ[key] = f"{environ[key]},{value}" if key in environ else value
-
-
-def _content_length(scope: Scope) -> int | None:
-    raw = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return int(raw) if raw.isdigit() else None
 
 
 def _content_coding(scope: Scope) -> str:

@@ -14,7 +14,7 @@ from api.http.heads import (
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     Headers,
-    announced_bytes,
+    content_length,
     lacks_version,
     size_of,
     too_large,
@@ -99,7 +99,7 @@ class Framing(asyncio.Protocol):
         """Whether so many bytes are of the present body alone, so that no request begins in them."""
         if self.stage != BODY or self.must_wait():
             return False
-        return size_bytes <= announced_bytes(self.headers) - self._body_bytes
+        return size_bytes <= (content_length(self.headers) or 0) - self._body_bytes
 
     def receive_held(self) -> None:
         """Parses more of what is held, if it may be parsed now."""

@@ -75,12 +75,11 @@ def size_of(method: bytes, target: bytes, headers: Headers) -> int:
     return len(method) + len(target) + _LINE_BYTES + fields
 
 
-def announced_bytes(headers: Headers) -> int:
-    """Returns how long the body is by its head; 0 where that does not say, as of one that comes in chunks."""
-    names = dict(headers)
-    length = names.get(b"content-length", b"")
-    # What is wrong with it, the parser has said.
-    return int(length) if length.isdigit() and b"transfer-encoding" not in names else 0
+def content_length(headers: Headers) -> int | None:
+    """Returns how long the caller says that the body is; None where he does not, as with chunks."""
+    raw = next((value for name, value in headers if name == b"content-length"), b"")
+    # The parser refuses one that is no number, and one beside chunks.
+    return int(raw) if raw.isdigit() else None
 
 
 def too_large() -> HeadTooLargeError:

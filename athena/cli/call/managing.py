@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from athena.cli.operate.job_tables import canceled_text, chosen, print_job, print_jobs
-from athena.cli.operate.one_by_one import Outcome, one_by_one
+from athena.cli.jobs.one_by_one import Outcome, one_by_one
+from athena.cli.jobs.tables import canceled_text, chosen, print_job, print_jobs
 from athena.cli.operate.operator import print_table, show_document
 from athena.errors import ConfigError
 from athena.protocol.enums import JobState

@@ -4,10 +4,8 @@ abilities: forgets abilities
 backup: copies of the embedded Redis' data
 credentials: applications and their keys
 dead: dead letters
-job_tables: jobs as people read them
 jobs: jobs, one and many
 logs: what the processes of this host have logged
-one_by_one: what is done of several things, each for itself
 operator: what these commands share: their desk, verbs and tables
 plan: where workers would run on this host
 queues: queues, paused and resumed

@@ -1,9 +1,9 @@
 """`athena dead`: jobs whose workers died under them, as often as the ability allows."""
 
 from athena.cli.call.managing import own_request_id, show_new
-from athena.cli.operate.job_tables import print_jobs
+from athena.cli.jobs.one_by_one import one_by_one
+from athena.cli.jobs.tables import print_jobs
 from athena.cli.operate.jobs import JOB_ID, REQUEST_ID, add_show
-from athena.cli.operate.one_by_one import one_by_one
 from athena.cli.operate.operator import Desk, Subparsers, add_group, add_verb
 from athena.operations.jobs import describe_job, drop_dead, list_dead, requeue_dead
 

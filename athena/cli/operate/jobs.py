@@ -7,8 +7,8 @@ from typing import Any
 
 from athena.cli.call import following, managing
 from athena.cli.call import gateway as gateways
-from athena.cli.operate.job_tables import Told, canceled_text, chosen, print_job, print_jobs
-from athena.cli.operate.one_by_one import one_by_one
+from athena.cli.jobs.one_by_one import one_by_one
+from athena.cli.jobs.tables import Told, canceled_text, chosen, print_job, print_jobs
 from athena.cli.operate.operator import Desk, Subparsers, Verb, add_group, add_verb, print_table
 from athena.cli.operate.times import moment_ms
 from athena.cli.operate.traces import describe, ls_traced, print_trace, spans_of

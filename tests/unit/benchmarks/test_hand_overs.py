@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import one_call
-from benchmarks.hand_overs import lanes_of_worker, typical
 from benchmarks.harness import ROOT
-from benchmarks.one_call import Kept
-from benchmarks.timeline import timeline
-from benchmarks.trace_lines import SystemCall, system_calls
-from benchmarks.wakes import HandOver, OneCall, Trace, shortened, way_of
+from benchmarks.one_call.hand_overs import lanes_of_worker, typical
+from benchmarks.one_call.kept import Kept, from_zero, load_all, save, sheet
+from benchmarks.one_call.timeline import timeline
+from benchmarks.one_call.trace_lines import SystemCall, system_calls
+from benchmarks.one_call.wakes import HandOver, OneCall, Trace, shortened, way_of
 
 CLIENT, GATEWAY, REDIS, LOOP, THREAD = 1, 2, 3, 4, 5
 LANES = {CLIENT: "client", GATEWAY: "gateway", REDIS: "Redis", LOOP: "loop", THREAD: "thread"}
@@ -192,23 +191,23 @@ def kept() -> Kept:
 
 
 def test_a_call_that_is_kept_begins_with_0_and_survives_its_file(tmp_path: Path) -> None:
-    one_call.save("new", kept(), tmp_path)
+    save("new", kept(), tmp_path)
 
-    (read,) = one_call.load_all(tmp_path).values()
+    (read,) = load_all(tmp_path).values()
 
-    assert read.call == one_call.from_zero(kept().call)
+    assert read.call == from_zero(kept().call)
     assert (read.call.began_s, read.call.ended_s) == (0, 0.00125)
-    assert one_call.load_all(tmp_path / "elsewhere") == {}
+    assert load_all(tmp_path / "elsewhere") == {}
 
 
 def test_the_table_has_the_way_of_each_build() -> None:
-    text = one_call.sheet({"old": kept()})
+    text = sheet({"old": kept()})
 
     assert "| old, abc | 7 | 9 of 10 | client → gateway → Redis → worker's loop → inference" in text
 
 
 def test_the_picture_has_a_bar_and_an_arrow_for_each() -> None:
-    one = Kept(one_call.from_zero(kept().call), kept().changes, kept().about)
+    one = Kept(from_zero(kept().call), kept().changes, kept().about)
 
     root = ElementTree.fromstring(timeline("a call", {"old": one, "new": one}))
 

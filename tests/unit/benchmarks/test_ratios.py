@@ -3,11 +3,11 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from benchmarks.plots import plots_of_builds
+from benchmarks.drawing.plots import plots_of_builds
+from benchmarks.drawing.spans import Span, ratio_axis, span_chart
 from benchmarks.ratios import GOALS, Goal, ratio_table, ratios
 from benchmarks.report import origin, sheet
 from benchmarks.results import Result, load, save
-from benchmarks.spans import Span, ratio_axis, span_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 

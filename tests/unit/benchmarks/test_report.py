@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from benchmarks import report
-from benchmarks.charts import Axis, line_chart, linear_axis, log_axis, stacked_bars
+from benchmarks.drawing.charts import Axis, line_chart, linear_axis, log_axis, stacked_bars
+from benchmarks.drawing.plots import plots_of
 from benchmarks.harness import ROOT, WrkResult
-from benchmarks.plots import plots_of
 from benchmarks.results import FOLDER, Result, load, peer_versions, save
 
 

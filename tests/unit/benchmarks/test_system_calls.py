@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.harness import ROOT
-from benchmarks.system_calls import ability_of, per_call, table
+from benchmarks.one_call.system_calls import ability_of, per_call, table
 
 
 def test_a_build_serves_its_own_ability() -> None:

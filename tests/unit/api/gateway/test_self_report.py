@@ -129,6 +129,18 @@ def test_loop_of_a_gateway_without_requests_is_left_asleep(
     assert pauses == [pause_s]
 
 
+def test_gateway_is_busy_until_nothing_was_counted_between_two_takes() -> None:
+    tally = HttpTally(time.perf_counter)
+    assert not tally.is_busy
+
+    tally.count("echo", 200, 0.001)
+    tally.take()
+    # What is counted is taken each second: a gateway with a request now and then is not taken for idle.
+    assert tally.is_busy
+    tally.take()
+    assert not tally.is_busy
+
+
 def test_last_word_of_an_address_counts_and_what_cannot_be_read_is_left_out() -> None:
     older, newer = REPORT.encode(), REPORT.encode().replace(b'"0.1"', b'"0.2"')
     other = REPORT.encode().replace(b'"a:1"', b'"b:1"')

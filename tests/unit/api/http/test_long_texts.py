@@ -89,7 +89,8 @@ def test_last_of_two_texts_of_one_name_counts() -> None:
     assert load_around_texts(raw) == {"a": PICTURE[4:]}
 
 
-def test_picture_is_not_read_character_by_character(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", ["", "x", 'a "word" in it', 'ends in one"', "\\", '\\"'])
+def test_picture_is_not_read_character_by_character(before: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
     def loads(raw: bytes) -> Any:
@@ -98,5 +99,6 @@ def test_picture_is_not_read_character_by_character(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(orjson, "loads", loads)
 
-    assert load_around_texts(orjson.dumps({"image": PICTURE})) == {"image": PICTURE}
+    document = {"before": before, "image": PICTURE}
+    assert load_around_texts(orjson.dumps(document)) == document
     assert len(read) == 1 and read[0] < 100

@@ -1,7 +1,6 @@
 """Who calls a thread that leads, and how often: real threads, a batcher, and turns that are only counted."""
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +90,8 @@ class Room:
 
     def __init__(self) -> None:
         self.ran: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
         self.ear = Ear()
         self.turns = Turns(self.ear)
         self.board = ProgressBoard.create(1, 1)
@@ -103,6 +104,7 @@ class Room:
 
     def _run(self, batch: list[BatchJob]) -> list[Outcome]:
         self.ran += [job.job_id for job in batch]
+        assert self.gate.wait(60)
         return [Outcome(JobState.SUCCEEDED, b"")] * len(batch)
 
     def put(self, *job_ids: str) -> None:
@@ -138,26 +140,16 @@ def test_jobs_that_come_together_end_the_wait_of_the_thread_once(room: Room) -> 
 
 
 def test_thread_that_waits_for_its_turn_needs_no_bell(room: Room) -> None:
-    ends = iter((True, False))
-    held = threading.Event()
-    goes_on = threading.Event()
-
-    def exchange(now_s: float, send: Any) -> None:
-        # The thread is about to wait, and has let nobody know yet.
-        if next(ends, False):
-            held.set()
-            assert goes_on.wait(60)
-
-    room.turns.exchange = exchange  # type: ignore[method-assign]
+    room.gate.clear()
     room.put("a")
-    room.wait_ran("a")
-    assert held.wait(60) and room.turns.rings == 1
+    wait_until(lambda: room.ran[-1] == "a", "the call has begun")
+    rings = room.turns.rings
+    with room.turns.lock:
+        room.gate.set()
+        wait_until(lambda: room.batcher._away is not None, "the thread wants its turn")
+        room.put("b")
+        assert room.turns.rings == rings
 
-    caller = threading.Thread(target=room.put, args=("b",))
-    caller.start()
-    time.sleep(0.05)
-    goes_on.set()
-    caller.join(60)
     room.wait_ran("b")
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.charts import Axis
-from benchmarks.svg import GRID, TEXT, box, document, line, text
+from benchmarks.drawing.charts import Axis
+from benchmarks.drawing.svg import GRID, TEXT, box, document, line, text
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM, ROW = 880, 350, 60, 66, 46, 26
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.charts import Axis, Points, line_chart, linear_axis, log_axis, stacked_bars
+from benchmarks.drawing.charts import Axis, Points, line_chart, linear_axis, log_axis, stacked_bars
+from benchmarks.drawing.spans import Span, span_chart
 from benchmarks.ratios import GOALS, PREFIX, figure_text, load_text, ratios
 from benchmarks.results import Result
-from benchmarks.spans import Span, span_chart
 
 #: The load at which processor time is compared.
 COMPARED = {"clients": 64}

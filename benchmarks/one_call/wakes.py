@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from benchmarks.trace_lines import Address, SystemCall
+from benchmarks.one_call.trace_lines import Address, SystemCall
 
 CLIENT = "client"
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from benchmarks.builds import install
 from benchmarks.contestants import BUILDS, build_folder, build_python
 from benchmarks.harness import Served, served
-from benchmarks.one_call import FOLDER, Kept, save
+from benchmarks.one_call.kept import FOLDER, Kept, save
+from benchmarks.one_call.single_client import Client
+from benchmarks.one_call.strace import attached, need_strace, pids_of
+from benchmarks.one_call.trace_lines import OPTIONS, SystemCall, system_calls
+from benchmarks.one_call.wakes import CLIENT, OneCall, Trace
 from benchmarks.results import about
-from benchmarks.single_client import Client
-from benchmarks.strace import attached, need_strace, pids_of
-from benchmarks.trace_lines import OPTIONS, SystemCall, system_calls
-from benchmarks.wakes import CLIENT, OneCall, Trace
 
 WARM_UP_CALLS = 200
 

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from benchmarks.charts import PARTS, Axis, Scale, linear_axis
-from benchmarks.one_call import Kept
-from benchmarks.svg import GRID, TEXT, box, document, line, text
-from benchmarks.wakes import HandOver
+from benchmarks.drawing.charts import PARTS, Axis, Scale, linear_axis
+from benchmarks.drawing.svg import GRID, TEXT, box, document, line, text
+from benchmarks.one_call.kept import Kept
+from benchmarks.one_call.wakes import HandOver
 
 WIDTH, LEFT, RIGHT = 960, 132, 24
 HEAD, TITLE, LANE, BAR, FOOT = 58, 40, 46, 14, 66

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.harness import Served, served
-from benchmarks.single_client import Client
-from benchmarks.strace import PARTS, attached, need_strace, pids_of
+from benchmarks.one_call.single_client import Client
+from benchmarks.one_call.strace import PARTS, attached, need_strace, pids_of
 
 WARM_UP_CALLS = 200
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.contestants import BUILDS
-from benchmarks.wakes import Bar, HandOver, OneCall
+from benchmarks.one_call.wakes import Bar, HandOver, OneCall
 
 FOLDER = results.FOLDER / "hand_overs"
 

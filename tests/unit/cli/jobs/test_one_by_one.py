@@ -2,7 +2,7 @@
 
 import pytest
 
-from athena.cli.operate.one_by_one import one_by_one
+from athena.cli.jobs.one_by_one import one_by_one
 from athena.errors import NotFoundError, StoreError
 
 
