@@ -3,6 +3,7 @@
 import json
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -121,6 +122,52 @@ def test_folder_that_is_made_anew_is_watched_again(watch: Watch, folder: Path) -
     (folder / "wrapper.py").write_text("b")
     watched.await_told("wrapper.py")
     (folder / "wrapper.py").write_text("c")
+    watched.await_told("wrapper.py")
+
+
+def test_folder_that_is_made_anew_at_once_is_watched_again(watch: Watch, folder: Path) -> None:
+    watched = watch(folder)
+
+    # It looks when all is over, and many file systems gave the new folder the number of the old one.
+    watched.process.send_signal(signal.SIGSTOP)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "wrapper.py").write_text("b")
+    watched.process.send_signal(signal.SIGCONT)
+    watched.await_told("wrapper.py", "model.py")
+    (folder / "wrapper.py").write_text("c")
+    watched.await_told("wrapper.py")
+
+
+def test_file_of_a_folder_that_is_new_is_told_of(watch: Watch, folder: Path) -> None:
+    watched = watch(folder)
+
+    # It hears of the folder when the file is there already.
+    watched.process.send_signal(signal.SIGSTOP)
+    (folder / "new" / "deep").mkdir(parents=True)
+    (folder / "new" / "deep" / "layers.py").write_text("b")
+    watched.process.send_signal(signal.SIGCONT)
+    watched.await_told("layers.py")
+
+
+def test_files_of_a_folder_that_is_moved_are_told_of(watch: Watch, folder: Path, tmp_path: Path) -> None:
+    watched = watch(folder)
+
+    (folder / "parts").rename(tmp_path / "parts")
+    watched.await_told("model.py")
+    (tmp_path / "parts").rename(folder / "other")
+    watched.await_told("model.py")
+
+
+@pytest.mark.parametrize("name", ["env", "site-packages", "node_modules"])
+def test_ability_may_lie_in_a_folder_of_any_name(
+    watch: Watch, folder: Path, tmp_path: Path, name: str
+) -> None:
+    moved = folder.rename(tmp_path / name)
+    watched = watch(moved)
+
+    (moved / "wrapper.py").write_text("b")
+
     watched.await_told("wrapper.py")
 
 
