@@ -2,6 +2,7 @@
 
 import heapq
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ class LogHistory:
 
     def read(self, query: LogQuery) -> Iterator[Record]:
         """Yields the wanted records that were not read before, the oldest first."""
+        self._let_go_of_removed()
         opened = [self._opened(path) for path in log_files(self._folder)]
         streams = [records(file) for file in opened if file is not None]
         merged = heapq.merge(*streams, key=lambda record: record["ts"])
@@ -67,6 +69,13 @@ class LogHistory:
         for file in self._open.values():
             file.close()
         self._open.clear()
+
+    def _let_go_of_removed(self) -> None:
+        """Closes files that have no name any more: they would take room until the end."""
+        for place, file in list(self._open.items()):
+            if not os.fstat(file.fileno()).st_nlink:
+                file.close()
+                del self._open[place]
 
     def _opened(self, path: Path) -> TextIO | None:
         # By its inode, because a file that is full gets another name.

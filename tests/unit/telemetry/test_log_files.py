@@ -52,6 +52,12 @@ def texts(records: Any) -> list[str]:
     return [record["msg"] for record in records]
 
 
+def open_files(folder: Path) -> list[str]:
+    """Returns which files of a folder this process has open to read, the removed ones too."""
+    places = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+    return [place for place in places if place.startswith(f"{folder}/")]
+
+
 def everything(folder: Path) -> list[Record]:
     with closing(LogHistory(folder)) as history:
         return list(history.read(LogQuery()))
@@ -114,6 +120,8 @@ def test_follower_reads_on_through_a_change_of_files(
         seen += texts(history.read(LogQuery()))
 
     assert seen == [str(second) for second in range(50)]
+    # The two of the process, and the one that its last line has moved out.
+    assert len(open_files(tmp_path)) <= 3
 
 
 def test_line_that_is_being_written_is_read_when_it_is_whole(history: LogHistory, tmp_path: Path) -> None:
