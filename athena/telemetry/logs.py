@@ -12,6 +12,7 @@ from athena.telemetry.log_fields import LogFields
 from athena.telemetry.log_files import LogFile
 from athena.telemetry.log_folder import drop_left
 from athena.telemetry.log_lines import JsonFormatter, TextFormatter
+from athena.telemetry.log_repeats import RepeatFilter
 from athena.telemetry.log_streams import STDERR, log_stream
 
 logger = logging.getLogger(__name__)
@@ -107,4 +108,7 @@ def _handlers(stream: TextIO, options: LogOptions) -> list[logging.Handler]:
     shown = logging.StreamHandler(stream)
     shown.setFormatter(options.formatter())
     file = log_file(options)
-    return [shown] if file is None else [shown, file]
+    handlers: list[logging.Handler] = [shown] if file is None else [shown, file]
+    for handler in handlers:
+        handler.addFilter(RepeatFilter())
+    return handlers
