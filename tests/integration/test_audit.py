@@ -453,6 +453,30 @@ def test_command_without_options_says_what_is_wrong(
     assert len(instant) == 2 and all(0 <= wait_s < HEARTBEATS_S for wait_s in instant)
 
 
+def test_command_looks_at_keys_where_they_are_needed(
+    store: Store,
+    redis_server: str,
+    capsys: pytest.CaptureFixture[str],
+    instant: list[float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told() -> list[str]:
+        shown = doctor(capsys, redis_server, "--data", str(tmp_path), "--json")[1]
+        return [wrong["what"] for wrong in json.loads(shown)["wrong"]]
+
+    store.raw("DEL", WORKERS)
+    monkeypatch.setenv("ATHENA_SEAL_KEY", "s" * 32)
+    assert told() == []
+    monkeypatch.setenv("ATHENA_ACCESS", "keys")
+    assert told() == ["every request needs a key, and there is none that opens"]
+    assert main(["keys", "create", "web", "--redis", redis_server]) == 0
+    capsys.readouterr()
+    assert told() == []
+    monkeypatch.setenv("ATHENA_SEAL_KEY", "t" * 32)
+    assert [what.endswith("those of web") for what in told()] == [True]
+
+
 def test_command_says_that_redis_does_not_answer(
     capsys: pytest.CaptureFixture[str], instant: list[float], tmp_path: Path
 ) -> None:

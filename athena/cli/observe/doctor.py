@@ -14,7 +14,9 @@ from athena.operations.audit import look, look_again, wait_s
 from athena.operations.checkup.ailment import Ailment
 from athena.operations.checkup.fleet import HEARTBEATS_S, ailments, read
 from athena.operations.checkup.host import HostFacts, facts_table, host_ailments
+from athena.operations.checkup.keys import OpenSecret, key_ailments
 from athena.operations.checkup.server import server_facts
+from athena.operations.credentials import list_apps
 from athena.settings import Settings
 from athena.store.books.audit import SPOILED, UNREADABLE, Difference
 
@@ -49,12 +51,29 @@ def checkup(desk: Desk, sleep: Callable[[float], None]) -> int:
         facts = _look(desk.settings, sleep)
         second = desk.run(read())
         info, found = second.info, ailments(first, second, time.time(), __version__)
+        found += _look_at_keys(desk)
     except StoreError as error:
         facts = read_machine(desk.settings)
         found = [Ailment(error.message, "start Redis, or name another one")]
     found += host_ailments(facts)
     _show_checkup(desk, [*server_facts(info), *facts_table(facts)], found)
     return EX_WRONG if found else 0
+
+
+def _look_at_keys(desk: Desk) -> list[Ailment]:
+    settings = desk.settings
+    if not settings.needs_keys or settings.keys_file:
+        return []
+    return key_ailments(desk.run(list_apps()), time.time(), _opener(settings.seal_key))
+
+
+def _opener(seal_key: str) -> OpenSecret | None:
+    if not seal_key:
+        return None
+    # It loads OpenSSL's bindings, which most commands do without.
+    from athena.access.sealing import Seal
+
+    return Seal(seal_key).open
 
 
 def _look(settings: Settings, sleep: Callable[[float], None]) -> HostFacts:
