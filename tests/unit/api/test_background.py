@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.background import BackgroundLoop
+from api.background import BackgroundLoop, until_next_s
 
 
 def test_step_is_taken_again_and_again_until_it_is_closed() -> None:
@@ -71,3 +71,18 @@ def test_close_ends_it_within_a_step_and_waits_for_what_the_step_puts_in_order()
     asyncio.run(scenario())
 
     assert did == ["began", "tidied"]
+
+
+@pytest.mark.parametrize("pause_s", [0.2, 0.5, 1.0])
+def test_loops_have_their_moments_together(pause_s: float) -> None:
+    times_s = [1000.0, 1000.07, 1000.9, 1001.0, 123456.789]
+
+    pauses_s = [until_next_s(now_s, pause_s) for now_s in times_s]
+
+    assert all(0 < found_s <= pause_s for found_s in pauses_s)
+    moments = [(now_s + found_s) / pause_s for now_s, found_s in zip(times_s, pauses_s, strict=True)]
+    assert moments == pytest.approx([round(moment) for moment in moments])
+
+
+def test_loop_without_a_pause_goes_on_at_once() -> None:
+    assert until_next_s(1000.3, 0) == 0
