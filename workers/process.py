@@ -102,6 +102,7 @@ class WorkerProcess:
                 lambda: self._inference.has_example,
                 end_forks(self._inference.check),
                 self._inference.take_symptom,
+                self._inference.prepare,
             ),
             BatchOptions(
                 options.max_batch,

@@ -20,6 +20,7 @@ from workers.batching.job_trace import begin_call, end_call
 from workers.batching.jobs import BatchJob
 from workers.batching.model import BatchOptions, Model
 from workers.batching.outcomes import outcome_of_error, unexpected
+from workers.batching.preparation import Preparation
 from workers.batching.soundness import Soundness
 from workers.batching.suspicion import Breakage
 
@@ -62,7 +63,9 @@ class Batcher:
         self._running = 0
         self._is_exclusive = False
         self._clock = CallClock()
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._preparation = Preparation(model.prepare, self._waiting, options.max_batch, lock)
         self._closing = False
         self._soundness = Soundness(model, options, progress, self._ended, self._changed)
         self._lead: Lead | None = None
@@ -89,6 +92,14 @@ class Batcher:
             lead = self._lead_to_rouse()
         if lead is not None:
             lead.rouse()
+        self._prepare_next()
+
+    def _prepare_next(self) -> None:
+        """Has the inputs of the next call prepared, where there is time for that."""
+        # Threads that call beside each other do so themselves. Asked without the lock: of a job that comes as
+        # a call begins, one of the two sees both.
+        if self._clock.is_long and self._clock.is_running and self._waiting and self._options.threads == 1:
+            self._preparation.wake()
 
     def _lead_to_rouse(self) -> Lead | None:
         """Returns the lead whose thread is to look at the line, once for each time that it serves."""
@@ -150,6 +161,7 @@ class Batcher:
         """Lets the threads end after their current call; returns the jobs that will not be started."""
         with self._changed:
             self._closing = True
+            self._preparation.close()
             left = list(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
@@ -257,6 +269,7 @@ class Batcher:
             self._drop_unwanted()
         batch = self._batches.take()
         if batch:
+            self._preparation.leave(batch)
             self._running += 1
             self._is_exclusive = batch[0].runs_alone
         return batch
@@ -284,6 +297,7 @@ class Batcher:
         # The limit of the first is that of all: jobs of another one have another batch key.
         limit_s = batch[0].message.max_exec_s or self._options.max_exec_s
         self._clock.begin(began_s)
+        self._prepare_next()
         # Before the wrapper is called: if an input kills the process at once, nothing else names its job.
         self._progress.begin(thread, began_s, limit_s, [job.job_id for job in batch])
         traces = [job.trace for job in batch if job.trace is not None]

@@ -46,6 +46,11 @@ class CallClock:
         """Whether calls are short, as far as one knows."""
         return 0 < self.typical_s <= SHORT_S
 
+    @property
+    def is_long(self) -> bool:
+        """Whether another thread can do something useful beside a call, as far as one knows."""
+        return self.typical_s > SHORT_S
+
     def is_overlong(self, now_s: float) -> bool:
         """Whether a call goes on that is none of the short ones."""
         begun_s = self._begun_s

@@ -35,6 +35,8 @@ class Model:
         check: runs the example, and returns why this process is broken; "" if it is not. It is given what a
             call said that is known to stay.
         symptom: returns what a call has said that is known to stay, and forgets it.
+        prepare: fetches and decodes the inputs of a job before its call, and returns their bytes; it raises
+            nothing.
     """
 
     load: Callable[[], None]
@@ -46,3 +48,4 @@ class Model:
     has_example: Callable[[], bool] = lambda: False
     check: Callable[[str], str] = lambda symptom: symptom
     symptom: Callable[[], str] = lambda: ""
+    prepare: Callable[[BatchJob], int] = lambda job: 0

@@ -1,5 +1,6 @@
 """Where the wrapper is called.
 
+arguments: what a job hands to the wrapper
 async_results: results that come by callback
 batch_trust: whether batches can be relied on
 binding: calls methods as their signatures want

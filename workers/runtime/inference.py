@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -18,22 +18,20 @@ from athena.errors import (
     Problem,
 )
 from athena.jobs.intake import prepare_job
-from athena.jobs.message import JobMessage, input_bytes
+from athena.jobs.message import JobMessage
 from athena.jobs.record import Outcome
 from athena.plain_text import with_causes
 from athena.protocol.checks.schema import build_envelope_schema, validate_envelope
-from athena.protocol.codings import decode_input
 from athena.protocol.enums import EXCLUSIVE, JobState
-from athena.protocol.envelope import DATA_FIELDS, OutputValue, new_job_id, render_outputs, render_warnings
+from athena.protocol.envelope import OutputValue, new_job_id, render_outputs, render_warnings
 from athena.protocol.golden import difference
 from athena.protocol.interface import Interface
-from athena.protocol.sniffing import encoding_warning
 from athena.sdk import job
-from athena.sdk.data import DataListCls, DataListNode
 from athena.sdk.results import set_sink
 from athena.telemetry.prints import end_printed_lines
 from workers.batching.jobs import BatchJob
 from workers.batching.outcomes import failure, unexpected
+from workers.runtime.arguments import ArgumentReader, ReadPayload
 from workers.runtime.async_results import AsyncResults
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
 from workers.runtime.golden import read_golden
@@ -45,9 +43,6 @@ from workers.runtime.retry_policy import RetryPolicy
 from workers.runtime.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
-
-#: Fetches the inputs that lie beside a job's message.
-ReadPayload = Callable[[str], bytes | None]
 
 
 class Inference:
@@ -72,7 +67,7 @@ class Inference:
         self.wrapper: Any = None
         self._dispatcher: Dispatcher | None = None
         self._interface: Interface | None = None
-        self._recheck: Recheck | None = None
+        self._reader: ArgumentReader | None = None
         self._resources: Resources | None = None
         self._surroundings: Surroundings | None = None
         self._retry = RetryPolicy(ability.retry)
@@ -110,7 +105,9 @@ class Inference:
             self._interface = declared_interface(self._ability, wrapper)
             # Whatever cannot be written as JSON is found here, where the message can name the file.
             self._interface.encode()
-            self._recheck = Recheck(self._interface)
+            self._reader = ArgumentReader(
+                Recheck(self._interface), self._read_payload, self._ability.limits.max_input_bytes
+            )
             self._golden = read_golden(self._ability.golden_path)
             results = AsyncResults(self._ability.limits.max_exec_s)
             types = self._interface.output_types
@@ -179,7 +176,7 @@ class Inference:
         with job.running(batch):
             try:
                 if len(batch) == 1:
-                    return [self.run_one(batch[0].message, batch[0].attempt)]
+                    return [self._run_alone(batch[0])]
                 return self._run_together(batch)
             finally:
                 # While it is known whose words they are.
@@ -191,26 +188,34 @@ class Inference:
         assert self._dispatcher is not None
         return self._dispatcher
 
-    def run_one(self, message: JobMessage, attempt: int = 0) -> Outcome:
-        """Runs one job; `attempt` is 0 for one that is never tried again."""
+    def prepare(self, item: BatchJob) -> int:
+        """Fetches and decodes the inputs of a job before its call; returns how many bytes these are."""
+        return 0 if self._wants_resource(item.message) else self._arguments.prepare(item)
+
+    def run_one(self, message: JobMessage) -> Outcome:
+        """Runs one job, which is never tried again."""
+        return self._run_alone(BatchJob(message.job_id, message))
+
+    def _run_alone(self, item: BatchJob) -> Outcome:
         timer = self._timer(1)
         try:
-            outputs, warnings = self._call(message)
-            return timer.succeeded(outputs, message, warnings)
+            outputs, warnings = self._call(item)
+            return timer.succeeded(outputs, item.message, warnings)
         except AthenaError as error:
             error.place = error.place or place_of(error, self.dispatcher.folder)
-            return timer.failed(error, attempt)
+            return timer.failed(error, item.attempt)
         except BaseException:
-            return timer.failed(_unexpected(message))
+            return timer.failed(_unexpected(item.message))
 
-    def _call(self, message: JobMessage) -> tuple[list[OutputValue], tuple[Problem, ...]]:
+    def _call(self, item: BatchJob) -> tuple[list[OutputValue], tuple[Problem, ...]]:
         """Calls the wrapper with one job; returns its outputs, and warnings about its inputs."""
+        message = item.message
         if not self._wants_resource(message):
-            arguments = self._arguments(message, 0)
+            arguments = self._arguments.take(item)
             return self.dispatcher.once(arguments), arguments.warnings
         assert self._resources is not None
         with self._resources.use(message.resource_id) as resource:
-            arguments = self._arguments(message, resource)
+            arguments = self._arguments.read(message, resource)
             return self.dispatcher.once(arguments), arguments.warnings
 
     def _run_together(self, batch: list[BatchJob]) -> list[Outcome]:
@@ -221,7 +226,7 @@ class Inference:
         arguments: list[OnceArguments] = []
         for item in batch:
             try:
-                arguments.append(self._arguments(item.message, 0))
+                arguments.append(self._arguments.take(item))
                 ready.append(item)
             except AthenaError as error:
                 outcomes[item.job_id] = timer.failed(error)
@@ -239,17 +244,13 @@ class Inference:
                 outcomes[item.job_id] = timer.failed(_unexpected(item.message))
         return [outcomes[item.job_id] for item in batch]
 
+    @property
+    def _arguments(self) -> ArgumentReader:
+        assert self._reader is not None
+        return self._reader
+
     def _timer(self, batch_size: int) -> "_Timer":
         return _Timer(batch_size, self._ability.limits.max_output_bytes, self._retry)
-
-    def _arguments(self, message: JobMessage, resource: Any) -> OnceArguments:
-        assert self._recheck is not None
-        message = self._recheck.fitting(message)
-        beside = self._read_payload(message.job_id) if message.claim else None
-        # A copy: the wrapper may change it, and the message is the job's.
-        params = {**message.params, "sid": message.job_id}
-        inputs = _nodes(message, beside, self._ability.limits.max_input_bytes)
-        return OnceArguments(params, inputs, message.job_id, resource, tuple(_warnings(inputs)))
 
     def _wants_resource(self, message: JobMessage) -> bool:
         return bool(message.resource_id) and self.dispatcher.has_resources
@@ -318,24 +319,6 @@ class Inference:
         # Inputs of any size stay in the message: nobody has laid them beside it.
         message, _ = prepare_job(job_id, self.interface, checked, sys.maxsize)
         return message
-
-
-def _nodes(message: JobMessage, beside: bytes | None, limit_bytes: int) -> DataListCls:
-    nodes = []
-    used_bytes = 0
-    for item, data in zip(message.inputs, input_bytes(message, beside), strict=True):
-        pointer = f"/payload/{item.key}/{DATA_FIELDS[item.type]}"
-        plain, attributes = decode_input(pointer, item.type, data, item.attributes, limit_bytes, used_bytes)
-        used_bytes += len(plain)
-        nodes.append(DataListNode(item.key, plain, item.type, item.status, attributes))
-    return DataListCls(nodes)
-
-
-def _warnings(inputs: DataListCls) -> Iterator[Problem]:
-    for node in inputs.list:
-        detail = encoding_warning(node.type, node.data, node.attributes)
-        if detail:
-            yield Problem(f"/payload/{node.key}/{DATA_FIELDS[node.type]}", detail)
 
 
 def _unexpected(message: JobMessage) -> InternalError:

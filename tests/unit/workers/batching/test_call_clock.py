@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.batching.call_clock import REFILL_S, REFILL_SHARE, CallClock
+from workers.batching.call_clock import REFILL_S, REFILL_SHARE, SHORT_S, CallClock
 
 
 def clock_of(*calls_s: float) -> CallClock:
@@ -58,3 +58,16 @@ def test_end_without_a_beginning_is_ignored() -> None:
     clock.end(10.0)
 
     assert clock.typical_s == 0
+
+
+def test_calls_of_unknown_length_are_neither_short_nor_long() -> None:
+    clock = CallClock()
+
+    assert (clock.is_short, clock.is_long) == (False, False)
+
+
+@pytest.mark.parametrize(("took_s", "is_long"), [(SHORT_S / 2, False), (2 * SHORT_S, True)])
+def test_calls_are_short_or_long(took_s: float, is_long: bool) -> None:
+    clock = clock_of(took_s)
+
+    assert (clock.is_short, clock.is_long) == (not is_long, is_long)
