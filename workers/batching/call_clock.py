@@ -9,7 +9,11 @@ REFILL_SHARE = 0.15
 #: A call that is shorter is over before another thread could do something useful beside it.
 SHORT_S = 0.002
 
-#: And one that goes on for so long is none of these.
+#: Beside a call that is longer, another thread may make the next one's inputs ready: beside a shorter one the
+#: two of them would mostly wait for each other's turn in the interpreter.
+LONG_S = 0.01
+
+#: And one that goes on for so long is none of the short ones.
 OVERLONG_S = 0.05
 
 #: How much the last call counts against those before it.
@@ -48,8 +52,8 @@ class CallClock:
 
     @property
     def is_long(self) -> bool:
-        """Whether another thread can do something useful beside a call, as far as one knows."""
-        return self.typical_s > SHORT_S
+        """Whether there is time to make the next call's inputs ready beside one, as far as one knows."""
+        return self.typical_s > LONG_S
 
     def is_overlong(self, now_s: float) -> bool:
         """Whether a call goes on that is none of the short ones."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.batching.call_clock import REFILL_S, REFILL_SHARE, SHORT_S, CallClock
+from workers.batching.call_clock import LONG_S, REFILL_S, REFILL_SHARE, SHORT_S, CallClock
 
 
 def clock_of(*calls_s: float) -> CallClock:
@@ -66,8 +66,11 @@ def test_calls_of_unknown_length_are_neither_short_nor_long() -> None:
     assert (clock.is_short, clock.is_long) == (False, False)
 
 
-@pytest.mark.parametrize(("took_s", "is_long"), [(SHORT_S / 2, False), (2 * SHORT_S, True)])
-def test_calls_are_short_or_long(took_s: float, is_long: bool) -> None:
+@pytest.mark.parametrize(
+    ("took_s", "is_short", "is_long"),
+    [(SHORT_S / 2, True, False), (2 * SHORT_S, False, False), (2 * LONG_S, False, True)],
+)
+def test_calls_are_short_or_long_or_neither(took_s: float, is_short: bool, is_long: bool) -> None:
     clock = clock_of(took_s)
 
-    assert (clock.is_short, clock.is_long) == (not is_long, is_long)
+    assert (clock.is_short, clock.is_long) == (is_short, is_long)
