@@ -9,6 +9,10 @@ from workers.batching.jobs import BatchJob
 #: So much is held for the next call at most, beside what the present one has.
 MAX_BYTES = 64 * 1024 * 1024
 
+#: How long a call waits for a job that is being prepared. Then it does that itself, where its own time counts
+#: and the supervisor ends a process that hangs.
+PATIENCE_S = 30.0
+
 
 class Preparation:
     """Prepares jobs that wait, on a thread of its own that begins when it is first called for.
@@ -49,8 +53,7 @@ class Preparation:
 
     def leave(self, batch: Sequence[BatchJob]) -> None:
         """Waits until none of these jobs is being prepared, which have left the line; needs the lock."""
-        while self._current is not None and self._current in batch:
-            self._ended.wait()
+        self._ended.wait_for(lambda: self._current is None or self._current not in batch, PATIENCE_S)
 
     def close(self) -> None:
         """Ends it; needs the lock."""

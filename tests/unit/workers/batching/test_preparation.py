@@ -133,6 +133,19 @@ def test_call_waits_for_a_job_that_is_being_prepared(make_room: MakeRoom) -> Non
     assert (room.model.called[1:], room.model.found[1], room.model.begun) == ([["a", "b"]], ["a"], ["a"])
 
 
+def test_call_waits_not_for_ever(make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "PATIENCE_S", 0.05)
+    room = make_room()
+    room.model.prepare_gate.clear()
+    room.put("a")
+    wait_until(lambda: room.model.begun == ["a"], "it is being prepared")
+
+    room.let_end(2)
+    wait_until(lambda: len(room.ended) == 2, "it was run all the same")
+
+    assert room.model.found[1] == []
+
+
 def test_no_more_is_prepared_than_may_be_held(make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparation, "MAX_BYTES", 2 * SIZE_BYTES)
     room = make_room(max_batch=8)
