@@ -13,6 +13,7 @@ from api.gateway.gate import Rule, Visit
 from api.redis.link import RedisLink
 from athena.access.apps import Key
 from athena.access.scopes import Role, Scopes
+from athena.access.sealing import opener_of
 from athena.errors import (
     AppIdError,
     CredentialsError,
@@ -158,9 +159,4 @@ def _is_exclusive(checked: Mapping[str, Any]) -> bool:
 def _source(settings: Settings, link: RedisLink) -> KeySource:
     if settings.keys_file:
         return FileKeys(Path(settings.keys_file))
-    if not settings.seal_key:
-        return RedisKeys(link, None)
-    # It loads OpenSSL's bindings, which gateways without signatures do without.
-    from athena.access.sealing import Seal
-
-    return RedisKeys(link, Seal(settings.seal_key).open)
+    return RedisKeys(link, opener_of(settings.seal_key))

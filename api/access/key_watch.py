@@ -12,6 +12,7 @@ from api.background import BackgroundLoop
 from api.redis.link import RedisLink
 from athena.access.apps import App, Key
 from athena.access.keys_file import read_keys_file
+from athena.access.sealing import OpenSecret
 from athena.errors import ConfigError, StoreError
 from athena.operations.credentials import decode_apps
 from athena.store.credentials import apps_command, apps_of, version_command
@@ -47,7 +48,7 @@ class RedisKeys(KeySource):
         open_secret: opens the sealed secret of an api_key; None where there is no seal.
     """
 
-    def __init__(self, link: RedisLink, open_secret: Callable[[str, str], str | None] | None) -> None:
+    def __init__(self, link: RedisLink, open_secret: OpenSecret | None) -> None:
         self._link = link
         self._open_secret = open_secret
         self._version: bytes | None = None

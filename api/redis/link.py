@@ -21,7 +21,7 @@ from athena.store.scripts import SCRIPTS, Command, script_of
 
 logger = logging.getLogger(__name__)
 
-#: The first try to connect comes at once, each later one after this long.
+#: The first try to connect comes at once, each later one within this long.
 RECONNECT_S = 0.5
 
 OnPush = Callable[[bytes], None]

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from athena.access.apps import Key, hash_of
+from athena.access.sealing import Seal
 
 #: Before each bearer key, so that programs that look for leaked secrets know it.
 TOKEN_PREFIX = "athena_"
@@ -30,9 +31,6 @@ class NewKey:
         """Returns the secret as Redis may hold it; "" where there is nothing to seal it with."""
         if not seal_key:
             return ""
-        # It loads OpenSSL's bindings, which all who make no keys do without.
-        from athena.access.sealing import Seal
-
         return Seal(seal_key).close(self.api_key, self.secret)
 
     def shown(self, app_id: str, signs: bool) -> dict[str, str]:

@@ -98,7 +98,8 @@ class Batcher:
         """Has the inputs of the next call prepared, where there is time for that."""
         # Threads that call beside each other do so themselves. Asked without the lock: of a job that comes as
         # a call begins, one of the two sees both.
-        if self._clock.is_long and self._clock.is_running and self._waiting and self._options.threads == 1:
+        clock = self._clock
+        if clock.leaves_time and clock.is_running and self._waiting and self._options.threads == 1:
             self._preparation.wake()
 
     def _lead_to_rouse(self) -> Lead | None:

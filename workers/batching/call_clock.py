@@ -11,7 +11,7 @@ SHORT_S = 0.002
 
 #: Beside a call that is longer, another thread may make the next one's inputs ready: beside a shorter one the
 #: two of them would mostly wait for each other's turn in the interpreter.
-LONG_S = 0.01
+PREPARE_S = 0.01
 
 #: And one that goes on for so long is none of the short ones.
 OVERLONG_S = 0.05
@@ -51,9 +51,9 @@ class CallClock:
         return 0 < self.typical_s <= SHORT_S
 
     @property
-    def is_long(self) -> bool:
+    def leaves_time(self) -> bool:
         """Whether there is time to make the next call's inputs ready beside one, as far as one knows."""
-        return self.typical_s > LONG_S
+        return self.typical_s > PREPARE_S
 
     def is_overlong(self, now_s: float) -> bool:
         """Whether a call goes on that is none of the short ones."""

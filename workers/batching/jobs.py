@@ -26,9 +26,8 @@ class BatchJob:
         spoiled: why the process was found broken in which its call failed; then it has no outcome.
         came_s: when it was taken, on the monotonic clock, and `began_s` when its call began; 0 if it has not.
         trace: when it came, began and ended, where it is traced.
-        is_prepared: whether its inputs were fetched and decoded before its call, or that was tried.
-        prepared: them, until a call takes them; None where there are none.
-        prepared_bytes: their size.
+        prepared: its inputs, fetched and decoded before its call, until that takes them; else None.
+        prepared_bytes: their size; None while nobody has tried.
     """
 
     job_id: str
@@ -47,9 +46,8 @@ class BatchJob:
     came_s: float = 0.0
     began_s: float = 0.0
     trace: JobTrace | None = None
-    is_prepared: bool = False
     prepared: object = None
-    prepared_bytes: int = 0
+    prepared_bytes: int | None = None
 
     @property
     def traceparent(self) -> str:

@@ -73,7 +73,6 @@ class Preparation:
             while not self._is_closing:
                 self._current = self._unprepared()
                 if self._current is not None:
-                    self._current.is_prepared = True
                     return self._current
                 self._wanted.wait()
             return None
@@ -81,7 +80,7 @@ class Preparation:
     def _unprepared(self) -> BatchJob | None:
         held_bytes = 0
         for job in islice(self._line, self._max_batch):
-            if not job.is_prepared:
+            if job.prepared_bytes is None:
                 return job if held_bytes < MAX_BYTES else None
             held_bytes += job.prepared_bytes
         return None

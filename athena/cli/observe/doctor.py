@@ -7,6 +7,7 @@ from time import sleep
 from typing import Any
 
 from athena import __version__
+from athena.access.sealing import opener_of
 from athena.cli.observe.machine import read_machine
 from athena.cli.operate.operator import Desk, Subparsers, add_verb, print_table
 from athena.errors import StoreError
@@ -14,7 +15,7 @@ from athena.operations.audit import look, look_again, wait_s
 from athena.operations.checkup.ailment import Ailment
 from athena.operations.checkup.fleet import HEARTBEATS_S, ailments, read
 from athena.operations.checkup.host import HostFacts, facts_table, host_ailments
-from athena.operations.checkup.keys import OpenSecret, key_ailments
+from athena.operations.checkup.keys import key_ailments
 from athena.operations.checkup.server import server_facts
 from athena.operations.credentials import list_apps
 from athena.settings import Settings
@@ -64,16 +65,7 @@ def _look_at_keys(desk: Desk) -> list[Ailment]:
     settings = desk.settings
     if not settings.needs_keys or settings.keys_file:
         return []
-    return key_ailments(desk.run(list_apps()), time.time(), _opener(settings.seal_key))
-
-
-def _opener(seal_key: str) -> OpenSecret | None:
-    if not seal_key:
-        return None
-    # It loads OpenSSL's bindings, which most commands do without.
-    from athena.access.sealing import Seal
-
-    return Seal(seal_key).open
+    return key_ailments(desk.run(list_apps()), time.time(), opener_of(settings.seal_key))
 
 
 def _look(settings: Settings, sleep: Callable[[float], None]) -> HostFacts:

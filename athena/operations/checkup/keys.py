@@ -1,16 +1,14 @@
 """What can be wrong with the keys of applications."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from athena.access.apps import App
+from athena.access.sealing import OpenSecret
 from athena.operations.checkup.ailment import Ailment
 from athena.plain_text import clipped
 
 #: Names of applications are told up to this length.
 MAX_NAMES_CHARS = 100
-
-#: Opens the sealed secret of an api_key; None where it cannot.
-OpenSecret = Callable[[str, str], str | None]
 
 
 def key_ailments(apps: Iterable[App], now_s: float, open_secret: OpenSecret | None) -> list[Ailment]:

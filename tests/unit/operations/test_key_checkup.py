@@ -2,8 +2,8 @@
 
 from athena.access.apps import App, Key
 from athena.access.minting import mint
-from athena.access.sealing import Seal
-from athena.operations.checkup.keys import MAX_NAMES_CHARS, OpenSecret, key_ailments
+from athena.access.sealing import OpenSecret, Seal
+from athena.operations.checkup.keys import MAX_NAMES_CHARS, key_ailments
 
 NOW_S = 1_800_000_000.0
 SEAL = "s" * 32

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.batching.call_clock import LONG_S, REFILL_S, REFILL_SHARE, SHORT_S, CallClock
+from workers.batching.call_clock import PREPARE_S, REFILL_S, REFILL_SHARE, SHORT_S, CallClock
 
 
 def clock_of(*calls_s: float) -> CallClock:
@@ -60,17 +60,17 @@ def test_end_without_a_beginning_is_ignored() -> None:
     assert clock.typical_s == 0
 
 
-def test_calls_of_unknown_length_are_neither_short_nor_long() -> None:
+def test_calls_of_unknown_length_are_neither_short_nor_leave_time() -> None:
     clock = CallClock()
 
-    assert (clock.is_short, clock.is_long) == (False, False)
+    assert (clock.is_short, clock.leaves_time) == (False, False)
 
 
 @pytest.mark.parametrize(
-    ("took_s", "is_short", "is_long"),
-    [(SHORT_S / 2, True, False), (2 * SHORT_S, False, False), (2 * LONG_S, False, True)],
+    ("took_s", "is_short", "leaves_time"),
+    [(SHORT_S / 2, True, False), (2 * SHORT_S, False, False), (2 * PREPARE_S, False, True)],
 )
-def test_calls_are_short_or_long_or_neither(took_s: float, is_short: bool, is_long: bool) -> None:
+def test_calls_are_short_or_leave_time_or_neither(took_s: float, is_short: bool, leaves_time: bool) -> None:
     clock = clock_of(took_s)
 
-    assert (clock.is_short, clock.is_long) == (is_short, is_long)
+    assert (clock.is_short, clock.leaves_time) == (is_short, leaves_time)

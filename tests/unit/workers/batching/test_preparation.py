@@ -90,7 +90,7 @@ def make_room(monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeRoom]:
     rooms: list[Room] = []
 
     def make(is_long: bool = True, **options: Any) -> Room:
-        monkeypatch.setattr(CallClock, "is_long", is_long)
+        monkeypatch.setattr(CallClock, "leaves_time", is_long)
         rooms.append(Room(options))
         return rooms[-1]
 
