@@ -48,9 +48,9 @@ from workers.lease.session import LoopHooks, WorkerSession
 from workers.lease.traces import Traces
 from workers.registration import Registration, entry_of
 from workers.runtime.event_loops import event_loop
-from workers.runtime.forks import end_forks, end_what_was_started, make_forks_ordinary
-from workers.runtime.guards import explain_breakpoints, ignore_signal, install_guards
 from workers.runtime.inference import Inference
+from workers.runtime.process.forks import end_forks, end_what_was_started, make_forks_ordinary
+from workers.runtime.process.guards import explain_breakpoints, ignore_signal, install_guards
 from workers.runtime.sessions.share import SessionShare, model_folder
 
 logger = logging.getLogger(__name__)

@@ -6,18 +6,16 @@ batch_trust: whether batches can be relied on
 binding: calls methods as their signatures want
 dispatcher: one call, and its outputs or its error
 event_loops: asyncio for wrappers
-forks: what forked processes keep
 golden: the right answer to the example
-guards: keeps wrappers from disturbing the process
 inference: one outcome for each job
 loader: finds the wrapper and what it declares
 once_call: one way for wrappers of all generations
 places: where in an ability's source something went wrong
+process: the process that all calls of a wrapper share
 recheck: jobs queued under another interface
 resources: personalised resources
 retry_policy: which failures are tried again, and when
 sessions: ONNX sessions that anything in a worker opens
 streams: sessions
-surroundings: what all jobs of a process share
 symptoms: errors that are known to stay
 """

@@ -13,9 +13,9 @@ from workers.runtime.async_results import AsyncResults
 from workers.runtime.batch_trust import BatchFault, BatchTrust
 from workers.runtime.binding import Binding
 from workers.runtime.event_loops import called_plainly
-from workers.runtime.forks import end_fork
 from workers.runtime.once_call import EXEC_FAILED, make_once_call, own_method
 from workers.runtime.places import folder_of, place_of, with_place
+from workers.runtime.process.forks import end_fork
 from workers.runtime.retry_policy import kinds_of
 from workers.runtime.streams import Stream, StreamMethods
 from workers.runtime.symptoms import symptom_in, symptom_of

@@ -37,10 +37,10 @@ from workers.runtime.dispatcher import Dispatcher, OnceArguments
 from workers.runtime.golden import read_golden
 from workers.runtime.loader import declared_interface, load_wrapper
 from workers.runtime.places import place_of, with_place
+from workers.runtime.process.surroundings import Surroundings
 from workers.runtime.recheck import Recheck
 from workers.runtime.resources import Resources
 from workers.runtime.retry_policy import RetryPolicy
-from workers.runtime.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from athena.protocol.envelope import OutputValue
 from athena.sdk.data import DataListCls, Response
 from workers.runtime.async_results import AsyncResults, Expected
 from workers.runtime.binding import Binding
-from workers.runtime.forks import end_fork
 from workers.runtime.once_call import ASYNC_FAILED, own_method
+from workers.runtime.process.forks import end_fork
 
 logger = logging.getLogger(__name__)
 

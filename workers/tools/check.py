@@ -27,10 +27,10 @@ from athena.protocol.enums import JobState
 from athena.sdk.data import as_bytes
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
-from workers.runtime.guards import install_guards
 from workers.runtime.places import is_own_file, read_place
+from workers.runtime.process.guards import install_guards
+from workers.runtime.process.surroundings import present_folder
 from workers.runtime.sessions.share import SessionShare
-from workers.runtime.surroundings import present_folder
 from workers.tools.batch_trial import BatchTrial
 from workers.tools.describe import end_process, real_stdout
 from workers.tools.imported import imported_packages

@@ -24,7 +24,7 @@ from athena.protocol.envelope import success_body
 from athena.protocol.uploads import Upload, build_envelope
 from athena.telemetry.logs import configure_logs
 from workers.runtime.event_loops import event_loop
-from workers.runtime.guards import install_guards
+from workers.runtime.process.guards import install_guards
 from workers.tools.describe import end_process, real_stdout
 from workers.tools.rehearsal import Rehearsal, take_share
 

@@ -9,8 +9,8 @@ import multiprocessing, os, signal, sys, threading, time
 from types import SimpleNamespace
 from celery.apps import worker as handlers
 from workers.runtime.dispatcher import Dispatcher, OnceArguments
-from workers.runtime.forks import end_forks, make_forks_ordinary
-from workers.runtime.guards import install_guards
+from workers.runtime.process.forks import end_forks, make_forks_ordinary
+from workers.runtime.process.guards import install_guards
 
 install_guards()
 make_forks_ordinary()

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from workers.runtime.guards import explain_breakpoints
+from workers.runtime.process.guards import explain_breakpoints
 
 
 def test_breakpoint_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from workers.runtime.surroundings import touched
+from workers.runtime.process.surroundings import touched
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def install_guards() -> None:
     - Signals belong to the worker. Wrappers are loaded and run outside the main thread, where
       `signal.signal` would raise; it does nothing there instead, and the signal itself does nothing either.
     - A crash inside a native library leaves the Python stack in the log.
-    - What a call changes of what all calls share is noted (see `workers.runtime.surroundings`).
+    - What a call changes of what all calls share is noted (see `workers.runtime.process.surroundings`).
     """
     faulthandler.enable()
     touched.watch()

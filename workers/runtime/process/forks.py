@@ -14,7 +14,7 @@ from signal import signal as set_handler
 from typing import NoReturn, ParamSpec, TypeVar
 
 from athena.devices.processes import own_children
-from workers.runtime.guards import UNHEARD
+from workers.runtime.process.guards import UNHEARD
 
 P = ParamSpec("P")
 T = TypeVar("T")
