@@ -163,9 +163,11 @@ def test_no_more_is_prepared_than_may_be_held(make_room: MakeRoom, monkeypatch: 
 def test_calls_that_are_short_or_beside_each_other_prepare_themselves(
     make_room: MakeRoom, is_long: bool, threads: int
 ) -> None:
+    others = len(preparing_threads())
     room = make_room(is_long, threads=threads)
 
     room.put("a", "b", "c")
+    assert len(preparing_threads()) == others
     room.let_end(4)
     wait_until(lambda: len(room.ended) == 4, "all have ended")
 
