@@ -10,7 +10,6 @@ from athena.access.documents import document_of, read_app
 from athena.access.keys_file import read_keys_file, toml_of
 from athena.access.minting import mint
 from athena.access.scopes import Right, Role, Scopes
-from athena.access.sealing import Seal
 from athena.errors import ConfigError, CredentialsError, ScopeError
 
 KEY = Key("AK1234", hash_of(b"token"), "secret", 1_700_000_000, 1_800_000_000, 1_750_000_000)
@@ -120,18 +119,6 @@ def test_no_text_of_a_key_shows_what_opens() -> None:
     assert new.secret not in repr(kept) and new.token not in repr(kept)
     assert kept.token_hash == hash_of(new.token.encode())
     assert len({mint().token for _ in range(100)}) == 100
-
-
-def test_sealed_secret_opens_for_its_key_alone() -> None:
-    seal = Seal("k" * 32)
-    sealed = seal.close("AK1", "secret")
-
-    assert "secret" not in sealed and seal.close("AK1", "secret") != sealed
-    assert seal.open("AK1", sealed) == "secret"
-    assert seal.open("AK2", sealed) is None
-    assert Seal("l" * 32).open("AK1", sealed) is None
-    for wrong in ("", "x", sealed[:-4], "A" + sealed[1:] if sealed[0] != "A" else "B" + sealed[1:]):
-        assert seal.open("AK1", wrong) is None
 
 
 def test_scopes_limit_what_a_caller_may() -> None:
